@@ -1,0 +1,362 @@
+"""Masks: which connections of a network survive, and the guard that keeps the others at zero.
+
+No module is wrapped and no parameter renamed: a pruned model is an ordinary model whose cut weights are zero. What
+was cut stays cut through three measures, all needed: weights are masked after the optimizer's step (momentum, Adam's
+moments and weight decay move them otherwise), the optimizer's moments are cleared where something is cut, and
+gradients are masked as they arrive, so that ``clip_grad_norm_`` sees the norm of the survivors alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+from torch.optim import Optimizer
+
+from prunelab import criteria, rules
+from prunelab.rules import Cut, Plan, Scope
+
+Std = Literal["dense", "survivors", "all"]
+Unit = Literal["weight", "neuron"]
+
+DEVIATION = ".deviation"  # suffix in a state_dict, beside each mask
+
+
+class Masks(Mapping[str, Tensor]):
+    """Boolean masks of a model's Linear and Conv weights, by parameter name; True where a connection is kept.
+
+    model: any module; nothing in it is changed until ``prune``. layers: only these; exclude: all but these; both
+    take parameter names ("fc1.weight") or layer names ("fc1"). Tied weights have one mask and count once.
+    Raises ValueError for a name that matches nothing and for a model with nothing to prune.
+    """
+
+    def __init__(
+        self, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()
+    ) -> None:
+        self.model = model
+        self._parameters, self._aliases = _prunable(model)
+        if not self._parameters:
+            raise ValueError(
+                f"{type(model).__name__} has no Linear or Conv layer: there is nothing to prune"
+            )
+        wanted = (
+            set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
+        )
+        wanted -= {self.resolve(name) for name in exclude}
+        if not wanted:
+            raise ValueError("layers and exclude leave no layer to prune")
+        self._parameters = {name: p for name, p in self._parameters.items() if name in wanted}
+        self._masks = {
+            name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()
+        }
+        self._kept = {name: p.numel() for name, p in self._parameters.items()}
+        self._deviations: dict[str, float] = {}
+        self._factors: dict[str, Tensor] = {}
+        self._optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+
+    # What there is
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._masks[self.resolve(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)
+
+    def __repr__(self) -> str:
+        return (
+            f"Masks({self.kept:,} of {self.total:,} connections kept, density {self.density:.4f})"
+        )
+
+    @property
+    def kept(self) -> int:
+        """Connections that survive, in all layers."""
+        return sum(self._kept.values())
+
+    @property
+    def total(self) -> int:
+        """Connections of the dense network, in all layers that have a mask."""
+        return sum(mask.numel() for mask in self._masks.values())
+
+    @property
+    def density(self) -> float:
+        """kept / total, 0 to 1."""
+        return self.kept / self.total
+
+    def kept_in(self, name: str) -> int:
+        """Connections that survive in one layer."""
+        return self._kept[self.resolve(name)]
+
+    def weight(self, name: str) -> nn.Parameter:
+        """The weights that a mask belongs to."""
+        return self._parameters[self.resolve(name)]
+
+    def resolve(self, name: str) -> str:
+        """The parameter name meant by a layer's, a parameter's or a tied parameter's name. Else ValueError."""
+        for candidate in (name, f"{name}.weight"):
+            candidate = self._aliases.get(candidate, candidate)
+            if candidate in self._parameters:
+                return candidate
+        near = difflib.get_close_matches(name, [layer_of(known) for known in self._parameters], n=1)
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else "there are " + ", ".join(map(layer_of, self._parameters))
+        )
+        raise ValueError(f"{name!r} matches no layer with a mask; {hint}")
+
+    def zeros_hold(self) -> bool:
+        """Whether every cut weight is exactly zero."""
+        return all(
+            not torch.any(
+                self._parameters[name]
+                .detach()
+                .masked_select(~mask.to(self._parameters[name].device))
+            )
+            for name, mask in self._masks.items()
+        )
+
+    # Pruning
+
+    def plan(
+        self,
+        *,
+        quality: float | Mapping[str, float] | None = None,
+        density: float | None = None,
+        std: Std = "dense",
+        scope: Scope = "global",
+        unit: Unit = "weight",
+    ) -> Plan:
+        """What ``prune`` with the same arguments would do, without doing it."""
+        if (quality is None) == (density is None):
+            raise ValueError("give either quality= or density=, not both and not neither")
+        if unit not in ("weight", "neuron") or scope not in ("global", "layer"):
+            raise ValueError(
+                f"unit = {unit!r}, scope = {scope!r}: must be weight or neuron, global or layer"
+            )
+        for name, parameter in self._parameters.items():
+            if not torch.isfinite(parameter).all():
+                raise ValueError(
+                    f"{name} holds NaN or infinite weights: there is no sound way to rank them"
+                )
+        weights = {name: p.detach() for name, p in self._parameters.items()}
+        if density is not None:
+            rule = rules.by_neuron if unit == "neuron" else rules.by_density
+            return rule(weights, self._masks, criteria.check_density(density), scope)
+        if unit != "weight":
+            raise ValueError("quality= cuts single connections; for whole neurons give density=")
+        by_layer = quality if isinstance(quality, Mapping) else dict.fromkeys(self._masks, quality)
+        qualities = {self.resolve(name): criteria.check_quality(q) for name, q in by_layer.items()}
+        return rules.by_quality(
+            weights, self._masks, {n: (q, self._deviation(n, std)) for n, q in qualities.items()}
+        )
+
+    def prune(
+        self,
+        *,
+        quality: float | Mapping[str, float] | None = None,
+        density: float | None = None,
+        std: Std = "dense",
+        scope: Scope = "global",
+        unit: Unit = "weight",
+    ) -> dict[str, Cut]:
+        """Cut connections, set them to zero, and say what was cut, by parameter name. What is cut never comes back.
+
+        quality: threshold in standard deviations, one for all layers or {layer: quality}; layers that are not named
+        stay as they are. std: whose deviation: "dense", the layer's weights when it was first pruned (a threshold that
+        does not move from round to round); "survivors"; or "all", zeros included. Source: Han et al. 2015, section 3.
+        density: fraction of all connections (or neurons) to keep, ranked by magnitude, over all layers together
+        (scope="global") or in each alone (scope="layer").
+        unit="neuron": whole rows of a Linear, whole filters of a Conv, by the root mean square of their weights; the
+        last layer keeps all, its outputs are the network's. Biases are never pruned.
+        At least one connection of a layer stays; ``Cut.spared`` says where that was needed.
+        """
+        plan = self.plan(quality=quality, density=density, std=std, scope=scope, unit=unit)
+        self.commit(plan)
+        return plan.cuts
+
+    def _deviation(self, name: str, std: Std) -> float:
+        weights = self._parameters[name].detach()
+        if std == "dense":
+            known = self._deviations.get(name)
+            return criteria.deviation(weights) if known is None else known
+        if std == "survivors":
+            return criteria.deviation(weights[self._masks[name]])
+        if std == "all":
+            return criteria.deviation(weights)
+        raise ValueError(f"std = {std!r}: must be dense, survivors or all")
+
+    def commit(self, plan: Plan) -> None:
+        """Carry out a plan that ``plan`` made."""
+        for name, cut in plan.cuts.items():
+            # Remembered at the first cut, whatever the rule: from then on the weights are no longer the dense ones.
+            if self._kept[name] == cut.total > cut.kept:
+                self._deviations[name] = criteria.deviation(self._parameters[name])
+        self._set(plan.masks)
+
+    # Keeping zeros zero
+
+    def apply(self) -> None:
+        """Set every cut weight to zero, now."""
+        with torch.no_grad():
+            self._enforce(tuple(self._parameters))
+
+    def attach(self, optimizer: Optimizer) -> Attachment:
+        """Keep zeros zero after every step of ``optimizer``, in any loop, until the returned attachment is removed.
+
+        Works with any torch optimizer, fused or not, under clip_grad_norm_ and DistributedDataParallel (build the
+        masks on the plain model). Hooks do not survive a deepcopy of the optimizer: attach to the copy again.
+        Raises ValueError when the optimizer holds none of the masked weights.
+        """
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        names = tuple(name for name, p in self._parameters.items() if id(p) in held)
+        if not names:
+            raise ValueError(
+                "this optimizer holds none of the weights that have a mask; is it another model's?"
+            )
+        handles: list[Any] = [optimizer.register_step_post_hook(lambda *_: self._after_step(names))]
+        for name in names:
+            parameter = self._parameters[name]
+            if parameter.requires_grad:
+                handles.append(
+                    parameter.register_post_accumulate_grad_hook(self._gradient_hook(name))
+                )
+        self._optimizers.add(optimizer)
+        self._clear_moments(optimizer)
+        return Attachment(handles, lambda: self._optimizers.discard(optimizer))
+
+    def _after_step(self, names: tuple[str, ...]) -> None:
+        if self._factors:  # empty as long as nothing is cut: dense training costs nothing
+            with torch.no_grad():
+                self._enforce(names)
+
+    def _gradient_hook(self, name: str) -> Any:
+        def mask_gradient(parameter: Tensor) -> None:
+            factor = self._factor(name) if self._factors else None
+            if factor is not None and parameter.grad is not None:
+                parameter.grad.mul_(factor)
+
+        return mask_gradient
+
+    def _enforce(self, names: tuple[str, ...]) -> None:
+        factors = [(self._parameters[name], self._factor(name)) for name in names]
+        pairs = [(p, f) for p, f in factors if f is not None]
+        if pairs:  # one fused call: a multiply by layer costs twice as much on small networks
+            torch._foreach_mul_([p for p, _ in pairs], [f for _, f in pairs])
+
+    def _factor(self, name: str) -> Tensor | None:
+        """The mask as numbers, where the weights are (models move and change type); None for a layer without a cut."""
+        factor, parameter = self._factors.get(name), self._parameters[name]
+        if factor is None or (
+            factor.device == parameter.device and factor.dtype == parameter.dtype
+        ):
+            return factor
+        self._factors[name] = factor.to(parameter.device, parameter.dtype)
+        return self._factors[name]
+
+    def _clear_moments(self, optimizer: Optimizer) -> None:
+        for name, parameter in self._parameters.items():
+            factor = self._factor(name)
+            if factor is None:
+                continue
+            for moment in optimizer.state.get(parameter, {}).values():
+                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                    moment.mul_(factor.to(moment.device, moment.dtype))
+
+    def _set(self, masks: Mapping[str, Tensor]) -> None:
+        self._masks = dict(masks)
+        self._kept = {name: int(mask.sum()) for name, mask in masks.items()}
+        self._factors = {
+            name: mask.to(self._parameters[name].dtype)
+            for name, mask in masks.items()
+            if self._kept[name] < mask.numel()
+        }
+        self.apply()
+        for optimizer in self._optimizers:
+            self._clear_moments(optimizer)
+
+    # Carrying them along
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Masks by parameter name, and beside each the deviation that std="dense" remembers, once there is one."""
+        state = {name: mask.clone() for name, mask in self._masks.items()}
+        for name, spread in self._deviations.items():
+            state[name + DEVIATION] = torch.tensor(spread, dtype=torch.float64)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Take up masks that ``state_dict`` gave, and apply them. ValueError if names, shapes or types do not fit."""
+        given = {name: value for name, value in state.items() if not name.endswith(DEVIATION)}
+        if set(given) != set(self._masks):
+            odd = sorted(set(given) ^ set(self._masks))
+            raise ValueError(
+                f"these masks are of another network: {', '.join(odd)} on one side only"
+            )
+        for name, mask in given.items():
+            if mask.dtype != torch.bool or mask.shape != self._masks[name].shape:
+                raise ValueError(
+                    f"mask {name} is {mask.dtype} of shape {tuple(mask.shape)}; "
+                    f"needed: torch.bool of shape {tuple(self._masks[name].shape)}"
+                )
+        self._deviations = {
+            n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state
+        }
+        device = {name: p.device for name, p in self._parameters.items()}
+        self._set({name: given[name].clone().to(device[name]) for name in self._masks})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Masks:
+        """A copy on a copy of the model; attached to no optimizer."""
+        twin = Masks(copy.deepcopy(self.model, memo), layers=list(self._masks))
+        twin.load_state_dict(self.state_dict())
+        return twin
+
+
+class Attachment:
+    """The tie between masks and one optimizer; ``remove`` unties it."""
+
+    def __init__(self, handles: list[Any], forget: Any) -> None:
+        self._handles = handles
+        self._forget = forget
+
+    def remove(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._forget()
+
+
+def layer_of(parameter_name: str) -> str:
+    """The layer that a weight belongs to, as people call it: "fc1" for "fc1.weight"."""
+    return parameter_name.removesuffix(".weight")
+
+
+def _prunable(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, str]]:
+    """Weights of Linear and Conv layers by name, and the further names of those that are tied."""
+    found: dict[str, nn.Parameter] = {}
+    aliases: dict[str, str] = {}
+    names: dict[int, str] = {}
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        if not isinstance(module, nn.Linear | _ConvNd):
+            continue
+        name = f"{prefix}.weight" if prefix else "weight"
+        weight = module._parameters.get("weight")
+        if weight is None:
+            raise ValueError(
+                f"{name} is computed from other parameters (torch.nn.utils.prune or parametrize): "
+                "remove that first, for example with torch.nn.utils.prune.remove(module, 'weight')"
+            )
+        if isinstance(weight, nn.parameter.UninitializedParameter):
+            raise ValueError(f"{name} has no shape yet: run the model once before it is pruned")
+        if id(weight) in names:
+            aliases[name] = names[id(weight)]
+        else:
+            names[id(weight)] = name
+            found[name] = weight
+    return found, aliases

@@ -1,0 +1,138 @@
+"""Network: a model with its masks, what was cut from it, and its dropouts: all of a session that pruning changes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from prunelab import dropout, training
+from prunelab.masks import Masks
+from prunelab.recipe import Recipe
+from prunelab.rules import Cut, Plan
+from prunelab.snapshot import Dropout, Layer, histograms, pack
+
+
+class Network:
+    """model: pruned in place. example: a batch, to find which layer each dropout belongs to; owners: or told so.
+
+    ghosts: what each cut weight was worth when it was cut, by parameter name; zero where nothing was.
+    """
+
+    def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
+        self.model = model
+        self.masks = Masks(model)
+        self.ghosts = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
+        self._owners = (
+            dropout.owners(model, self.masks, example) if owners is None else dict(owners)
+        )
+        self._cuts: dict[str, Cut] = {}
+        self._packed: dict[str, tuple[Tensor, bytes]] = {}
+        self.adjust_dropout()
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """The weights that have a mask."""
+        return [self.masks.weight(name) for name in self.masks]
+
+    def optimizer(self, recipe: Recipe, rate: float) -> Optimizer:
+        """A fresh optimizer by the recipe, at learning rate ``rate``, the masks attached. Only weights decay."""
+        masked = {id(weight) for weight in self.weights}
+        others = [p for p in self.model.parameters() if id(p) not in masked]
+        decay = recipe.strength if recipe.regularizer == "l2" else 0.0
+        optimizer = training.make_optimizer(
+            recipe.optimizer, self.weights, others, rate=rate, decay=decay
+        )
+        self.masks.attach(optimizer)
+        return optimizer
+
+    def cut(self, plan: Plan) -> None:
+        """Carry out a plan; remember what was cut."""
+        for name, mask in plan.masks.items():
+            gone = (self.masks[name] & ~mask).cpu()
+            self.ghosts[name][gone] = self.masks.weight(name).detach().float().cpu()[gone]
+        self.masks.commit(plan)
+        self._cuts = dict(plan.cuts)
+
+    def twin(self, plan: Plan) -> nn.Module:
+        """A copy of the model with the plan carried out."""
+        twin = copy.deepcopy(self.model)
+        weights = dict(twin.named_parameters())
+        with torch.no_grad():
+            for name, mask in plan.masks.items():
+                weights[name].mul_(mask)
+        return twin
+
+    def adjust_dropout(self) -> None:
+        """Set every dropout to its rate under the masks."""
+        dropout.adjust_dropout(self.model, self.masks, owners=self._owners)
+
+    def layers(self, plan: Plan | None = None) -> tuple[Layer, ...]:
+        """Every prunable layer as it is, or as a plan would leave it."""
+        return tuple(self._layer(name, plan) for name in self.masks)
+
+    def _layer(self, name: str, plan: Plan | None) -> Layer:
+        cut = (plan.cuts if plan else self._cuts).get(name)
+        mask = plan.masks[name] if plan else self.masks[name]
+        weight, ghosts = self.masks.weight(name), self.ghosts[name]
+        if plan:  # what is about to go shows at the value it has
+            ghosts = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), ghosts)
+        limit, kept_counts, cut_counts = histograms(weight, ghosts, mask)
+        return Layer(
+            name=name,
+            shape=tuple(weight.shape),
+            kept=cut.kept if cut else self.masks.kept_in(name),
+            total=mask.numel(),
+            threshold=cut.threshold if cut else None,
+            deviation=cut.deviation if cut else None,
+            spared=cut.spared if cut else False,
+            limit=limit,
+            kept_counts=kept_counts,
+            cut_counts=cut_counts,
+            packed=self._pack(name, mask),
+        )
+
+    def _pack(self, name: str, mask: Tensor) -> bytes:
+        """The packed mask; snapshots of the same mask share one bytes object."""
+        known = self._packed.get(name)
+        if known is None or known[0] is not mask:
+            known = self._packed[name] = (mask, pack(mask))
+        return known[1]
+
+    def dropouts(self, plan: Plan | None = None, *, adjusted: bool = True) -> Iterator[Dropout]:
+        """Every dropout as it is, or, if ``adjusted``, as it would be under a plan."""
+        for name, (original, now) in dropout.rates(self.model).items():
+            layer = self._owners.get(name)
+            if plan and adjusted and layer is not None:
+                now = dropout.rate(original, plan.cuts[layer].kept, plan.cuts[layer].total)
+            yield Dropout(name, layer, original, now)
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes: nested dicts of tensors and JSON types."""
+        return {
+            "model": _copied(self.model.state_dict()),
+            "masks": self.masks.state_dict(),
+            "ghosts": _copied(self.ghosts),
+            "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
+            "rates": {name: list(pair) for name, pair in dropout.rates(self.model).items()},
+            "owners": dict(self._owners),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave. KeyError, RuntimeError or ValueError if it is another network's."""
+        self.model.load_state_dict(state["model"])
+        self.masks.load_state_dict(state["masks"])
+        self.ghosts = _copied({name: state["ghosts"][name] for name in self.masks})
+        self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
+        self._owners = dict(state["owners"])
+        modules: dict[str, Any] = dict(self.model.named_modules())
+        for name, (original, now) in state["rates"].items():
+            modules[name].original_p, modules[name].p = original, now
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

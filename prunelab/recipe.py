@@ -1,0 +1,345 @@
+"""The recipe: what to train and how to prune it.
+
+One declarative table serves every way in: constructor, JSON, links, command-line options and the lab's controls all
+read the fields below, so a range or a default is written once. Imports nothing heavy: ``prunelab --help`` reads it too.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+DATASETS = ("digits", "mnist")
+MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
+OWN = "own"  # data or model handed over as Python objects: a recipe can say so, but cannot rebuild them
+FORMAT = 1
+LONGEST_QUERY = 8192
+
+Epochs = dict[str, int]
+# Long enough to converge, short enough to watch: one second on digits, ten on MNIST.
+TRAIN_EPOCHS: Epochs = {"digits": 40, "mnist": 6, OWN: 10}
+RETRAIN_EPOCHS: Epochs = {"digits": 20, "mnist": 3, OWN: 5}
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be: names the field, the value and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """Allowed values of a numeric field: from ``low`` to ``high``, both allowed unless ``above`` (then > low)."""
+
+    low: float
+    high: float
+    integer: bool = False
+    above: bool = False
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.integer else "a number"
+        low = f"above {self.low:g}" if self.above else f"from {self.low:g}"
+        high = f"{self.high:,.0f}" if self.integer else f"{self.high:g}"
+        return f"{kind} {low} to {high}"
+
+    def check(self, value: Any) -> bool:
+        if isinstance(value, bool) or not isinstance(value, int if self.integer else (int, float)):
+            return False
+        low_enough = value > self.low if self.above else value >= self.low
+        return math.isfinite(value) and low_enough and value <= self.high
+
+    def parse(self, text: str) -> Any:
+        return int(text) if self.integer else float(text)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Allowed values of a field that takes one of a few names."""
+
+    options: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(self.options)
+
+    def check(self, value: Any) -> bool:
+        return isinstance(value, str) and value in self.options
+
+    def parse(self, text: str) -> Any:
+        return text
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Allowed values of a yes-or-no field."""
+
+    def __str__(self) -> str:
+        return "true or false"
+
+    def check(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
+    def parse(self, text: str) -> Any:
+        return {"true": True, "false": False}.get(text, text)
+
+
+Allowed = Number | Choice | Flag
+
+
+def _field(default: Any, allowed: Allowed, text: str) -> Any:
+    return field(default=default, metadata={"allowed": allowed, "help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What to train and how to prune it. Frozen and validated: a Recipe that exists is a Recipe that can run.
+
+    Every field is checked on construction; RecipeError (a ValueError) names field, value and allowed range.
+    ``epochs`` and ``retrain_epochs`` left as None take a length that suits ``data``. ``layer_quality`` accepts a
+    mapping {layer: quality} and is kept as sorted pairs. Source of the method: Han et al. 2015, section 3.
+    """
+
+    data: str = _field("digits", Choice((*DATASETS, OWN)), "What the network learns to read.")
+    model: str = _field("lenet-300-100", Choice((*MODELS, OWN)), "The network that is pruned.")
+    seed: int = _field(0, Number(0, 2**31 - 1, integer=True), "Same seed, same numbers.")
+
+    optimizer: str = _field("sgd", Choice(("sgd", "adam")), "SGD with momentum 0.9, or Adam.")
+    learning_rate: float = _field(
+        0.1, Number(0, 10, above=True), "Step size of dense training, falling to 0."
+    )
+    batch_size: int = _field(64, Number(1, 65536, integer=True), "Samples in one step.")
+    epochs: int = _field(
+        None, Number(1, 10000, integer=True), "Passes over the data in dense training."
+    )
+    regularizer: str = _field(
+        "l2", Choice(("l2", "l1", "none")), "Penalty on weights during training."
+    )
+    strength: float = _field(1e-4, Number(0, 1), "Factor of the penalty.")
+    dropout: float = _field(0.2, Number(0, 0.95), "Dropout rate before pruning; 0: no dropout.")
+    batch_norm: bool = _field(False, Flag(), "Batch normalisation after hidden layers.")
+
+    rule: str = _field(
+        "quality", Choice(("quality", "density")), "Cut below quality x deviation, or to a density."
+    )
+    quality: float = _field(
+        1.0, Number(0, 10), "Threshold of a layer in standard deviations of its weights."
+    )
+    layer_quality: tuple[tuple[str, float], ...] = field(
+        default=(),
+        metadata={
+            "allowed": Number(0, 10),
+            "help": "Quality of single layers, instead of the global one.",
+        },
+    )
+    std: str = _field(
+        "dense",
+        Choice(("dense", "survivors", "all")),
+        "Whose deviation: dense weights, survivors, all.",
+    )
+    ramp: bool = _field(True, Flag(), "Quality rises linearly over the rounds to its full value.")
+    density: float = _field(
+        0.08, Number(0, 1, above=True), "Kept fraction in the end, under the density rule."
+    )
+    scope: str = _field(
+        "global", Choice(("global", "layer")), "Density over all layers together, or in each alone."
+    )
+    unit: str = _field(
+        "weight",
+        Choice(("weight", "neuron")),
+        "Cut single connections, or whole neurons and filters.",
+    )
+
+    rounds: int = _field(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
+    retrain_epochs: int = _field(
+        None, Number(1, 10000, integer=True), "Passes over the data in each retraining."
+    )
+    retrain_rate: float = _field(
+        0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first."
+    )
+    adjust_dropout: bool = _field(
+        True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total)."
+    )
+    recalibrate: bool = _field(
+        True, Flag(), "Measure batch norm's statistics again after each cut."
+    )
+
+    def __post_init__(self) -> None:
+        table = allowed()
+        if not table["data"].check(self.data):  # the two lengths below depend on it
+            raise _complaint("data", self.data)
+        for name, lengths in (("epochs", TRAIN_EPOCHS), ("retrain_epochs", RETRAIN_EPOCHS)):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, lengths[self.data])
+        pairs = (
+            self.layer_quality.items()
+            if isinstance(self.layer_quality, Mapping)
+            else self.layer_quality
+        )
+        object.__setattr__(self, "layer_quality", _layer_pairs(pairs))
+        for name, rule in table.items():
+            if name == "layer_quality":
+                continue
+            value = getattr(self, name)
+            if not rule.check(value):
+                raise _complaint(name, value)
+            if isinstance(rule, Number) and not rule.integer:
+                object.__setattr__(self, name, float(value))
+        if self.rule == "quality" and self.unit == "neuron":
+            raise RecipeError(
+                "unit = 'neuron': needs rule='density'; the quality rule is one of single connections"
+            )
+
+    @property
+    def key(self) -> str:
+        """Twelve hexadecimal digits that name this recipe: equal recipes, equal keys."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields by name, as JSON types."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values["layer_quality"] = dict(self.layer_quality)
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """The inverse of ``to_dict``; fields that are not given take their default. An unknown key is an error."""
+        for key in values:
+            _known(key)
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """One line of JSON with every field and the format's version."""
+        return json.dumps({"prunelab_recipe": FORMAT, **self.to_dict()}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what ``to_json`` wrote. RecipeError for anything else, unknown keys and newer versions included."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise RecipeError(
+                f"this is not JSON ({error}); a recipe is what Recipe.to_json() writes"
+            ) from None
+        if not isinstance(values, dict) or "prunelab_recipe" not in values:
+            raise RecipeError("this JSON is not a recipe: the key prunelab_recipe is missing")
+        version = values.pop("prunelab_recipe")
+        if version != FORMAT:
+            raise RecipeError(
+                f"prunelab_recipe = {version!r}: this version reads format {FORMAT}; update prunelab"
+            )
+        return cls.from_dict(values)
+
+    def to_query(self) -> str:
+        """The fields that differ from the defaults, as the query part of a link (without the question mark)."""
+        values, usual = self.to_dict(), Recipe(data=self.data).to_dict()
+        layers = values.pop("layer_quality")
+        pairs = [
+            (k, _text(v))
+            for k, v in values.items()
+            if v != usual[k] or (k == "data" and v != "digits")
+        ]
+        pairs += [(f"quality.{layer}", _text(quality)) for layer, quality in layers.items()]
+        return urlencode(pairs)
+
+    @classmethod
+    def from_query(cls, query: str) -> Recipe:
+        """Read the query part of a link. Unknown or repeated keys and values out of range are errors."""
+        if len(query) > LONGEST_QUERY:
+            raise RecipeError(
+                f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read"
+            )
+        values: dict[str, Any] = {}
+        layers: dict[str, Any] = {}
+        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
+            name, _, layer = key.partition(".")
+            target, slot = (layers, layer) if name == "quality" and layer else (values, key)
+            if slot in target:
+                raise RecipeError(f"{_short(key)} stands twice in this link; keep one")
+            rule = allowed()["layer_quality"] if target is layers else _known(key)
+            try:
+                target[slot] = rule.parse(text)
+            except ValueError:
+                raise _complaint(key, text) from None
+        return cls.from_dict({**values, "layer_quality": layers} if layers else values)
+
+    def quality_of_round(self, round: int) -> float:
+        """The quality to prune with in ``round`` (1 to rounds): quality x round / rounds if ``ramp``, else quality."""
+        return self.quality * (min(round / self.rounds, 1.0) if self.ramp else 1.0)
+
+    def density_of_round(self, round: int) -> float:
+        """The density to reach in ``round``: 1 - (1 - density) x (1 - (1 - round / rounds)^3).
+
+        Cubic: most is cut early, while the network can still recover. Source: Zhu and Gupta 2017, section 3.
+        """
+        left = 1.0 - min(round / self.rounds, 1.0)
+        return 1.0 - (1.0 - self.density) * (1.0 - left**3)
+
+
+def allowed() -> dict[str, Allowed]:
+    """What each field of a Recipe may be, by name."""
+    return {f.name: f.metadata["allowed"] for f in fields(Recipe)}
+
+
+def help_text(name: str) -> str:
+    """What a field of a Recipe means, in one sentence."""
+    texts: dict[str, str] = {f.name: f.metadata["help"] for f in fields(Recipe)}
+    return texts[name]
+
+
+def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:
+    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
+        raise RecipeError(
+            f"layer_quality = {_short(pairs)}: must be a mapping from layer to quality"
+        )
+    rule, found = allowed()["layer_quality"], {}
+    for pair in pairs:
+        if (
+            not isinstance(pair, tuple | list)
+            or len(pair) != 2
+            or not isinstance(pair[0], str)
+            or not pair[0]
+        ):
+            raise RecipeError(f"layer_quality: {_short(pair)} is not a pair of layer and quality")
+        if not rule.check(pair[1]):
+            raise RecipeError(
+                f"layer_quality of {_short(pair[0])} = {_short(pair[1])}: must be {rule}"
+            )
+        found[pair[0]] = float(pair[1])
+    return tuple(sorted(found.items()))
+
+
+def _known(key: str) -> Allowed:
+    table = allowed()
+    if key not in table:
+        near = difflib.get_close_matches(key, table, n=1)
+        hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(table)
+        raise RecipeError(f"{_short(key)} is not a field of a recipe; {hint}")
+    return table[key]
+
+
+def _complaint(name: str, value: Any) -> RecipeError:
+    rule = allowed()[name.partition(".")[0]]
+    near = (
+        difflib.get_close_matches(str(value), rule.options, n=1) if isinstance(rule, Choice) else []
+    )
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return RecipeError(f"{_short(name)} = {_short(value)}: must be {rule}{hint}")
+
+
+def _short(value: Any) -> str:
+    """A value as it stands in a message: quoted, never longer than a line (links can be hostile)."""
+    text = (
+        value
+        if isinstance(value, str) and value.replace(".", "").replace("_", "").isalnum()
+        else repr(value)
+    )
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)

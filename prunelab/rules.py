@@ -1,0 +1,122 @@
+"""Rules: from the weights of all layers and the masks they have to the masks they should have. Nothing is changed.
+
+Each rule only takes away: what is cut stays cut, and every layer keeps at least one connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from prunelab import criteria
+
+Scope = Literal["global", "layer"]
+Tensors = Mapping[str, Tensor]
+
+GONE = (
+    -1.0
+)  # score of what is cut already: below every survivor's, one that happens to be zero included
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a prune did to one layer (or would do).
+
+    threshold: magnitude below which connections go; None where no threshold decides (whole neurons, untouched layers).
+    deviation: of the layer's weights, as the quality rule asks for it; None under a density rule.
+    kept, total: connections after the prune. spared: the rule would have cut the whole layer, its strongest was kept.
+    """
+
+    threshold: float | None
+    deviation: float | None
+    kept: int
+    total: int
+    spared: bool = False
+
+    @property
+    def density(self) -> float:
+        """kept / total, 0 to 1."""
+        return self.kept / self.total
+
+
+class Plan(NamedTuple):
+    """Masks that a rule leads to, and what it cuts, by parameter name."""
+
+    masks: dict[str, Tensor]
+    cuts: dict[str, Cut]
+
+
+def by_quality(
+    weights: Tensors, masks: Tensors, settings: Mapping[str, tuple[float, float]]
+) -> Plan:
+    """Cut below quality x deviation. settings: (quality, deviation) of each layer that is to be cut, by name."""
+    new, cuts = dict(masks), {}
+    for name, mask in masks.items():
+        if name not in settings:
+            cuts[name] = _untouched(mask)
+            continue
+        quality, spread = settings[name]
+        limit = quality * spread
+        magnitude = weights[name].abs()
+        new[name], spared = _keep_one(mask & criteria.at_least(magnitude, limit), mask, magnitude)
+        cuts[name] = Cut(limit, spread, int(new[name].sum()), mask.numel(), spared)
+    return Plan(new, cuts)
+
+
+def by_density(weights: Tensors, masks: Tensors, density: float, scope: Scope) -> Plan:
+    """Keep the largest magnitudes, ``density`` x total of them, in all layers together or in each alone."""
+    new: dict[str, Tensor] = {}
+    cuts: dict[str, Cut] = {}
+    for names in _groups(list(masks), scope):
+        scores = {name: weights[name].abs().masked_fill(~masks[name], GONE) for name in names}
+        flat = torch.cat([score.flatten() for score in scores.values()])
+        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
+        limit = float(flat[chosen].min())
+        for name, part in zip(names, chosen.split([masks[n].numel() for n in names]), strict=True):
+            new[name], spared = _keep_one(part.view(masks[name].shape), masks[name], scores[name])
+            cuts[name] = Cut(limit, None, int(new[name].sum()), masks[name].numel(), spared)
+    return Plan({name: new[name] for name in masks}, {name: cuts[name] for name in masks})
+
+
+def by_neuron(weights: Tensors, masks: Tensors, density: float, scope: Scope) -> Plan:
+    """Keep ``density`` x all neurons (rows, filters), those with the largest root mean square; the last layer keeps all.
+
+    The last layer's neurons are the network's outputs: without one of them a class could never be predicted.
+    """
+    *names, output = masks
+    if not names:
+        raise ValueError(
+            f"{output} is the only layer: its neurons are the network's outputs and must stay"
+        )
+    new, cuts = dict(masks), {output: _untouched(masks[output])}
+    alive = {name: masks[name].flatten(1).any(1) for name in names}
+    scores = {
+        name: criteria.row_scores(weights[name]).masked_fill(~alive[name], GONE) for name in names
+    }
+    for group in _groups(names, scope):
+        flat = torch.cat([scores[name] for name in group])
+        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
+        for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
+            rows, spared = _keep_one(part, alive[name], scores[name])
+            new[name] = masks[name] & rows.view(-1, *[1] * (masks[name].dim() - 1))
+            cuts[name] = Cut(None, None, int(new[name].sum()), new[name].numel(), spared)
+    return Plan(new, {name: cuts[name] for name in masks})
+
+
+def _groups(names: list[str], scope: Scope) -> list[list[str]]:
+    return [names] if scope == "global" else [[name] for name in names]
+
+
+def _untouched(mask: Tensor) -> Cut:
+    return Cut(None, None, int(mask.sum()), mask.numel())
+
+
+def _keep_one(mask: Tensor, before: Tensor, scores: Tensor) -> tuple[Tensor, bool]:
+    """``mask``, or, if it keeps nothing, the single highest score among ``before``; and whether that was needed."""
+    if bool(mask.any()):
+        return mask, False
+    return criteria.largest(scores.masked_fill(~before, GONE), 1), True

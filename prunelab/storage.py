@@ -1,0 +1,203 @@
+"""Storage: a session on disk, as JSON for numbers and safetensors for tensors. No pickle, nothing half-written.
+
+``session.json`` is the commit point: it names the tensor file and its digest, and is replaced in one step after that
+file is complete. A process killed in between leaves the old session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from prunelab.recipe import Recipe, RecipeError
+from prunelab.snapshot import ARRAYS, PHASES, Snapshot
+
+FORMAT = 1
+INDEX = "session.json"
+GROUPS = ("model", "masks", "ghosts")  # parts of a state that are flat dicts of tensors
+
+
+class StorageError(RuntimeError):
+    """A session that cannot be written or read; says which file, why, and what to do."""
+
+
+def write(
+    directory: Path, state: Mapping[str, Any], recipe: Recipe, history: Sequence[Snapshot]
+) -> None:
+    """Save a session's state. Atomic; StorageError when it cannot be written, what was there before is intact."""
+    tensors = {f"{group}/{name}": t for group in GROUPS for name, t in state[group].items()}
+    values = {key: value for key, value in state.items() if key not in (*GROUPS, "optimizer")}
+    if state["optimizer"] is not None:
+        values["optimizer"] = {"groups": state["optimizer"]["groups"]}
+        tensors |= {f"optimizer/{name}": t for name, t in state["optimizer"]["tensors"].items()}
+    arrays, values["history"] = _history_out(history)
+    tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    blob = safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
+    digest = hashlib.sha256(blob).hexdigest()
+    file = f"tensors-{digest[:16]}.safetensors"
+    index = {
+        "prunelab_session": FORMAT,
+        "recipe": recipe.to_dict(),
+        "tensors": file,
+        "sha256": digest,
+        **values,
+    }
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(directory / file, blob)
+        write_atomically(directory / INDEX, json.dumps(index).encode())
+        for old in directory.glob("tensors-*.safetensors"):
+            if old.name != file:
+                old.unlink()
+    except OSError as error:
+        raise StorageError(
+            f"the session could not be saved in {directory}: {error.strerror or error}. "
+            "It goes on in memory, and what was saved before is intact; free space or choose another directory."
+        ) from error
+
+
+def read(directory: Path) -> tuple[dict[str, Any], Recipe, list[Snapshot]]:
+    """What ``write`` saved: state, recipe, history. StorageError for anything missing, damaged, foreign or newer."""
+    path = directory / INDEX
+    try:
+        index = json.loads(path.read_bytes())
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StorageError(f"{path} is damaged: not JSON ({error})") from error
+    if not isinstance(index, dict) or "prunelab_session" not in index:
+        raise StorageError(f"{path} is not a session of prunelab's")
+    if index["prunelab_session"] != FORMAT:
+        raise StorageError(
+            f"{path} is of format {index['prunelab_session']!r}; this version reads format {FORMAT}"
+        )
+    try:
+        recipe = Recipe.from_dict(index["recipe"])
+        tensors = _read_tensors(directory, index)
+        state = {
+            k: v
+            for k, v in index.items()
+            if k not in ("prunelab_session", "recipe", "tensors", "sha256")
+        }
+        for group in GROUPS:
+            state[group] = _group(tensors, group)
+        optimizer = state.get("optimizer")
+        state["optimizer"] = optimizer and {
+            "groups": optimizer["groups"],
+            "tensors": _group(tensors, "optimizer"),
+        }
+        history = _history_in(state.pop("history"), _group(tensors, "history"))
+        if state["position"][0] not in PHASES:
+            raise ValueError(f"phase {state['position'][0]!r} is unknown")
+    except RecipeError as error:
+        raise StorageError(f"{path}: its recipe is not valid: {error}") from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise StorageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    return state, recipe, history
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by a file with ``content``, completely or not at all. OSError if that fails."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
+    """An optimizer's state as {"groups": settings by group, "tensors": copies of its tensors by index and name}."""
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}/{name}": value.detach().clone()
+        for index, moments in state["state"].items()
+        for name, value in moments.items()
+        if isinstance(value, Tensor)
+    }
+    return {"groups": state["param_groups"], "tensors": tensors}
+
+
+def restore_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """The inverse of ``optimizer_state``, for an optimizer over the same parameters."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in state["tensors"].items():
+        index, name = key.split("/", 1)
+        moments.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": moments, "param_groups": state["groups"]})
+
+
+def _read_tensors(directory: Path, index: Mapping[str, Any]) -> dict[str, Tensor]:
+    path = directory / index["tensors"]
+    if path.parent != directory:
+        raise ValueError(f"tensors = {index['tensors']!r} points out of the directory")
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(blob).hexdigest() != index["sha256"]:
+        raise StorageError(
+            f"{path} is damaged: it is not the file that was written (its digest differs)"
+        )
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(blob)
+    except safetensors.SafetensorError as error:
+        raise StorageError(f"{path} is damaged: {error}") from error
+    return tensors
+
+
+def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(group + "/"): t
+        for name, t in tensors.items()
+        if name.startswith(group + "/")
+    }
+
+
+def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Histograms in one array, every distinct mask once, and the scalars of each snapshot with its masks' names."""
+    arrays: dict[str, Any] = {}
+    scalars = []
+    for snapshot in history:
+        names = []
+        for layer in snapshot.layers:
+            name = hashlib.sha256(layer.packed).hexdigest()[:24]
+            arrays.setdefault(name, np.frombuffer(layer.packed, np.uint8).copy())
+            names.append(name)
+        scalars.append({**snapshot.scalars(), "masks": names})
+    if history:
+        counts = [[(layer.kept_counts, layer.cut_counts) for layer in s.layers] for s in history]
+        arrays["counts"] = np.array(counts, dtype=np.int32)
+    return arrays, scalars
+
+
+def _history_in(scalars: Sequence[dict[str, Any]], arrays: Mapping[str, Tensor]) -> list[Snapshot]:
+    packed = {name: array.numpy().tobytes() for name, array in arrays.items() if name != "counts"}
+    history = []
+    for i, values in enumerate(scalars):
+        counts = arrays["counts"].numpy()[i]
+        names = values.pop("masks")
+        own = [
+            dict(zip(ARRAYS, (counts[j, 0], counts[j, 1], packed[name]), strict=True))
+            for j, name in enumerate(names)
+        ]
+        history.append(Snapshot.from_scalars(values, own))
+    return history

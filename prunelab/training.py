@@ -1,0 +1,158 @@
+"""Training: optimizers, penalties, epochs and evaluation, as plain functions over tensors.
+
+All randomness comes from numbers (seed, epoch, step), none from a stream that would have to be saved: that is what
+lets a run resume at any batch, bit for bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim import Optimizer
+
+CHUNK = 1000  # samples of one forward pass in evaluation: what fits the cache of a laptop
+CALIBRATION = 2000  # samples that batch norm's statistics are measured on
+SMALL = (
+    10_000_000  # multiplications of a step below which a second thread costs more than it brings
+)
+
+
+def make_optimizer(
+    name: str,
+    weights: Sequence[nn.Parameter],
+    others: Sequence[nn.Parameter],
+    *,
+    rate: float,
+    decay: float,
+) -> Optimizer:
+    """SGD (momentum 0.9) or Adam. ``decay`` (the factor of an L2 penalty) acts on ``weights``, not on ``others``."""
+    groups = [
+        {"params": list(weights), "weight_decay": decay},
+        {"params": list(others), "weight_decay": 0.0},
+    ]
+    if name == "adam":
+        return torch.optim.Adam(groups, lr=rate)
+    return torch.optim.SGD(groups, lr=rate, momentum=0.9)
+
+
+def cosine(rate: float, step: int, steps: int) -> float:
+    """Learning rate of ``step`` (0 to steps - 1): half a cosine from ``rate`` down to 0 at ``steps``."""
+    return rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+
+
+def training_step(
+    model: nn.Module,
+    optimizer: Optimizer,
+    x: Tensor,
+    y: Tensor,
+    *,
+    l1: float = 0.0,
+    weights: Sequence[Tensor] = (),
+) -> tuple[float, int]:
+    """One step on one batch. Returns the mean cross-entropy loss and how many of the batch were right.
+
+    l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient, l1 x sign(w); the loss is without it.
+    The step is not taken when the loss is not finite.
+    """
+    model.train()
+    optimizer.zero_grad(set_to_none=True)
+    output = model(x)
+    loss = F.cross_entropy(output, y)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        return value, 0
+    loss.backward()  # type: ignore[no-untyped-call]
+    if l1:
+        held = [w for w in weights if w.grad is not None]
+        with torch.no_grad():
+            signs = torch._foreach_sign(held)
+            torch._foreach_add_([w.grad for w in held], signs, alpha=l1)
+    optimizer.step()
+    return value, int((output.detach().argmax(1) == y).sum())
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """(mean cross-entropy loss, accuracy 0 to 1) over all samples: sums, so that a short last chunk counts as it is."""
+    training = model.training
+    model.eval()
+    loss, right = 0.0, 0
+    for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
+        output = model(inputs)
+        loss += float(F.cross_entropy(output, labels, reduction="sum"))
+        right += int((output.argmax(1) == labels).sum())
+    model.train(training)
+    return loss / len(y), right / len(y)
+
+
+@torch.no_grad()
+def recalibrate(model: nn.Module, x: Tensor) -> None:
+    """Measure batch norm's running mean and variance again, on the first 2,000 samples of ``x``, dropout off.
+
+    Pruning shifts what flows into a batch norm; statistics from before spoil the outputs until training renews them.
+    """
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not norms:
+        return
+    training = model.training
+    momenta = [norm.momentum for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # plain average over all chunks
+        norm.train()
+    for inputs in x[:CALIBRATION].split(CHUNK):
+        if len(inputs) > 1:  # a variance needs two samples
+            model(inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.train(training)
+
+
+def shuffled(samples: int, seed: int) -> Tensor:
+    """The order of the samples in an epoch: a permutation that depends on nothing but its arguments."""
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+
+
+def mix(seed: int, a: int, b: int) -> int:
+    """One 63-bit number out of three, different for different ones (splitmix64's finaliser)."""
+    value = seed
+    for part in (a, b):
+        value = (value * 0x9E3779B97F4A7C15 + part + 0x632BE59BD9B4E019) & (2**64 - 1)
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+        value ^= value >> 31
+    return value >> 1
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within the block torch's global generator starts from ``seed``; afterwards it is as it was before."""
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(state)
+
+
+def threads_for(connections: int, batch_size: int) -> int:
+    """How many threads train such a network fastest: one for small steps, where handing work over costs more."""
+    return 1 if connections * batch_size < SMALL else torch.get_num_threads()
+
+
+@contextlib.contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Within the block torch computes with ``count`` threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,15 @@
+"""Views: pictures of snapshots, as plain dicts that plotly.js and ``plotly.graph_objects.Figure`` accept.
+
+Pure functions, one file a view: no widget, no training, no plotly import. Every title states the finding in words;
+``summary`` gives it as text for whoever cannot see the picture.
+"""
+
+from prunelab.views.accuracy import accuracy
+from prunelab.views.base import View, summary
+from prunelab.views.connections import connections
+from prunelab.views.dropout import dropout
+from prunelab.views.mask import mask
+from prunelab.views.pixels import pixels
+from prunelab.views.weights import weights
+
+__all__ = ["View", "accuracy", "connections", "dropout", "mask", "pixels", "summary", "weights"]

@@ -1,0 +1,121 @@
+"""Accuracy: test accuracy and training loss over time, the rounds shaded, the dense accuracy as a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from prunelab.snapshot import Snapshot
+from prunelab.views import palette
+from prunelab.views.base import View, axis, empty, figure, note, percent
+
+
+def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> View:
+    """Accuracy (%) above, loss below, over training steps. preview: adds the point "if cut now"."""
+    moments = [s for s in history if s.test_accuracy is not None]
+    if not moments:
+        return empty("No accuracy yet: it appears here as the network trains.")
+    last = moments[-1]
+    dense = last.dense_accuracy
+    x = [s.clock for s in moments]
+    data = [
+        _curve(
+            "test accuracy",
+            x,
+            [_hundred(s.test_accuracy) for s in moments],
+            palette.KEPT,
+            "y",
+            "%{y:.1f} %",
+        ),
+        _curve(
+            "training loss", x, [s.train_loss for s in moments], palette.QUIET, "y2", "%{y:.3f}"
+        ),
+    ]
+    shapes, notes = _rounds(moments)
+    end = max(last.clock, 1)
+    if dense is not None:
+        line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
+        shapes.append(
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": 100 * dense,
+                "y1": 100 * dense,
+                "line": line,
+            }
+        )
+    if preview is not None and preview.test_accuracy is not None:
+        data.append(_if_cut(preview))
+    low = min(
+        y for trace in data for y in trace["y"] if trace.get("yaxis", "y") == "y" and y is not None
+    )
+    floor = max(0.0, min(low, 90.0) - 5)
+    return figure(
+        data, _title(last, dense, preview),
+        xaxis=axis("training steps", range=[0, end * 1.04], anchor="y2"),
+        yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[floor, 101]),
+        yaxis2=axis("loss", domain=[0, 0.28], rangemode="tozero", anchor="x"),
+        shapes=shapes, annotations=notes,
+        meta={"summary": f"{len(moments)} moments over {last.clock:,} training steps."},
+    )  # fmt: skip
+
+
+def _curve(
+    name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str
+) -> dict[str, Any]:
+    return {
+        "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "yaxis": yaxis,
+        "line": {"color": colour, "width": 2}, "hovertemplate": f"{name} {hover} at step %{{x:,}}<extra></extra>",
+    }  # fmt: skip
+
+
+def _if_cut(preview: Snapshot) -> dict[str, Any]:
+    value = _hundred(preview.test_accuracy)
+    return {
+        "type": "scatter", "mode": "markers", "name": "if cut now", "x": [preview.clock], "y": [value],
+        "marker": {"color": palette.LINE, "size": 11, "symbol": "diamond"},
+        "hovertemplate": "if cut now: %{y:.1f} %<extra></extra>",
+    }  # fmt: skip
+
+
+def _rounds(moments: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A band for every second round and a label for each."""
+    spans: dict[int, list[int]] = {}
+    for s in moments:
+        spans.setdefault(s.round, [s.clock, s.clock])[1] = s.clock
+    shapes, notes = [], []
+    many = len(spans) > 6
+    for number, (start, end) in spans.items():
+        if number % 2:
+            shapes.append({
+                "type": "rect", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1, "layer": "below",
+                "fillcolor": palette.GRID, "opacity": 0.5, "line": {"width": 0},
+            })  # fmt: skip
+        text = (
+            ("dense" if number == 0 else str(number))
+            if many
+            else ("dense" if number == 0 else f"round {number}")
+        )
+        if len(spans) > 1 and end > start:
+            notes.append(note(text, (start + end) / 2, 1, yref="paper", yanchor="bottom"))
+    return shapes, notes
+
+
+def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str:
+    now = f"{percent(last.test_accuracy or 0)} right"
+    if preview is not None and preview.test_accuracy is not None:
+        about = "" if preview.exact else "about "
+        return f"{now} now; {about}{percent(preview.test_accuracy)} if cut now"
+    if dense is None or last.round == 0:
+        return now
+    points = 100 * ((last.test_accuracy or 0) - dense)
+    if abs(points) < 0.05:
+        return f"{now}, as good as dense, with {percent(last.density)} of the connections"
+    side = "above" if points > 0 else "below"
+    return f"{now}, {abs(points):.1f} points {side} dense, with {percent(last.density)} of the connections"
+
+
+def _hundred(value: float | None) -> float | None:
+    return None if value is None else round(100 * value, 3)

@@ -1,0 +1,85 @@
+"""What all views share: the frame of a figure, and numbers in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunelab.masks import layer_of
+from prunelab.snapshot import Layer, Snapshot
+from prunelab.views import palette
+
+View = dict[str, Any]
+
+
+def figure(data: list[dict[str, Any]], title: str, **layout: Any) -> View:
+    """A view with our frame: transparent (the page is the ground), no chart junk, the title stating the finding."""
+    base = {
+        "title": {"text": title},
+        "paper_bgcolor": palette.CLEAR,
+        "plot_bgcolor": palette.CLEAR,
+        "font": {"size": 12},
+        "margin": {"l": 48, "r": 12, "t": 28, "b": 40},
+        "showlegend": False,
+        "hovermode": "closest",
+    }
+    return {"data": data, "layout": base | layout}
+
+
+def axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """An axis with a title (with its unit) and a quiet grid."""
+    return {
+        "title": {"text": title, "standoff": 6},
+        "gridcolor": palette.GRID,
+        "zerolinecolor": palette.GRID,
+        "linecolor": palette.GRID,
+        "automargin": True,
+        "fixedrange": True,
+    } | more
+
+
+def note(text: str, x: float, y: float, *, axes: str = "", **more: Any) -> dict[str, Any]:
+    """A label in the picture, at data coordinates of the axes ("", "2", ...) unless xref and yref say otherwise."""
+    place = {"x": x, "y": y, "xref": f"x{axes}", "yref": f"y{axes}", "showarrow": False}
+    return {"text": text, "font": {"size": 11}} | place | more
+
+
+def empty(text: str) -> View:
+    """A view that has nothing to show, and says why."""
+    hidden = {"visible": False, "fixedrange": True}
+    centre = note(
+        text, 0.5, 0.5, xref="paper", yref="paper", font={"size": 13, "color": palette.QUIET}
+    )
+    return figure(
+        [],
+        text.partition(":")[0].partition(".")[0],
+        annotations=[centre],
+        xaxis=hidden,
+        yaxis=hidden,
+    )
+
+
+def summary(view: View) -> str:
+    """A view in words: its title and, where the view gives one, a sentence with the numbers."""
+    layout = view["layout"]
+    more = (layout.get("meta") or {}).get("summary", "")
+    return f"{layout['title']['text']}. {more}".strip()
+
+
+def percent(fraction: float) -> str:
+    """0.0834 as "8.3 %"; three digits below one percent, so that small is not shown as nothing."""
+    value = 100 * fraction
+    return f"{value:.2f} %" if 0 < value < 1 else f"{value:.1f} %"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def short(layer: Layer) -> str:
+    """A layer's name as people call it."""
+    return layer_of(layer.name)
+
+
+def if_cut(snapshot: Snapshot) -> bool:
+    """Whether a snapshot shows what would be, not what is."""
+    return snapshot.phase == "preview"

@@ -1,0 +1,79 @@
+"""Dropout: the rate of every dropout, round by round, on the curve of the rule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from prunelab.masks import layer_of
+from prunelab.snapshot import Snapshot
+from prunelab.views import palette
+from prunelab.views.base import View, axis, empty, figure, if_cut, note, percent
+
+SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "pentagon")
+
+
+def dropout(history: Iterable[Snapshot]) -> View:
+    """Rates over the density of the layer they belong to; the curve is D_o x sqrt(kept / total)."""
+    moments = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
+    if not moments or not moments[-1].dropouts:
+        return empty(
+            "No dropout: this network has none, so there is nothing to adjust.<br>Set a rate under 1 Train."
+        )
+    last = moments[-1]
+    data: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for original in sorted({d.original for d in last.dropouts}):
+        densities = [i / 40 for i in range(41)]
+        data.append({
+            "type": "scatter", "mode": "lines", "name": "rule", "hoverinfo": "skip",
+            "x": [100 * d for d in densities], "y": [round(original * math.sqrt(d), 4) for d in densities],
+            "line": {"color": palette.QUIET, "width": 1.5},
+        })  # fmt: skip
+    for i, now in enumerate(last.dropouts):
+        if now.layer is None:
+            continue
+        points: dict[float, tuple[float, str]] = {}
+        for s in moments:
+            rate = next(d.rate for d in s.dropouts if d.name == now.name)
+            label = (
+                "dense"
+                if s.round == 0 and not if_cut(s)
+                else "if cut now"
+                if if_cut(s)
+                else f"round {s.round}"
+            )
+            points[round(100 * s.layer(now.layer).density, 3)] = (round(rate, 4), label)
+        colours = [
+            palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()
+        ]
+        data.append({
+            "type": "scatter", "mode": "markers", "name": now.name,
+            "x": list(points), "y": [rate for rate, _ in points.values()], "text": [text for _, text in points.values()],
+            "marker": {"color": colours, "size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
+            "hovertemplate": f"{now.name} after {layer_of(now.layer)}, %{{text}}: rate %{{y:.3f}}<extra></extra>",
+        })  # fmt: skip
+        x, (y, _) = next(reversed(points.items()))
+        right = x < 70
+        notes.append(note(
+            f"{now.name} {y:.2f}", x, y, xanchor="left" if right else "right", xshift=8 if right else -8,
+            yshift=-10 if i % 2 else 10,
+        ))  # fmt: skip
+    first = last.dropouts[0]
+    verb = "would fall" if if_cut(last) else "fell" if first.rate < first.original else "stands"
+    title = (
+        f"Dropout {verb} at {first.original:.2f}, nothing is cut yet"
+        if first.rate == first.original
+        else f"Dropout {verb} from {first.original:.2f} to {first.rate:.2f}"
+    )
+    top = max(d.original for d in last.dropouts)
+    spoken = (
+        "; ".join(f"{d.name}: {d.rate:.3f}" for d in last.dropouts)
+        + f". {percent(last.density)} kept."
+    )
+    return figure(
+        data, title, annotations=notes, meta={"summary": spoken},
+        xaxis=axis("connections kept in the layer before (%)", range=[-2, 104]),
+        yaxis=axis("dropout rate", range=[0, top * 1.2 or 1]),
+    )  # fmt: skip

@@ -1,0 +1,34 @@
+"""Mask: one layer's connections as an image, a row for each output, a column for each input."""
+
+from __future__ import annotations
+
+from prunelab.snapshot import Snapshot
+from prunelab.views.base import View, axis, figure, if_cut, percent, short
+from prunelab.views.images import density_image, placed
+
+
+def mask(snapshot: Snapshot, layer: str | None = None) -> View:
+    """The mask of ``layer`` (parameter name; the first if not given). KeyError for a name that is no layer.
+
+    Filters are unrolled: a row of a convolution has channels x height x width columns.
+    """
+    chosen = snapshot.layer(layer) if layer else snapshot.layers[0]
+    kept = chosen.mask.reshape(chosen.shape[0], -1)
+    rows, columns = kept.shape
+    silent_rows, unread = int((~kept.any(1)).sum()), int((~kept.any(0)).sum())
+    would = "would be" if if_cut(snapshot) else "is"
+    title = f"{short(chosen)}: {percent(1 - chosen.density)} {would} cut"
+    if silent_rows or unread:
+        title += (
+            f", {silent_rows} of {rows} neurons without input, {unread} of {columns} inputs unread"
+        )
+    flat = {"showgrid": False, "zeroline": False, "nticks": 5}
+    view = figure(
+        # Plotly draws images only beside a trace; an invisible point carries the axes.
+        [{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}],
+        title,
+        xaxis=axis("input", range=[0, columns], **flat),
+        yaxis=axis("neuron" if len(chosen.shape) == 2 else "filter", range=[rows, 0], **flat),
+        images=[placed(density_image(kept), columns, rows)],
+    )
+    return view
