@@ -1,0 +1,60 @@
+# make dashboard   opens the laboratory            (ARGS="--port 8899" reaches `prunelab dashboard`)
+# make test        lint, types and every test, the browser's too (TESTS="tests/test_data.py" for some)
+# make lint | bench | clean
+#
+# Everything happens in .venv, which is made on first use and updated when pyproject.toml or constraints.txt change.
+
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?=
+
+# The first Python on PATH that is new enough: the system's python3 may be older than one that stands beside it.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
+
+.PHONY: help dashboard test lint bench clean
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+
+dashboard: $(VENV)/.installed
+	$(BIN)/prunelab dashboard $(ARGS)
+
+bench: $(VENV)/.installed
+	$(BIN)/prunelab bench $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy prunelab
+
+# MNIST lies beside the checkout on some machines; elsewhere the tests that need it say so and are skipped.
+test: lint
+	PATH="$(BIN):$$PATH" sh scripts/browser.sh
+	if [ -z "$$PRUNELAB_DATA" ] && [ -d ../shared/data ]; then \
+		PRUNELAB_DATA=$$(cd ../shared/data && pwd); export PRUNELAB_DATA; fi; \
+	$(BIN)/python -m pytest $(TESTS)
+
+clean:
+	rm -rf $(VENV) build dist artefacts test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find prunelab tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	@touch $@
+
+# What the tests need includes what the dashboard needs.
+$(VENV)/.installed-dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/pyvenv.cfg:
+	@if ! "$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "prunelab needs Python 3.11 or later, and found: $$("$(or $(PYTHON),python3)" --version 2>&1 || true)." >&2; \
+		echo "Install one, or name one: make PYTHON=/path/to/python3.12 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
+		echo "$(PYTHON) cannot make virtual environments: its venv or ensurepip module is missing." >&2; \
+		echo "On Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; fi
+	@# A half-made environment would look finished the next time.
+	"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@touch $@

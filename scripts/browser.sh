@@ -1,0 +1,34 @@
+#!/bin/sh
+# Makes sure that the browser tests find a Chromium: one that is there, else Debian's, else Playwright's own.
+# Run it with the virtual environment's bin folder first on PATH.
+set -eu
+
+found() {
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null 2>&1; then return 0; fi
+    done
+    return 1
+}
+
+playwright_has_one() {
+    python - <<'PYTHON'
+import pathlib, sys
+from playwright.sync_api import sync_playwright
+
+with sync_playwright() as playwright:
+    sys.exit(not pathlib.Path(playwright.chromium.executable_path).exists())
+PYTHON
+}
+
+if found || playwright_has_one; then exit 0; fi
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "No Chromium found: installing the package chromium." >&2
+    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium && found; then exit 0; fi
+fi
+
+echo "No Chromium found: downloading Playwright's." >&2
+if playwright install chromium; then exit 0; fi
+
+echo "No browser for the tests: install chromium or google-chrome and run again." >&2
+exit 1
