@@ -1,0 +1,208 @@
+// Draws the figure of a Plot (plots.py) with plotly.js. The model's state is the truth; nothing is sent, nothing is kept here
+// that could not be made again from it.
+
+const LOADED = Symbol.for("prunelab.plotly"); // on globalThis: every copy of this file on a page shares one library
+const PATIENCE = 150; // how often a library that has not arrived yet is looked for, 100 ms apart
+
+const CONFIG = {
+  displaylogo: false,
+  // A bar of buttons only where a mouse can hover; on touch screens it would stay and cover the title.
+  displayModeBar: globalThis.matchMedia?.("(hover: hover)").matches ? "hover" : false,
+  modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio", "lasso2d", "select2d", "autoScale2d"],
+  showSendToCloud: false,
+  showEditInChartStudio: false,
+  plotlyServerURL: "",
+  scrollZoom: false,
+  // The size is followed by our own ResizeObserver, which also sees what is no change of the window.
+  responsive: false,
+};
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
+
+// ---- the library, once a page
+
+async function libraryModel(model) {
+  const id = String(model.get("library") ?? "").replace(/^IPY_MODEL_/, "");
+  for (let attempt = 0; attempt < PATIENCE; attempt++) {
+    try {
+      // The manager throws for models it does not know yet: a page that reloads gets them in any order.
+      return await model.widget_manager.get_model(id);
+    } catch {
+      await pause(100);
+    }
+  }
+  throw new Error("its plotting library did not arrive from the kernel. Reload the page, or run the notebook again.");
+}
+
+async function evaluate(gzipped) {
+  if (typeof DecompressionStream === "undefined") {
+    throw new Error("this browser is too old: the plots need Chrome 80, Firefox 113, Safari 16.4 or later.");
+  }
+  const stream = new Blob([gzipped]).stream().pipeThrough(new DecompressionStream("gzip"));
+  const script = await new Response(stream).blob();
+  // As a module with a `module` of its own: the bundle then exports there and never sees the `define` of RequireJS, which
+  // would swallow it.
+  const url = URL.createObjectURL(
+    new Blob(["const module = { exports: {} }, exports = module.exports, define = undefined;\n", script,
+      "\nexport default module.exports;\n"], { type: "text/javascript" }),
+  );
+  try {
+    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default;
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+async function loadLibrary(model) {
+  const library = await libraryModel(model);
+  const loaded = (globalThis[LOADED] ??= new Map());
+  const version = library.get("version");
+  if (!loaded.has(version)) {
+    const loading = evaluate(library.get("source"));
+    loaded.set(version, loading);
+    // A failure is not kept: the next picture tries again.
+    loading.catch(() => loaded.delete(version));
+  }
+  return loaded.get(version);
+}
+
+// ---- the figure
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+
+function checked(figure) {
+  if (!isObject(figure)) throw new Error("the figure is not a dict with data and layout.");
+  const { data = [], layout = {} } = figure;
+  if (!Array.isArray(data)) throw new Error("the figure's data is not a list of traces.");
+  if (!data.every(isObject)) throw new Error("a trace in the figure's data is not a dict.");
+  if (!isObject(layout)) throw new Error("the figure's layout is not a dict.");
+  // A copy, because plotly.js writes into what it is given, and other views on this page draw from the same state.
+  return structuredClone({ data, layout });
+}
+
+function dressed({ data, layout }, canvas) {
+  const template = layout.template?.layout ?? {};
+  layout.autosize ??= true;
+  layout.paper_bgcolor ??= template.paper_bgcolor ?? "rgba(0,0,0,0)";
+  layout.plot_bgcolor ??= template.plot_bgcolor ?? "rgba(0,0,0,0)";
+  // The page's own text colour, so that light and dark need nothing from the kernel.
+  layout.font = { color: template.font?.color ?? getComputedStyle(canvas).color, ...layout.font };
+  if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
+  return { data, layout };
+}
+
+// ---- the view
+
+function element(tag, name, parent) {
+  const made = document.createElement(tag);
+  made.className = name;
+  parent.append(made);
+  return made;
+}
+
+function render({ model, el }) {
+  const root = element("div", "prunelab-plot", el);
+  const canvas = element("div", "prunelab-plot-canvas", root);
+  const words = element("p", "prunelab-plot-words", root);
+  const trouble = element("p", "prunelab-plot-trouble", root);
+  canvas.setAttribute("role", "img");
+  // The same words twice (as the picture's name, and as text that can be searched and copied) are read out once.
+  words.setAttribute("aria-hidden", "true");
+  trouble.setAttribute("role", "alert");
+  trouble.hidden = true;
+  root.dataset.state = "loading";
+  root.dataset.revision = "";
+  root.dataset.paints = "0";
+
+  let plotly = null;
+  let gone = false;
+  let asked = false; // a picture is wanted that is newer than the one on the screen
+  let drawing = false;
+  let spoilt = false; // plotly.js stumbled: what it left in the canvas is not to be built upon
+  let size = "";
+
+  const sizeNow = () => `${canvas.clientWidth}x${canvas.clientHeight}`;
+
+  function describe() {
+    const name = model.get("name") ?? "";
+    const summary = model.get("summary") || name || "plot";
+    root.dataset.plot = name;
+    canvas.setAttribute("aria-label", summary);
+    words.textContent = summary;
+  }
+
+  function complain(error) {
+    console.warn("[prunelab] plot not drawn", error);
+    trouble.textContent = `This plot could not be drawn: ${error?.message || error}`;
+    trouble.hidden = false;
+    root.dataset.state = "error";
+  }
+
+  async function draw() {
+    plotly ??= await loadLibrary(model);
+    if (gone) return;
+    const figure = checked(model.get("figure"));
+    canvas.style.height = figure.layout.height > 0 ? `${figure.layout.height}px` : "";
+    if (spoilt) plotly.purge(canvas);
+    spoilt = true;
+    size = sizeNow();
+    const { data, layout } = dressed(figure, canvas);
+    const revision = String(layout.meta?.revision ?? "");
+    await plotly.react(canvas, data, layout, CONFIG);
+    spoilt = false;
+    await nextFrame();
+    if (gone) return;
+    trouble.hidden = true;
+    trouble.textContent = "";
+    root.dataset.paints = String(Number(root.dataset.paints) + 1);
+    root.dataset.revision = revision;
+    root.dataset.state = "ready";
+  }
+
+  // One picture at a time. Whatever is asked for while one is being drawn becomes one more, of the state as it is then.
+  async function paint() {
+    asked = true;
+    if (drawing) return;
+    drawing = true;
+    while (asked && !gone && canvas.clientWidth > 0) {
+      asked = false;
+      try {
+        await draw();
+      } catch (error) {
+        if (!gone) complain(error);
+      }
+    }
+    drawing = false;
+  }
+
+  // Also how a plot that was hidden (a tab, a start screen) gets its first or its newest picture.
+  const sizes = new ResizeObserver(() => {
+    if (asked || (size && sizeNow() !== size)) paint();
+  });
+  const theme = new MutationObserver(() => paint());
+  const scheme = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
+
+  describe();
+  model.on("change:name", describe);
+  model.on("change:summary", describe);
+  model.on("change:figure", paint);
+  sizes.observe(canvas);
+  theme.observe(document.body, { attributeFilter: ["data-jp-theme-name"] });
+  scheme?.addEventListener("change", paint);
+  paint();
+
+  return () => {
+    gone = true;
+    model.off("change:name", describe);
+    model.off("change:summary", describe);
+    model.off("change:figure", paint);
+    sizes.disconnect();
+    theme.disconnect();
+    scheme?.removeEventListener("change", paint);
+    plotly?.purge(canvas);
+    root.remove();
+  };
+}
+
+export default { render };
