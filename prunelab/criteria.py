@@ -56,9 +56,7 @@ def row_scores(weights: Tensor) -> Tensor:
 def check_quality(quality: float) -> float:
     """``quality`` if it is finite and not negative, else ValueError."""
     if isinstance(quality, bool) or not isinstance(quality, int | float):
-        raise ValueError(
-            f"quality = {quality!r}: must be a number, or a mapping from layer to number"
-        )
+        raise ValueError(f"quality = {quality!r}: must be a number, or a mapping from layer to number")
     if not math.isfinite(quality) or quality < 0:
         raise ValueError(f"quality = {quality!r}: must be finite and at least 0")
     return float(quality)
@@ -67,7 +65,5 @@ def check_quality(quality: float) -> float:
 def check_density(density: float) -> float:
     """``density`` if it is above 0 and at most 1, else ValueError."""
     if isinstance(density, bool) or not isinstance(density, int | float) or not 0 < density <= 1:
-        raise ValueError(
-            f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept)"
-        )
+        raise ValueError(f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept)")
     return float(density)

@@ -59,9 +59,7 @@ def adjust_dropout(
     for name in belongs:
         if not isinstance(modules.get(name), _DropoutNd):
             known = [n for n, m in modules.items() if isinstance(m, _DropoutNd)]
-            raise ValueError(
-                f"{name!r} is no dropout of this model; there are: {', '.join(known) or 'none'}"
-            )
+            raise ValueError(f"{name!r} is no dropout of this model; there are: {', '.join(known) or 'none'}")
     if owners is None:
         belongs = _find_owners(model, masks, example)
     rates = {}

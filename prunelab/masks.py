@@ -36,25 +36,17 @@ class Masks(Mapping[str, Tensor]):
     Raises ValueError for a name that matches nothing and for a model with nothing to prune.
     """
 
-    def __init__(
-        self, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> None:
         self.model = model
         self._parameters, self._aliases = _prunable(model)
         if not self._parameters:
-            raise ValueError(
-                f"{type(model).__name__} has no Linear or Conv layer: there is nothing to prune"
-            )
-        wanted = (
-            set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
-        )
+            raise ValueError(f"{type(model).__name__} has no Linear or Conv layer: there is nothing to prune")
+        wanted = set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
         wanted -= {self.resolve(name) for name in exclude}
         if not wanted:
             raise ValueError("layers and exclude leave no layer to prune")
         self._parameters = {name: p for name, p in self._parameters.items() if name in wanted}
-        self._masks = {
-            name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()
-        }
+        self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
         self._factors: dict[str, Tensor] = {}
@@ -72,9 +64,7 @@ class Masks(Mapping[str, Tensor]):
         return len(self._masks)
 
     def __repr__(self) -> str:
-        return (
-            f"Masks({self.kept:,} of {self.total:,} connections kept, density {self.density:.4f})"
-        )
+        return f"Masks({self.kept:,} of {self.total:,} connections kept, density {self.density:.4f})"
 
     @property
     def kept(self) -> int:
@@ -106,21 +96,13 @@ class Masks(Mapping[str, Tensor]):
             if candidate in self._parameters:
                 return candidate
         near = difflib.get_close_matches(name, [layer_of(known) for known in self._parameters], n=1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else "there are " + ", ".join(map(layer_of, self._parameters))
-        )
+        hint = f"did you mean {near[0]!r}?" if near else "there are " + ", ".join(map(layer_of, self._parameters))
         raise ValueError(f"{name!r} matches no layer with a mask; {hint}")
 
     def zeros_hold(self) -> bool:
         """Whether every cut weight is exactly zero."""
         return all(
-            not torch.any(
-                self._parameters[name]
-                .detach()
-                .masked_select(~mask.to(self._parameters[name].device))
-            )
+            not torch.any(self._parameters[name].detach().masked_select(~mask.to(self._parameters[name].device)))
             for name, mask in self._masks.items()
         )
 
@@ -139,25 +121,20 @@ class Masks(Mapping[str, Tensor]):
         if (quality is None) == (density is None):
             raise ValueError("give either quality= or density=, not both and not neither")
         if unit not in ("weight", "neuron") or scope not in ("global", "layer"):
-            raise ValueError(
-                f"unit = {unit!r}, scope = {scope!r}: must be weight or neuron, global or layer"
-            )
+            raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be weight or neuron, global or layer")
         for name, parameter in self._parameters.items():
             if not torch.isfinite(parameter).all():
-                raise ValueError(
-                    f"{name} holds NaN or infinite weights: there is no sound way to rank them"
-                )
+                raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
         weights = {name: p.detach() for name, p in self._parameters.items()}
         if density is not None:
             rule = rules.by_neuron if unit == "neuron" else rules.by_density
             return rule(weights, self._masks, criteria.check_density(density), scope)
         if unit != "weight":
             raise ValueError("quality= cuts single connections; for whole neurons give density=")
+        assert quality is not None
         by_layer = quality if isinstance(quality, Mapping) else dict.fromkeys(self._masks, quality)
         qualities = {self.resolve(name): criteria.check_quality(q) for name, q in by_layer.items()}
-        return rules.by_quality(
-            weights, self._masks, {n: (q, self._deviation(n, std)) for n, q in qualities.items()}
-        )
+        return rules.by_quality(weights, self._masks, {n: (q, self._deviation(n, std)) for n, q in qualities.items()})
 
     def prune(
         self,
@@ -219,16 +196,12 @@ class Masks(Mapping[str, Tensor]):
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         names = tuple(name for name, p in self._parameters.items() if id(p) in held)
         if not names:
-            raise ValueError(
-                "this optimizer holds none of the weights that have a mask; is it another model's?"
-            )
+            raise ValueError("this optimizer holds none of the weights that have a mask; is it another model's?")
         handles: list[Any] = [optimizer.register_step_post_hook(lambda *_: self._after_step(names))]
         for name in names:
             parameter = self._parameters[name]
             if parameter.requires_grad:
-                handles.append(
-                    parameter.register_post_accumulate_grad_hook(self._gradient_hook(name))
-                )
+                handles.append(parameter.register_post_accumulate_grad_hook(self._gradient_hook(name)))
         self._optimizers.add(optimizer)
         self._clear_moments(optimizer)
         return Attachment(handles, lambda: self._optimizers.discard(optimizer))
@@ -255,9 +228,7 @@ class Masks(Mapping[str, Tensor]):
     def _factor(self, name: str) -> Tensor | None:
         """The mask as numbers, where the weights are (models move and change type); None for a layer without a cut."""
         factor, parameter = self._factors.get(name), self._parameters[name]
-        if factor is None or (
-            factor.device == parameter.device and factor.dtype == parameter.dtype
-        ):
+        if factor is None or (factor.device == parameter.device and factor.dtype == parameter.dtype):
             return factor
         self._factors[name] = factor.to(parameter.device, parameter.dtype)
         return self._factors[name]
@@ -297,18 +268,14 @@ class Masks(Mapping[str, Tensor]):
         given = {name: value for name, value in state.items() if not name.endswith(DEVIATION)}
         if set(given) != set(self._masks):
             odd = sorted(set(given) ^ set(self._masks))
-            raise ValueError(
-                f"these masks are of another network: {', '.join(odd)} on one side only"
-            )
+            raise ValueError(f"these masks are of another network: {', '.join(odd)} on one side only")
         for name, mask in given.items():
             if mask.dtype != torch.bool or mask.shape != self._masks[name].shape:
                 raise ValueError(
                     f"mask {name} is {mask.dtype} of shape {tuple(mask.shape)}; "
                     f"needed: torch.bool of shape {tuple(self._masks[name].shape)}"
                 )
-        self._deviations = {
-            n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state
-        }
+        self._deviations = {n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state}
         device = {name: p.device for name, p in self._parameters.items()}
         self._set({name: given[name].clone().to(device[name]) for name in self._masks})
 

@@ -27,9 +27,7 @@ class Network:
         self.model = model
         self.masks = Masks(model)
         self.ghosts = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
-        self._owners = (
-            dropout.owners(model, self.masks, example) if owners is None else dict(owners)
-        )
+        self._owners = dropout.owners(model, self.masks, example) if owners is None else dict(owners)
         self._cuts: dict[str, Cut] = {}
         self._packed: dict[str, tuple[Tensor, bytes]] = {}
         self.adjust_dropout()
@@ -44,9 +42,7 @@ class Network:
         masked = {id(weight) for weight in self.weights}
         others = [p for p in self.model.parameters() if id(p) not in masked]
         decay = recipe.strength if recipe.regularizer == "l2" else 0.0
-        optimizer = training.make_optimizer(
-            recipe.optimizer, self.weights, others, rate=rate, decay=decay
-        )
+        optimizer = training.make_optimizer(recipe.optimizer, self.weights, others, rate=rate, decay=decay)
         self.masks.attach(optimizer)
         return optimizer
 

@@ -27,6 +27,13 @@ TRAIN_EPOCHS: Epochs = {"digits": 40, "mnist": 6, OWN: 10}
 RETRAIN_EPOCHS: Epochs = {"digits": 20, "mnist": 3, OWN: 5}
 
 
+# What the dense network depends on; the other fields may change between prunes.
+TRAINING_FIELDS = (
+    "data", "model", "seed", "optimizer", "learning_rate", "batch_size", "epochs", "regularizer", "strength",
+    "dropout", "batch_norm",
+)  # fmt: skip
+
+
 class RecipeError(ValueError):
     """A recipe that cannot be: names the field, the value and what is allowed."""
 
@@ -107,26 +114,16 @@ class Recipe:
     seed: int = _field(0, Number(0, 2**31 - 1, integer=True), "Same seed, same numbers.")
 
     optimizer: str = _field("sgd", Choice(("sgd", "adam")), "SGD with momentum 0.9, or Adam.")
-    learning_rate: float = _field(
-        0.1, Number(0, 10, above=True), "Step size of dense training, falling to 0."
-    )
+    learning_rate: float = _field(0.1, Number(0, 10, above=True), "Step size of dense training, falling to 0.")
     batch_size: int = _field(64, Number(1, 65536, integer=True), "Samples in one step.")
-    epochs: int = _field(
-        None, Number(1, 10000, integer=True), "Passes over the data in dense training."
-    )
-    regularizer: str = _field(
-        "l2", Choice(("l2", "l1", "none")), "Penalty on weights during training."
-    )
+    epochs: int = _field(None, Number(1, 10000, integer=True), "Passes over the data in dense training.")
+    regularizer: str = _field("l2", Choice(("l2", "l1", "none")), "Penalty on weights during training.")
     strength: float = _field(1e-4, Number(0, 1), "Factor of the penalty.")
     dropout: float = _field(0.2, Number(0, 0.95), "Dropout rate before pruning; 0: no dropout.")
     batch_norm: bool = _field(False, Flag(), "Batch normalisation after hidden layers.")
 
-    rule: str = _field(
-        "quality", Choice(("quality", "density")), "Cut below quality x deviation, or to a density."
-    )
-    quality: float = _field(
-        1.0, Number(0, 10), "Threshold of a layer in standard deviations of its weights."
-    )
+    rule: str = _field("quality", Choice(("quality", "density")), "Cut below quality x deviation, or to a density.")
+    quality: float = _field(1.5, Number(0, 10), "Threshold of a layer in standard deviations of its weights.")
     layer_quality: tuple[tuple[str, float], ...] = field(
         default=(),
         metadata={
@@ -140,12 +137,8 @@ class Recipe:
         "Whose deviation: dense weights, survivors, all.",
     )
     ramp: bool = _field(True, Flag(), "Quality rises linearly over the rounds to its full value.")
-    density: float = _field(
-        0.08, Number(0, 1, above=True), "Kept fraction in the end, under the density rule."
-    )
-    scope: str = _field(
-        "global", Choice(("global", "layer")), "Density over all layers together, or in each alone."
-    )
+    density: float = _field(0.08, Number(0, 1, above=True), "Kept fraction in the end, under the density rule.")
+    scope: str = _field("global", Choice(("global", "layer")), "Density over all layers together, or in each alone.")
     unit: str = _field(
         "weight",
         Choice(("weight", "neuron")),
@@ -153,18 +146,10 @@ class Recipe:
     )
 
     rounds: int = _field(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
-    retrain_epochs: int = _field(
-        None, Number(1, 10000, integer=True), "Passes over the data in each retraining."
-    )
-    retrain_rate: float = _field(
-        0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first."
-    )
-    adjust_dropout: bool = _field(
-        True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total)."
-    )
-    recalibrate: bool = _field(
-        True, Flag(), "Measure batch norm's statistics again after each cut."
-    )
+    retrain_epochs: int = _field(None, Number(1, 10000, integer=True), "Passes over the data in each retraining.")
+    retrain_rate: float = _field(0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first.")
+    adjust_dropout: bool = _field(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
+    recalibrate: bool = _field(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
     def __post_init__(self) -> None:
         table = allowed()
@@ -173,11 +158,7 @@ class Recipe:
         for name, lengths in (("epochs", TRAIN_EPOCHS), ("retrain_epochs", RETRAIN_EPOCHS)):
             if getattr(self, name) is None:
                 object.__setattr__(self, name, lengths[self.data])
-        pairs = (
-            self.layer_quality.items()
-            if isinstance(self.layer_quality, Mapping)
-            else self.layer_quality
-        )
+        pairs = self.layer_quality.items() if isinstance(self.layer_quality, Mapping) else self.layer_quality
         object.__setattr__(self, "layer_quality", _layer_pairs(pairs))
         for name, rule in table.items():
             if name == "layer_quality":
@@ -188,9 +169,7 @@ class Recipe:
             if isinstance(rule, Number) and not rule.integer:
                 object.__setattr__(self, name, float(value))
         if self.rule == "quality" and self.unit == "neuron":
-            raise RecipeError(
-                "unit = 'neuron': needs rule='density'; the quality rule is one of single connections"
-            )
+            raise RecipeError("unit = 'neuron': needs rule='density'; the quality rule is one of single connections")
 
     @property
     def key(self) -> str:
@@ -220,27 +199,19 @@ class Recipe:
         try:
             values = json.loads(text)
         except json.JSONDecodeError as error:
-            raise RecipeError(
-                f"this is not JSON ({error}); a recipe is what Recipe.to_json() writes"
-            ) from None
+            raise RecipeError(f"this is not JSON ({error}); a recipe is what Recipe.to_json() writes") from None
         if not isinstance(values, dict) or "prunelab_recipe" not in values:
             raise RecipeError("this JSON is not a recipe: the key prunelab_recipe is missing")
         version = values.pop("prunelab_recipe")
         if version != FORMAT:
-            raise RecipeError(
-                f"prunelab_recipe = {version!r}: this version reads format {FORMAT}; update prunelab"
-            )
+            raise RecipeError(f"prunelab_recipe = {version!r}: this version reads format {FORMAT}; update prunelab")
         return cls.from_dict(values)
 
     def to_query(self) -> str:
         """The fields that differ from the defaults, as the query part of a link (without the question mark)."""
         values, usual = self.to_dict(), Recipe(data=self.data).to_dict()
         layers = values.pop("layer_quality")
-        pairs = [
-            (k, _text(v))
-            for k, v in values.items()
-            if v != usual[k] or (k == "data" and v != "digits")
-        ]
+        pairs = [(k, _text(v)) for k, v in values.items() if v != usual[k] or (k == "data" and v != "digits")]
         pairs += [(f"quality.{layer}", _text(quality)) for layer, quality in layers.items()]
         return urlencode(pairs)
 
@@ -248,9 +219,7 @@ class Recipe:
     def from_query(cls, query: str) -> Recipe:
         """Read the query part of a link. Unknown or repeated keys and values out of range are errors."""
         if len(query) > LONGEST_QUERY:
-            raise RecipeError(
-                f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read"
-            )
+            raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
         values: dict[str, Any] = {}
         layers: dict[str, Any] = {}
         for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
@@ -291,22 +260,13 @@ def help_text(name: str) -> str:
 
 def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:
     if not isinstance(pairs, Iterable) or isinstance(pairs, str):
-        raise RecipeError(
-            f"layer_quality = {_short(pairs)}: must be a mapping from layer to quality"
-        )
+        raise RecipeError(f"layer_quality = {_short(pairs)}: must be a mapping from layer to quality")
     rule, found = allowed()["layer_quality"], {}
     for pair in pairs:
-        if (
-            not isinstance(pair, tuple | list)
-            or len(pair) != 2
-            or not isinstance(pair[0], str)
-            or not pair[0]
-        ):
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not pair[0]:
             raise RecipeError(f"layer_quality: {_short(pair)} is not a pair of layer and quality")
         if not rule.check(pair[1]):
-            raise RecipeError(
-                f"layer_quality of {_short(pair[0])} = {_short(pair[1])}: must be {rule}"
-            )
+            raise RecipeError(f"layer_quality of {_short(pair[0])} = {_short(pair[1])}: must be {rule}")
         found[pair[0]] = float(pair[1])
     return tuple(sorted(found.items()))
 
@@ -322,20 +282,14 @@ def _known(key: str) -> Allowed:
 
 def _complaint(name: str, value: Any) -> RecipeError:
     rule = allowed()[name.partition(".")[0]]
-    near = (
-        difflib.get_close_matches(str(value), rule.options, n=1) if isinstance(rule, Choice) else []
-    )
+    near = difflib.get_close_matches(str(value), rule.options, n=1) if isinstance(rule, Choice) else []
     hint = f"; did you mean {near[0]}?" if near else ""
     return RecipeError(f"{_short(name)} = {_short(value)}: must be {rule}{hint}")
 
 
 def _short(value: Any) -> str:
     """A value as it stands in a message: quoted, never longer than a line (links can be hostile)."""
-    text = (
-        value
-        if isinstance(value, str) and value.replace(".", "").replace("_", "").isalnum()
-        else repr(value)
-    )
+    text = value if isinstance(value, str) and value.replace(".", "").replace("_", "").isalnum() else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 

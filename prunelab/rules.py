@@ -17,9 +17,7 @@ from prunelab import criteria
 Scope = Literal["global", "layer"]
 Tensors = Mapping[str, Tensor]
 
-GONE = (
-    -1.0
-)  # score of what is cut already: below every survivor's, one that happens to be zero included
+GONE = -1.0  # score of what is cut already: below every survivor's, one that happens to be zero included
 
 
 @dataclass(frozen=True)
@@ -50,9 +48,7 @@ class Plan(NamedTuple):
     cuts: dict[str, Cut]
 
 
-def by_quality(
-    weights: Tensors, masks: Tensors, settings: Mapping[str, tuple[float, float]]
-) -> Plan:
+def by_quality(weights: Tensors, masks: Tensors, settings: Mapping[str, tuple[float, float]]) -> Plan:
     """Cut below quality x deviation. settings: (quality, deviation) of each layer that is to be cut, by name."""
     new, cuts = dict(masks), {}
     for name, mask in masks.items():
@@ -83,20 +79,16 @@ def by_density(weights: Tensors, masks: Tensors, density: float, scope: Scope) -
 
 
 def by_neuron(weights: Tensors, masks: Tensors, density: float, scope: Scope) -> Plan:
-    """Keep ``density`` x all neurons (rows, filters), those with the largest root mean square; the last layer keeps all.
+    """Keep ``density`` x all neurons (rows, filters), largest root mean square first; the last layer keeps all.
 
     The last layer's neurons are the network's outputs: without one of them a class could never be predicted.
     """
     *names, output = masks
     if not names:
-        raise ValueError(
-            f"{output} is the only layer: its neurons are the network's outputs and must stay"
-        )
+        raise ValueError(f"{output} is the only layer: its neurons are the network's outputs and must stay")
     new, cuts = dict(masks), {output: _untouched(masks[output])}
     alive = {name: masks[name].flatten(1).any(1) for name in names}
-    scores = {
-        name: criteria.row_scores(weights[name]).masked_fill(~alive[name], GONE) for name in names
-    }
+    scores = {name: criteria.row_scores(weights[name]).masked_fill(~alive[name], GONE) for name in names}
     for group in _groups(names, scope):
         flat = torch.cat([scores[name] for name in group])
         chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)

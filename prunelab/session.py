@@ -17,22 +17,17 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prunelab import models, storage, training
-from prunelab.data import Data, load, own
+from prunelab import inputs, models, storage, training
+from prunelab.data import Data
+from prunelab.inputs import SessionError
 from prunelab.masks import Masks
 from prunelab.network import Network
-from prunelab.recipe import OWN, Recipe
+from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.rules import Plan
 from prunelab.snapshot import History, Phase, Snapshot
 
-INTERVAL = (
-    0.08  # seconds between snapshots inside a phase: at least ten a second, with room for one batch
-)
+INTERVAL = 0.08  # seconds between snapshots inside a phase: at least ten a second, with room for one batch
 SMOOTHING = 0.95  # of the moving averages over batches
-
-
-class SessionError(ValueError):
-    """A session that cannot be, or a step that cannot be taken now; says what to do instead."""
 
 
 class Diverged(SessionError):
@@ -58,14 +53,14 @@ class Session:
         owners: Mapping[str, str] | None = None,
     ) -> None:
         recipe = recipe or Recipe()
-        self.recipe = _own_fields(recipe, model, data)
-        self.data = _data(recipe, data)
+        self.recipe = inputs.recipe_of(recipe, model, data)
+        self.data = inputs.data_of(recipe, data)
         self.directory = None if directory is None else Path(directory)
         self.model = model if model is not None else self._build()
         device = next(self.model.parameters()).device
         self._train = self.data.train_x.to(device), self.data.train_y.to(device)
         self._test = self.data.test_x.to(device), self.data.test_y.to(device)
-        _check(self.model, self.data, self._test[0][:2])
+        inputs.check(self.model, self.data, self._test[0][:2])
         self._network = Network(self.model, self._train[0][:2], owners)
         self._threads = training.threads_for(self.masks.total, self.recipe.batch_size)
         self._layer_quality = {self.masks.resolve(name): q for name, q in self.recipe.layer_quality}
@@ -123,15 +118,11 @@ class Session:
         """
         if what == "train":
             if self.phase not in ("new", "training"):
-                raise SessionError(
-                    f"dense training is over (phase {self.phase}): prune, or start a new session"
-                )
+                raise SessionError(f"dense training is over (phase {self.phase}): prune, or start a new session")
             return self._training()
         if what == "retrain":
             if self.phase not in ("pruned", "retraining", "retrained"):
-                raise SessionError(
-                    f"nothing has been pruned yet (phase {self.phase}): prune first, then retrain"
-                )
+                raise SessionError(f"nothing has been pruned yet (phase {self.phase}): prune first, then retrain")
             return self._retraining()
         if what == "run":
             return self._everything()
@@ -151,17 +142,13 @@ class Session:
             yield self.prune()
 
     def _training(self) -> Iterator[Snapshot | None]:
-        yield from self._epochs(
-            "training", "trained", self.recipe.epochs, self.recipe.learning_rate
-        )
+        yield from self._epochs("training", "trained", self.recipe.epochs, self.recipe.learning_rate)
 
     def _retraining(self) -> Iterator[Snapshot | None]:
         rate = self.recipe.learning_rate * self.recipe.retrain_rate
         yield from self._epochs("retraining", "retrained", self.recipe.retrain_epochs, rate)
 
-    def _epochs(
-        self, phase: Phase, end: Phase, epochs: int, rate: float
-    ) -> Iterator[Snapshot | None]:
+    def _epochs(self, phase: Phase, end: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
         if self.phase != phase:
             self.phase, self.step, self._start = phase, 0, self.clock
             self._optimizer = None
@@ -169,7 +156,7 @@ class Session:
             self._optimizer = self._network.optimizer(self.recipe, rate)
         if self._tested is None:
             self._tested = training.evaluate(self.model, *self._test)
-        self._good = self._state()
+        self._good = self.state()
         steps = epochs * self._steps_per_epoch
         # Often enough to follow, seldom enough to cost less than a tenth: a test pass against the steps between two.
         every = max(1, 10 * len(self._test[1]) // (3 * self.recipe.batch_size))
@@ -183,7 +170,7 @@ class Session:
                 self._batch(self._optimizer, order, index, training.cosine(rate, self.step, steps))
                 if self.step % every == 0 or self.step == steps:
                     self._tested = training.evaluate(self.model, *self._test)
-                    self._good = self._state()
+                    self._good = self.state()
                 if self.step == steps:
                     break
                 snapshot = None
@@ -224,16 +211,14 @@ class Session:
     def _diverged(self, loss: float, rate: float) -> Diverged:
         when = f"{self.phase}, round {self.round}, step {self.step}"
         assert self._good is not None
-        self._restore(self._good)
+        self.restore(self._good)
         return Diverged(
             f"the loss became {loss} in {when} (learning rate {rate:.3g}): the run stopped and the network is back at "
             f"step {self.step}, its last good state. Start again with a lower learning_rate."
         )
 
     def _order(self, epoch: int) -> Tensor:
-        return training.shuffled(
-            len(self._train[1]), training.mix(self.recipe.seed, self._start, epoch)
-        )
+        return training.shuffled(len(self._train[1]), training.mix(self.recipe.seed, self._start, epoch))
 
     @property
     def _steps_per_epoch(self) -> int:
@@ -241,11 +226,21 @@ class Session:
         # A single left-over sample joins the batch before it: batch norm cannot learn from one.
         return max(1, math.ceil(samples / batch) - (samples % batch == 1))
 
+    def change(self, recipe: Recipe) -> None:
+        """Go on by another recipe from here. It may differ in how to prune and retrain.
+
+        Raises SessionError if it differs in what dense training depends on: that takes a new session.
+        """
+        values, now = recipe.to_dict(), self.recipe.to_dict()
+        fixed = [name for name in TRAINING_FIELDS if values[name] != now[name]]
+        if fixed:
+            raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
+        self._layer_quality = {self.masks.resolve(name): q for name, q in recipe.layer_quality}
+        self.recipe = recipe
+
     def steps_left(self, what: str) -> int:
         """Training steps that "train", "retrain" or "run" still has to take from here."""
-        train, retrain = (
-            e * self._steps_per_epoch for e in (self.recipe.epochs, self.recipe.retrain_epochs)
-        )
+        train, retrain = (e * self._steps_per_epoch for e in (self.recipe.epochs, self.recipe.retrain_epochs))
         left = {
             "new": train,
             "training": train - self.step,
@@ -308,9 +303,7 @@ class Session:
             if self.recipe.recalibrate:
                 training.recalibrate(twin, self._train[0])
             tested = training.evaluate(twin, x, y)
-        return self._snapshot(
-            "preview", plan, tested, self._asked(quality), exact=len(y) == len(self._test[1])
-        )
+        return self._snapshot("preview", plan, tested, self._asked(quality), exact=len(y) == len(self._test[1]))
 
     def _asked(self, quality: float | None) -> float | None:
         if quality is not None:
@@ -340,11 +333,7 @@ class Session:
         *,
         exact: bool,
     ) -> Snapshot:
-        epochs = (
-            self.recipe.epochs
-            if self.phase in ("new", "training", "trained")
-            else self.recipe.retrain_epochs
-        )
+        epochs = self.recipe.epochs if self.phase in ("new", "training", "trained") else self.recipe.retrain_epochs
         loss, accuracy = self._averages or (None, None)
         return Snapshot(
             phase=phase,
@@ -373,7 +362,7 @@ class Session:
 
         Raises storage.StorageError when it cannot be written; what was saved before is intact.
         """
-        storage.write(Path(directory), self._state(), self.recipe, list(self.history))
+        storage.write(Path(directory), self.state(), self.recipe)
 
     @classmethod
     def load(
@@ -387,28 +376,23 @@ class Session:
 
         Raises storage.StorageError for a directory that is damaged, foreign or of a newer version.
         """
-        state, recipe, history = storage.read(Path(directory))
+        state, recipe = storage.read(Path(directory))
         for what, given in (("model", model), ("data", data)):
             if getattr(recipe, what) == OWN and given is None:
-                raise SessionError(
-                    f"this session was made with a {what} of your own: give it again, {what}=..."
-                )
+                raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
         session = cls(recipe, model=model, data=data, directory=directory)
         try:
-            session._restore(state)
+            session.restore(state)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise storage.StorageError(
-                f"{directory} does not fit this model and data: {error}"
-            ) from error
-        session.history = History(history)
+            raise storage.StorageError(f"{directory} does not fit this model and data: {error}") from error
         return session
 
     def _autosave(self) -> None:
         if self.directory is not None:
             self.save(self.directory)
 
-    def _state(self) -> dict[str, Any]:
-        """A copy of all that changes: nested dicts of tensors and JSON types."""
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes, to ``restore`` later: nested dicts of tensors, JSON types and snapshots."""
         return {
             "position": [self.phase, self.round, self.step, self.clock, self._start],
             "averages": self._averages,
@@ -416,21 +400,20 @@ class Session:
             "dense_accuracy": self._dense_accuracy,
             "quality": self._quality,
             "samples": self._samples,
-            "optimizer": None
-            if self._optimizer is None
-            else storage.optimizer_state(self._optimizer),
+            "history": list(self.history),
+            "optimizer": None if self._optimizer is None else storage.optimizer_state(self._optimizer),
             **self._network.state(),
         }
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back (or on) to what ``state`` gave. KeyError, RuntimeError or ValueError if it is another session's."""
         if state["samples"] != self._samples:
-            raise ValueError(
-                f"made with {state['samples']} training and test samples; these are {self._samples}"
-            )
+            raise ValueError(f"made with {state['samples']} training and test samples; these are {self._samples}")
         self._network.restore(state)
         self.phase, self.round, self.step, self.clock, self._start = state["position"]
         self._averages, self._tested = _pair(state["averages"]), _pair(state["tested"])
         self._dense_accuracy, self._quality = state["dense_accuracy"], state["quality"]
+        self.history = History(state["history"])
         self._optimizer = None
         if state["optimizer"] is not None:
             self._optimizer = self._network.optimizer(self.recipe, self.recipe.learning_rate)
@@ -441,58 +424,5 @@ class Session:
         return [len(self._train[1]), len(self._test[1])]
 
 
-def _own_fields(recipe: Recipe, model: nn.Module | None, data: Any) -> Recipe:
-    """The recipe that says which of model and data are the user's own."""
-    values = recipe.to_dict()
-    for what, given in (("model", model), ("data", data)):
-        if given is not None:
-            values[what] = OWN
-        elif values[what] == OWN:
-            raise SessionError(
-                f"{what} = 'own' in the recipe: then the {what} itself must be given, {what}=..."
-            )
-    return Recipe.from_dict(values)
-
-
-def _data(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:
-    if data is None:
-        return load(recipe.data, seed=recipe.seed)
-    if isinstance(data, Data):
-        return data
-    train, test = data
-    return own(train, test)
-
-
 def _pair(values: Any) -> tuple[float, float] | None:
     return None if values is None else (values[0], values[1])
-
-
-def _check(model: nn.Module, data: Data, sample: Tensor) -> None:
-    """Raise SessionError unless the model is sound, takes the data and gives one score a class."""
-    for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
-            raise SessionError(
-                f"{name} holds NaN or infinite values; a run has to start from finite ones"
-            )
-    training_mode = model.training
-    try:
-        with torch.no_grad():
-            output = model.eval()(sample)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise SessionError(
-            f"the model cannot take this data, samples of shape {data.input_shape}: {error}"
-        ) from error
-    finally:
-        model.train(training_mode)
-    if not isinstance(output, Tensor) or output.dim() != 2 or output.shape[0] != len(sample):
-        got = (
-            f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-        )
-        raise SessionError(
-            f"the model must give one row of class scores a sample, (N, classes); it gives {got}"
-        )
-    if output.shape[1] < data.classes:
-        raise SessionError(
-            f"the model has {output.shape[1]} outputs, but the data have {data.classes} classes "
-            f"(labels 0 to {data.classes - 1}): give its last layer one output a class"
-        )

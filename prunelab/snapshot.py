@@ -121,17 +121,11 @@ class Snapshot:
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise KeyError(
-            f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}"
-        )
+        raise KeyError(f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}")
 
     def scalars(self) -> dict[str, Any]:
         """Everything but histograms and masks, as JSON types."""
-        values = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if f.name not in ("layers", "dropouts")
-        }
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("layers", "dropouts")}
         values["input_shape"] = list(self.input_shape)
         values["layers"] = [
             {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ARRAYS}
@@ -189,17 +183,13 @@ def pack(mask: Tensor) -> bytes:
     return np.packbits(mask.cpu().numpy()).tobytes()
 
 
-def histograms(
-    weights: Tensor, ghosts: Tensor, mask: Tensor
-) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:
+def histograms(weights: Tensor, ghosts: Tensor, mask: Tensor) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:
     """(limit, counts of kept, counts of cut) with BINS bins over [-limit, limit].
 
     weights: of the layer. ghosts: the values that cut weights had; they count where ``mask`` is False.
     """
     kept = mask.detach().cpu().numpy().ravel()
-    values = np.where(
-        kept, weights.detach().float().cpu().numpy().ravel(), ghosts.cpu().numpy().ravel()
-    )
+    values = np.where(kept, weights.detach().float().cpu().numpy().ravel(), ghosts.cpu().numpy().ravel())
     limit = max(float(np.abs(values).max()), 1e-12)
     # bincount over computed indices: three times as fast as numpy's or torch's histogram on equal bins
     index = ((values + limit) * (BINS * (1 - 1e-6) / (2 * limit))).astype(np.intp)

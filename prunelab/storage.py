@@ -34,16 +34,14 @@ class StorageError(RuntimeError):
     """A session that cannot be written or read; says which file, why, and what to do."""
 
 
-def write(
-    directory: Path, state: Mapping[str, Any], recipe: Recipe, history: Sequence[Snapshot]
-) -> None:
+def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
     """Save a session's state. Atomic; StorageError when it cannot be written, what was there before is intact."""
     tensors = {f"{group}/{name}": t for group in GROUPS for name, t in state[group].items()}
     values = {key: value for key, value in state.items() if key not in (*GROUPS, "optimizer")}
     if state["optimizer"] is not None:
         values["optimizer"] = {"groups": state["optimizer"]["groups"]}
         tensors |= {f"optimizer/{name}": t for name, t in state["optimizer"]["tensors"].items()}
-    arrays, values["history"] = _history_out(history)
+    arrays, values["history"] = _history_out(state["history"])
     tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
     blob = safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
     digest = hashlib.sha256(blob).hexdigest()
@@ -69,8 +67,8 @@ def write(
         ) from error
 
 
-def read(directory: Path) -> tuple[dict[str, Any], Recipe, list[Snapshot]]:
-    """What ``write`` saved: state, recipe, history. StorageError for anything missing, damaged, foreign or newer."""
+def read(directory: Path) -> tuple[dict[str, Any], Recipe]:
+    """What ``write`` saved: state and recipe. StorageError for anything missing, damaged, foreign or newer."""
     path = directory / INDEX
     try:
         index = json.loads(path.read_bytes())
@@ -81,17 +79,11 @@ def read(directory: Path) -> tuple[dict[str, Any], Recipe, list[Snapshot]]:
     if not isinstance(index, dict) or "prunelab_session" not in index:
         raise StorageError(f"{path} is not a session of prunelab's")
     if index["prunelab_session"] != FORMAT:
-        raise StorageError(
-            f"{path} is of format {index['prunelab_session']!r}; this version reads format {FORMAT}"
-        )
+        raise StorageError(f"{path} is of format {index['prunelab_session']!r}; this version reads format {FORMAT}")
     try:
         recipe = Recipe.from_dict(index["recipe"])
         tensors = _read_tensors(directory, index)
-        state = {
-            k: v
-            for k, v in index.items()
-            if k not in ("prunelab_session", "recipe", "tensors", "sha256")
-        }
+        state = {k: v for k, v in index.items() if k not in ("prunelab_session", "recipe", "tensors", "sha256")}
         for group in GROUPS:
             state[group] = _group(tensors, group)
         optimizer = state.get("optimizer")
@@ -99,14 +91,14 @@ def read(directory: Path) -> tuple[dict[str, Any], Recipe, list[Snapshot]]:
             "groups": optimizer["groups"],
             "tensors": _group(tensors, "optimizer"),
         }
-        history = _history_in(state.pop("history"), _group(tensors, "history"))
+        state["history"] = _history_in(state["history"], _group(tensors, "history"))
         if state["position"][0] not in PHASES:
             raise ValueError(f"phase {state['position'][0]!r} is unknown")
     except RecipeError as error:
         raise StorageError(f"{path}: its recipe is not valid: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise StorageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
-    return state, recipe, history
+    return state, recipe
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -154,9 +146,7 @@ def _read_tensors(directory: Path, index: Mapping[str, Any]) -> dict[str, Tensor
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
     if hashlib.sha256(blob).hexdigest() != index["sha256"]:
-        raise StorageError(
-            f"{path} is damaged: it is not the file that was written (its digest differs)"
-        )
+        raise StorageError(f"{path} is damaged: it is not the file that was written (its digest differs)")
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(blob)
     except safetensors.SafetensorError as error:
@@ -165,11 +155,7 @@ def _read_tensors(directory: Path, index: Mapping[str, Any]) -> dict[str, Tensor
 
 
 def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
-    return {
-        name.removeprefix(group + "/"): t
-        for name, t in tensors.items()
-        if name.startswith(group + "/")
-    }
+    return {name.removeprefix(group + "/"): t for name, t in tensors.items() if name.startswith(group + "/")}
 
 
 def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -196,8 +182,7 @@ def _history_in(scalars: Sequence[dict[str, Any]], arrays: Mapping[str, Tensor])
         counts = arrays["counts"].numpy()[i]
         names = values.pop("masks")
         own = [
-            dict(zip(ARRAYS, (counts[j, 0], counts[j, 1], packed[name]), strict=True))
-            for j, name in enumerate(names)
+            dict(zip(ARRAYS, (counts[j, 0], counts[j, 1], packed[name]), strict=True)) for j, name in enumerate(names)
         ]
         history.append(Snapshot.from_scalars(values, own))
     return history

@@ -18,9 +18,7 @@ from torch.optim import Optimizer
 
 CHUNK = 1000  # samples of one forward pass in evaluation: what fits the cache of a laptop
 CALIBRATION = 2000  # samples that batch norm's statistics are measured on
-SMALL = (
-    10_000_000  # multiplications of a step below which a second thread costs more than it brings
-)
+SMALL = 10_000_000  # multiplications of a step below which a second thread costs more than it brings
 
 
 def make_optimizer(
@@ -67,12 +65,12 @@ def training_step(
     value = float(loss.detach())
     if not math.isfinite(value):
         return value, 0
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     if l1:
-        held = [w for w in weights if w.grad is not None]
+        held = [(w, w.grad) for w in weights if w.grad is not None]
         with torch.no_grad():
-            signs = torch._foreach_sign(held)
-            torch._foreach_add_([w.grad for w in held], signs, alpha=l1)
+            signs = torch._foreach_sign([w for w, _ in held])
+            torch._foreach_add_([grad for _, grad in held], signs, alpha=l1)
     optimizer.step()
     return value, int((output.detach().argmax(1) == y).sum())
 

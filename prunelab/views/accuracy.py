@@ -27,9 +27,7 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> Vi
             "y",
             "%{y:.1f} %",
         ),
-        _curve(
-            "training loss", x, [s.train_loss for s in moments], palette.QUIET, "y2", "%{y:.3f}"
-        ),
+        _curve("training loss", x, [s.train_loss for s in moments], palette.QUIET, "y2", "%{y:.3f}"),
     ]
     shapes, notes = _rounds(moments)
     end = max(last.clock, 1)
@@ -48,9 +46,7 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> Vi
         )
     if preview is not None and preview.test_accuracy is not None:
         data.append(_if_cut(preview))
-    low = min(
-        y for trace in data for y in trace["y"] if trace.get("yaxis", "y") == "y" and y is not None
-    )
+    low = min(y for trace in data for y in trace["y"] if trace.get("yaxis", "y") == "y" and y is not None)
     floor = max(0.0, min(low, 90.0) - 5)
     return figure(
         data, _title(last, dense, preview),
@@ -62,9 +58,7 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> Vi
     )  # fmt: skip
 
 
-def _curve(
-    name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str
-) -> dict[str, Any]:
+def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str) -> dict[str, Any]:
     return {
         "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "yaxis": yaxis,
         "line": {"color": colour, "width": 2}, "hovertemplate": f"{name} {hover} at step %{{x:,}}<extra></extra>",
@@ -93,11 +87,7 @@ def _rounds(moments: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[st
                 "type": "rect", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1, "layer": "below",
                 "fillcolor": palette.GRID, "opacity": 0.5, "line": {"width": 0},
             })  # fmt: skip
-        text = (
-            ("dense" if number == 0 else str(number))
-            if many
-            else ("dense" if number == 0 else f"round {number}")
-        )
+        text = ("dense" if number == 0 else str(number)) if many else ("dense" if number == 0 else f"round {number}")
         if len(spans) > 1 and end > start:
             notes.append(note(text, (start + end) / 2, 1, yref="paper", yanchor="bottom"))
     return shapes, notes

@@ -37,7 +37,7 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
     } | more
 
 
-def note(text: str, x: float, y: float, *, axes: str = "", **more: Any) -> dict[str, Any]:
+def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) -> dict[str, Any]:
     """A label in the picture, at data coordinates of the axes ("", "2", ...) unless xref and yref say otherwise."""
     place = {"x": x, "y": y, "xref": f"x{axes}", "yref": f"y{axes}", "showarrow": False}
     return {"text": text, "font": {"size": 11}} | place | more
@@ -46,9 +46,7 @@ def note(text: str, x: float, y: float, *, axes: str = "", **more: Any) -> dict[
 def empty(text: str) -> View:
     """A view that has nothing to show, and says why."""
     hidden = {"visible": False, "fixedrange": True}
-    centre = note(
-        text, 0.5, 0.5, xref="paper", yref="paper", font={"size": 13, "color": palette.QUIET}
-    )
+    centre = note(text, 0.5, 0.5, xref="paper", yref="paper", font={"size": 13, "color": palette.QUIET})
     return figure(
         [],
         text.partition(":")[0].partition(".")[0],

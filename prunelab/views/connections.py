@@ -9,9 +9,7 @@ from prunelab.views.base import View, axis, count, figure, if_cut, note, percent
 
 def connections(snapshot: Snapshot) -> View:
     """One bar a layer: kept and cut as parts of the whole, the counts written beside it."""
-    layers = list(
-        reversed(snapshot.layers)
-    )  # plotly stacks upwards; the first layer belongs on top
+    layers = list(reversed(snapshot.layers))  # plotly stacks upwards; the first layer belongs on top
     names = [short(layer) for layer in layers]
     data = [
         {

@@ -18,9 +18,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
     """Rates over the density of the layer they belong to; the curve is D_o x sqrt(kept / total)."""
     moments = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
     if not moments or not moments[-1].dropouts:
-        return empty(
-            "No dropout: this network has none, so there is nothing to adjust.<br>Set a rate under 1 Train."
-        )
+        return empty("No dropout: this network has none, so there is nothing to adjust.<br>Set a rate under 1 Train.")
     last = moments[-1]
     data: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
@@ -37,20 +35,13 @@ def dropout(history: Iterable[Snapshot]) -> View:
         points: dict[float, tuple[float, str]] = {}
         for s in moments:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
-            label = (
-                "dense"
-                if s.round == 0 and not if_cut(s)
-                else "if cut now"
-                if if_cut(s)
-                else f"round {s.round}"
-            )
+            label = "dense" if s.round == 0 and not if_cut(s) else "if cut now" if if_cut(s) else f"round {s.round}"
             points[round(100 * s.layer(now.layer).density, 3)] = (round(rate, 4), label)
-        colours = [
-            palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()
-        ]
+        colours = [palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()]
         data.append({
             "type": "scatter", "mode": "markers", "name": now.name,
-            "x": list(points), "y": [rate for rate, _ in points.values()], "text": [text for _, text in points.values()],
+            "x": list(points), "y": [rate for rate, _ in points.values()],
+            "text": [text for _, text in points.values()],
             "marker": {"color": colours, "size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
             "hovertemplate": f"{now.name} after {layer_of(now.layer)}, %{{text}}: rate %{{y:.3f}}<extra></extra>",
         })  # fmt: skip
@@ -68,10 +59,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
         else f"Dropout {verb} from {first.original:.2f} to {first.rate:.2f}"
     )
     top = max(d.original for d in last.dropouts)
-    spoken = (
-        "; ".join(f"{d.name}: {d.rate:.3f}" for d in last.dropouts)
-        + f". {percent(last.density)} kept."
-    )
+    spoken = "; ".join(f"{d.name}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
         data, title, annotations=notes, meta={"summary": spoken},
         xaxis=axis("connections kept in the layer before (%)", range=[-2, 104]),

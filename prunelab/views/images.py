@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,15 @@ from prunelab.views import palette
 LARGEST = 800  # cells of a side; more than a screen shows
 
 
-def density_image(mask: NDArray[np.bool_]) -> str:
-    """A mask (rows, columns) as a PNG data link: kept in the colour of kept, cut in a faint one of cut.
+@lru_cache(maxsize=8)
+def mask_image(packed: bytes, rows: int, columns: int) -> str:
+    """A packed mask as a PNG data link: kept in the colour of kept, cut in a faint one of cut.
 
-    Larger than 800 cells a side, blocks of cells are averaged and the colours mixed accordingly.
+    Larger than 800 cells a side, blocks of cells are averaged and the colours mixed accordingly. Remembered, because
+    while a network retrains its masks stay the same.
     """
-    density = _shrunk(mask.astype(np.float32))[..., None]
+    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=rows * columns)
+    density = _shrunk(bits.reshape(rows, columns).astype(np.float32))[..., None]
     kept = np.array([*palette.rgb(palette.KEPT), 255], np.float32)
     cut = np.array([*palette.rgb(palette.CUT), 60], np.float32)
     pixels = np.round(density * kept + (1 - density) * cut).astype(np.uint8)
@@ -47,7 +51,5 @@ def _shrunk(values: NDArray[np.float32]) -> NDArray[np.float32]:
             edges = np.arange(0, values.shape[dimension], factor)
             sizes = np.diff(np.append(edges, values.shape[dimension]))
             shape = (-1, 1) if dimension == 0 else (1, -1)
-            values = np.add.reduceat(values, edges, axis=dimension) / sizes.reshape(shape).astype(
-                np.float32
-            )
+            values = (np.add.reduceat(values, edges, axis=dimension) / sizes.reshape(shape)).astype(np.float32)
     return values

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prunelab.snapshot import Snapshot
 from prunelab.views.base import View, axis, figure, if_cut, percent, short
-from prunelab.views.images import density_image, placed
+from prunelab.views.images import mask_image, placed
 
 
 def mask(snapshot: Snapshot, layer: str | None = None) -> View:
@@ -19,9 +19,7 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     would = "would be" if if_cut(snapshot) else "is"
     title = f"{short(chosen)}: {percent(1 - chosen.density)} {would} cut"
     if silent_rows or unread:
-        title += (
-            f", {silent_rows} of {rows} neurons without input, {unread} of {columns} inputs unread"
-        )
+        title += f", {silent_rows} of {rows} neurons without input, {unread} of {columns} inputs unread"
     flat = {"showgrid": False, "zeroline": False, "nticks": 5}
     view = figure(
         # Plotly draws images only beside a trace; an invisible point carries the axes.
@@ -29,6 +27,6 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
         title,
         xaxis=axis("input", range=[0, columns], **flat),
         yaxis=axis("neuron" if len(chosen.shape) == 2 else "filter", range=[rows, 0], **flat),
-        images=[placed(density_image(kept), columns, rows)],
+        images=[placed(mask_image(chosen.packed, rows, columns), columns, rows)],
     )
     return view

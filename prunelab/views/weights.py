@@ -40,9 +40,7 @@ def weights(snapshot: Snapshot, layers: list[str] | None = None) -> View:
         if layer.threshold is not None:
             shapes += [_line(sign * layer.threshold, number) for sign in (-1, 1)]
         notes.append(_label(layer, number))
-    title = _title(snapshot) + (
-        f" ({len(shown)} of {len(shown) + left_out} layers shown)" if left_out > 0 else ""
-    )
+    title = _title(snapshot) + (f" ({len(shown)} of {len(shown) + left_out} layers shown)" if left_out > 0 else "")
     spoken = "; ".join(f"{short(layer)}: {percent(layer.density)} kept" for layer in shown)
     margin = {"l": 48, "r": 12, "t": 44, "b": 40}
     return figure(
@@ -53,10 +51,7 @@ def weights(snapshot: Snapshot, layers: list[str] | None = None) -> View:
 
 def _bars(layer: Layer, number: str) -> list[dict[str, Any]]:
     width = 2 * layer.limit / BINS
-    centres = [
-        round(x, 6)
-        for x in np.linspace(-layer.limit + width / 2, layer.limit - width / 2, BINS).tolist()
-    ]
+    centres = [round(x, 6) for x in np.linspace(-layer.limit + width / 2, layer.limit - width / 2, BINS).tolist()]
     pairs = (("cut", palette.CUT, layer.cut_counts), ("kept", palette.KEPT, layer.kept_counts))
     return [
         {
@@ -78,9 +73,7 @@ def _axes(number: str, across: list[float], up: list[float], *, first: bool) -> 
     tidy = {"nticks": 5, "showgrid": False}
     return {
         f"xaxis{number}": axis("weight", domain=across, anchor=f"y{number}", **tidy),
-        f"yaxis{number}": axis(
-            "connections" if first else "", domain=up, anchor=f"x{number}", rangemode="tozero"
-        ),
+        f"yaxis{number}": axis("connections" if first else "", domain=up, anchor=f"x{number}", rangemode="tozero"),
     }
 
 

@@ -1,0 +1,65 @@
+"""Bridge: the only way to the widgets. Updates run on the loop that was there when the lab was built.
+
+At most ten updates a second for each lane, the latest wins: a browser that is slow, or away, is never behind. The
+first one after a rest goes at once, so that a slider feels immediate. Without a loop (a script, a test) updates run
+directly, one at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+INTERVAL = 0.1  # seconds between two updates of a lane
+
+Update = Callable[[], None]
+
+
+class Bridge:
+    """Carries updates from any thread to the widgets' thread."""
+
+    def __init__(self) -> None:
+        try:
+            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
+        except RuntimeError:
+            self._loop = None
+        self._home = threading.get_ident()
+        self._lock = threading.RLock()  # one update at a time, also without a loop
+        self._waiting: dict[str, Update] = {}
+        self._last: dict[str, float] = {}
+
+    def post(self, lane: str, update: Update) -> None:
+        """Run ``update`` soon; instead of an update of the same lane that still waits."""
+        if self._loop is None or self._loop.is_closed():
+            with self._lock:
+                update()
+            return
+        with self._lock:
+            scheduled = lane in self._waiting
+            self._waiting[lane] = update
+        if not scheduled:
+            self._loop.call_soon_threadsafe(self._schedule, lane)
+
+    def flush(self) -> None:
+        """Run what waits, now. For code that blocks the loop itself: ``Lab.wait`` in a notebook cell."""
+        if self._loop is None or threading.get_ident() == self._home:
+            for lane in list(self._waiting):
+                self._run(lane)
+
+    def _schedule(self, lane: str) -> None:
+        assert self._loop is not None
+        wait = self._last.get(lane, 0.0) + INTERVAL - time.monotonic()
+        if wait > 0:
+            self._loop.call_later(wait, partial(self._run, lane))
+        else:
+            self._run(lane)
+
+    def _run(self, lane: str) -> None:
+        with self._lock:
+            update = self._waiting.pop(lane, None)
+        if update is not None:
+            update()
+            self._last[lane] = time.monotonic()

@@ -1,0 +1,86 @@
+// The top of the page. Also what only the browser can do for the rest of it: the state as data attributes on the
+// lab's root (style sheets and tests read them), and names for sliders, which ipywidgets leaves nameless.
+
+function element(tag, className, parent) {
+  const made = document.createElement(tag);
+  made.className = className;
+  parent.append(made);
+  return made;
+}
+
+// ipywidgets puts a slider's name into a label beside it that no screen reader connects.
+function nameSliders(root) {
+  for (const handle of root.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
+    const label = handle.closest(".widget-slider").querySelector(".widget-label");
+    if (label) handle.setAttribute("aria-label", label.textContent);
+  }
+}
+
+function render({ model, el }) {
+  el.classList.add("prunelab-status");
+  const bar = element("header", "pl-bar", el);
+  element("h1", "pl-name", bar).textContent = "prunelab";
+  const title = element("span", "pl-title", bar);
+  const state = element("div", "pl-state", bar);
+  const text = element("span", "pl-state-text", state);
+  text.setAttribute("role", "status");
+  const progress = element("progress", "pl-progress", state);
+  progress.max = 1;
+  progress.setAttribute("aria-label", "progress of the run");
+  const banner = element("div", "pl-banner", el);
+  banner.setAttribute("role", "alert");
+  const cards = element("dl", "pl-cards", el);
+
+  const draw = () => {
+    title.textContent = model.get("title");
+    text.textContent = model.get("text");
+    const part = model.get("progress");
+    progress.hidden = part === null;
+    progress.value = part ?? 0;
+    banner.textContent = model.get("trouble");
+    banner.hidden = !model.get("trouble");
+    const shown = model.get("cards");
+    while (cards.children.length > shown.length) cards.lastChild.remove();
+    shown.forEach((card, i) => {
+      const box = cards.children[i] ?? element("div", "pl-card", cards);
+      if (!box.children.length) {
+        element("dt", "", box);
+        element("dd", "pl-value", box);
+        element("dd", "pl-more", box);
+      }
+      box.dataset.card = card.name;
+      [card.name, card.value, card.more].forEach((words, j) => {
+        if (box.children[j].textContent !== words) box.children[j].textContent = words;
+      });
+    });
+    mark();
+  };
+
+  const mark = () => {
+    const root = el.closest(".prunelab");
+    if (!root) return;
+    const attributes = model.get("attributes");
+    for (const name of [...root.getAttributeNames()]) {
+      if (name.startsWith("data-") && !(name.slice(5) in attributes)) root.removeAttribute(name);
+    }
+    for (const [name, value] of Object.entries(attributes)) {
+      if (root.getAttribute(`data-${name}`) !== value) root.setAttribute(`data-${name}`, value);
+    }
+    nameSliders(root);
+  };
+
+  const names = ["title", "text", "progress", "trouble", "cards", "attributes"];
+  for (const name of names) model.on(`change:${name}`, draw);
+  draw();
+
+  // The root is put into the page after its children are made, and sliders may come later still.
+  const watcher = new MutationObserver(mark);
+  watcher.observe(document.body, { childList: true, subtree: true });
+  requestAnimationFrame(mark);
+  return () => {
+    watcher.disconnect();
+    for (const name of names) model.off(`change:${name}`, draw);
+  };
+}
+
+export default { render };
