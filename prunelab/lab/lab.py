@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from prunelab.session import Session
 from prunelab.storage import INDEX
 from prunelab.views.base import View
 
+SETTINGS = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
 HEADINGS = {"train": ("1", "Train"), "prune": ("2", "Prune"), "retrain": ("3", "Retrain")}
 HINTS = {
     "train": "",
@@ -56,7 +58,6 @@ class Lab(w.VBox):
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
         directory: str | Path | None = None,
-        trouble: str | None = None,
         start: bool = True,
     ) -> None:
         values = (recipe or Recipe()).to_dict()
@@ -65,7 +66,8 @@ class Lab(w.VBox):
         self._model, self._data, self._directory = model, data, directory
         self._loaded: tuple[tuple[str, int], Data] | None = None
         self._quiet = False  # controls are being set by the lab itself, not by a hand
-        self._note = trouble
+        self._note: str | None = None  # trouble that the controls or a link made, not the run
+        self._begun = False
         self._bridge = Bridge()
         self._runner = Runner(self._recipe, self._make_session, self._reported)
         self.controls = controls.make_all(self._recipe)
@@ -82,12 +84,31 @@ class Lab(w.VBox):
             self._submit("train")
 
     @classmethod
-    def from_link(cls, query: str, **options: Any) -> Lab:
-        """A lab as a link describes it. A link with bad values opens the usual lab, which says what was wrong."""
+    def for_page(cls, **options: Any) -> Lab:
+        """The lab of a page: by the server's settings first, then, when the visitor is there, by the visitor's link.
+
+        With preheated kernels the network is trained before anybody comes; this call then waits for the visitor.
+        """
+        lab = cls(start=False, **options)
+        lab.follow(os.environ.get(SETTINGS, ""))
+        if lab.report.state == "starting" and not lab._begun:
+            lab._submit("train")
+        lab.follow(_visitors_query())
+        return lab
+
+    def follow(self, query: str) -> None:
+        """Do as a link says (its query part). A link with bad values changes nothing, and the page says what was wrong."""
+        if not query:
+            return
         try:
-            return cls(Recipe.from_query(query), **options)
+            recipe = Recipe.from_query(query)
         except RecipeError as error:
-            return cls(trouble=f"This link could not be used: {error}. The lab shows its defaults.", **options)
+            self._note = f"This link could not be used: {error}. Nothing was changed."
+            self._bridge.post("controls", self._draw)
+            return
+        self._note = None
+        self._set_controls(recipe)
+        self._submit("train" if self._stale(self._runner.report.recipe) or not self._begun else "change")
 
     # For scripts, notebooks and tests
 
@@ -185,13 +206,15 @@ class Lab(w.VBox):
         self._submit(name, quality=quality)
 
     def _submit(self, action: Any, quality: float | None = None) -> None:
-        self._note = None if action != "train" or self._runner.session else self._note
         try:
             recipe = self.recipe
         except RecipeError as error:
             self._note = str(error)
             self._bridge.post("controls", self._draw)
             return
+        if action not in ("change", "preview"):
+            self._note = None
+        self._begun = self._begun or action in ("train", "run")
         self._runner.submit(Command(action, recipe, quality))
 
     # From reports to pictures
@@ -251,6 +274,20 @@ class Lab(w.VBox):
         shown = (name for name in TRAINING_FIELDS if name in self.controls)
         return any(self.controls[name].value != getattr(recipe, name) for name in shown)
 
+    def _set_controls(self, recipe: Recipe) -> None:
+        """Put the controls to a recipe; fields without a control come along too."""
+        self._quiet = True
+        try:
+            self._recipe = recipe
+            for name, value in recipe.to_dict().items():
+                control = self.controls.get(name)
+                if control is not None and not control.disabled:
+                    if isinstance(control, w.FloatSlider):
+                        control.max = max(control.max, value)
+                    control.value = value
+        finally:
+            self._quiet = False
+
     def _set_lengths(self) -> None:
         """Other data take other times to learn: put the epochs to what suits them."""
         usual = Recipe(data=self.controls["data"].value)
@@ -270,6 +307,15 @@ class Lab(w.VBox):
                 self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
             data = self._loaded[1]
         return Session(recipe, model=copy.deepcopy(self._model), data=data, directory=self._directory)
+
+
+def _visitors_query() -> str:
+    """The query part of the visitor's address, in Voila; "" elsewhere."""
+    if not any(name.startswith("VOILA_") for name in os.environ):
+        return ""
+    from voila.utils import get_query_string  # a second to import, and only there in Voila
+
+    return get_query_string() or ""
 
 
 def _shown(report: Report) -> Any:

@@ -1,12 +1,14 @@
 """Plots that hold their figure as state: ``Plot`` draws ``dict(data=..., layout=...)`` with plotly.js.
 
-Why not plotly's own FigureWidget: it sends 5 MB of JavaScript per figure and forgets what was changed before the browser
-attached. Here plotly.js travels once, gzipped, as the state of one ``PlotlyLibrary`` that all plots point to, and the figure
-is plain state: a page that joins late, reloads or opens twice shows the same picture, because there is nothing else to show.
+Why not plotly's own FigureWidget: it sends 5 MB of JavaScript per figure and forgets what was changed before
+the browser attached. Here plotly.js travels once, gzipped, as the state of one ``PlotlyLibrary`` that all
+plots point to, and the figure is plain state: a page that joins late, reloads or opens twice shows the same
+picture, because there is nothing else to show.
 
 What the page tells (plots.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
-``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]`` of the picture
-that is on the screen now; ``data-paints`` counts pictures. A plot that is hidden is drawn when it becomes visible.
+``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
+of the picture that is on the screen now; ``data-paints`` counts pictures. A plot that is hidden is drawn when
+it becomes visible.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ HERE = Path(__file__).parent
 class PlotlyLibrary(ipywidgets.Widget):
     """plotly.js, gzipped, as one binary buffer; ``plotly_library()`` gives the one of this process.
 
-    A plain widget model without a view: what it holds is fetched by plots.js, by reference, when the first plot is drawn.
+    A plain widget model without a view: what it holds is fetched by plots.js, by reference, when the first
+    plot is drawn.
     """
 
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)

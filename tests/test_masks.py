@@ -1,0 +1,355 @@
+"""Masks against oracles: NumPy for thresholds, torch.nn.utils.prune for the survivors' trajectory."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn.utils import prune as torch_prune
+
+import prunelab as pl
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 12), nn.ReLU(), nn.Linear(12, 4))
+
+
+def batches(count: int = 12, seed: int = 1):
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        yield torch.randn(16, 20, generator=generator), torch.randint(0, 4, (16,), generator=generator)
+
+
+def train(model, optimizer, *, clip: float | None = None, after=lambda: None) -> None:
+    for x, y in batches():
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        if clip:
+            nn.utils.clip_grad_norm_(model.parameters(), clip)
+        optimizer.step()
+        after()
+
+
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, weight_decay=1e-3),
+    "sgd-nesterov": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True),
+    "sgd-fused": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9, fused=True),
+    "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=1e-3),
+    "adam-fused": lambda p: torch.optim.Adam(p, lr=0.01, fused=True),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1),
+    "adamw-fused": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, fused=True),
+    "adamw-foreach": lambda p: torch.optim.AdamW(p, lr=0.01, foreach=True),
+    "rmsprop": lambda p: torch.optim.RMSprop(p, lr=0.01, momentum=0.5),
+}
+
+
+@pytest.mark.parametrize("std", ["dense", "survivors", "all"])
+def test_threshold_is_quality_times_the_deviation_that_numpy_gives(std):
+    model = network()
+    masks = pl.Masks(model)
+    dense = {name: masks.weight(name).detach().numpy().copy() for name in masks}
+    masks.prune(quality=0.5, std=std)
+    survivors = {name: masks.weight(name).detach().numpy().copy() for name in masks}
+    cuts = masks.prune(quality=0.9, std=std)
+    for name, cut in cuts.items():
+        first = np.abs(dense[name]) >= np.float32(0.5 * dense[name].astype(np.float64).std())
+        values = {"dense": dense[name], "survivors": survivors[name][first], "all": survivors[name]}[std]
+        expected = 0.9 * values.astype(np.float64).std()
+        assert cut.threshold == pytest.approx(expected, rel=1e-12)
+        kept = first & (np.abs(survivors[name]) >= np.float32(expected))
+        np.testing.assert_array_equal(masks[name].numpy(), kept)
+        assert (cut.kept, cut.total) == (kept.sum(), kept.size)
+
+
+def test_dense_deviation_is_remembered_whatever_rule_cut_first():
+    model = network()
+    masks = pl.Masks(model)
+    spread = {name: masks.weight(name).detach().double().numpy().std() for name in masks}
+    masks.prune(density=0.5)
+    for name, cut in masks.prune(quality=1.0).items():
+        assert cut.deviation == pytest.approx(spread[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_density_keeps_the_largest_magnitudes_as_torch_does(scope):
+    model, twin = network(), network()
+    masks = pl.Masks(model)
+    masks.prune(density=0.2, scope=scope)
+    linears = [module for module in twin if isinstance(module, nn.Linear)]
+    if scope == "global":
+        cut = masks.total - round(0.2 * masks.total)
+        torch_prune.global_unstructured(
+            [(m, "weight") for m in linears], pruning_method=torch_prune.L1Unstructured, amount=cut
+        )
+    else:
+        for m in linears:
+            torch_prune.l1_unstructured(m, "weight", amount=m.weight.numel() - round(0.2 * m.weight.numel()))
+    for name, m in zip(masks, linears, strict=True):
+        assert torch.equal(masks[name], m.weight_mask.bool())
+        assert torch.equal(masks.weight(name), m.weight)
+
+
+def test_neurons_go_whole_smallest_norm_first_and_outputs_stay():
+    model = network()
+    masks = pl.Masks(model)
+    norms = {name: masks.weight(name).detach().norm(dim=1) for name in masks}
+    masks.prune(density=0.5, unit="neuron", scope="layer")
+    for name in list(masks)[:-1]:
+        rows = masks[name].any(1)
+        assert torch.equal(rows, masks[name].all(1)), "a neuron is kept whole or cut whole"
+        assert rows.sum() == round(0.5 * len(rows))
+        assert norms[name][rows].min() >= norms[name][~rows].max()
+    assert masks["4.weight"].all()
+
+
+def test_filters_go_whole():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, unit="neuron")
+    filters = masks["0"].flatten(1)
+    assert torch.equal(filters.any(1), filters.all(1)) and filters.any(1).sum() == 2
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("clip", [None, 0.05])
+def test_survivors_follow_the_trajectory_of_torch_prune(name, clip):
+    """torch.nn.utils.prune multiplies by the mask in the forward pass; the same survivors, the same path."""
+    model, twin = network(), network()
+    masks = pl.Masks(model)
+    masks.prune(quality=1.0)
+    linears = [module for module in twin if isinstance(module, nn.Linear)]
+    for m, parameter in zip(linears, masks, strict=True):
+        torch_prune.custom_from_mask(m, "weight", masks[parameter])
+    optimizer = OPTIMIZERS[name](model.parameters())
+    masks.attach(optimizer)
+    train(model, optimizer, clip=clip, after=lambda: _assert_zero(masks))
+    train(twin, OPTIMIZERS[name](twin.parameters()), clip=clip)
+    for m, parameter in zip(linears, masks, strict=True):
+        expected = (m.weight_orig * m.weight_mask).detach()
+        torch.testing.assert_close(masks.weight(parameter).detach(), expected, rtol=1e-5, atol=1e-6)
+
+
+def _assert_zero(masks: pl.Masks) -> None:
+    for name in masks:
+        assert not masks.weight(name).detach()[~masks[name]].any()
+    assert masks.zeros_hold()
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_pruning_in_mid_training_clears_the_moments(name):
+    model = network()
+    masks = pl.Masks(model)
+    optimizer = OPTIMIZERS[name](model.parameters())
+    masks.attach(optimizer)
+    train(model, optimizer)
+    masks.prune(quality=1.2)
+    moments = 0
+    for parameter_name in masks:
+        parameter = masks.weight(parameter_name)
+        for value in optimizer.state[parameter].values():
+            if isinstance(value, torch.Tensor) and value.shape == parameter.shape:
+                assert not value[~masks[parameter_name]].any()
+                moments += 1
+    assert moments >= len(masks)
+    train(model, optimizer, after=lambda: _assert_zero(masks))
+
+
+def test_without_attach_zeros_come_back_so_the_tests_above_can_fail():
+    model = network()
+    masks = pl.Masks(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    masks.prune(quality=1.0)
+    train(model, optimizer)
+    assert not masks.zeros_hold()
+
+
+def test_removed_attachment_leaves_the_optimizer_alone():
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(quality=1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    masks.attach(optimizer).remove()
+    train(model, optimizer)
+    assert not masks.zeros_hold()
+
+
+def test_nothing_is_renamed_or_wrapped():
+    model = network()
+    before = [(name, type(module)) for name, module in model.named_modules()], list(model.state_dict())
+    masks = pl.Masks(model)
+    masks.attach(torch.optim.SGD(model.parameters(), lr=0.1))
+    masks.prune(quality=1.0)
+    assert before == ([(name, type(module)) for name, module in model.named_modules()], list(model.state_dict()))
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(10, 10, bias=False)
+        self.decoder = nn.Linear(10, 10, bias=False)
+        self.decoder.weight = self.encoder.weight
+
+    def forward(self, x):
+        return self.decoder(torch.relu(self.encoder(x)))
+
+
+def test_tied_weights_have_one_mask_and_count_once():
+    model = Tied()
+    masks = pl.Masks(model)
+    assert list(masks) == ["encoder.weight"] and masks.total == 100
+    assert masks["decoder"] is masks["encoder.weight"]
+    masks.prune(quality={"decoder": 1.0})
+    optimizer = torch.optim.Adam(model.parameters())
+    masks.attach(optimizer)
+    for _ in range(3):
+        model(torch.randn(4, 10)).square().sum().backward()
+        optimizer.step()
+    assert masks.zeros_hold() and masks.kept < 100
+
+
+def test_deepcopy_gives_independent_masks_on_a_copy_of_the_model():
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(quality=0.5)
+    twin = copy.deepcopy(masks)
+    assert twin.model is not model and twin.weight("0") is dict(twin.model.named_parameters())["0.weight"]
+    twin.prune(quality=1.5)
+    assert twin.kept < masks.kept and masks.zeros_hold() and twin.zeros_hold()
+    pair = copy.deepcopy({"model": model, "masks": masks})
+    assert pair["masks"].model is pair["model"]
+
+
+def test_deepcopied_model_trains_without_hooks_of_the_first():
+    model = network()
+    masks = pl.Masks(model)
+    masks.attach(torch.optim.SGD(model.parameters(), lr=0.1))
+    masks.prune(quality=1.0)
+    twin = copy.deepcopy(model)
+    train(twin, torch.optim.SGD(twin.parameters(), lr=0.1))
+    assert masks.zeros_hold()
+    assert any(p[~masks[n]].any() for n, p in twin.named_parameters() if n in masks), "the copy is free"
+
+
+def test_state_dict_round_trip_goes_on_exactly():
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(quality=0.7)
+    other = pl.Masks(copy.deepcopy(model))
+    other.load_state_dict(masks.state_dict())
+    assert all(torch.equal(masks[name], other[name]) for name in masks)
+    assert masks.prune(quality=1.1) == other.prune(quality=1.1)
+
+
+def test_masks_follow_a_model_that_changes_type():
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(quality=1.0)
+    model.double()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    masks.attach(optimizer)
+    x, y = next(iter(batches()))
+    nn.functional.cross_entropy(model(x.double()), y).backward()
+    optimizer.step()
+    assert masks.zeros_hold()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"quality": float("nan")}, "nan"),
+        ({"quality": -0.5}, "-0.5"),
+        ({"quality": {"fc9": 1.0}}, "fc9"),
+        ({"density": 0.0}, "0.0"),
+        ({"density": 1.5}, "1.5"),
+        ({}, "either quality= or density="),
+        ({"quality": 1.0, "density": 0.5}, "either"),
+        ({"quality": 1.0, "std": "some"}, "some"),
+        ({"density": 0.5, "scope": "galaxy"}, "galaxy"),
+        ({"quality": 1.0, "unit": "neuron"}, "density="),
+    ],
+)
+def test_bad_requests_are_errors_and_change_nothing(arguments, words):
+    masks = pl.Masks(network())
+    with pytest.raises(ValueError, match=words.replace("(", r"\(")):
+        masks.prune(**arguments)
+    assert masks.density == 1.0
+
+
+def test_a_name_that_matches_nothing_is_an_error_with_a_suggestion():
+    model = nn.Sequential()
+    model.add_module("classifier", nn.Linear(3, 2))
+    with pytest.raises(ValueError, match="did you mean 'classifier'"):
+        pl.Masks(model, layers=["clasifier"])
+    with pytest.raises(ValueError, match="matches no layer"):
+        pl.Masks(model, exclude=["head"])
+    with pytest.raises(ValueError, match="nothing to prune"):
+        pl.Masks(nn.Sequential(nn.ReLU()))
+    with pytest.raises(ValueError, match="another model"):
+        pl.Masks(model).attach(torch.optim.SGD(network().parameters(), lr=0.1))
+    torch_prune.l1_unstructured(model.classifier, "weight", amount=1)
+    with pytest.raises(ValueError, match="remove"):
+        pl.Masks(model)
+
+
+def test_nan_weights_are_refused():
+    model = network()
+    with torch.no_grad():
+        model[0].weight[0, 0] = float("nan")
+    with pytest.raises(ValueError, match=r"0\.weight holds NaN"):
+        pl.Masks(model).prune(quality=1.0)
+
+
+def test_a_layer_about_to_lose_everything_keeps_its_strongest_and_says_so():
+    model = network()
+    masks = pl.Masks(model)
+    strongest = masks.weight("2").detach().abs().argmax()
+    cuts = masks.prune(quality={"2": 100.0})
+    assert cuts["2.weight"].spared and cuts["2.weight"].kept == 1
+    assert masks["2"].flatten()[strongest]
+    assert not cuts["0.weight"].spared
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 1000),
+    qualities=st.lists(st.floats(0, 4), min_size=2, max_size=4).map(sorted),
+    std=st.sampled_from(["dense", "survivors", "all"]),
+)
+def test_masks_are_idempotent_monotone_and_add_up(seed, qualities, std):
+    model = network(seed)
+    fresh = [pl.Masks(copy.deepcopy(model)) for _ in qualities]
+    for masks, quality in zip(fresh, qualities, strict=True):
+        cuts = masks.prune(quality=quality, std=std)
+        assert masks.kept == sum(cut.kept for cut in cuts.values()) == sum(int(masks[n].sum()) for n in masks)
+        assert masks.total == sum(cut.total for cut in cuts.values()) == 20 * 30 + 30 * 12 + 12 * 4
+        assert all(cut.kept >= 1 for cut in cuts.values())
+        assert masks.zeros_hold()
+        if std == "dense":  # the other deviations shrink as weights go, and so would the threshold
+            before = {name: masks[name].clone() for name in masks}
+            masks.prune(quality=quality, std=std)
+            assert all(torch.equal(before[name], masks[name]) for name in masks)
+    for milder, harder in zip(fresh, fresh[1:], strict=False):
+        assert all(not (harder[name] & ~milder[name]).any() for name in milder), "a higher quality cuts a superset"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    density=st.floats(0.005, 1.0),
+    scope=st.sampled_from(["global", "layer"]),
+    unit=st.sampled_from(["weight", "neuron"]),
+)
+def test_density_is_reached_and_what_is_cut_stays_cut(density, scope, unit):
+    masks = pl.Masks(network())
+    masks.prune(density=0.6, scope="layer")
+    before = {name: masks[name].clone() for name in masks}
+    masks.prune(density=density, scope=scope, unit=unit)
+    assert all(not (masks[name] & ~before[name]).any() for name in masks)
+    assert all(masks[name].any() for name in masks)
+    if unit == "weight" and scope == "layer":
+        for name in masks:
+            total = masks[name].numel()
+            assert masks.kept_in(name) == min(int(before[name].sum()), max(round(density * total), 1))
