@@ -77,6 +77,7 @@ def test_every_name_of_a_recipe_can_be_loaded(monkeypatch):
     assert [data.load(name).name for name in DATASETS] == list(DATASETS)
 
 
+X = torch.rand(6, 3)
 Y = torch.tensor([0, 1, 2, 0, 1, 2])
 GOOD = (X, Y)
 
