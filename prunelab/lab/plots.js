@@ -6,11 +6,11 @@ const PATIENCE = 150; // how often a library that has not arrived yet is looked 
 
 const CONFIG = {
   displaylogo: false,
-  // A bar of buttons only where a mouse can hover; on touch screens it would stay and cover the title.
-  displayModeBar: globalThis.matchMedia?.("(hover: hover)").matches ? "hover" : false,
-  modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio", "lasso2d", "select2d", "autoScale2d"],
+  // No bar of buttons: it would stand in an element that is announced as one image, cover the title on touch screens, and
+  // offer an upload to a cloud. The rest of the line about clouds is for whoever turns it on.
+  displayModeBar: false,
+  modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio"],
   showSendToCloud: false,
-  showEditInChartStudio: false,
   plotlyServerURL: "",
   scrollZoom: false,
   // The size is followed by our own ResizeObserver, which also sees what is no change of the window.

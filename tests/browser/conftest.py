@@ -1,0 +1,175 @@
+"""A real Chromium against real servers. Nothing outside this machine is reached; trying to is a failure, and so is any error
+in the browser's console.
+
+Fixtures: ``voila_server(notebook)`` and ``jupyterlab_server(folder)`` start a server and return it (``.url``, ``.log``);
+``page`` and ``context`` are pytest-playwright's, under watch; ``notebook(*cells)`` writes a notebook and returns its path.
+A test waits for what the page says (``data-state``, ``data-revision``), never for the clock. What a failed test saw lies under
+``artefacts/``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Request, WebError
+
+from servers import CHECKOUT, Server, start_jupyterlab, start_voila, stop
+
+ARTEFACTS = CHECKOUT / "artefacts"
+OURS = ("127.0.0.1", "localhost")
+
+# What upstream puts into the console of every page, whatever we do. Each line with its reason.
+UNAVOIDABLE: tuple[tuple[str, str], ...] = ()
+
+TROUBLE = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder, and puts them last.
+
+    Last, because Playwright's synchronous interface leaves an event loop running in the main thread until the session ends:
+    ``asyncio.run`` in any later test would fail.
+    """
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+    items.sort(key=lambda item: here in item.path.parents)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """The system's Chromium if there is one, else Playwright's own; quiet, and without a way out of this machine."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    flags = [
+        *("--disable-quic", "--no-first-run", "--disable-background-networking"),
+        *("--disable-component-update", "--disable-sync", "--no-proxy-server"),
+        # Blocks at the root, workers and websockets too, and keeps the cache (Playwright's route would turn it off).
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        flags.append("--no-sandbox")
+    return {**browser_type_launch_args, "args": flags, **({"executable_path": found} if found else {})}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 900}}
+
+
+class Watch:
+    """What went wrong in a browser context: requests to elsewhere, errors in the console, exceptions in a page."""
+
+    def __init__(self, context: BrowserContext) -> None:
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        context.on("request", self._request)
+        context.on("console", self._console)
+        context.on("weberror", self._exception)
+        context.on("page", lambda page: page.on("websocket", lambda socket: self._check(socket.url)))
+
+    def _request(self, request: Request) -> None:
+        self._check(request.url)
+
+    def _check(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in OURS:
+            self.outside.append(url)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._error(f"{message.text} ({message.location.get('url', '')})")
+
+    def _exception(self, error: WebError) -> None:
+        self._error(f"uncaught: {error.error}")
+
+    def _error(self, text: str) -> None:
+        if not any(re.search(pattern, text) for pattern, _ in UNAVOIDABLE):
+            self.errors.append(text)
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
+    """The servers a test started: stopped after its pages are gone, which would complain about lost connections."""
+    servers: list[Server] = []
+    yield servers
+    for number, server in enumerate(servers):
+        stop(server)
+        if _went_wrong(request.node):
+            _artefact(request.node, f"server{number}.log").write_text(server.log)
+
+
+@pytest.fixture
+def context(running: list[Server], context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+    """pytest-playwright's context; the test fails at its end if a page asked elsewhere or reported an error."""
+    # A slow machine loads JupyterLab in 10 s; a generous limit delays only failures.
+    context.set_default_timeout(60_000)
+    watch = Watch(context)
+    yield context
+    request.node.stash[TROUBLE] = bool(watch.errors or watch.outside)
+    if _went_wrong(request.node):
+        _keep_screenshots(context, request.node)
+    assert not watch.outside, f"requests to elsewhere: {watch.outside}"
+    assert not watch.errors, f"errors in the browser: {watch.errors}"
+
+
+@pytest.fixture
+def voila_server(running: list[Server], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
+    """``voila_server(notebook, preheat=True)``: the notebook as ``prunelab dashboard`` would serve it."""
+
+    def start(notebook: Path, *, preheat: bool = True) -> Server:
+        running.append(start_voila(notebook, tmp_path_factory.mktemp("home"), preheat=preheat))
+        return running[-1]
+
+    return start
+
+
+@pytest.fixture
+def jupyterlab_server(running: list[Server], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Server]:
+    """``jupyterlab_server(folder)``: JupyterLab without a token, on a folder."""
+
+    def start(folder: Path) -> Server:
+        running.append(start_jupyterlab(folder, tmp_path_factory.mktemp("home")))
+        return running[-1]
+
+    return start
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Callable[..., Path]:
+    """``notebook("first cell", "second cell", name="plots")``: a notebook of code cells in the test's own folder."""
+
+    def write(*cells: str, name: str = "page") -> Path:
+        path = tmp_path / f"{name}.ipynb"
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, path)
+        return path
+
+    return write
+
+
+def _went_wrong(node: pytest.Item) -> bool:
+    report = getattr(node, "rep_call", None)  # set by pytest-playwright; absent when the set-up failed
+    return report is None or bool(report.failed) or node.stash.get(TROUBLE, False)
+
+
+def _keep_screenshots(context: BrowserContext, node: pytest.Item) -> None:
+    for number, page in enumerate(context.pages):
+        try:
+            page.screenshot(path=_artefact(node, f"page{number}.png"), full_page=True)
+        except Error as error:  # a page that hangs has no picture; the test's own failure says more
+            _artefact(node, f"page{number}.txt").write_text(f"no screenshot: {error}")
+
+
+def _artefact(node: pytest.Item, name: str) -> Path:
+    ARTEFACTS.mkdir(exist_ok=True)
+    return ARTEFACTS / f"{re.sub(r'[^a-zA-Z0-9]+', '-', node.nodeid).strip('-')}-{name}"

@@ -1,0 +1,156 @@
+"""Plots in real pages: they arrive, follow the kernel, survive reloads and second tabs, and say in words what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page, WebSocket, expect
+
+from jupyterlab import open_notebook, run_all, save
+from servers import Server
+
+NAMES = ["line", "bars", "points", "map", "filled", "spread"]
+
+SIX_PLOTS = """
+import ipywidgets
+from prunelab.lab.plots import Plot
+
+def figure(name, revision):
+    numbers = [revision + (7 * i % 11) for i in range(40)]
+    trace = {
+        "line": {"type": "scatter", "y": numbers},
+        "bars": {"type": "bar", "y": numbers},
+        "points": {"mode": "markers", "y": numbers},
+        "map": {"type": "heatmap", "z": [numbers[:20], numbers[20:]]},
+        "filled": {"type": "scatter", "fill": "tozeroy", "y": numbers},
+        "spread": {"type": "histogram", "x": numbers},
+    }[name]
+    title = f"{name} at revision {revision}"
+    return {"data": [trace], "layout": {"title": {"text": title}, "meta": {"revision": revision}}}
+
+names = ["line", "bars", "points", "map", "filled", "spread"]
+plots = [Plot(figure=figure(name, 1), name=name, summary=f"{name}, in words") for name in names]
+
+def next_revision(_):
+    for plot in plots:
+        plot.figure = figure(plot.name, plot.figure["layout"]["meta"]["revision"] + 1)
+
+def spoil(_):
+    plots[0].figure = {"data": 5}
+    plots[1].figure = {"data": [{"y": [1]}], "layout": {"shapes": [3], "xaxis": 7, "annotations": {"a": 1}, "grid": 3}}
+
+def flood(_):
+    for _ in range(50):
+        next_revision(_)
+
+buttons = [ipywidgets.Button(description=text) for text in ("next", "spoil", "flood")]
+for button, action in zip(buttons, (next_revision, spoil, flood)):
+    button.on_click(action)
+grid = ipywidgets.GridBox(plots, layout={"grid_template_columns": "repeat(3, 1fr)"})
+ipywidgets.VBox([ipywidgets.HBox(buttons), grid])
+"""
+
+
+def plot(page: Page, name: str):
+    return page.locator(f".prunelab-plot[data-plot={name}]")
+
+
+def expect_ready(page: Page, revision: int, names: list[str] = NAMES) -> None:
+    for name in names:
+        expect(plot(page, name)).to_have_attribute("data-revision", str(revision), timeout=60_000)
+        expect(plot(page, name)).to_have_attribute("data-state", "ready")
+        expect(plot(page, name).locator(".prunelab-plot-canvas")).to_contain_text(f"{name} at revision {revision}")
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def test_voila_shows_six_plots_in_few_bytes(
+    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+) -> None:
+    received = 0
+
+    def count(payload: str | bytes) -> None:
+        nonlocal received
+        received += len(payload)
+
+    def listen(socket: WebSocket) -> None:
+        socket.on("framereceived", count)
+
+    page.on("websocket", listen)
+    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    expect_ready(page, 1)
+    assert received <= 2_500_000
+    assert page.title() == "prunelab"
+    expect(page.locator("#loading")).to_have_count(0)
+
+
+def test_the_kernel_repaints_plots_on_the_page(
+    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+) -> None:
+    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    expect_ready(page, 1)
+    press(page, "next")
+    expect_ready(page, 2)
+    press(page, "flood")
+    expect_ready(page, 52)
+    # Latest wins: what arrived while a picture was being drawn was skipped.
+    assert int(plot(page, "map").get_attribute("data-paints") or 0) < 52
+
+
+def test_plots_are_described_and_fill_their_place(
+    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+) -> None:
+    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    expect_ready(page, 1)
+    expect(plot(page, "line").get_by_role("img", name="line, in words")).to_be_visible()
+    for width in (1280, 620, 1000):
+        page.set_viewport_size({"width": width, "height": 900})
+        for name in NAMES:
+            # The picture itself follows, not only the box around it.
+            page.wait_for_function(
+                """name => {
+                    const root = document.querySelector(`.prunelab-plot[data-plot=${name}]`);
+                    return root.querySelector("svg").clientWidth === root.clientWidth;
+                }""",
+                arg=name,
+            )
+
+
+def test_a_bad_figure_is_explained_and_the_next_good_one_drawn(
+    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+) -> None:
+    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    expect_ready(page, 1)
+    press(page, "spoil")
+    trouble = plot(page, "line").get_by_role("alert")
+    expect(trouble).to_have_text("This plot could not be drawn: the figure's data is not a list of traces.")
+    expect(plot(page, "line")).to_have_attribute("data-state", "error")
+
+
+def test_jupyterlab_shows_plots_again_after_a_reload_and_in_a_second_tab(
+    page: Page,
+    context: BrowserContext,
+    notebook: Callable[..., Path],
+    jupyterlab_server: Callable[[Path], Server],
+) -> None:
+    path = notebook(SIX_PLOTS)
+    server = jupyterlab_server(path.parent)
+    open_notebook(page, server.url, path.name)
+    run_all(page)
+    expect_ready(page, 1)
+    save(page)
+    press(page, "next")
+    expect_ready(page, 2)
+
+    page.reload()
+    expect_ready(page, 2)
+
+    second = context.new_page()
+    open_notebook(second, server.url, path.name)
+    expect_ready(second, 2)
+    press(second, "next")
+    expect_ready(second, 3)
+    expect_ready(page, 3)
