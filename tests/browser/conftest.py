@@ -1,10 +1,9 @@
-"""A real Chromium against real servers. Nothing outside this machine is reached; trying to is a failure, and so is any error
-in the browser's console.
+"""A real Chromium against real servers. A request to another machine is a failure, and so is an error in a page.
 
-Fixtures: ``voila_server(notebook)`` and ``jupyterlab_server(folder)`` start a server and return it (``.url``, ``.log``);
-``page`` and ``context`` are pytest-playwright's, under watch; ``notebook(*cells)`` writes a notebook and returns its path.
-A test waits for what the page says (``data-state``, ``data-revision``), never for the clock. What a failed test saw lies under
-``artefacts/``.
+Fixtures: ``voila_server(notebook)`` and ``jupyterlab_server(folder)`` start a server and return it (``.url``,
+``.log``); ``page`` and ``context`` are pytest-playwright's, under watch; ``notebook(*cells)`` writes a
+notebook and returns its path. A test waits for what the page says (``data-state``, ``data-revision``), never
+for the clock. What a failed test saw lies under ``artefacts/``.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Request, WebError
-
 from servers import CHECKOUT, Server, start_jupyterlab, start_voila, stop
 
 ARTEFACTS = CHECKOUT / "artefacts"
@@ -35,8 +33,8 @@ TROUBLE = pytest.StashKey[bool]()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests of this folder, and puts them last.
 
-    Last, because Playwright's synchronous interface leaves an event loop running in the main thread until the session ends:
-    ``asyncio.run`` in any later test would fail.
+    Last, because Playwright's synchronous interface leaves an event loop running in the main thread until the
+    session ends: ``asyncio.run`` in any later test would fail.
     """
     here = Path(__file__).parent
     for item in items:

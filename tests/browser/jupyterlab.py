@@ -8,7 +8,11 @@ from playwright.sync_api import Page, expect
 def open_notebook(page: Page, url: str, path: str) -> None:
     """Opens a notebook in JupyterLab and waits until its kernel can take cells."""
     page.goto(f"{url}lab/tree/{path}")
-    expect(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook")).to_be_visible(timeout=60_000)
+    # "Run all" before the kernel has answered is lost without a word; "idle" is also said without a kernel.
+    kernel = page.locator(".jp-Toolbar-kernelName")
+    expect(kernel).to_be_visible(timeout=60_000)
+    expect(kernel).not_to_have_text("No Kernel", timeout=60_000)
+    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_visible(timeout=60_000)
 
 
 def run_all(page: Page) -> None:

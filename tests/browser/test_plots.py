@@ -1,13 +1,12 @@
-"""Plots in real pages: they arrive, follow the kernel, survive reloads and second tabs, and say in words what failed."""
+"""Plots in real pages: they arrive, follow the kernel, survive reloads and second tabs, and say what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, WebSocket, expect
-
 from jupyterlab import open_notebook, run_all, save
+from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 from servers import Server
 
 NAMES = ["line", "bars", "points", "map", "filled", "spread"]
