@@ -49,9 +49,8 @@ class Number:
 
     def __str__(self) -> str:
         kind = "a whole number" if self.integer else "a number"
-        low = f"above {self.low:g}" if self.above else f"from {self.low:g}"
         high = f"{self.high:,.0f}" if self.integer else f"{self.high:g}"
-        return f"{kind} {low} to {high}"
+        return f"{kind} above {self.low:g} and at most {high}" if self.above else f"{kind} from {self.low:g} to {high}"
 
     def check(self, value: Any) -> bool:
         if isinstance(value, bool) or not isinstance(value, int if self.integer else (int, float)):

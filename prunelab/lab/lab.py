@@ -75,7 +75,7 @@ class Lab(w.VBox):
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Whose mask to show")
         self.status = Status(title=words.title(self._recipe))
         self.panels = self._make_panels()
-        super().__init__(children=[self.status, self._body()])
+        super().__init__(children=[self.status, self._body()], layout=w.Layout(width="100%"))
         self.add_class("prunelab")
         self._listen()
         self._draw()
@@ -87,9 +87,11 @@ class Lab(w.VBox):
     def for_page(cls, **options: Any) -> Lab:
         """The lab of a page: by the server's settings first, then, when the visitor is there, by the visitor's link.
 
+        Settings are environment variables: PRUNELAB_LINK, the query part of a link; PRUNELAB_SESSION, a directory.
+
         With preheated kernels the network is trained before anybody comes; this call then waits for the visitor.
         """
-        lab = cls(start=False, **options)
+        lab = cls(start=False, **{"directory": os.environ.get("PRUNELAB_SESSION") or None, **options})
         lab.follow(os.environ.get(SETTINGS, ""))
         if lab.report.state == "starting" and not lab._begun:
             lab._submit("train")
@@ -97,7 +99,7 @@ class Lab(w.VBox):
         return lab
 
     def follow(self, query: str) -> None:
-        """Do as a link says (its query part). A link with bad values changes nothing, and the page says what was wrong."""
+        """Do as a link says (its query part). One with bad values changes nothing, and the page says what was wrong."""
         if not query:
             return
         try:
@@ -238,6 +240,7 @@ class Lab(w.VBox):
             names = tuple((layer_of(layer.name), layer.name) for layer in report.snapshot.layers)
             if self.layer.options != names:
                 self.layer.options = names
+                self.layer.index = 0  # new options select nothing by themselves
             for panel in self.panels.values():
                 self._draw_panel(panel, report)
 
@@ -338,7 +341,7 @@ def _revision(report: Report) -> str:
 
 
 def _box(children: list[w.Widget], *classes: str) -> w.Widget:
-    box = w.Box(children)
+    box = w.VBox(children)
     for name in classes:
         box.add_class(name)
     return box

@@ -226,11 +226,12 @@ class Runner:
             )
 
     def _settle(self) -> None:
-        """Nothing runs any more: show where things are."""
+        """Nothing runs any more: show where things are, and of a dense network also what the slider would cut."""
         assert self._session is not None
         session = self._session
         if session.phase == "trained":
             self._dense = self._dense or session.state()
+            self._preview = session.recipe.quality  # what the slider asks about, before any hand has touched it
         self._say(
             state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(),
             preview=self._previewed(None), history=tuple(session.history),

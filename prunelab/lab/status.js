@@ -29,7 +29,7 @@ function render({ model, el }) {
   progress.setAttribute("aria-label", "progress of the run");
   const banner = element("div", "pl-banner", el);
   banner.setAttribute("role", "alert");
-  const cards = element("dl", "pl-cards", el);
+  const cards = element("div", "pl-cards", el);
 
   const draw = () => {
     title.textContent = model.get("title");
@@ -44,9 +44,9 @@ function render({ model, el }) {
     shown.forEach((card, i) => {
       const box = cards.children[i] ?? element("div", "pl-card", cards);
       if (!box.children.length) {
-        element("dt", "", box);
-        element("dd", "pl-value", box);
-        element("dd", "pl-more", box);
+        element("span", "pl-label", box);
+        element("span", "pl-value", box);
+        element("span", "pl-more", box);
       }
       box.dataset.card = card.name;
       [card.name, card.value, card.more].forEach((words, j) => {

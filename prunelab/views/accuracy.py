@@ -46,16 +46,22 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> Vi
         )
     if preview is not None and preview.test_accuracy is not None:
         data.append(_if_cut(preview))
-    low = min(y for trace in data for y in trace["y"] if trace.get("yaxis", "y") == "y" and y is not None)
-    floor = max(0.0, min(low, 90.0) - 5)
     return figure(
         data, _title(last, dense, preview),
         xaxis=axis("training steps", range=[0, end * 1.04], anchor="y2"),
-        yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[floor, 101]),
+        yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(moments, preview), 101]),
         yaxis2=axis("loss", domain=[0, 0.28], rangemode="tozero", anchor="x"),
         shapes=shapes, annotations=notes,
         meta={"summary": f"{len(moments)} moments over {last.clock:,} training steps."},
     )  # fmt: skip
+
+
+def _floor(moments: list[Snapshot], preview: Snapshot | None) -> float:
+    """Where the axis begins: below all that matters. The first steps, out of pure chance, would flatten the rest."""
+    settled = [s for s in moments if s.round or s.settled] or moments[len(moments) // 10 :]
+    shown = [*settled, *([preview] if preview else [])]
+    lowest = min(s.test_accuracy or 0.0 for s in shown)
+    return max(0.0, 100 * min(lowest, 0.9) - 5)
 
 
 def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str) -> dict[str, Any]:

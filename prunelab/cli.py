@@ -1,0 +1,154 @@
+"""The command line: ``prunelab dashboard | lab | run | bench``.
+
+What a command takes and how its errors are told; what it does stands in ``prunelab/commands``, imported when it runs.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prunelab import __version__
+from prunelab.commands import SIGNALLED, CommandError
+from prunelab.commands.options import recipe_from, with_recipe_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Port = Annotated[int, typer.Option(help="Port to serve on; 0: any free one.", min=0, max=65535)]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
+
+app = typer.Typer(
+    name="prunelab",
+    help="A laboratory for neural-network pruning: cut, retrain and measure.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # what a user can cause is told in one line; the rest is a bug, with its traceback
+    rich_markup_mode=None,  # rich's help costs a third of the time that --help may take
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Suite(StrEnum):
+    """What ``prunelab bench`` measures."""
+
+    engine = "engine"
+    browser = "browser"
+    all = "all"
+
+
+def main() -> None:
+    """The entry point of ``prunelab``."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def prunelab(version: Annotated[bool, typer.Option("--version", help="Say the version and exit.")] = False) -> None:
+    if version:
+        typer.echo(f"prunelab {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def dashboard(
+    port: Port = 8866,
+    no_browser: NoBrowser = False,
+    data: Annotated[str | None, typer.Option(help="What to begin with: digits or mnist.", metavar="NAME")] = None,
+    model: Annotated[str | None, typer.Option(help="The network to begin with.", metavar="NAME")] = None,
+    link: Annotated[str | None, typer.Option(help="Begin as a copied link says.", metavar="QUERY")] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Save there after every phase, and go on from what is there.", metavar="DIR")
+    ] = None,
+) -> None:
+    """Open the lab in the browser."""
+    with _errors_told():
+        from prunelab.commands import dashboard as command
+
+        command.run(
+            port=port, open_browser=not no_browser, data=data, model=model, link=link, session=session,
+            say=_say, warn=_complain,
+        )  # fmt: skip
+
+
+@app.command()
+def lab(
+    folder: Annotated[Path, typer.Argument(help="Where your copy of the notebooks is kept.")] = Path(
+        "prunelab-notebooks"
+    ),
+    port: Port = 8888,
+    no_browser: NoBrowser = False,
+) -> None:
+    """Open the notebooks in JupyterLab: a copy that is yours; files that are there already stay as they are."""
+    with _errors_told():
+        from prunelab.commands import lab as command
+
+        command.run(folder, port=port, open_browser=not no_browser, say=_say)
+
+
+@app.command()
+@with_recipe_options
+def run(
+    *,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe to start from.", metavar="FILE.json")] = None,
+    out: Annotated[Path | None, typer.Option(help="Save there, and go on from what is there.", metavar="DIR")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON, nothing else on stdout.")] = False,
+    given: dict[str, Any],
+) -> None:
+    """Train, then prune and retrain round after round, without a screen."""
+    with _errors_told():
+        wanted = recipe_from(given, recipe)
+        from prunelab.commands import run as command
+
+        command.run(wanted, out=out, as_json=as_json, stdout=_console(), stderr=_console(stderr=True))
+
+
+@app.command()
+def bench(
+    suite: Annotated[Suite, typer.Argument(help="What to measure.")] = Suite.all,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: a look, not a measurement.")] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there too.", metavar="FILE", dir_okay=False)
+    ] = None,
+) -> None:
+    """Measure what prunelab promises on this machine: figure, target, met or not."""
+    with _errors_told():
+        from prunelab.commands import bench as command
+
+        command.run(suite.value, quick=quick, file=json, stdout=_console(), stderr=_console(stderr=True))
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Tell errors in one line on stderr and end with their exit code."""
+    try:
+        yield
+    except CommandError as error:
+        _complain(str(error))
+        raise typer.Exit(error.code) from None
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        raise typer.Exit(SIGNALLED + signal.SIGINT) from None
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _say(text: str) -> None:
+    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _complain(text: str) -> None:
+    _console(stderr=True).print(f"prunelab: {text}", markup=False, highlight=False, soft_wrap=True, style="red")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""``prunelab run``: a recipe from start to end without a screen, saved after every phase, resumed where it was left."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from prunelab.commands import BAD_INPUT, FAILED, SIGNALLED, CommandError, result
+from prunelab.mnist import DataError
+from prunelab.recipe import OWN, Recipe
+from prunelab.session import Diverged, Session
+from prunelab.snapshot import Snapshot
+from prunelab.storage import INDEX, StorageError
+
+
+def run(recipe: Recipe, *, out: Path | None, as_json: bool, stdout: Console, stderr: Console) -> None:
+    """Run what ``recipe`` asks for, or the rest of it if ``out`` holds the beginning, and show the result.
+
+    Progress goes to ``stderr``, the result to ``stdout``. Raises CommandError for all that can go wrong.
+    """
+    for name in ("data", "model"):
+        if getattr(recipe, name) == OWN:
+            raise CommandError(f"{name} = 'own': Python objects can't be named here; use Session(...)", BAD_INPUT)
+    try:
+        session = open_session(recipe, out)
+        _finish(session, out, stderr)
+    except (Diverged, DataError, StorageError) as error:
+        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
+        raise CommandError(f"{error}{saved}", FAILED) from error
+    except ValueError as error:  # what the recipe's table cannot know: a layer's name, a model too big for the images
+        raise CommandError(str(error), BAD_INPUT) from error
+    found = result.as_dict(session)
+    if as_json:
+        stdout.file.write(json.dumps(found, indent=2) + "\n")
+        return
+    for table in result.tables(found):
+        stdout.print(table)
+    if out is not None:
+        stdout.print(f"saved in {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def open_session(recipe: Recipe, out: Path | None) -> Session:
+    """A session of ``recipe``: the one that ``out`` holds, else a new one that saves there.
+
+    Raises CommandError when ``out`` holds one of another recipe, StorageError when it cannot be read.
+    """
+    if out is None or not (out / INDEX).exists():
+        return Session(recipe, directory=out)
+    session = Session.load(out)
+    if session.recipe != recipe:
+        saved, wanted = session.recipe.to_dict(), recipe.to_dict()
+        differing = ", ".join(
+            f"{name} = {saved[name]} there, {wanted[name]} here" for name in saved if saved[name] != wanted[name]
+        )
+        raise CommandError(
+            f"{out} holds a session of another recipe ({differing}): choose another --out, or the same options",
+            BAD_INPUT,
+        )
+    return session
+
+
+def _finish(session: Session, out: Path | None, stderr: Console) -> None:
+    """Run to the end. On Ctrl-C or SIGTERM: stop after the batch, save, and raise CommandError."""
+    total = session.clock + session.steps_left("run")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[accuracy]}"),
+        TimeRemainingColumn(),
+    )
+    with _interrupted() as signals, Progress(*columns, console=stderr, transient=True) as progress:
+        task = progress.add_task(session.phase, total=total, completed=session.clock, accuracy="")
+        for snapshot in session.ticks("run"):
+            if snapshot is not None:
+                _show(progress, task, snapshot)
+            if signals:
+                break
+    if signals:
+        if out is not None:
+            session.save(out)
+        raise CommandError(f"interrupted at step {session.clock} of {total}. {_saved(out)}", SIGNALLED + signals[0])
+
+
+def _show(progress: Progress, task: Any, snapshot: Snapshot) -> None:
+    round = f"round {snapshot.round} of {snapshot.rounds}: " if snapshot.round else ""
+    accuracy = f"accuracy {result.percent(snapshot.test_accuracy)}"
+    progress.update(task, description=f"{round}{snapshot.phase}", completed=snapshot.clock, accuracy=accuracy)
+
+
+def _saved(out: Path | None) -> str:
+    if out is None:
+        return "Nothing was saved: give --out DIR to keep a run and go on with it later."
+    if not (out / INDEX).exists():
+        return f"Nothing was saved in {out}: the first phase had not ended."
+    return f"What was reached is saved in {out}; the same command goes on from there."
+
+
+@contextmanager
+def _interrupted() -> Iterator[list[int]]:
+    """Collects the signals that ask to stop, so that a run ends between two batches; the second one ends it at once."""
+    signals: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if signals:
+            raise KeyboardInterrupt
+        signals.append(number)
+
+    before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
