@@ -38,7 +38,7 @@ def run(
         _fetch_mnist(warn)
     url = f"http://{serve.HOST}:{number}/"
     serving.serve_until_stopped(
-        [*serve.voila_argv(notebook, number), "--Voila.log_level=WARNING"],
+        [*serve.voila_argv(notebook, number), "--Voila.log_level=WARN"],
         env,
         url=url,
         probe=f"{url}voila/static/voila.js",  # not the page: asking for that would use up the preheated kernel
@@ -58,7 +58,9 @@ def start_query(link: str | None, *, data: str | None = None, model: str | None 
         raise CommandError(str(error), BAD_INPUT) from error
     own = [name for name in ("data", "model") if getattr(recipe, name) == "own"]
     if own:
-        raise CommandError(f"{own[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT)
+        raise CommandError(
+            f"{own[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT
+        )
     return recipe.to_query()
 
 

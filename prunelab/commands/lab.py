@@ -35,7 +35,7 @@ def run(folder: Path, *, port: int, open_browser: bool, say: Callable[[str], Non
         f"--ServerApp.port={number}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder.absolute()}",
-        "--Application.log_level=WARNING",
+        "--Application.log_level=WARN",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *_allow_root(),

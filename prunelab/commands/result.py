@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def as_dict(session: Session) -> dict[str, Any]:
-    """A session's recipe, where it stands, its layers and its rounds. Accuracies and densities 0 to 1, as JSON types."""
+    """A session's recipe, its standing, layers and rounds, as JSON types. Accuracies and densities 0 to 1."""
     now = session.snapshot()
     return {
         "prunelab_result": 1,

@@ -13,7 +13,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from prunelab.commands import BAD_INPUT, FAILED, SIGNALLED, CommandError, result
+from prunelab.commands import BAD_INPUT, SIGNALLED, CommandError, result
+from prunelab.inputs import SessionError
 from prunelab.mnist import DataError
 from prunelab.recipe import OWN, Recipe
 from prunelab.session import Diverged, Session
@@ -31,12 +32,15 @@ def run(recipe: Recipe, *, out: Path | None, as_json: bool, stdout: Console, std
             raise CommandError(f"{name} = 'own': Python objects can't be named here; use Session(...)", BAD_INPUT)
     try:
         session = open_session(recipe, out)
-        _finish(session, out, stderr)
-    except (Diverged, DataError, StorageError) as error:
-        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
-        raise CommandError(f"{error}{saved}", FAILED) from error
-    except ValueError as error:  # what the recipe's table cannot know: a layer's name, a model too big for the images
+    except (DataError, StorageError) as error:
+        raise CommandError(str(error)) from error
+    except ValueError as error:  # what the recipe's table cannot know: a layer's name, a network the images don't fit
         raise CommandError(str(error), BAD_INPUT) from error
+    try:
+        _finish(session, out, stderr)
+    except (SessionError, StorageError) as error:
+        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
+        raise CommandError(f"{error}{saved}") from error
     found = result.as_dict(session)
     if as_json:
         stdout.file.write(json.dumps(found, indent=2) + "\n")
@@ -50,9 +54,16 @@ def run(recipe: Recipe, *, out: Path | None, as_json: bool, stdout: Console, std
 def open_session(recipe: Recipe, out: Path | None) -> Session:
     """A session of ``recipe``: the one that ``out`` holds, else a new one that saves there.
 
-    Raises CommandError when ``out`` holds one of another recipe, StorageError when it cannot be read.
+    Raises CommandError when ``out`` holds one of another recipe or can't be a folder, StorageError when what it holds
+    cannot be read.
     """
-    if out is None or not (out / INDEX).exists():
+    if out is None:
+        return Session(recipe)
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # now, not when the first phase has ended and has nowhere to go
+    except OSError as error:
+        raise CommandError(f"--out {out}: this folder can't be made: {error.strerror or error}", BAD_INPUT) from error
+    if not (out / INDEX).exists():
         return Session(recipe, directory=out)
     session = Session.load(out)
     if session.recipe != recipe:
@@ -91,9 +102,9 @@ def _finish(session: Session, out: Path | None, stderr: Console) -> None:
 
 
 def _show(progress: Progress, task: Any, snapshot: Snapshot) -> None:
-    round = f"round {snapshot.round} of {snapshot.rounds}: " if snapshot.round else ""
+    where = f"round {snapshot.round} of {snapshot.rounds}: " if snapshot.round else ""
     accuracy = f"accuracy {result.percent(snapshot.test_accuracy)}"
-    progress.update(task, description=f"{round}{snapshot.phase}", completed=snapshot.clock, accuracy=accuracy)
+    progress.update(task, description=f"{where}{snapshot.phase}", completed=snapshot.clock, accuracy=accuracy)
 
 
 def _saved(out: Path | None) -> str:
