@@ -57,7 +57,7 @@ class Session:
         self.data = inputs.data_of(recipe, data)
         self.directory = None if directory is None else Path(directory)
         self.model = model if model is not None else self._build()
-        device = next(self.model.parameters()).device
+        device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
         self._train = self.data.train_x.to(device), self.data.train_y.to(device)
         self._test = self.data.test_x.to(device), self.data.test_y.to(device)
         inputs.check(self.model, self.data, self._test[0][:2])

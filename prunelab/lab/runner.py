@@ -231,7 +231,8 @@ class Runner:
         session = self._session
         if session.phase == "trained":
             self._dense = self._dense or session.state()
-            self._preview = session.recipe.quality  # what the slider asks about, before any hand has touched it
+            if self._preview is None:  # what the slider asks about, before any hand has touched it
+                self._preview = session.recipe.quality
         self._say(
             state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(),
             preview=self._previewed(None), history=tuple(session.history),

@@ -1,0 +1,343 @@
+"""The lab without a browser: hands on controls, commands, reports, pictures; in a script, where there is no loop."""
+
+import asyncio
+import errno
+import os
+import re
+import threading
+
+import plotly.graph_objects as go
+import pytest
+import torch
+from torch import nn
+
+import prunelab as pl
+from prunelab import storage
+from prunelab.lab import words
+from prunelab.lab.bridge import INTERVAL, Bridge
+from prunelab.lab.runner import Command, Report, Runner
+
+QUICK = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=2, rounds=2)
+LONG = pl.Recipe(model="mlp-small", epochs=10000)
+
+
+@pytest.fixture
+def lab():
+    lab = pl.Lab(QUICK)
+    assert lab.wait(60)
+    yield lab
+    lab.stop()
+
+
+def press(lab: pl.Lab, name: str) -> None:
+    assert not lab.buttons[name].disabled, lab.buttons[name].tooltip
+    lab.buttons[name].click()
+    assert lab.wait(60)
+
+
+def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
+    """Wait on a report, as the page would."""
+    seen = threading.Event()
+    tell = lab._runner._tell
+
+    def listen(report):
+        tell(report)
+        if test(report):
+            seen.set()
+
+    lab._runner._tell = listen
+    assert test(lab.report) or seen.wait(seconds)
+    lab._runner._tell = tell
+
+
+def test_it_opens_on_a_trained_network_and_shows_what_the_slider_would_cut(lab):
+    assert (lab.report.state, lab.report.snapshot.phase) == ("ready", "trained")
+    assert lab.report.preview.quality == QUICK.quality
+    assert "if cut now" in lab.status.cards[0]["more"] and lab.status.trouble == ""
+
+
+def test_drag_prune_retrain_and_repeat_tell_the_story(lab):
+    lab.controls["quality"].value = 2.0
+    lab.wait(10)
+    preview = lab.report.preview
+    press(lab, "prune")
+    assert lab.report.snapshot.test_accuracy == preview.test_accuracy and lab.report.snapshot.kept == preview.kept
+    assert lab.report.preview is None
+    press(lab, "retrain")
+    assert lab.report.snapshot.phase == "retrained" and lab.report.snapshot.zeros_hold
+    press(lab, "run")
+    assert (lab.report.snapshot.phase, lab.report.snapshot.round) == ("retrained", 2)
+    press(lab, "run")
+    assert lab.report.snapshot.round == 2, "a finished run starts again from the dense network"
+    press(lab, "reset")
+    assert lab.report.snapshot.phase == "trained" and lab.report.snapshot.density == 1
+
+
+def test_every_panel_holds_a_valid_figure_and_its_words(lab):
+    for panel in lab.panels.values():
+        go.Figure({k: v for k, v in panel.plot.figure.items()})
+        assert panel.plot.figure["layout"]["meta"]["revision"] and panel.plot.summary
+
+
+def test_what_the_lab_does_is_what_a_session_does(lab):
+    press(lab, "run")
+    session = pl.Session(QUICK)
+    for _ in session:
+        pass
+    assert lab.report.snapshot.scalars() == session.snapshot().scalars()
+
+
+def test_pause_holds_and_resume_goes_on():
+    lab = pl.Lab(LONG)
+    reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 20)
+    press(lab, "pause")
+    at = lab.report.snapshot.clock
+    assert lab.report.state == "paused" and lab.buttons["pause"].description == "Resume"
+    assert lab.session.clock >= at
+    lab.buttons["pause"].click()
+    reached(lab, lambda r: r.snapshot.clock > at + 20)
+    press(lab, "pause")
+    press(lab, "prune")
+    assert lab.report.snapshot.phase == "pruned", "a paused network can be pruned by hand"
+    lab.stop()
+
+
+def test_a_slider_moved_during_training_previews_and_training_goes_on():
+    lab = pl.Lab(LONG)
+    reached(lab, lambda r: r.snapshot is not None)
+    at = lab.report.snapshot.clock
+    lab.controls["quality"].value = 0.5
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.5 and r.preview.clock > at + 20)
+    assert lab.report.state == "training"
+    lab.stop()
+
+
+def test_reset_ends_a_run(lab):
+    lab.controls["retrain_epochs"].value = 10000
+    press(lab, "prune")
+    lab.buttons["retrain"].click()
+    reached(lab, lambda r: r.state == "retraining")
+    lab.buttons["reset"].click()
+    assert lab.wait(60) and lab.report.snapshot.phase == "trained"
+
+
+def test_new_training_settings_are_announced_and_take_a_new_network(lab):
+    lab.controls["regularizer"].value = "l1"
+    assert lab.buttons["train"].description == "Train with new settings"
+    press(lab, "prune")
+    assert lab.session.recipe.regularizer == "l2", "pruning goes on with the network on the page"
+    press(lab, "train")
+    assert lab.session.recipe.regularizer == "l1" and lab.report.snapshot.density == 1
+    assert lab.buttons["train"].description == "Train"
+
+
+def test_other_data_bring_their_own_lengths(lab):
+    lab.controls["data"].value = "mnist"
+    usual = pl.Recipe(data="mnist")
+    assert (lab.controls["epochs"].value, lab.controls["retrain_epochs"].value) == (usual.epochs, usual.retrain_epochs)
+
+
+def test_a_disabled_button_says_why(lab):
+    assert lab.buttons["retrain"].disabled and "prune first" in lab.buttons["retrain"].tooltip
+    assert lab.buttons["pause"].disabled and "Nothing is running" in lab.buttons["pause"].tooltip
+
+
+def test_the_mask_of_another_layer_can_be_chosen(lab):
+    lab.layer.value = "fc2.weight"
+    lab.wait(5)
+    assert lab.panels["mask"].plot.figure["layout"]["title"]["text"].startswith("fc2")
+
+
+# Bad input: words in the banner, and a lab that goes on
+
+
+def usable(lab: pl.Lab) -> None:
+    press(lab, "train")
+    assert lab.status.trouble == "" and lab.report.snapshot.phase == "trained"
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [("quality=nan", "quality = nan"), ("rounds=-3", "rounds = -3"), ("nonsense=1", "nonsense"), ("data=cats", "cats")],
+)
+def test_a_bad_link_changes_nothing_and_is_told(lab, link, said):
+    before = lab.recipe
+    lab.follow(link)
+    assert said in lab.status.trouble and "Nothing was changed" in lab.status.trouble and lab.recipe == before
+    usable(lab)
+
+
+def test_a_good_link_sets_the_controls_and_trains_if_it_must(lab):
+    lab.follow("model=mlp-small&epochs=2&quality=0.7&seed=3")
+    lab.wait(60)
+    assert lab.session.recipe.seed == 3 and lab.controls["quality"].value == 0.7
+    network = lab.session
+    lab.follow("model=mlp-small&epochs=2&quality=0.9&seed=3&std=all")
+    lab.wait(60)
+    assert lab.session is network and lab.session.recipe.std == "all", "no new network for settings of pruning"
+
+
+def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
+    lab.controls["quality"].max = 10
+    lab.controls["quality"].value = 10
+    lab.wait(10)
+    assert "would lose every connection" in lab.status.trouble
+    press(lab, "prune")
+    assert "strongest one was kept" in lab.status.trouble and lab.report.snapshot.kept >= 3
+    usable(lab)
+
+
+def test_a_diverging_run_is_told_and_the_lab_goes_on():
+    lab = pl.Lab(pl.Recipe(model="lenet-5", learning_rate=10.0, epochs=50, regularizer="none"))
+    lab.wait(60)
+    assert "the loss became" in lab.status.trouble and lab.report.state == "ready"
+    lab.controls["learning_rate"].value = 0.05
+    lab.controls["epochs"].value = 1
+    usable(lab)
+    lab.stop()
+
+
+def blobs(classes: int = 3):
+    y = torch.arange(90) % classes
+    return torch.randn(90, 4) + 3.0 * y[:, None], y
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (nn.Linear(4, 2), "2 outputs, but the data have 3 classes"),
+        (nn.Linear(9, 3), "cannot take this data"),
+        (nn.Sequential(nn.Flatten(), nn.Softmax(1)), "there is nothing to prune"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_told(model, said):
+    lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()))
+    lab.wait(30)
+    assert re.search(said, lab.status.trouble), lab.status.trouble
+    assert lab.report.state == "failed" and not lab.buttons["train"].disabled
+    lab.stop()
+
+
+def test_labels_out_of_range_are_told():
+    x, y = blobs()
+    lab = pl.Lab(QUICK, model=nn.Linear(4, 3), data=((x, y - 1), (x, y)))
+    lab.wait(30)
+    assert "-1" in lab.status.trouble and lab.report.state == "failed"
+    lab.stop()
+
+
+def test_own_model_and_data_fill_every_panel_and_stay_untouched():
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    before = model[0].weight.detach().clone()
+    lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()))
+    lab.wait(30)
+    assert lab.status.trouble == "" and lab.report.snapshot.phase == "trained"
+    assert torch.equal(before, model[0].weight)
+    assert "No dropout" in lab.panels["dropout"].plot.summary
+    press(lab, "run")
+    assert lab.report.snapshot.round == 2
+    lab.stop()
+
+
+def test_a_full_disk_is_told_and_the_run_can_go_on(tmp_path, monkeypatch):
+    lab = pl.Lab(QUICK, directory=tmp_path)
+    lab.wait(30)
+
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(storage.os, "fsync", full)
+    press(lab, "prune")
+    assert "No space left" in lab.status.trouble and lab.report.snapshot.phase == "pruned"
+    monkeypatch.undo()
+    press(lab, "retrain")
+    assert lab.status.trouble == "" and lab.report.snapshot.phase == "retrained"
+    lab.stop()
+
+
+def test_a_saved_session_is_opened_where_it_was_left_and_a_damaged_one_is_told(tmp_path):
+    lab = pl.Lab(QUICK, directory=tmp_path)
+    lab.wait(30)
+    press(lab, "prune")
+    lab.stop()
+    again = pl.Lab(QUICK, directory=tmp_path)
+    again.wait(30)
+    assert again.report.snapshot.phase == "pruned"
+    again.stop()
+    (tmp_path / storage.INDEX).write_text("{")
+    broken = pl.Lab(QUICK, directory=tmp_path)
+    broken.wait(30)
+    assert "damaged" in broken.status.trouble and broken.report.state == "failed"
+    broken.stop()
+
+
+def test_markup_in_a_message_travels_as_plain_text(lab):
+    lab.follow("model=<img src=x onerror=alert(1)>")
+    assert "<img" in lab.status.trouble, "text, for the browser to show with textContent"
+
+
+# Bridge and runner by themselves
+
+
+def test_without_a_loop_updates_run_at_once():
+    seen = []
+    Bridge().post("a", lambda: seen.append(1))
+    assert seen == [1]
+
+
+def test_on_a_loop_updates_run_on_its_thread_the_latest_wins_and_at_most_ten_a_second():
+    async def scene():
+        bridge, seen, loop = Bridge(), [], asyncio.get_running_loop()
+
+        def work():
+            for i in range(200):
+                bridge.post("run", lambda i=i: seen.append((i, loop.time(), threading.get_ident())))
+                stop.wait(0.002)
+
+        stop = threading.Event()
+        await asyncio.to_thread(work)
+        await asyncio.sleep(2 * INTERVAL)
+        return seen, threading.get_ident()
+
+    seen, home = asyncio.run(scene())
+    assert seen[-1][0] == 199 and {ident for _, _, ident in seen} == {home}
+    gaps = [b[1] - a[1] for a, b in zip(seen, seen[1:], strict=False)]
+    assert len(seen) < 200 and min(gaps) >= INTERVAL * 0.9
+
+
+def test_lanes_do_not_wait_for_each_other():
+    async def scene():
+        bridge, seen = Bridge(), []
+        for lane in ("run", "slider"):
+            bridge.post(lane, lambda lane=lane: seen.append(lane))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return seen
+
+    assert asyncio.run(scene()) == ["run", "slider"]
+
+
+def test_of_many_previews_in_the_queue_only_the_last_is_computed():
+    asked = []
+
+    class Spy(pl.Session):
+        def preview(self, quality=None, *, samples=None):
+            asked.append(quality)
+            return super().preview(quality, samples=samples)
+
+    runner = Runner(QUICK, lambda recipe: Spy(recipe), lambda report: None)
+    runner.submit(Command("train", QUICK))
+    for i in range(50):
+        runner.submit(Command("preview", QUICK, quality=i / 50))
+    runner.start()
+    assert runner.wait(60)
+    assert asked[-1] == 49 / 50 and len(asked) < 10
+    runner.submit(Command("stop"))
+
+
+def test_words_for_every_state():
+    for state in ("starting", "ready", "training", "paused", "failed"):
+        report = Report(state, QUICK)
+        assert words.status(report) and words.attributes(report)["state"] == state
+        assert set(words.reasons(report)) <= set(words.BUTTONS)
+    assert words.status(Report("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
