@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Port = Annotated[int, typer.Option(help="Port to serve on; 0: any free one.", min=0, max=65535)]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the server and its kernels write.")]
 
 app = typer.Typer(
     name="prunelab",
@@ -65,6 +66,7 @@ def dashboard(
     session: Annotated[
         Path | None, typer.Option(help="Save there after every phase, and go on from what is there.", metavar="DIR")
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Open the lab in the browser."""
     with _errors_told():
@@ -72,7 +74,7 @@ def dashboard(
 
         command.run(
             port=port, open_browser=not no_browser, data=data, model=model, link=link, session=session,
-            say=_say, warn=_complain,
+            verbose=verbose, say=_say, warn=_complain,
         )  # fmt: skip
 
 
@@ -83,12 +85,13 @@ def lab(
     ),
     port: Port = 8888,
     no_browser: NoBrowser = False,
+    verbose: Verbose = False,
 ) -> None:
     """Open the notebooks in JupyterLab: a copy that is yours; files that are there already stay as they are."""
     with _errors_told():
         from prunelab.commands import lab as command
 
-        command.run(folder, port=port, open_browser=not no_browser, say=_say)
+        command.run(folder, port=port, open_browser=not no_browser, verbose=verbose, say=_say)
 
 
 @app.command()

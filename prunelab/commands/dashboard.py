@@ -22,6 +22,7 @@ def run(
     model: str | None,
     link: str | None,
     session: Path | None,
+    verbose: bool,
     say: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> None:
@@ -44,6 +45,7 @@ def run(
         probe=f"{url}voila/static/voila.js",  # not the page: asking for that would use up the preheated kernel
         open_browser=open_browser,
         say=say,
+        verbose=verbose,
     )
 
 

@@ -16,7 +16,7 @@ from prunelab.lab import serve
 LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
 
 
-def run(folder: Path, *, port: int, open_browser: bool, say: Callable[[str], None]) -> None:
+def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Callable[[str], None]) -> None:
     """Copy the notebooks and serve them until Ctrl-C or SIGTERM. say: told what was copied and the address."""
     number = serving.chosen_port(port)
     source = places.notebooks()
@@ -24,7 +24,7 @@ def run(folder: Path, *, port: int, open_browser: bool, say: Callable[[str], Non
         copied = copy_missing(source, folder)
     except OSError as error:
         raise CommandError(f"the notebooks can't be copied to {folder}: {error.strerror or error}") from error
-    say(f"{len(copied)} notebook files copied to {folder}" if copied else f"all notebooks are in {folder} already")
+    say(f"new in {folder}: {', '.join(path.name for path in copied)}" if copied else f"nothing new for {folder}")
     # By the environment, not the command line: that one is shown to every user of the machine.
     token = secrets.token_hex(24)
     env = {**serve.environment(), "JUPYTER_TOKEN": token}
@@ -47,6 +47,7 @@ def run(folder: Path, *, port: int, open_browser: bool, say: Callable[[str], Non
         probe=f"{base}api/status",
         open_browser=open_browser,
         say=say,
+        verbose=verbose,
         folder=folder,
     )
 

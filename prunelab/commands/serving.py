@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -38,15 +39,38 @@ def serve_until_stopped(
     probe: str,
     open_browser: bool,
     say: Callable[[str], None],
+    verbose: bool = False,
     folder: Path | None = None,
 ) -> None:
     """Run a server until Ctrl-C, SIGTERM or its own end.
 
     probe: an address that answers, with whatever status, as soon as the server is up. say: told the address once it
-    can be opened. folder: where the server runs; None: here. Raises CommandError when the server ends by itself.
+    can be opened. verbose: let the server and its kernels write to the terminal. folder: where the server runs; None:
+    here. Raises CommandError, with the server's last words, when it ends by itself.
     """
-    # In a session of its own: Ctrl-C in the terminal reaches only us, and the server is ended once, in order.
-    process = subprocess.Popen(argv, env=dict(env), cwd=folder, start_new_session=True)
+    with tempfile.TemporaryFile() as log:
+        # In a session of its own: Ctrl-C in the terminal reaches only us, and the server is ended once, in order.
+        process = subprocess.Popen(
+            argv,
+            env=dict(env),
+            cwd=folder,
+            start_new_session=True,
+            # Jupyter warns of much that its user can do nothing about, and kernels that are ended leave tracebacks.
+            stdout=None if verbose else log,
+            stderr=None if verbose else subprocess.STDOUT,
+        )
+        ended = _stay(process, url, probe, say, open_browser=open_browser)
+        if ended:
+            log.seek(0)
+            words = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+            last = f": {words[-1].strip()}" if words else "; --verbose shows what it says"
+            raise CommandError(f"the server ended by itself with exit code {process.returncode}{last}")
+
+
+def _stay(
+    process: subprocess.Popen[bytes], url: str, probe: str, say: Callable[[str], None], *, open_browser: bool
+) -> bool:
+    """Wait for a server, say where it is, and end it when asked to. Returns whether it ended without being asked."""
     asked: list[float] = []
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -74,8 +98,7 @@ def serve_until_stopped(
             process.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
-    if not asked:
-        raise CommandError(f"the server ended by itself with exit code {process.returncode}; its own words are above")
+    return not asked
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], asked: list[float]) -> bool:
