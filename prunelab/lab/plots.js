@@ -92,6 +92,18 @@ function dressed({ data, layout }, canvas) {
   return { data, layout };
 }
 
+// The title as text of the page instead of a part of the picture: it wraps, it can be read out, selected and enlarged.
+// The margin that the layout keeps for it shrinks by the height of one line of plotly's.
+const TITLE_LINE = 26;
+
+function takeTitle(layout) {
+  const text = typeof layout.title === "string" ? layout.title : layout.title?.text;
+  if (!text) return "";
+  delete layout.title;
+  if (layout.margin?.t !== undefined) layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
+  return text;
+}
+
 // ---- the view
 
 function element(tag, name, parent) {
@@ -103,6 +115,7 @@ function element(tag, name, parent) {
 
 function render({ model, el }) {
   const root = element("div", "prunelab-plot", el);
+  const caption = element("p", "prunelab-plot-title", root);
   const canvas = element("div", "prunelab-plot-canvas", root);
   const words = element("p", "prunelab-plot-words", root);
   const trouble = element("p", "prunelab-plot-trouble", root);
@@ -148,9 +161,12 @@ function render({ model, el }) {
     spoilt = true;
     size = sizeNow();
     const { data, layout } = dressed(figure, canvas);
+    const title = takeTitle(layout);
     const revision = String(layout.meta?.revision ?? "");
     await plotly.react(canvas, data, layout, CONFIG);
     spoilt = false;
+    caption.textContent = title;
+    caption.hidden = !title;
     await nextFrame();
     if (gone) return;
     trouble.hidden = true;

@@ -18,7 +18,7 @@ def figure(data: list[dict[str, Any]], title: str, **layout: Any) -> View:
         "paper_bgcolor": palette.CLEAR,
         "plot_bgcolor": palette.CLEAR,
         "font": {"size": 12},
-        "margin": {"l": 48, "r": 12, "t": 28, "b": 40},
+        "margin": {"l": 48, "r": 12, "t": 38, "b": 40},
         "showlegend": False,
         "hovermode": "closest",
     }

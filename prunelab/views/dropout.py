@@ -62,6 +62,6 @@ def dropout(history: Iterable[Snapshot]) -> View:
     spoken = "; ".join(f"{d.name}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
         data, title, annotations=notes, meta={"summary": spoken},
-        xaxis=axis("connections kept in the layer before (%)", range=[-2, 104]),
+        xaxis=axis("kept in the layer before (%)", range=[-2, 104]),
         yaxis=axis("dropout rate", range=[0, top * 1.2 or 1]),
     )  # fmt: skip

@@ -16,10 +16,10 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     kept = chosen.mask.reshape(chosen.shape[0], -1)
     rows, columns = kept.shape
     silent_rows, unread = int((~kept.any(1)).sum()), int((~kept.any(0)).sum())
-    would = "would be" if if_cut(snapshot) else "is"
-    title = f"{short(chosen)}: {percent(1 - chosen.density)} {would} cut"
+    would = "would be " if if_cut(snapshot) else ""
+    title = f"{short(chosen)}: {percent(1 - chosen.density)} {would}cut"
     if silent_rows or unread:
-        title += f", {silent_rows} of {rows} neurons without input, {unread} of {columns} inputs unread"
+        title += f", {silent_rows} of {rows} neurons without input, {unread} inputs unread"
     flat = {"showgrid": False, "zeroline": False, "nticks": 5}
     view = figure(
         # Plotly draws images only beside a trace; an invisible point carries the axes.

@@ -42,7 +42,7 @@ def weights(snapshot: Snapshot, layers: list[str] | None = None) -> View:
         notes.append(_label(layer, number))
     title = _title(snapshot) + (f" ({len(shown)} of {len(shown) + left_out} layers shown)" if left_out > 0 else "")
     spoken = "; ".join(f"{short(layer)}: {percent(layer.density)} kept" for layer in shown)
-    margin = {"l": 48, "r": 12, "t": 44, "b": 40}
+    margin = {"l": 48, "r": 12, "t": 64, "b": 40}  # two lines of labels under the title
     return figure(
         data, title, barmode="stack", bargap=0, shapes=shapes, annotations=notes, margin=margin,
         meta={"summary": spoken}, **axes,
@@ -94,7 +94,7 @@ def _line(x: float, number: str) -> dict[str, Any]:
 def _label(layer: Layer, number: str) -> dict[str, Any]:
     text = f"<b>{short(layer)}</b> {percent(layer.density)} kept"
     if layer.threshold is not None:
-        text += f"<br>threshold {layer.threshold:.3g}"
+        text += f"<br>threshold {layer.threshold:#.3g}"
     if layer.spared:
         text += "<br><b>would lose all: strongest kept</b>"
     return note(
