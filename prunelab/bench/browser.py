@@ -1,0 +1,196 @@
+"""Browser: the dashboard in a real Chromium, against the least that a Voila page can be, served in the same way.
+
+Needs the [test] extra (playwright, psutil) and a Chromium.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from prunelab import places
+from prunelab.bench import servers
+from prunelab.bench.chromium import Visit, chromium
+from prunelab.bench.servers import Server
+from prunelab.bench.statistics import interleave, percentile, ratios, spread
+from prunelab.bench.table import Row
+from prunelab.recipe import Recipe
+from prunelab.session import Session
+
+Say = Callable[[str], None]
+LONG = 10_000  # epochs: longer than everything that is measured while it trains
+REST = 0.15  # seconds between two presses: more than the lab's own limit of ten updates a second
+MEGABYTE = 1e6
+
+
+def rows(*, quick: bool, say: Say) -> list[Row]:
+    """Measure. say: told what is being measured. quick: fewer and shorter repetitions.
+
+    Raises playwright's Error when there is no browser, RuntimeError when a server does not start.
+    """
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
+        say("starting two servers and a browser")
+        lab = stack.enter_context(servers.voila(places.notebooks() / "dashboard.ipynb", home / "lab"))
+        notebook = servers.bare_notebook(home / "notebooks")
+        bare = stack.enter_context(servers.voila(notebook, home / "bare"))
+        browser = stack.enter_context(chromium())
+        say("pages until they can be used")
+        found = page_rows(browser, lab, bare, rounds=1 if quick else 5)
+        say("the slider, idle and while training")
+        found += slider_rows(browser, lab, bare, blocks=2 if quick else 8, presses=5 if quick else 12)
+        say("training speed with the page open")
+        found.append(speed_row(browser, lab, seconds=2 if quick else 5, rounds=1 if quick else 6))
+        say("a full run on digits, for its memory")
+        found.append(memory_row(browser, lab))
+    return found
+
+
+def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> list[Row]:
+    """Time and bytes until a preheated page can be used: the lab's, and one with a single slider."""
+    received: list[float] = []
+
+    def opened(kind: str, server: Server) -> float:
+        lab.rest()
+        bare.rest()
+        visit = Visit(browser, kind, server.url)
+        if kind == "lab":
+            received.append(visit.received_until_usable / MEGABYTE)
+        visit.close()
+        return visit.milliseconds
+
+    found = interleave({"lab": lambda: opened("lab", lab), "bare": lambda: opened("bare", bare)}, rounds)
+    seconds = {kind: f"{spread(values).median / 1000:.1f} s" for kind, values in found.items()}
+    return [
+        Row.of(
+            "preheated page usable / a one-slider page",
+            ratios(found["lab"], found["bare"]),
+            "x",
+            target=2,
+            note=f"{seconds['lab']} against {seconds['bare']}",
+        ),
+        Row("bytes through the websocket until usable", max(received), "MB", target=2.5),
+    ]
+
+
+def slider_rows(browser: Browser, lab: Server, bare: Server, *, blocks: int, presses: int) -> list[Row]:
+    """From a key on the quality slider to all visible plots repainted, against a slider that changes a label.
+
+    Three pages take turns, ``presses`` at a time: the lab idle, the same while it trains, the bare slider.
+    """
+    for server in (lab, bare):
+        server.rest()
+    idle, yardstick = Visit(browser, "lab", lab.url), Visit(browser, "bare", bare.url)
+    lab.rest()
+    training = Visit(browser, "lab", f"{lab.url}?epochs={LONG}")
+    training.wait_for(state="training")
+    every: dict[str, list[float]] = {"idle": [], "bare": [], "training": []}
+
+    def block(name: str, visit: Visit) -> float:
+        for _ in range(presses):
+            time.sleep(REST)
+            every[name].append(visit.press())
+        return percentile(every[name][-presses:], 0.5)
+
+    def while_training() -> float:
+        training.click("Resume")
+        training.wait_for(state="training")
+        try:
+            return block("training", training)
+        finally:
+            _pause(training)
+
+    _pause(training)
+    candidates = {
+        "idle": lambda: block("idle", idle),
+        "bare": lambda: block("bare", yardstick),
+        "training": while_training,
+    }
+    interleave(candidates, blocks)
+    for visit in (idle, yardstick, training):
+        visit.close()
+    # The first turn warmed the pages and does not count.
+    counted = {name: values[presses:] for name, values in every.items()}
+    p95 = {name: percentile(values, 0.95) for name, values in counted.items()}
+    middle = {name: percentile(values, 0.5) for name, values in counted.items()}
+    told = {name: f"{middle[name]:.0f} ms (p95 {p95[name]:.0f})" for name in every}
+    number = len(counted["idle"])
+    return [
+        Row(
+            "slider to all visible plots, p95 / bare slider's p95",
+            p95["idle"] / p95["bare"],
+            "x",
+            target=2,
+            note=f"{told['idle']} against {told['bare']}, {number} presses each",
+        ),
+        Row(
+            "the same while training, p95 / idle p95",
+            p95["training"] / p95["idle"],
+            "x",
+            target=1.5,
+            note=f"{told['training']}; medians {middle['training'] / middle['idle']:.2f} x",
+        ),
+    ]
+
+
+def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> Row:
+    """Steps a second of a run that a page shows, against the same recipe by itself, in turns on the same machine."""
+    lab.rest()
+    visit = Visit(browser, "lab", f"{lab.url}?epochs={LONG}")
+    visit.wait_for(state="training")
+    _pause(visit)
+    ticks = Session(Recipe(epochs=LONG)).ticks("train")
+
+    def headless() -> float:
+        began, steps = time.perf_counter(), 0
+        while time.perf_counter() - began < seconds:
+            next(ticks)
+            steps += 1
+        return steps / (time.perf_counter() - began)
+
+    def shown() -> float:
+        visit.click("Resume")
+        visit.wait_for(state="training")
+        try:
+            return visit.speed(seconds)
+        finally:
+            _pause(visit)
+
+    found = interleave({"headless": headless, "shown": shown}, rounds)
+    visit.close()
+    speeds = {name: f"{spread(values).median:,.0f}" for name, values in found.items()}
+    return Row.of(
+        "training speed with the page open / headless",
+        ratios(found["shown"], found["headless"]),
+        "x",
+        target=0.9,
+        better="at least",
+        note=f"digits, {speeds['shown']} against {speeds['headless']} steps/s",
+    )
+
+
+def memory_row(browser: Browser, lab: Server) -> Row:
+    """What a visitor's kernel holds after Run all on the digits."""
+    lab.rest()
+    visit = Visit(browser, "lab", lab.url)
+    visit.click("Run all")
+    visit.wait_for(state="ready", phase="retrained", round=str(Recipe().rounds))
+    resident, unique = servers.memory(lab.kernel(visit.kernel_id))
+    visit.close()
+    return Row(
+        "memory of the kernel after a full run on digits",
+        resident,
+        "MB",
+        target=350,
+        note=f"resident; {unique:.0f} MB of it its own, the rest shared with other kernels",
+    )
+
+
+def _pause(visit: Visit) -> None:
+    visit.click("Pause")
+    visit.wait_for(state="paused")

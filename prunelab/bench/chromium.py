@@ -1,0 +1,104 @@
+"""Chromium for measurements: the system's if there is one, quiet, and without a way out of this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_playwright
+
+PROBE = Path(__file__).with_name("page.js")
+VIEWPORT = {"width": 1280, "height": 900}
+PATIENCE = 120_000  # ms for whatever a page is waited for
+
+FLAGS = (
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    # Two pages are open at once; neither is to be put to sleep because the other is in front.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless browser. Raises playwright's Error when there is none."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, *root])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visit:
+    """A visitor with an empty cache who opens one page, "lab" or "bare", and waits until it can be used.
+
+    milliseconds: from the start of the navigation until then. received: bytes through websockets until then.
+    """
+
+    def __init__(self, browser: Browser, kind: str, url: str) -> None:
+        self.kind = kind
+        self.kernel_id = ""
+        self.received = 0
+        self._context: BrowserContext = browser.new_context(viewport={**VIEWPORT})  # type: ignore[arg-type]
+        self._context.set_default_timeout(PATIENCE)
+        self._context.add_init_script(path=PROBE)
+        self.page: Page = self._context.new_page()
+        self.page.on("websocket", self._listen)
+        self.page.goto(url)
+        self.milliseconds = float(self.page.evaluate("kind => prunelabBench.usable(kind)", kind))
+        self.received_until_usable = self.received
+        self._value: float | None = None
+        self._up = True
+
+    def press(self) -> float:
+        """Milliseconds from a press of an arrow key on the slider until the value is on the screen everywhere.
+
+        Up and down in turns, around where the slider stands.
+        """
+        handle = self.page.locator(self.page.evaluate("kind => prunelabBench.PAGES[kind].handle", self.kind)).first
+        if self._value is None:
+            handle.focus()
+            self._value = float(handle.get_attribute("aria-valuetext") or "nan")
+        wanted = round(self._value + (0.05 if self._up else -0.05), 2)
+        self.page.evaluate("([kind, wanted]) => prunelabBench.arm(kind, wanted)", [self.kind, wanted])
+        handle.press("ArrowRight" if self._up else "ArrowLeft")
+        taken = float(self.page.evaluate("prunelabBench.taken()"))
+        self._value, self._up = wanted, not self._up
+        return taken
+
+    def speed(self, seconds: float) -> float:
+        """Training steps a second, watched for so long on the page."""
+        return float(self.page.evaluate("seconds => prunelabBench.speed(seconds)", seconds))
+
+    def click(self, button: str) -> None:
+        self.page.get_by_role("button", name=button, exact=True).click()
+
+    def wait_for(self, **attributes: str) -> None:
+        """Wait until the lab's data attributes are these."""
+        selector = ".prunelab" + "".join(f'[data-{name}="{value}"]' for name, value in attributes.items())
+        self.page.locator(selector).wait_for(state="attached")
+
+    def close(self) -> None:
+        self._context.close()
+
+    def _listen(self, socket: WebSocket) -> None:
+        _, found, rest = socket.url.partition("/api/kernels/")
+        if found:
+            self.kernel_id = rest.partition("/")[0]
+        socket.on("framereceived", self._count)
+
+    def _count(self, payload: str | bytes) -> None:
+        self.received += len(payload.encode() if isinstance(payload, str) else payload)

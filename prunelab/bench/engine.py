@@ -1,0 +1,179 @@
+"""Engine: what masks and the lab cost a training loop, and what ours saves against the loop people write."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import prune
+from torch.utils.data import DataLoader, TensorDataset
+
+from prunelab import models, training
+from prunelab.bench.statistics import interleave, ratios, spread
+from prunelab.bench.table import Row
+from prunelab.data import DataError, load
+from prunelab.lab import Lab
+from prunelab.masks import Masks
+from prunelab.recipe import Recipe
+from prunelab.session import Session
+
+BATCH = 128
+DENSITY = 0.08  # of the paper's LeNet-300-100
+RATE = 0.01
+Say = Callable[[str], None]
+
+
+def rows(*, quick: bool, say: Say) -> list[Row]:
+    """Measure. say: told what is being measured. quick: fewer and shorter repetitions."""
+    say("training loops")
+    found = training_rows(steps=20 if quick else 60, rounds=3 if quick else 25)
+    say("a lab in a script against a session")
+    found.append(lab_row(epochs=20 if quick else 120, rounds=2 if quick else 7))
+    say("prunelab --help")
+    found.append(help_row(rounds=3 if quick else 11))
+    return found
+
+
+def training_rows(*, steps: int, rounds: int) -> list[Row]:
+    """Time per step of three loops over LeNet-300-100, batch 128, taking turns of ``steps`` steps."""
+    x, y, source = _samples()
+    dense = models.build("lenet-300-100", tuple(x.shape[1:]), 10, seed=0)
+    candidates = {
+        "dense": _stretch(_our_loop(dense, x, y, masked=False), steps),
+        "masked": _stretch(_our_loop(dense, x, y, masked=True), steps),
+        "usual": _stretch(_usual_loop(dense, x, y), steps),
+    }
+    with training.threads(training.threads_for(sum(p.numel() for p in dense.parameters()), BATCH)):
+        found = interleave(candidates, rounds)
+    times = {name: f"{1e3 * spread(values).median:.2f} ms" for name, values in found.items()}
+    return [
+        Row.of(
+            "training step, masks attached / without",
+            ratios(found["masked"], found["dense"]),
+            "x",
+            target=1.10,
+            note=f"{times['masked']} against {times['dense']}, density {DENSITY}, {source}",
+        ),
+        Row.of(
+            "DataLoader + torch.nn.utils.prune / our loop with masks",
+            ratios(found["usual"], found["masked"]),
+            "x",
+            target=1.4,
+            better="at least",
+            note=f"{times['usual']} against {times['masked']}",
+        ),
+    ]
+
+
+def lab_row(*, epochs: int, rounds: int) -> Row:
+    """Steps a second of a Session run by a Lab in a script, against the same recipe by itself."""
+    recipe = Recipe(epochs=epochs)
+    data = load(recipe.data, seed=recipe.seed)
+
+    def headless() -> float:
+        session = Session(recipe, data=data)
+        began = time.perf_counter()
+        for _ in session.train():
+            pass
+        return session.clock / (time.perf_counter() - began)
+
+    def in_a_lab() -> float:
+        lab = Lab(recipe, data=data, start=False)
+        began = time.perf_counter()
+        lab.follow(f"epochs={epochs}")
+        lab.wait()
+        seconds = time.perf_counter() - began
+        assert lab.session is not None
+        clock = lab.session.clock
+        lab.stop()
+        lab.close()
+        return clock / seconds
+
+    found = interleave({"headless": headless, "lab": in_a_lab}, rounds)
+    speeds = {name: f"{spread(values).median:,.0f}" for name, values in found.items()}
+    return Row.of(
+        "training speed with a lab in a script / headless",
+        ratios(found["lab"], found["headless"]),
+        "x",
+        note=f"digits, {speeds['lab']} against {speeds['headless']} steps/s, drawing included, no browser",
+    )
+
+
+def help_row(*, rounds: int) -> Row:
+    """Seconds that ``prunelab --help`` takes, Python's own start included."""
+    command = [sys.executable, "-c", "from prunelab.cli import main; main()", "--help"]
+    seconds = interleave({"help": partial(_timed, command)}, rounds)["help"]
+    return Row.of("prunelab --help", spread(seconds), "s", target=0.3)
+
+
+def _timed(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def _samples() -> tuple[Tensor, Tensor, str]:
+    """MNIST's training set, or noise of its shape where MNIST is not to be had: the loops cost the same."""
+    try:
+        data = load("mnist")
+    except DataError:
+        generator = torch.Generator().manual_seed(0)
+        x = torch.rand(60_000, 1, 28, 28, generator=generator)
+        return x, torch.randint(0, 10, (60_000,), generator=generator), "noise in MNIST's shape"
+    return data.train_x, data.train_y, "MNIST"
+
+
+def _stretch(loop: Iterator[None], steps: int) -> Callable[[], float]:
+    """Seconds a step of the next ``steps`` steps of an endless loop."""
+
+    def timed() -> float:
+        began = time.perf_counter()
+        for _ in range(steps):
+            next(loop)
+        return (time.perf_counter() - began) / steps
+
+    return timed
+
+
+def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterator[None]:
+    """Training as a Session does it, endlessly: tensors sliced by a permutation."""
+    model = copy.deepcopy(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
+    if masked:
+        masks = Masks(model)
+        masks.prune(density=DENSITY, scope="layer")
+        masks.attach(optimizer)
+    for epoch in range(10**9):
+        for chosen in training.shuffled(len(y), epoch).split(BATCH):
+            training.training_step(model, optimizer, x[chosen], y[chosen])
+            yield
+
+
+def _usual_loop(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
+    """Training as the tutorials have it, endlessly: a DataLoader, masks by torch.nn.utils.prune."""
+    model = copy.deepcopy(model)
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            prune.l1_unstructured(module, "weight", amount=1 - DENSITY)
+    optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
+    loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
+    model.train()
+    while True:
+        loss_sum, right = 0.0, 0
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            output = model(inputs)
+            loss = F.cross_entropy(output, labels)
+            loss.backward()
+            optimizer.step()
+            # As much is kept as in our loop.
+            loss_sum += loss.item()
+            right += int((output.argmax(1) == labels).sum())
+            yield

@@ -1,0 +1,95 @@
+// What `prunelab bench browser` measures inside the page, by the page's own clock. Put there before anything else runs.
+"use strict";
+globalThis.prunelabBench = (() => {
+  const PATIENCE = 20000; // ms until a press counts as lost
+  const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const isLaidOut = (element) => element.getClientRects().length > 0;
+
+  function isInView(element) {
+    const box = element.getBoundingClientRect();
+    return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+  }
+
+  // The two pages: when they can be used, and what value stands on the screen.
+  const PAGES = {
+    lab: {
+      handle: ".pl-prune .noUi-handle",
+      isUsable() {
+        const plots = all(".prunelab-plot");
+        const phase = document.querySelector(".prunelab")?.dataset.phase;
+        return phase && phase !== "new" && plots.length >= all(".pl-panel").length && plots.length > 0 &&
+          plots.every((plot) => !isLaidOut(plot) || plot.dataset.state === "ready");
+      },
+      watched: () => all(".prunelab-plot").filter(isInView),
+      // phase:round:clock:quality
+      value: (plot) => Number((plot.dataset.revision ?? "").split(":").pop() || NaN),
+    },
+    bare: {
+      handle: ".noUi-handle",
+      isUsable: () => all(".bench-label").some(isLaidOut),
+      watched: () => all(".bench-label"),
+      value: (label) => Number(label.textContent),
+    },
+  };
+
+  const isUsable = (page) => all(page.handle).some(isLaidOut) && !document.querySelector("#loading") && page.isUsable();
+
+  // Milliseconds from the start of the navigation until the page can be used.
+  async function usable(kind) {
+    while (!isUsable(PAGES[kind])) await nextFrame();
+    return performance.now();
+  }
+
+  let measuring = null;
+
+  // Get ready for one press of a key that puts the slider to `wanted`; `taken` waits for its milliseconds.
+  function arm(kind, wanted) {
+    const page = PAGES[kind];
+    const watched = page.watched();
+    if (!watched.length) throw new Error("nothing to watch is in view");
+    measuring = new Promise((resolve, reject) => {
+      let began = null;
+      const observer = new MutationObserver(check);
+      const timer = setTimeout(() => end(new Error(`the value ${wanted} was not shown: ${watched.map(page.value)}`)), PATIENCE);
+      const note = (event) => { began ??= event.timeStamp; };
+      document.addEventListener("keydown", note, { capture: true });
+      observer.observe(document.body, { subtree: true, childList: true, characterData: true,
+        attributes: true, attributeFilter: ["data-revision"] });
+
+      function end(error) {
+        clearTimeout(timer);
+        observer.disconnect();
+        document.removeEventListener("keydown", note, { capture: true });
+        error ? reject(error) : resolve(performance.now() - began);
+      }
+
+      async function check() {
+        if (began === null || !watched.every((part) => Math.abs(page.value(part) - wanted) < 1e-6)) return;
+        observer.disconnect();
+        // A plot says its revision one frame after it was drawn; a label gets the same.
+        if (kind === "bare") await nextFrame();
+        end(null);
+      }
+    });
+    measuring.catch(() => {}); // told by taken()
+  }
+
+  const taken = () => measuring;
+
+  // Training steps a second over `seconds`, from the first to the last change of the lab's clock in that time.
+  function speed(seconds) {
+    const root = document.querySelector(".prunelab");
+    const seen = [];
+    const observer = new MutationObserver(() => seen.push([performance.now(), Number(root.dataset.clock)]));
+    observer.observe(root, { attributes: true, attributeFilter: ["data-clock"] });
+    return new Promise((resolve, reject) => setTimeout(() => {
+      observer.disconnect();
+      if (seen.length < 2) return reject(new Error(`the clock changed ${seen.length} times in ${seconds} s`));
+      const [from, to] = [seen[0], seen[seen.length - 1]];
+      resolve((to[1] - from[1]) / ((to[0] - from[0]) / 1000));
+    }, 1000 * seconds));
+  }
+
+  return { PAGES, usable, arm, taken, speed };
+})();

@@ -1,0 +1,77 @@
+"""Table: figures beside their targets."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rich.table import Table
+
+from prunelab.bench.statistics import Spread
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise and what was measured.
+
+    figure: in ``unit`` ("x" for a ratio). low, high: quartiles, None where one number is all there is. target: None for
+    what is only reported. better: which side of the target is good.
+    """
+
+    name: str
+    figure: float
+    unit: str
+    target: float | None = None
+    better: Literal["at most", "at least"] = "at most"
+    low: float | None = None
+    high: float | None = None
+    note: str = ""
+
+    @classmethod
+    def of(cls, name: str, measured: Spread, unit: str, **rest: Any) -> Row:
+        """A row of a median with its quartiles."""
+        return cls(name, measured.median, unit, low=measured.low, high=measured.high, **rest)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the figure is on the good side of the target; None without one."""
+        if self.target is None:
+            return None
+        return self.figure <= self.target if self.better == "at most" else self.figure >= self.target
+
+
+def rendered(rows: Iterable[Row]) -> Table:
+    """The rows to be read."""
+    table = Table()
+    table.add_column("what")
+    for name in ("measured", "quartiles", "target"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("met")
+    table.add_column("note", style="dim")
+    words = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: "–"}
+    for row in rows:
+        between = "" if row.low is None or row.high is None else f"{_number(row.low)} to {_number(row.high)}"
+        target = "" if row.target is None else f"{row.better} {_number(row.target)} {row.unit}"
+        table.add_row(row.name, f"{_number(row.figure)} {row.unit}", between, target, words[row.met], row.note)
+    return table
+
+
+def as_dict(rows: Iterable[Row], *, quick: bool) -> dict[str, Any]:
+    """The rows and the machine they were measured on, as JSON types."""
+    import os
+
+    import torch
+
+    machine = {"python": platform.python_version(), "torch": torch.__version__, "cores": os.cpu_count()}
+    return {
+        "prunelab_bench": 1,
+        "quick": quick,
+        "machine": {**machine, "system": platform.system(), "processor": platform.machine()},
+        "rows": [{**asdict(row), "met": row.met} for row in rows],
+    }
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
