@@ -89,14 +89,8 @@ def voila(notebook: Path, home: Path) -> Iterator[Server]:
 
 def bare_notebook(folder: Path) -> Path:
     """Write the notebook with one slider and one label."""
-    cell: dict[str, object] = {
-        "cell_type": "code",
-        "execution_count": None,
-        "id": "bare",
-        "metadata": {},
-        "outputs": [],
-        "source": BARE,
-    }
+    code: dict[str, object] = {"execution_count": None, "outputs": [], "source": BARE}
+    cell: dict[str, object] = {"cell_type": "code", "id": "bare", "metadata": {}, **code}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     folder.mkdir(parents=True, exist_ok=True)
