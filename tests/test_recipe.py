@@ -44,7 +44,9 @@ def test_any_text_as_a_link_is_a_recipe_or_a_recipe_error(text):
         assert str(error)
 
 
-@pytest.mark.parametrize("name", [n for n, rule in allowed().items() if isinstance(rule, Number) and n != "layer_quality"])
+@pytest.mark.parametrize(
+    "name", [n for n, rule in allowed().items() if isinstance(rule, Number) and n != "layer_quality"]
+)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -1, "1", True, 1e12])
 def test_bad_numbers_are_named_with_their_value_and_the_range(name, bad):
     with pytest.raises(RecipeError) as caught:
@@ -107,7 +109,10 @@ def test_foreign_newer_and_bad_json_is_refused(change, words):
 
 def test_lengths_suit_the_data_unless_given():
     for data in TRAIN_EPOCHS:
-        assert (Recipe(data=data).epochs, Recipe(data=data).retrain_epochs) == (TRAIN_EPOCHS[data], RETRAIN_EPOCHS[data])
+        assert (Recipe(data=data).epochs, Recipe(data=data).retrain_epochs) == (
+            TRAIN_EPOCHS[data],
+            RETRAIN_EPOCHS[data],
+        )
     assert Recipe(data="mnist", epochs=2).epochs == 2
 
 

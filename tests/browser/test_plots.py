@@ -59,7 +59,7 @@ def expect_ready(page: Page, revision: int, names: list[str] = NAMES) -> None:
     for name in names:
         expect(plot(page, name)).to_have_attribute("data-revision", str(revision), timeout=60_000)
         expect(plot(page, name)).to_have_attribute("data-state", "ready")
-        expect(plot(page, name).locator(".prunelab-plot-canvas")).to_contain_text(f"{name} at revision {revision}")
+        expect(plot(page, name)).to_contain_text(f"{name} at revision {revision}")
 
 
 def press(page: Page, name: str) -> None:

@@ -1,0 +1,293 @@
+"""The lab in real pages, as a newcomer would use it: Voila for each part, JupyterLab for the way through."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from jupyterlab import open_notebook, run_all, save
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+from servers import CHECKOUT, Server
+
+DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"
+PANELS = 6
+ENDLESS = "?model=mlp-small&epochs=10000"
+
+
+def root(page: Page) -> Locator:
+    return page.locator(".prunelab").first
+
+
+def expect_root(page: Page, **attributes: str) -> None:
+    for name, value in attributes.items():
+        expect(root(page)).to_have_attribute(f"data-{name.replace('_', '-')}", value, timeout=60_000)
+
+
+def expect_drawn(page: Page, ending: str) -> None:
+    """All panels show a moment whose revision (phase:round:clock:quality) ends so."""
+    page.wait_for_function(
+        """([count, ending]) => {
+            const plots = [...document.querySelectorAll(".prunelab .prunelab-plot")];
+            return plots.length === count && plots.every(
+                (p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(ending));
+        }""",
+        arg=[PANELS, ending],
+    )
+
+
+def number(page: Page, name: str) -> float:
+    return float(root(page).get_attribute(f"data-{name}") or "nan")
+
+
+def reached(page: Page, name: str, least: float) -> None:
+    page.wait_for_function(
+        "([name, least]) => +document.querySelector('.prunelab').getAttribute(`data-${name}`) >= least",
+        arg=[name, least],
+    )
+
+
+def button(page: Page, name: str) -> Locator:
+    return root(page).get_by_role("button", name=name, exact=True)
+
+
+def slider(page: Page, name: str = "quality") -> Locator:
+    return root(page).get_by_role("slider", name=name, exact=True)
+
+
+def turn(page: Page, steps: int) -> None:
+    """Move the quality slider by keyboard, in steps of 0.05."""
+    slider(page).focus()
+    for _ in range(abs(steps)):
+        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+
+@pytest.fixture
+def voila(page: Page, voila_server: Callable[..., Server]) -> Callable[..., Server]:
+    """``voila(query)``: the dashboard, open and ready (or in the state asked for)."""
+
+    def open_page(query: str = "", state: str = "ready") -> Server:
+        server = voila_server(DASHBOARD)
+        page.goto(server.url + query)
+        expect_root(page, state=state)
+        return server
+
+    return open_page
+
+
+def test_a_newcomer_drags_prunes_retrains_and_repeats(page: Page, voila: Callable[..., Server]) -> None:
+    voila()
+    expect_root(page, phase="trained", preview="1.50", step="prune", zeros="yes")
+    expect_drawn(page, ":1.5")
+    dense = number(page, "accuracy")
+    assert dense > 0.95
+    expect(button(page, "Retrain")).to_be_disabled()
+
+    turn(page, 10)
+    expect_root(page, preview="2.00")
+    expect_drawn(page, ":2.0")
+    fallen, left = number(page, "preview-accuracy"), number(page, "preview-kept")
+    assert fallen < dense - 0.1 and left < 0.1 * number(page, "total")
+    expect(root(page).locator("[data-card=accuracy]")).to_contain_text("if cut now")
+
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned", round="1", kept=f"{left:.0f}", step="retrain")
+    assert number(page, "accuracy") == fallen
+
+    button(page, "Retrain").click()
+    expect_root(page, phase="retrained", state="ready")
+    assert number(page, "accuracy") > fallen + 0.1
+    expect_root(page, kept=f"{left:.0f}", zeros="yes")
+
+    turn(page, 4)
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned", round="2")
+    button(page, "Retrain").click()
+    expect_root(page, phase="retrained", round="2", state="ready")
+
+    button(page, "Reset").click()
+    expect_root(page, phase="trained", round="0", kept=f"{number(page, 'total'):.0f}")
+    assert number(page, "accuracy") == dense
+
+
+def test_the_slider_follows_the_mouse_while_it_is_dragged(page: Page, voila: Callable[..., Server]) -> None:
+    voila()
+    box = slider(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] - 20, box["y"] + 5, steps=4)
+    page.wait_for_function("+document.querySelector('.prunelab').dataset.preview < 1.5")
+    page.mouse.move(box["x"] + 60, box["y"] + 5, steps=8)
+    page.wait_for_function("+document.querySelector('.prunelab').dataset.preview > 1.5")
+    page.mouse.up()
+    expect_drawn(page, f":{number(page, 'preview')}")
+
+
+def test_run_all_shows_progress_and_ends(page: Page, voila: Callable[..., Server]) -> None:
+    voila("?rounds=2&retrain_epochs=60")
+    button(page, "Run all").click()
+    expect(root(page).locator("progress")).to_be_visible()
+    expect(root(page).get_by_role("status")).to_contain_text("left")
+    expect(button(page, "Prune")).to_be_disabled()
+    expect(button(page, "Prune")).to_have_attribute("title", "Pause the run first")
+    expect_root(page, state="ready", phase="retrained", round="2", zeros="yes")
+    expect(root(page).locator("progress")).to_be_hidden()
+
+
+def test_pause_resume_train_and_reset_in_a_long_run(page: Page, voila: Callable[..., Server]) -> None:
+    voila(ENDLESS, state="training")
+    reached(page, "clock", 50)
+    turn(page, 2)
+    expect_root(page, preview="1.60", state="training")
+    button(page, "Pause").click()
+    expect_root(page, state="paused")
+    at = number(page, "clock")
+    button(page, "Resume").click()
+    reached(page, "clock", at + 50)
+    button(page, "Pause").click()
+    expect_root(page, state="paused")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned", state="ready")
+    button(page, "Reset").click()
+    expect_root(page, round="0", state="ready")
+    button(page, "Train").click()
+    expect_root(page, state="training")
+    page.wait_for_function("+document.querySelector('.prunelab').dataset.clock < 500")
+
+
+def test_new_training_settings_train_a_new_network(page: Page, voila: Callable[..., Server]) -> None:
+    voila()
+    root(page).get_by_label("penalty", exact=True).select_option("l1")
+    button(page, "Train with new settings").click()
+    expect_root(page, state="training")
+    expect_root(page, state="ready", phase="trained")
+    expect(button(page, "Train")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("?quality=nan", "quality = nan: must be a number from 0 to 10"),
+        ("?rounds=1000", "rounds = 1000: must be a whole number from 1 to 100"),
+        ("?model=<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"),
+    ],
+)
+def test_a_bad_link_is_told_as_text_and_the_lab_is_usable(
+    page: Page, voila: Callable[..., Server], query: str, said: str
+) -> None:
+    voila(query)
+    expect(root(page).get_by_role("alert").first).to_contain_text(said)
+    turn(page, 2)
+    expect_root(page, preview="1.60")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned")
+
+
+def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, voila: Callable[..., Server]) -> None:
+    voila("?model=mlp-small&quality=0.8&seed=4&rounds=2")
+    expect(root(page).locator(".pl-title")).to_have_text("digits · mlp-small · seed 4")
+    expect_root(page, preview="0.80", phase="trained")
+
+
+def test_a_layer_about_to_lose_everything_is_warned_of(page: Page, voila: Callable[..., Server]) -> None:
+    voila("?model=mlp-small&quality=9.5")
+    turn(page, 2)
+    expect(root(page).get_by_role("alert").first).to_contain_text("would lose every connection")
+
+
+def test_a_reload_in_the_middle_of_a_run_gives_a_fresh_lab_and_ends_the_old_kernel(
+    page: Page, voila: Callable[..., Server]
+) -> None:
+    server = voila(ENDLESS, state="training")
+    reached(page, "clock", 50)
+    old = {p.pid for p in _kernels(server)}
+    page.reload()
+    expect_root(page, state="training")
+    reached(page, "clock", 50)
+    assert old - {p.pid for p in _kernels(server)}, "the run whose page is gone has ended"
+
+
+def _kernels(server: Server) -> list[psutil.Process]:
+    family = psutil.Process(server.process.pid).children(recursive=True)
+    return [p for p in family if "ipykernel_launcher" in " ".join(p.cmdline())]
+
+
+def test_two_tabs_are_two_labs(page: Page, context: BrowserContext, voila: Callable[..., Server]) -> None:
+    server = voila()
+    second = context.new_page()
+    second.goto(server.url)
+    expect_root(second, state="ready")
+    button(second, "Prune").click()
+    expect_root(second, phase="pruned")
+    expect_root(page, phase="trained")
+    turn(page, 2)
+    expect_root(page, preview="1.60")
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
+def test_no_width_scrolls_sideways_and_nothing_is_cut_off(page: Page, voila: Callable[..., Server], width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    voila()
+    expect_drawn(page, ":1.5")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll(".prunelab button, .prunelab select, .prunelab .prunelab-plot")]
+            .filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect())
+            .filter((r) => r.left < 0 || r.right > innerWidth + 1).length"""
+    )
+    assert outside == 0
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((1440, 900), "light"), ((1280, 720), "dark"), ((390, 844), "light")])
+def test_pictures_for_the_eye(
+    page: Page, voila: Callable[..., Server], size: tuple[int, int], scheme: str, pytestconfig: pytest.Config
+) -> None:
+    """Kept as artefacts; the assertion is that there is something to look at after a whole run."""
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    voila()
+    button(page, "Run all").click()
+    expect_root(page, state="ready", phase="retrained", round="3")
+    expect_drawn(page, "")
+    folder = CHECKOUT / "artefacts"
+    folder.mkdir(exist_ok=True)
+    picture = page.screenshot(path=folder / f"lab-{size[0]}x{size[1]}-{scheme}.png", full_page=True)
+    assert len(picture) > 20_000
+
+
+def test_jupyterlab_the_way_through_with_a_reload_and_a_second_tab(
+    page: Page, context: BrowserContext, tmp_path: Path, jupyterlab_server: Callable[[Path], Server]
+) -> None:
+    shutil.copy(DASHBOARD, tmp_path)
+    server = jupyterlab_server(tmp_path)
+    open_notebook(page, server.url, DASHBOARD.name)
+    run_all(page)
+    expect_root(page, state="ready", phase="trained", preview="1.50")
+    expect_drawn(page, ":1.5")
+    save(page)
+    turn(page, 10)
+    expect_root(page, preview="2.00")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned")
+    root(page).get_by_label("epochs", exact=True).last.fill("9000")
+    root(page).get_by_label("epochs", exact=True).last.press("Enter")
+    button(page, "Retrain").click()
+    expect_root(page, state="retraining")
+    reached(page, "clock", 1500)
+
+    page.reload()
+    expect_root(page, state="retraining")
+    reached(page, "clock", 1600)
+
+    second = context.new_page()
+    open_notebook(second, server.url, DASHBOARD.name)
+    expect_root(second, state="retraining")
+    button(second, "Pause").click()
+    expect_root(page, state="paused")
+    expect_root(second, state="paused")
+    assert number(page, "clock") == number(second, "clock")
+    button(page, "Reset").click()
+    expect_root(second, phase="trained", state="ready")

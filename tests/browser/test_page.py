@@ -1,0 +1,99 @@
+"""The page that Voila serves with prunelab's template: start, failure, themes, links, and nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+from servers import Server
+
+Notebook = Callable[..., Path]
+Voila = Callable[..., Server]
+
+
+def show(expression: str) -> str:
+    """A cell that puts a value on the page, in a widget."""
+    return f'import ipywidgets\nipywidgets.HTML(f"<p id=shown>{{{expression}}}</p>")'
+
+
+def test_a_failed_cell_says_why_and_the_rest_of_the_notebook_is_left(
+    page: Page, notebook: Notebook, voila_server: Voila
+) -> None:
+    path = notebook("1 + 1", "raise ValueError('the <data> ran away')", show("'never'"))
+    page.goto(voila_server(path).url)
+    failure = page.get_by_role("alert")
+    expect(failure).to_contain_text("This page could not be made")
+    expect(failure).to_contain_text("ValueError: the <data> ran away")
+    expect(page.locator("#loading")).to_have_count(0)
+    expect(page.locator("#shown")).to_have_count(0)
+    failure.locator("summary").click()
+    expect(failure.locator("pre")).to_contain_text("Traceback")
+
+
+def test_a_preheated_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+    path = notebook("import voila.utils", "query = voila.utils.get_query_string()", show("query"))
+    page.goto(voila_server(path).url + "?data=digits&quality=1.5")
+    expect(page.locator("#shown")).to_have_text("data=digits&quality=1.5")
+
+
+def test_a_fresh_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+    path = notebook("import voila.utils", "query = voila.utils.get_query_string()", show("query"))
+    page.goto(voila_server(path, preheat=False).url + "?data=mnist")
+    expect(page.locator("#shown")).to_have_text("data=mnist")
+
+
+def test_the_kernel_is_the_interpreter_that_serves(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+    page.goto(voila_server(notebook(show("__import__('sys').executable"))).url)
+    expect(page.locator("#shown")).to_have_text(sys.executable)
+
+
+def test_light_and_dark_follow_the_browser_unless_the_address_says_otherwise(
+    page: Page, notebook: Notebook, voila_server: Voila
+) -> None:
+    server = voila_server(notebook(show("1")))
+    for scheme, query, dark in (
+        ("light", "", False),
+        ("dark", "", True),
+        ("dark", "?theme=light", False),
+        ("light", "?theme=dark", True),
+    ):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.goto(server.url + query)
+        expect(page.locator("#shown")).to_be_visible()
+        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(not dark).lower())
+        red = int(page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]"))
+        assert (red < 64) is dark, (scheme, query)
+
+
+def test_formulas_are_set_without_the_network(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+    page.goto(voila_server(notebook("import ipywidgets\nipywidgets.HTMLMath('$x^2$')")).url)
+    expect(page.locator("mjx-container")).to_be_visible()
+
+
+def test_no_page_points_elsewhere(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+    # A folder, so that Voila also has its list of notebooks and its own page for errors.
+    path = notebook("1")
+    server = voila_server(path.parent, preheat=False)
+    for address in ("", f"voila/render/{path.name}", "voila/render/missing.ipynb"):
+        html = _get(server.url + address)
+        links = re.findall(r"""(?:src|href|url)\s*[=(:]\s*["']?((?:https?:)?//[^"'\s)]+)""", html)
+        assert not links, address
+        assert "cdn" not in html.lower(), address
+        assert 'name="viewport"' in html, address
+    assert "404" in html
+    page.goto(server.url)
+    expect(page.get_by_text(path.name)).to_be_visible()
+
+
+def _get(url: str) -> str:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=60) as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:  # its page is a page too
+        return error.read().decode()
