@@ -101,10 +101,8 @@ class Masks(Mapping[str, Tensor]):
 
     def zeros_hold(self) -> bool:
         """Whether every cut weight is exactly zero."""
-        return all(
-            not torch.any(self._parameters[name].detach().masked_select(~mask.to(self._parameters[name].device)))
-            for name, mask in self._masks.items()
-        )
+        held = ((self._parameters[name].detach(), self._factor(name)) for name in self._masks)
+        return all(factor is None or torch.equal(weight * factor, weight) for weight, factor in held)
 
     # Pruning
 

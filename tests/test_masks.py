@@ -1,6 +1,7 @@
 """Masks against oracles: NumPy for thresholds, torch.nn.utils.prune for the survivors' trajectory."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -332,7 +333,7 @@ def test_masks_are_idempotent_monotone_and_add_up(seed, qualities, std):
             before = {name: masks[name].clone() for name in masks}
             masks.prune(quality=quality, std=std)
             assert all(torch.equal(before[name], masks[name]) for name in masks)
-    for milder, harder in zip(fresh, fresh[1:], strict=False):
+    for milder, harder in itertools.pairwise(fresh):
         assert all(not (harder[name] & ~milder[name]).any() for name in milder), "a higher quality cuts a superset"
 
 

@@ -83,7 +83,6 @@ print(*sorted(str(p.relative_to(package)) for p in package.glob("notebooks/**/*"
     assert {name for name in notebooks if name} == sources("notebooks")
 
 
-@pytest.mark.skipif(not (ROOT / "prunelab/cli.py").exists(), reason="there is no command line yet")
 def test_the_command_answers_from_an_empty_folder(installed, tmp_path):
     help_text = run(installed / "bin" / "prunelab", "--help", cwd=tmp_path)
     assert "dashboard" in help_text

@@ -233,9 +233,10 @@ class Runner:
             self._dense = self._dense or session.state()
             if self._preview is None:  # what the slider asks about, before any hand has touched it
                 self._preview = session.recipe.quality
+        preview = self._previewed(None)
         self._say(
-            state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(),
-            preview=self._previewed(None), history=tuple(session.history),
+            state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
+            history=tuple(session.history), trouble=_about_to_lose(preview) or self._report.trouble,
         )  # fmt: skip
 
     def _prune(self, command: Command) -> None:

@@ -194,7 +194,6 @@ def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, voila: Callab
 
 def test_a_layer_about_to_lose_everything_is_warned_of(page: Page, voila: Callable[..., Server]) -> None:
     voila("?model=mlp-small&quality=9.5")
-    turn(page, 2)
     expect(root(page).get_by_role("alert").first).to_contain_text("would lose every connection")
 
 
@@ -203,11 +202,12 @@ def test_a_reload_in_the_middle_of_a_run_gives_a_fresh_lab_and_ends_the_old_kern
 ) -> None:
     server = voila(ENDLESS, state="training")
     reached(page, "clock", 50)
-    old = {p.pid for p in _kernels(server)}
+    old = _kernels(server)
     page.reload()
     expect_root(page, state="training")
     reached(page, "clock", 50)
-    assert old - {p.pid for p in _kernels(server)}, "the run whose page is gone has ended"
+    ended, _ = psutil.wait_procs(old, timeout=30, callback=None)
+    assert ended, "the run whose page is gone has ended"
 
 
 def _kernels(server: Server) -> list[psutil.Process]:
