@@ -137,7 +137,7 @@ class Lab(w.VBox):
 
     def stop(self) -> None:
         """End the lab's thread after the batch it is at. The lab can't be used afterwards."""
-        self._runner.submit(Command("stop"))
+        self._runner.end()
 
     # Building
 

@@ -6,6 +6,7 @@ the runner looks at the queue: that is how pause, a moved slider and a reset tak
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 import time
@@ -73,7 +74,15 @@ class Runner:
         self._thread = threading.Thread(target=self._loop, name="prunelab-runner", daemon=True)
 
     def start(self) -> None:
+        # A thread inside torch when the interpreter ends would abort the process.
+        atexit.register(self.end)
         self._thread.start()
+
+    def end(self, timeout: float = 5.0) -> None:
+        """Stop after the batch it is at, and wait for that; for good."""
+        atexit.unregister(self.end)
+        self.submit(Command("stop"))
+        self._thread.join(timeout)
 
     def submit(self, command: Command) -> None:
         """Ask for something; returns at once."""
