@@ -185,6 +185,7 @@ def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
     assert "would lose every connection" in lab.status.trouble
     press(lab, "prune")
     assert "strongest one was kept" in lab.status.trouble and lab.report.snapshot.kept >= 3
+    lab.controls["quality"].value = 1.5  # at 10 a fresh network would be warned of as well, and rightly
     usable(lab)
 
 

@@ -337,7 +337,8 @@ def _same(drawn: dict[str, Any], view: View) -> bool:
 def _revision(report: Report) -> str:
     """Names the moment a plot shows, for whoever waits for it: phase, round, step, quality."""
     shown = _shown(report)
-    return f"{shown.phase}:{shown.round}:{shown.clock}:{shown.quality}"
+    quality = "" if shown.quality is None else f"{shown.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
+    return f"{shown.phase}:{shown.round}:{shown.clock}:{quality}"
 
 
 def _box(children: list[w.Widget], *classes: str) -> w.Widget:

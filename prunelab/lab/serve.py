@@ -67,9 +67,6 @@ def voila_argv(
         f"--pool_size={pool_size}",
         f"--show_tracebacks={show_tracebacks}",
         "--strip_sources=True",
-        # A page that closes asks for its kernel to be shut down, without the token that Voila misses: the run would
-        # go on for nobody. Only that request is concerned; who does not know the kernel's random name can't ask it.
-        "--Voila.tornado_settings={'disable_check_xsrf': True}",
         # plotly's own extension for JupyterLab: 4.8 MB that our plots have no use for.
         "--VoilaConfiguration.extension_denylist=['jupyterlab-plotly']",
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -52,6 +53,18 @@ def test_the_kernel_is_the_interpreter_that_serves(page: Page, notebook: Noteboo
     expect(page.locator("#shown")).to_have_text(sys.executable)
 
 
+def test_a_page_that_is_left_ends_its_kernel(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+    server = voila_server(notebook(show("1")), preheat=False)
+    for visits in (1, 2, 3):
+        page.goto(server.url)
+        expect(page.locator("#shown")).to_be_visible()
+        assert _count_when(server, "Kernel started", visits) == visits
+        assert _count_when(server, "Kernel shutdown", visits - 1) == visits - 1
+    page.goto("about:blank")
+    assert _count_when(server, "Kernel shutdown", 3) == 3
+    assert "403" not in server.log
+
+
 def test_light_and_dark_follow_the_browser_unless_the_address_says_otherwise(
     page: Page, notebook: Notebook, voila_server: Voila
 ) -> None:
@@ -88,6 +101,14 @@ def test_no_page_points_elsewhere(page: Page, notebook: Notebook, voila_server: 
     assert "404" in html
     page.goto(server.url)
     expect(page.get_by_text(path.name)).to_be_visible()
+
+
+def _count_when(server: Server, words: str, least: int) -> int:
+    """How often the server's log says something, once it has said it often enough; its farewells come in their time."""
+    deadline = time.monotonic() + 30
+    while server.log.count(words) < least and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return server.log.count(words)
 
 
 def _get(url: str) -> str:
