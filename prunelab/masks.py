@@ -12,19 +12,20 @@ import copy
 import difflib
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.optim import Optimizer
 
-from prunelab import criteria, rules
+from prunelab import criteria, elsewhere, rules
 from prunelab.rules import Cut, Plan, Scope
 
 Std = Literal["dense", "survivors", "all"]
-Unit = Literal["weight", "neuron"]
+Unit = Literal["weight", "neuron", "2:4"]
 
+UNITS: tuple[str, ...] = get_args(Unit)
 DEVIATION = ".deviation"  # suffix in a state_dict, beside each mask
 
 
@@ -51,6 +52,39 @@ class Masks(Mapping[str, Tensor]):
         self._deviations: dict[str, float] = {}
         self._factors: dict[str, Tensor] = {}
         self._optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+
+    # Taking up what another tool has pruned
+
+    @classmethod
+    def from_zeros(cls, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Masks:
+        """Masks of a network whose cut weights are plain zeros, whichever tool cut them. layers, exclude: as in Masks.
+
+        Nobody remembers its dense weights: for std="dense" the deviation of its survivors stands in for theirs. Raises
+        ValueError for a layer of nothing but zeros.
+        """
+        masks = cls(model, layers=layers, exclude=exclude)
+        return masks._adopt({name: masks.weight(name).detach() != 0 for name in masks})
+
+    @classmethod
+    def from_torch(cls, model: nn.Module) -> Masks:
+        """Masks of a network that ``torch.nn.utils.prune`` pruned; its reparametrisation is removed, in place.
+
+        Afterwards the model is an ordinary one with the same outputs. Layers that torch left alone get full masks, so
+        everything here can prune on. Biases that torch pruned stay zero until they are trained: no mask guards them.
+        Deviation: as for ``from_zeros``. Raises ValueError when torch pruned nothing, or all of a layer.
+        """
+        found = elsewhere.release(model)
+        masks = cls(model)
+        return masks._adopt({name: found[name] for name in masks if name in found})
+
+    def _adopt(self, found: Mapping[str, Tensor]) -> Masks:
+        for name, mask in found.items():
+            if not mask.any():
+                raise ValueError(f"{name} has no survivor: nothing passes through a layer of zeros; leave it out")
+            if not mask.all():
+                self._deviations[name] = criteria.deviation(self.weight(name).detach()[mask])
+        self._set({**self._masks, **found})
+        return self
 
     # What there is
 
@@ -118,17 +152,20 @@ class Masks(Mapping[str, Tensor]):
         """What ``prune`` with the same arguments would do, without doing it."""
         if (quality is None) == (density is None):
             raise ValueError("give either quality= or density=, not both and not neither")
-        if unit not in ("weight", "neuron") or scope not in ("global", "layer"):
-            raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be weight or neuron, global or layer")
+        if unit not in UNITS or scope not in ("global", "layer"):
+            raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
         for name, parameter in self._parameters.items():
             if not torch.isfinite(parameter).all():
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
         weights = {name: p.detach() for name, p in self._parameters.items()}
         if density is not None:
+            density = criteria.check_density(density)
+            if unit == "2:4":
+                return rules.two_of_four(weights, self._masks, density)
             rule = rules.by_neuron if unit == "neuron" else rules.by_density
-            return rule(weights, self._masks, criteria.check_density(density), scope)
+            return rule(weights, self._masks, density, scope)
         if unit != "weight":
-            raise ValueError("quality= cuts single connections; for whole neurons give density=")
+            raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
         assert quality is not None
         by_layer = quality if isinstance(quality, Mapping) else dict.fromkeys(self._masks, quality)
         qualities = {self.resolve(name): criteria.check_quality(q) for name, q in by_layer.items()}
@@ -151,7 +188,9 @@ class Masks(Mapping[str, Tensor]):
         density: fraction of all connections (or neurons) to keep, ranked by magnitude, over all layers together
         (scope="global") or in each alone (scope="layer").
         unit="neuron": whole rows of a Linear, whole filters of a Conv, by the root mean square of their weights; the
-        last layer keeps all, its outputs are the network's. Biases are never pruned.
+        last layer keeps all, its outputs are the network's. unit="2:4": of every four neighbouring inputs of a neuron
+        the two largest stay, the pattern that GPUs multiply fast; density=0.5, Linear layers with a multiple of four
+        inputs only. Biases are never pruned.
         At least one connection of a layer stays; ``Cut.spared`` says where that was needed.
         """
         plan = self.plan(quality=quality, density=density, std=std, scope=scope, unit=unit)
@@ -315,7 +354,8 @@ def _prunable(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, str]
         if weight is None:
             raise ValueError(
                 f"{name} is computed from other parameters (torch.nn.utils.prune or parametrize): "
-                "remove that first, for example with torch.nn.utils.prune.remove(module, 'weight')"
+                "take up what torch.nn.utils.prune did with Masks.from_torch(model); "
+                "other reparametrisations have to be removed first"
             )
         if isinstance(weight, nn.parameter.UninitializedParameter):
             raise ValueError(f"{name} has no shape yet: run the model once before it is pruned")

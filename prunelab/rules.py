@@ -99,6 +99,31 @@ def by_neuron(weights: Tensors, masks: Tensors, density: float, scope: Scope) ->
     return Plan(new, {name: cuts[name] for name in masks})
 
 
+def two_of_four(weights: Tensors, masks: Tensors, density: float) -> Plan:
+    """Of every four neighbouring inputs of a neuron keep the two largest: what sparse tensor cores multiply.
+
+    Raises ValueError for a density other than 0.5, and for a layer that such a pattern does not fit.
+    """
+    if density != 0.5:
+        raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
+    unfit = [name for name, mask in masks.items() if mask.dim() != 2 or mask.shape[1] % 4]
+    if unfit:
+        raise ValueError(
+            f"{', '.join(unfit)}: 2:4 fits Linear layers whose inputs are a multiple of four; "
+            "leave the others out, Masks(model, exclude=[...])"
+        )
+    new: dict[str, Tensor] = {}
+    cuts: dict[str, Cut] = {}
+    for name, mask in masks.items():
+        scores = weights[name].abs().masked_fill(~mask, GONE)
+        fours = scores.reshape(-1, 4)
+        order = fours.argsort(dim=1, descending=True, stable=True)
+        chosen = torch.zeros_like(fours, dtype=torch.bool).scatter_(1, order[:, :2], True).view(mask.shape)
+        new[name], spared = _keep_one(chosen & mask, mask, scores)
+        cuts[name] = Cut(None, None, int(new[name].sum()), mask.numel(), spared)
+    return Plan(new, cuts)
+
+
 def _groups(names: list[str], scope: Scope) -> list[list[str]]:
     return [names] if scope == "global" else [[name] for name in names]
 

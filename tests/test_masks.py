@@ -107,6 +107,34 @@ def test_neurons_go_whole_smallest_norm_first_and_outputs_stay():
     assert masks["4.weight"].all()
 
 
+def test_two_of_four_keeps_the_two_largest_of_every_four_neighbours():
+    model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 4))
+    masks = pl.Masks(model)
+    dense = {name: masks.weight(name).detach().numpy().copy() for name in masks}
+    cuts = masks.prune(density=0.5, unit="2:4")
+    for name, weights in dense.items():
+        fours = np.abs(weights).reshape(-1, 4)
+        expected = np.zeros_like(fours, dtype=bool)
+        np.put_along_axis(expected, np.argsort(fours, axis=1)[:, 2:], True, axis=1)
+        assert (masks[name].numpy() == expected.reshape(weights.shape)).all()
+        assert cuts[name].kept * 2 == cuts[name].total == weights.size
+    masks.prune(density=0.5, unit="2:4")
+    assert masks.density == 0.5
+    masks.prune(density=0.1)
+    few = masks.kept
+    masks.prune(density=0.5, unit="2:4")
+    assert masks.kept == few, "what is cut stays cut, and survivors that fit stay"
+
+
+def test_two_of_four_refuses_layers_that_it_does_not_fit():
+    model = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(18, 8), nn.Linear(8, 3))
+    with pytest.raises(ValueError, match="0.weight, 2.weight: 2:4 fits"):
+        pl.Masks(model).prune(density=0.5, unit="2:4")
+    masks = pl.Masks(model, layers=["3"])
+    masks.prune(density=0.5, unit="2:4")
+    assert masks.density == 0.5
+
+
 def test_filters_go_whole():
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 4))
     masks = pl.Masks(model)
@@ -271,6 +299,8 @@ def test_masks_follow_a_model_that_changes_type():
         ({"quality": 1.0, "std": "some"}, "some"),
         ({"density": 0.5, "scope": "galaxy"}, "galaxy"),
         ({"quality": 1.0, "unit": "neuron"}, "density="),
+        ({"density": 0.4, "unit": "2:4"}, "two of four is 0.5"),
+        ({"density": 0.5, "unit": "1:2"}, "2:4"),
     ],
 )
 def test_bad_requests_are_errors_and_change_nothing(arguments, words):
@@ -292,7 +322,7 @@ def test_a_name_that_matches_nothing_is_an_error_with_a_suggestion():
     with pytest.raises(ValueError, match="another model"):
         pl.Masks(model).attach(torch.optim.SGD(network().parameters(), lr=0.1))
     torch_prune.l1_unstructured(model.classifier, "weight", amount=1)
-    with pytest.raises(ValueError, match="remove"):
+    with pytest.raises(ValueError, match="from_torch"):
         pl.Masks(model)
 
 
