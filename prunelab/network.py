@@ -14,7 +14,7 @@ from prunelab import dropout, training
 from prunelab.masks import Masks
 from prunelab.recipe import Recipe
 from prunelab.rules import Cut, Plan
-from prunelab.snapshot import Dropout, Layer, histograms, pack
+from prunelab.snapshot import Dropout, Layer, histograms, pack, strongest
 
 
 class Network:
@@ -78,6 +78,7 @@ class Network:
         if plan:  # what is about to go shows at the value it has
             ghosts = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), ghosts)
         limit, kept_counts, cut_counts = histograms(weight, ghosts, mask)
+        order, strengths = strongest(weight, mask)
         return Layer(
             name=name,
             shape=tuple(weight.shape),
@@ -90,6 +91,8 @@ class Network:
             kept_counts=kept_counts,
             cut_counts=cut_counts,
             packed=self._pack(name, mask),
+            strongest=order,
+            strengths=strengths,
         )
 
     def _pack(self, name: str, mask: Tensor) -> bytes:

@@ -24,7 +24,8 @@ from prunelab.masks import Masks
 from prunelab.network import Network
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.rules import Plan
-from prunelab.snapshot import History, Phase, Snapshot
+from prunelab.snapshot import History, Phase, Snapshot, classes
+from prunelab.training import Tested
 
 INTERVAL = 0.08  # seconds between snapshots inside a phase: at least ten a second, with room for one batch
 SMOOTHING = 0.95  # of the moving averages over batches
@@ -73,7 +74,7 @@ class Session:
         self._start = 0  # the clock when this phase began: epochs of all phases shuffle differently
         self._optimizer: Optimizer | None = None
         self._averages: tuple[float, float] | None = None
-        self._tested: tuple[float, float] | None = None
+        self._tested: Tested | None = None
         self._dense_accuracy: float | None = None
         self._quality: float | None = None
         self._good: dict[str, Any] | None = None
@@ -180,7 +181,7 @@ class Session:
         self.phase, self._optimizer, self._good = end, None, None
         if end == "trained":
             assert self._tested is not None
-            self._dense_accuracy = self._tested[1]
+            self._dense_accuracy = self._tested.accuracy
         snapshot = self._record()
         self._autosave()
         yield snapshot
@@ -328,7 +329,7 @@ class Session:
         self,
         phase: Phase,
         plan: Plan | None,
-        tested: tuple[float, float],
+        tested: Tested,
         quality: float | None,
         *,
         exact: bool,
@@ -345,14 +346,15 @@ class Session:
             quality=quality,
             train_loss=loss,
             train_accuracy=accuracy,
-            test_loss=tested[0],
-            test_accuracy=tested[1],
+            test_loss=tested.loss,
+            test_accuracy=tested.accuracy,
             dense_accuracy=self._dense_accuracy,
             zeros_hold=self.masks.zeros_hold(),
             exact=exact,
             input_shape=self.data.input_shape,
             layers=self._network.layers(plan),
             dropouts=tuple(self._network.dropouts(plan, adjusted=self.recipe.adjust_dropout)),
+            predicted=classes(tested.predicted),
         )
 
     # Saving
@@ -396,7 +398,8 @@ class Session:
         return {
             "position": [self.phase, self.round, self.step, self.clock, self._start],
             "averages": self._averages,
-            "tested": self._tested,
+            "tested": self._tested and [self._tested.loss, self._tested.accuracy],
+            "predicted": {} if self._tested is None else {"tested": self._tested.predicted},
             "dense_accuracy": self._dense_accuracy,
             "quality": self._quality,
             "samples": self._samples,
@@ -411,7 +414,8 @@ class Session:
             raise ValueError(f"made with {state['samples']} training and test samples; these are {self._samples}")
         self._network.restore(state)
         self.phase, self.round, self.step, self.clock, self._start = state["position"]
-        self._averages, self._tested = _pair(state["averages"]), _pair(state["tested"])
+        self._averages = None if state["averages"] is None else (state["averages"][0], state["averages"][1])
+        self._tested = state["tested"] and Tested(*state["tested"], state["predicted"]["tested"])
         self._dense_accuracy, self._quality = state["dense_accuracy"], state["quality"]
         self.history = History(state["history"])
         self._optimizer = None
@@ -422,7 +426,3 @@ class Session:
     @property
     def _samples(self) -> list[int]:
         return [len(self._train[1]), len(self._test[1])]
-
-
-def _pair(values: Any) -> tuple[float, float] | None:
-    return None if values is None else (values[0], values[1])

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
 BINS = 81  # odd: one bin is centred on zero
+STRONGEST = 300  # connections that a picture of the network can draw; the others are counted
 LONGEST_HISTORY = 500
 
 
@@ -26,6 +28,7 @@ class Layer:
     threshold, deviation: of the last cut, None before one. limit: the histograms have BINS equal bins over
     [-limit, limit]. kept_counts: weights that survive; cut_counts: what the others were worth when they were cut.
     packed: the mask, one bit a connection, first connection in the highest bit of the first byte.
+    strongest, strengths: flat index and weight of the up to STRONGEST largest survivors, largest magnitude first.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Layer:
     kept_counts: NDArray[np.int32]
     cut_counts: NDArray[np.int32]
     packed: bytes
+    strongest: NDArray[np.int32]
+    strengths: NDArray[np.float32]
 
     @property
     def density(self) -> float:
@@ -70,7 +75,8 @@ class Snapshot:
     quality: of the last cut, or of the preview. train_loss, train_accuracy: moving averages over batches;
     test_loss, test_accuracy: over test data as last measured; all None before they are first known. Accuracies 0 to 1.
     dense_accuracy: test accuracy when dense training ended. zeros_hold: every cut weight is exactly zero.
-    exact: test figures are over the whole test set (a hasty preview looks at a part).
+    exact: test figures are over the whole test set (a hasty preview looks at a part). predicted: the class of each
+    test sample that was looked at, in order.
     """
 
     phase: Phase
@@ -90,6 +96,7 @@ class Snapshot:
     input_shape: tuple[int, ...]
     layers: tuple[Layer, ...]
     dropouts: tuple[Dropout, ...]
+    predicted: NDArray[np.uint8] | NDArray[np.int32]
 
     @property
     def kept(self) -> int:
@@ -124,8 +131,9 @@ class Snapshot:
         raise KeyError(f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}")
 
     def scalars(self) -> dict[str, Any]:
-        """Everything but histograms and masks, as JSON types."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("layers", "dropouts")}
+        """Everything but arrays and masks, as JSON types."""
+        apart = ("layers", "dropouts", "predicted")
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         values["input_shape"] = list(self.input_shape)
         values["layers"] = [
             {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ARRAYS}
@@ -136,8 +144,8 @@ class Snapshot:
         return values
 
     @classmethod
-    def from_scalars(cls, values: Mapping[str, Any], arrays: list[dict[str, Any]]) -> Snapshot:
-        """The inverse of ``scalars``. arrays: for each layer the histograms and the packed mask, by field name."""
+    def from_scalars(cls, values: Mapping[str, Any], arrays: list[dict[str, Any]], predicted: Any) -> Snapshot:
+        """The inverse of ``scalars``. arrays: for each layer what ARRAYS names, by field name."""
         layers = tuple(
             Layer(**{**layer, "shape": tuple(layer["shape"])}, **own)
             for layer, own in zip(values["layers"], arrays, strict=True)
@@ -147,12 +155,13 @@ class Snapshot:
             **values,
             "layers": layers,
             "dropouts": dropouts,
+            "predicted": predicted,
             "input_shape": tuple(values["input_shape"]),
         }
         return cls(**rest)
 
 
-ARRAYS = ("kept_counts", "cut_counts", "packed")
+ARRAYS = ("kept_counts", "cut_counts", "packed", "strongest", "strengths")
 
 
 class History:
@@ -181,6 +190,20 @@ class History:
 def pack(mask: Tensor) -> bytes:
     """A mask as bytes, one bit a connection."""
     return np.packbits(mask.cpu().numpy()).tobytes()
+
+
+def strongest(weights: Tensor, mask: Tensor) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """(flat indices, weights) of the up to STRONGEST survivors of largest magnitude, largest first."""
+    flat = (weights.detach().float() * mask).flatten()
+    order = flat.abs().topk(min(STRONGEST, flat.numel())).indices
+    order = order[mask.flatten()[order]]
+    return order.to(torch.int32).cpu().numpy(), flat[order].cpu().numpy()
+
+
+def classes(predicted: Tensor) -> NDArray[np.uint8] | NDArray[np.int32]:
+    """Predicted classes in as few bytes as they need: a history holds hundreds of these."""
+    numbers = predicted.cpu().numpy()
+    return numbers.astype(np.uint8) if numbers.max(initial=0) < 256 else numbers.astype(np.int32)
 
 
 def histograms(weights: Tensor, ghosts: Tensor, mask: Tensor) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:

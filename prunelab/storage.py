@@ -19,6 +19,7 @@ import numpy as np
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -27,7 +28,8 @@ from prunelab.snapshot import ARRAYS, PHASES, Snapshot
 
 FORMAT = 1
 INDEX = "session.json"
-GROUPS = ("model", "masks", "ghosts")  # parts of a state that are flat dicts of tensors
+COUNTS = ("kept_counts", "cut_counts")
+GROUPS = ("model", "masks", "ghosts", "predicted")  # parts of a state that are flat dicts of tensors
 
 
 class StorageError(RuntimeError):
@@ -159,30 +161,41 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
 
 
 def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Histograms in one array, every distinct mask once, and the scalars of each snapshot with its masks' names."""
+    """Arrays by name, equal ones once, and the scalars of each snapshot with the names of its arrays."""
     arrays: dict[str, Any] = {}
+
+    def named(array: NDArray[Any]) -> str:
+        name = hashlib.sha256(array.tobytes() + array.dtype.str.encode()).hexdigest()[:24]
+        arrays.setdefault(name, array)
+        return name
+
     scalars = []
     for snapshot in history:
-        names = []
-        for layer in snapshot.layers:
-            name = hashlib.sha256(layer.packed).hexdigest()[:24]
-            arrays.setdefault(name, np.frombuffer(layer.packed, np.uint8).copy())
-            names.append(name)
-        scalars.append({**snapshot.scalars(), "masks": names})
-    if history:
-        counts = [[(layer.kept_counts, layer.cut_counts) for layer in s.layers] for s in history]
+        layers = [
+            {field: named(_array(getattr(layer, field))) for field in ARRAYS if field not in COUNTS}
+            for layer in snapshot.layers
+        ]
+        scalars.append({**snapshot.scalars(), "arrays": layers, "predicted": named(snapshot.predicted)})
+    if history:  # of these no two are equal
+        counts = [[[getattr(layer, field) for field in COUNTS] for layer in s.layers] for s in history]
         arrays["counts"] = np.array(counts, dtype=np.int32)
     return arrays, scalars
 
 
 def _history_in(scalars: Sequence[dict[str, Any]], arrays: Mapping[str, Tensor]) -> list[Snapshot]:
-    packed = {name: array.numpy().tobytes() for name, array in arrays.items() if name != "counts"}
+    known = {name: array.numpy() for name, array in arrays.items()}
+    packed: dict[str, bytes] = {}  # snapshots of the same mask share one bytes object
     history = []
-    for i, values in enumerate(scalars):
-        counts = arrays["counts"].numpy()[i]
-        names = values.pop("masks")
-        own = [
-            dict(zip(ARRAYS, (counts[j, 0], counts[j, 1], packed[name]), strict=True)) for j, name in enumerate(names)
-        ]
-        history.append(Snapshot.from_scalars(values, own))
+    for values, counts in zip(scalars, known["counts"] if scalars else (), strict=True):
+        layers, predicted = values.pop("arrays"), known[values.pop("predicted")]
+        own = []
+        for names, pair in zip(layers, counts, strict=True):
+            found = {field: known[name] for field, name in names.items()}
+            found["packed"] = packed.setdefault(names["packed"], found["packed"].tobytes())
+            own.append({**found, **dict(zip(COUNTS, pair, strict=True))})
+        history.append(Snapshot.from_scalars(values, own, predicted))
     return history
+
+
+def _array(value: Any) -> NDArray[Any]:
+    return np.frombuffer(value, np.uint8).copy() if isinstance(value, bytes) else value

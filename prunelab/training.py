@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,15 @@ from torch.optim import Optimizer
 CHUNK = 1000  # samples of one forward pass in evaluation: what fits the cache of a laptop
 CALIBRATION = 2000  # samples that batch norm's statistics are measured on
 SMALL = 10_000_000  # multiplications of a step below which a second thread costs more than it brings
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """An evaluation: mean cross-entropy loss, accuracy (0 to 1), and the class predicted for each sample, (N,)."""
+
+    loss: float
+    accuracy: float
+    predicted: Tensor
 
 
 def make_optimizer(
@@ -76,17 +86,18 @@ def training_step(
 
 
 @torch.no_grad()
-def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """(mean cross-entropy loss, accuracy 0 to 1) over all samples: sums, so that a short last chunk counts as it is."""
+def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Tested:
+    """Test the model on all samples, in sums: a short last chunk counts as it is."""
     training = model.training
     model.eval()
-    loss, right = 0.0, 0
+    loss, predicted = 0.0, []
     for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
         output = model(inputs)
         loss += float(F.cross_entropy(output, labels, reduction="sum"))
-        right += int((output.argmax(1) == labels).sum())
+        predicted.append(output.argmax(1))
     model.train(training)
-    return loss / len(y), right / len(y)
+    classes = torch.cat(predicted)
+    return Tested(loss / len(y), int((classes == y).sum()) / len(y), classes)
 
 
 @torch.no_grad()

@@ -24,7 +24,9 @@ if found || playwright_has_one; then exit 0; fi
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
     echo "No Chromium found: installing the package chromium." >&2
-    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium && found; then exit 0; fi
+    # Without what it recommends (printing, notifications); pages need a font.
+    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        chromium fonts-dejavu-core fonts-liberation >/dev/null && found; then exit 0; fi
 fi
 
 echo "No Chromium found: downloading Playwright's." >&2

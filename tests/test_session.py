@@ -12,7 +12,7 @@ import prunelab as pl
 from prunelab import storage, training
 from prunelab.inputs import SessionError
 from prunelab.session import Diverged
-from prunelab.snapshot import BINS, LONGEST_HISTORY, History
+from prunelab.snapshot import BINS, LONGEST_HISTORY, STRONGEST, History
 
 QUICK = {"model": "mlp-small", "epochs": 3, "retrain_epochs": 2, "rounds": 2}
 
@@ -203,8 +203,13 @@ def test_snapshots_agree_with_the_network():
         expected = np.histogram(weight[layer.mask], edges)[0]
         assert np.abs(expected - layer.kept_counts).sum() <= 2, "a value on an edge may fall to either side"
         assert np.abs(weight).max() <= layer.limit
+        magnitudes = np.sort(np.abs(weight[layer.mask]))[::-1][: len(layer.strengths)]
+        np.testing.assert_array_equal(np.abs(layer.strengths), magnitudes)
+        np.testing.assert_array_equal(weight.ravel()[layer.strongest], layer.strengths)
+        assert len(layer.strongest) == min(STRONGEST, layer.kept) and layer.mask.ravel()[layer.strongest].all()
     with torch.no_grad():
         output = session.model.eval()(session.data.test_x)
+    np.testing.assert_array_equal(snapshot.predicted, output.argmax(1).numpy())
     assert snapshot.test_accuracy == float((output.argmax(1) == session.data.test_y).double().mean())
     assert snapshot.kept == session.masks.kept and snapshot.compression == pytest.approx(1 / session.masks.density)
 

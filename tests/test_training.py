@@ -16,17 +16,19 @@ def test_evaluation_counts_a_short_last_chunk_as_it_is():
     x, y = problem()
     assert len(x) % training.CHUNK, "the last chunk is short"
     model = nn.Linear(6, 3)
-    loss, accuracy = training.evaluate(model, x, y)
+    tested = training.evaluate(model, x, y)
     with torch.no_grad():
         expected = F.cross_entropy(model(x), y)
-        right = (model(x).argmax(1) == y).double().mean()
-    assert abs(loss - float(expected)) < 1e-6 and accuracy == float(right)
+        classes = model(x).argmax(1)
+    assert abs(tested.loss - float(expected)) < 1e-6
+    assert tested.accuracy == float((classes == y).double().mean()) and torch.equal(tested.predicted, classes)
 
 
 def test_evaluation_is_without_dropout_and_leaves_the_mode_alone():
     x, y = problem(500)
     model = nn.Sequential(nn.Linear(6, 3), nn.Dropout(0.9)).train()
-    assert training.evaluate(model, x, y) == training.evaluate(model, x, y)
+    first, again = training.evaluate(model, x, y), training.evaluate(model, x, y)
+    assert (first.loss, first.accuracy) == (again.loss, again.accuracy)
     assert model.training
 
 

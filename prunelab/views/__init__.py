@@ -10,6 +10,19 @@ from prunelab.views.connections import connections
 from prunelab.views.dropout import dropout
 from prunelab.views.mask import mask
 from prunelab.views.pixels import pixels
+from prunelab.views.size import size
+from prunelab.views.speed import speed
 from prunelab.views.weights import weights
 
-__all__ = ["View", "accuracy", "connections", "dropout", "mask", "pixels", "summary", "weights"]
+__all__ = [
+    "View",
+    "accuracy",
+    "connections",
+    "dropout",
+    "mask",
+    "pixels",
+    "size",
+    "speed",
+    "summary",
+    "weights",
+]

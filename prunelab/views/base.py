@@ -69,6 +69,11 @@ def percent(fraction: float) -> str:
     return f"{value:.2f} %" if 0 < value < 1 else f"{value:.1f} %"
 
 
+def kilobytes(size: int) -> str:
+    """Bytes as "98.2 KB" (1 KB = 1,000 bytes) or, beyond a thousand of these, as MB."""
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+
+
 def count(number: int) -> str:
     return f"{number:,}"
 

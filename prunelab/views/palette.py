@@ -4,6 +4,7 @@ KEPT = "#0072B2"  # blue: what survives, everywhere
 CUT = "#E69F00"  # orange: what is cut, everywhere
 DENSE = "#009E73"  # green: the dense network, for comparison
 LINE = "#D55E00"  # vermilion: thresholds, what would be
+OTHER = "#CC79A7"  # reddish purple: one more of a kind, where a picture compares four
 QUIET = "#888888"  # grey, readable on white and on black
 GRID = "rgba(128,128,128,0.25)"
 CLEAR = "rgba(0,0,0,0)"

@@ -1,0 +1,54 @@
+"""Size: bytes of the network by format, against the least that values and masks can take."""
+
+from __future__ import annotations
+
+from prunelab.measurement import Measurement
+from prunelab.views import palette
+from prunelab.views.base import View, axis, empty, figure, kilobytes, note
+
+MISSING = "Nothing measured yet: press Measure, or let a run end."
+
+
+def size(measurement: Measurement | None) -> View:
+    """One bar a format; longer than dense says so. The bound is a line: no exact format can be left of it."""
+    if measurement is None or not measurement.sizes:
+        return empty(MISSING)
+    dense, bound = measurement.bytes("dense"), measurement.bytes("bound")
+    shown = [x for x in measurement.sizes if x.format != "bound"][::-1]  # plotly stacks upwards
+    colours = {"packed": palette.KEPT, "dense": palette.DENSE}
+    data = [
+        {
+            "type": "bar", "orientation": "h",
+            "y": [x.format for x in shown], "x": [round(x.bytes / 1000, 2) for x in shown],
+            "text": [_label(x.bytes, dense) for x in shown], "textposition": "auto", "cliponaxis": False,
+            "customdata": [x.about for x in shown],
+            "marker": {"color": [colours.get(x.format, palette.QUIET) for x in shown]},
+            "hovertemplate": "%{y}: %{x:,.1f} KB, %{customdata}<extra></extra>",
+        }
+    ]  # fmt: skip
+    line = {"color": palette.LINE, "width": 2, "dash": "dot"}
+    at = bound / 1000
+    shapes = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
+    notes = [note(f"entropy bound {kilobytes(bound)}", at, 1, yref="paper", yanchor="bottom", xanchor="left")]
+    most = max(x.bytes for x in measurement.sizes) / 1000
+    return figure(
+        data, _title(measurement, dense), shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 54, "b": 40},
+        xaxis=axis("kilobytes", range=[0, most * 1.02]), yaxis=axis("", type="category", showgrid=False),
+        meta={"summary": "; ".join(f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes)},
+    )  # fmt: skip
+
+
+def _title(measurement: Measurement, dense: int) -> str:
+    packed = measurement.bytes("packed")
+    larger = [x.format for x in measurement.sizes if x.bytes > dense and x.format != "packed"]
+    if packed >= dense:
+        return f"Nothing to gain: packed, the file is as large as dense ({kilobytes(dense)})"
+    title = f"The packed file is {dense / packed:.1f}x smaller: {kilobytes(packed)} instead of {kilobytes(dense)}"
+    return title + (f"; {' and '.join(larger)} would be larger than dense" if larger else "")
+
+
+def _label(bytes: int, dense: int) -> str:
+    ratio = dense / bytes
+    if abs(ratio - 1) < 0.005:
+        return kilobytes(bytes)
+    return f"{kilobytes(bytes)} · " + (f"{ratio:.1f}x smaller" if ratio > 1 else f"{1 / ratio:.1f}x larger")
