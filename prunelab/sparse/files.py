@@ -57,23 +57,8 @@ def save(
     fit, for weights other than zero outside their mask, and for values that an option can't represent; TypeError for
     something that is no model.
     """
-    if dtype not in ("float32", "float16"):
-        raise ValueError(f"dtype = {dtype!r}: must be float32 or float16")
-    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8):
-        raise ValueError(f"bits = {bits!r}: must be a whole number from 1 to 8, or None for exact values")
     path = Path(path)
-    tensors, ties = _tensors(model)
-    known = _masks(masks, tensors, ties)
-    packed: dict[str, tuple[Record, bytes]] = {}
-    dense: dict[str, Tensor] = {}
-    for name in sorted(tensors):
-        found = records.pack(name, tensors[name], known.get(name), "F16" if dtype == "float16" else "F32", bits)
-        if found is None:
-            dense[name] = tensors[name].clone()  # safetensors refuses tensors that are parts of one another
-        else:
-            packed[name] = found
-    index = records.write_index((record for record, _ in packed.values()), ties)
-    blob = container.pack(dense, index + b"".join(section for _, section in packed.values()))
+    blob = packed(model, masks=masks, dtype=dtype, bits=bits)
     try:
         write_atomically(path, blob)
     except OSError as error:
@@ -82,6 +67,32 @@ def save(
             "free space, or choose a file in a directory that exists and is yours"
         ) from error
     return len(blob)
+
+
+def packed(
+    model: Source,
+    *,
+    masks: Mapping[str, Tensor] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+    bits: int | None = None,
+) -> bytes:
+    """What ``save`` would write. Arguments and errors are the same."""
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype = {dtype!r}: must be float32 or float16")
+    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8):
+        raise ValueError(f"bits = {bits!r}: must be a whole number from 1 to 8, or None for exact values")
+    tensors, ties = _tensors(model)
+    known = _masks(masks, tensors, ties)
+    sparse: dict[str, tuple[Record, bytes]] = {}
+    dense: dict[str, Tensor] = {}
+    for name in sorted(tensors):
+        found = records.pack(name, tensors[name], known.get(name), "F16" if dtype == "float16" else "F32", bits)
+        if found is None:
+            dense[name] = tensors[name].clone()  # safetensors refuses tensors that are parts of one another
+        else:
+            sparse[name] = found
+    index = records.write_index((record for record, _ in sparse.values()), ties)
+    return container.pack(dense, index + b"".join(section for _, section in sparse.values()))
 
 
 @overload

@@ -33,7 +33,8 @@ MOST_WEIGHTS = 2**48  # in one tensor; so that no product overflows on the way t
 MOST_INDEX = 4 * 2**20  # bytes of the unpacked index: some 50,000 tensors
 COUNT = r"\d{1,15}"
 WORDS = re.compile(
-    rf"(?P<dtype>F16|BF16|F32|F64) (?P<shape>{COUNT}(x{COUNT})+) (?P<kept>{COUNT}) (?P<form>[a-z0-9 ]+) (?P<head>{COUNT})"
+    rf"(?P<dtype>F16|BF16|F32|F64) (?P<shape>{COUNT}(x{COUNT})+) (?P<kept>{COUNT}) "
+    rf"(?P<form>[a-z0-9 ]+) (?P<head>{COUNT})"
     rf"( as ((?P<levels>[1-9]\d{{0,2}}) )?(?P<stored>F16|F32)(?(levels) (?P<codes>{COUNT})))?",
     re.ASCII,
 )
