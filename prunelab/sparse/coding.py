@@ -22,6 +22,7 @@ Ints = NDArray[np.int64]
 
 FORM = re.compile(r"(?P<live>live )?(?P<columns>columns )?(?:(?P<simple>all|bytes)|rice(?P<k>\d{1,2}))", re.ASCII)
 LONG = 255  # in a coding by bytes: this many cut connections, and the distance goes on in the next byte
+CROWDED = 0.5  # a density from which on a bit each is taken: less than 1/16 of float32 values, and far quicker
 ROUNDS = 100  # of k-means; with one dimension and a start over the range it settles long before
 
 
@@ -32,7 +33,7 @@ class Candidate(NamedTuple):
     coding: str
     data: bytes
     head: bytes
-    distances: Ints
+    mask: Bits
 
 
 def encode_mask(mask: Bits) -> tuple[str, bytes]:
@@ -43,30 +44,41 @@ def encode_mask(mask: Bits) -> tuple[str, bytes]:
         alive = np.packbits(rows).tobytes() + np.packbits(columns).tobytes()
         candidates += _candidates(mask[np.ix_(rows, columns)], "live ", alive)
     best = min(candidates, key=lambda c: len(c.data) + len(c.reading))  # its words take room in the index
-    # Matches are rare in independent masks but long in patterned ones, such as blocks. They are slow to look for.
-    matched = best.head + deflate(_to_bytes(best.distances), zlib.Z_DEFAULT_STRATEGY)
-    if len(matched) < len(best.data):
-        best = best._replace(coding="bytes", data=matched)
+    if best.mask.mean() < CROWDED:
+        # Matches are rare in independent masks but long in patterned ones, such as blocks. They are slow to look for.
+        matched = best.head + deflate(_to_bytes(_distances(best.mask)), zlib.Z_DEFAULT_STRATEGY)
+        if len(matched) < len(best.data):
+            best = best._replace(coding="bytes", data=matched)
     return best.reading + best.coding, best.data
 
 
 def _candidates(mask: Bits, reading: str, head: bytes) -> Iterator[Candidate]:
     """Codings of a mask, or of its live part, in both orders."""
     if mask.all():
-        yield Candidate(reading, "all", head, head, np.zeros(0, np.int64))
-        return
-    for order, matrix in (("", mask), ("columns ", mask.T)):
-        distances = np.diff(np.flatnonzero(matrix), prepend=-1) - 1
-        k, rice = _to_rice(distances)
-        huffman = deflate(_to_bytes(distances), zlib.Z_HUFFMAN_ONLY)
-        yield Candidate(reading + order, f"rice{k}", head + rice, head, distances)
-        yield Candidate(reading + order, "bytes", head + huffman, head, distances)
+        yield Candidate(reading, "all", head, head, mask)
+    elif mask.mean() >= CROWDED:
+        bits = mask.reshape(-1)
+        last = mask.size - int(bits[::-1].argmax())
+        yield Candidate(reading, "rice0", head + np.packbits(bits[:last]).tobytes(), head, mask)
+    else:
+        for order, matrix in (("", mask), ("columns ", mask.T)):
+            distances = _distances(matrix)
+            k, rice = _to_rice(distances)
+            huffman = deflate(_to_bytes(distances), zlib.Z_HUFFMAN_ONLY)
+            yield Candidate(reading + order, f"rice{k}", head + rice, head, matrix)
+            yield Candidate(reading + order, "bytes", head + huffman, head, matrix)
+
+
+def _distances(mask: Bits) -> Ints:
+    """How many cut connections lie before each survivor, since the one before it, row by row."""
+    distances: Ints = np.diff(np.flatnonzero(mask), prepend=-1) - 1
+    return distances
 
 
 def decode_mask(form: str, data: bytes, shape: tuple[int, int], kept: int) -> Bits:
     """The mask of ``shape`` with ``kept`` survivors that ``encode_mask`` gave. ValueError if it can't be that.
 
-    Memory: shape's product in bytes, and some 40 bytes a survivor; what ``data`` claims beyond that is refused.
+    What ``data`` claims beyond ``shape`` and ``kept`` is not unpacked.
     """
     found = FORM.fullmatch(form)
     if not found:

@@ -120,7 +120,7 @@ def _read(path: Path, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:
     if not 8 + length <= begin <= end - DIGEST <= size - DIGEST:
         raise damaged(path, f"its header has no entry {ENTRY!r} of at least {DIGEST} bytes")
     if size > limit:
-        raise PackedError(f"{path} has {size} bytes, more than the limit of {limit}. Raise limit= if memory allows it")
+        raise PackedError(f"{path} has {size:,} bytes; the limit is {limit:,}. Give limit= more if there is more")
     file.seek(0)
     blob = file.read(size)
     if len(blob) != size:

@@ -105,8 +105,7 @@ def load(
     """The tensors of a packed file, dense and by name; or ``model``, filled with them and returned.
 
     Tied tensors come back as one tensor under several names. model: must have exactly the file's names, shapes and
-    types, like load_state_dict with strict=True. limit: bytes that the dense tensors may take; None: the memory that
-    is free.
+    types, like load_state_dict with strict=True. limit: bytes of memory that unpacking may take; None: what is free.
     Raises PackedError, before memory is spent and before the model is touched, for a file that is missing, damaged,
     of something else, of a newer format, beyond the limit, or of another network.
     """
@@ -116,11 +115,12 @@ def load(
     tensors, content = container.unpack(path, limit)
     try:
         sparse, ties, sections = records.read_index(content, tensors)
-        needed = sum(t.nbytes for t in tensors.values()) + sum(record.nbytes for record in sparse)
+        dense = sum(t.nbytes for t in tensors.values()) + sum(record.nbytes for record in sparse)
+        needed = len(content) + dense + max((record.work for record in sparse), default=0)
         if needed > limit:
             raise PackedError(
-                f"{path} holds tensors of {needed} bytes when dense, more than the limit of {limit}. "
-                "Raise limit= if memory allows it"
+                f"{path} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
+                "Give limit= more if there is more"
             )
         for record, section in zip(sparse, sections, strict=True):
             tensors[record.name] = records.unpack(record, section)
@@ -161,14 +161,14 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
     ties: dict[str, str] = {}
     first: dict[Any, str] = {}
     for name, tensor in (model.state_dict() if isinstance(model, nn.Module) else model).items():
+        if not isinstance(name, str) or name in (ENTRY, "__metadata__"):
+            raise ValueError(f"a tensor of a packed file can't be called {name!r}: rename it, or put it into a module")
         if not isinstance(tensor, Tensor):
             raise TypeError(f"{name} is {type(tensor).__name__}, not a tensor: leave it out of the state dict")
         if nn.parameter.is_lazy(tensor):
             raise ValueError(f"{name} has no shape yet: run the model once before it is saved")
         if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in STORABLE:
             raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored")
-        if name == ENTRY:
-            raise ValueError(f"a tensor can't be called {ENTRY!r} in a packed file: rename it, or put it in a module")
         key = _identity(tensor)
         if tensor.numel() and key in first:
             ties[name] = first[key]
@@ -197,11 +197,9 @@ def _masks(
         if own not in tensors:
             near = difflib.get_close_matches(name, [*tensors, *ties], n=1)
             raise ValueError(f"mask {name!r} belongs to no tensor" + (f"; did you mean {near[0]!r}?" if near else ""))
-        if mask.dtype != torch.bool or mask.shape != tensors[own].shape:
-            raise ValueError(
-                f"mask {name} is {mask.dtype} of shape {tuple(mask.shape)}; "
-                f"needed: torch.bool of shape {tuple(tensors[own].shape)}"
-            )
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != tensors[own].shape:
+            given = f"{mask.dtype} of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
+            raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[own].shape)}")
         found[own] = mask.detach().cpu()
     return found
 

@@ -70,6 +70,11 @@ class Record:
         return math.prod(self.shape) * WIDTHS[self.dtype]
 
     @property
+    def work(self) -> int:
+        """Bytes at most that unpacking takes meanwhile: the mask, places as int64 and what leads to them, values."""
+        return 2 * math.prod(self.shape) + 64 * self.kept
+
+    @property
     def length(self) -> int:
         """Bytes of the section."""
         return self.head + (self.levels or self.kept) * WIDTHS[self.stored or self.dtype] + self.codes
@@ -163,7 +168,7 @@ def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int 
     if len(head) + values.nbytes >= tensor.nbytes:
         return None
     record = Record(name, NAMES[tensor.dtype], tuple(tensor.shape), len(values), form, len(head))
-    if tensor.dtype != torch.float32 or (stored == "F32" and bits is None):
+    if tensor.dtype != torch.float32 or len(values) == 0 or (stored == "F32" and bits is None):
         return record, head + values.tobytes()
     numbers = values.view(np.float32)
     if bits is None:
