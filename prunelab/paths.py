@@ -45,15 +45,19 @@ def alone(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return x
 
 
-def join(_: Any, *args: Any, **kwargs: Any) -> Any:
+def ones(x: Any) -> Tensor:
+    """One where ``x`` is positive, forward and backward."""
+    return Binary.apply(x)  # type: ignore[no-untyped-call, no-any-return]
+
+
+def join(_: Any, *args: Any, **kwargs: Any) -> Tensor:
     """Each number from those at the same place in several tensors."""
-    return Binary.apply(sum(arg for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)))
+    return ones(sum(arg for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)))
 
 
 def mix(x: Tensor, dims: Iterable[int]) -> Tensor:
     """Each number from all along ``dims``."""
-    mixed: Tensor = Binary.apply(x.mean(tuple(dims), keepdim=True).expand_as(x))
-    return mixed
+    return ones(x.mean(tuple(dims), keepdim=True).expand_as(x))
 
 
 def softmax(_: Any, x: Tensor, dim: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
@@ -123,6 +127,10 @@ def embedding(module: Any, x: Tensor) -> Tensor:
     return x.unsqueeze(-1).expand(*x.shape, module.embedding_dim)
 
 
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
 def _with(rule: Rule, *options: str) -> Rule:
     """A function's rule for the module that holds the function's options as attributes."""
     return lambda module, x: rule(module, x, *(getattr(module, option) for option in options))
@@ -134,16 +142,17 @@ _ADAPTIVE = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_a
 _POOLS: dict[str, Rule] = {f"max_pool{n}d": partial(max_pool, average) for n, average in _AVERAGES.items()}
 _POOLS |= {f"adaptive_max_pool{n}d": partial(adaptive_max_pool, average) for n, average in _ADAPTIVE.items()}
 
-_ALONE = """abs absolute alpha_dropout batch_norm celu clamp clamp_max clamp_min clip clone contiguous cos cpu cuda detach
-    double dropout dropout1d dropout2d dropout3d elu erf exp expm1 feature_alpha_dropout feature_dropout float gelu half
-    hardshrink hardsigmoid hardswish hardtanh int leaky_relu log log1p logit logsigmoid long mish neg positive pow prelu
-    reciprocal relu relu6 rrelu rsqrt selu sigmoid sign silu sin softplus softshrink softsign sqrt square tanh tanhshrink
-    threshold to type type_as relu_ sigmoid_ tanh_ clamp_ elu_ leaky_relu_ hardtanh_ dropout_""".split()
-_JOIN = "add div divide iadd imul isub itruediv maximum minimum mul multiply sub subtract true_divide truediv".split()
-_AS_IS = """adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat channel_shuffle
-    chunk concat concatenate dim expand expand_as flatten flip getitem mean moveaxis movedim narrow numel permute
-    pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll select size split squeeze stack sum
-    swapaxes swapdims t tensor_split transpose unbind unflatten unsqueeze upsample view view_as""".split()
+_ALONE = _words("""abs absolute alpha_dropout batch_norm celu clamp clamp_ clamp_max clamp_min clip clone contiguous cos
+    cpu cuda detach double dropout dropout1d dropout2d dropout3d dropout_ elu elu_ erf exp expm1 feature_alpha_dropout
+    feature_dropout float gelu half hardshrink hardsigmoid hardswish hardtanh hardtanh_ int leaky_relu leaky_relu_ log
+    log1p logit logsigmoid long mish neg positive pow prelu reciprocal relu relu6 relu_ rrelu rsqrt selu sigmoid
+    sigmoid_ sign silu sin softplus softshrink softsign sqrt square tanh tanh_ tanhshrink threshold to type type_as""")
+_JOIN = _words("""add div divide iadd imul isub itruediv maximum minimum mul multiply sub subtract true_divide
+    truediv""")
+_AS_IS = _words("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat
+    channel_shuffle chunk concat concatenate dim expand expand_as flatten flip getitem mean moveaxis movedim narrow
+    numel permute pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll select size split
+    squeeze stack sum swapaxes swapdims t tensor_split transpose unbind unflatten unsqueeze view view_as""")
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_ALONE, alone),
     **dict.fromkeys(_JOIN, join),
@@ -169,13 +178,13 @@ FUNCTIONS: dict[Any, Rule] = {
 }
 FUNCTIONS[getattr] = as_is  # x.shape, x.T
 
-_ALONE_MODULES = """AlphaDropout BatchNorm1d BatchNorm2d BatchNorm3d CELU Dropout Dropout1d Dropout2d Dropout3d ELU
-    FeatureAlphaDropout GELU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU LogSigmoid Mish PReLU RReLU ReLU
-    ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign SyncBatchNorm Tanh Tanhshrink Threshold""".split()
-_AS_IS_MODULES = """AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AvgPool1d AvgPool2d AvgPool3d ChannelShuffle
-    CircularPad1d CircularPad2d CircularPad3d Flatten PixelShuffle PixelUnshuffle ReflectionPad1d ReflectionPad2d
-    ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d Unflatten ZeroPad1d ZeroPad2d ZeroPad3d
-    UpsamplingNearest2d UpsamplingBilinear2d""".split()
+_ALONE_MODULES = _words("""AlphaDropout BatchNorm1d BatchNorm2d BatchNorm3d CELU Dropout Dropout1d Dropout2d Dropout3d
+    ELU FeatureAlphaDropout GELU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU LogSigmoid Mish PReLU
+    RReLU ReLU ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign SyncBatchNorm Tanh Tanhshrink Threshold""")
+_AS_IS_MODULES = _words("""AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AvgPool1d AvgPool2d AvgPool3d
+    ChannelShuffle CircularPad1d CircularPad2d CircularPad3d Flatten PixelShuffle PixelUnshuffle ReflectionPad1d
+    ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d ReplicationPad3d Unflatten ZeroPad1d ZeroPad2d
+    ZeroPad3d UpsamplingNearest2d UpsamplingBilinear2d""")
 _POOL_OPTIONS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 
 MODULES: dict[type[nn.Module], Rule] = {

@@ -1,9 +1,9 @@
 """Wiring: which connections of a masked network lie on some path from its input to its output.
 
 The model's graph (torch.fx) is run once forward and once backward over zeros and ones: every layer with its mask in
-place of its weights and without bias, everything else with what it does to paths (``paths``). Forward a one says "a path
-from the input ends here", backward "a path to the output begins here". A connection is effective where its mask keeps
-it and its gradient is positive: exact for every graph whose operations are known.
+place of its weights and without bias, everything else with what it does to paths (``paths``). Forward a one says "a
+path from the input ends here", backward "a path to the output begins here". A connection is effective where its mask
+keeps it and its gradient is positive: exact for every graph whose operations are known.
 """
 
 from __future__ import annotations
@@ -93,8 +93,9 @@ class _Weight(NamedTuple):
     def neurons(self, effective: Tensor) -> Tensor:
         """Whether anything effective ends in each neuron."""
         if self.groups is None:
-            return effective.flatten(1).any(1)
-        return effective.unflatten(0, (self.groups, -1)).flatten(3).any(3).any(1).flatten()
+            return effective.flatten(1).any(dim=1)
+        parts = effective.reshape(self.groups, -1, effective.shape[1], effective[0, 0].numel())
+        return parts.any(dim=3).any(dim=1).flatten()
 
 
 class _Call(NamedTuple):
@@ -217,10 +218,14 @@ def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> fx.GraphModule:
         bare = copy.deepcopy(model, memo).eval()
         left = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
         defaults = {p.name: p.default for p in left if p.default is not p.empty}
-        return fx.symbolic_trace(bare, concrete_args=defaults or None)
+        graph = fx.symbolic_trace(bare, concrete_args=defaults or None)
     except Exception as error:  # tracing runs the model's own code: anything can come out of it
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
+    for module in graph.modules():
+        if isinstance(module, nn.Linear | _ConvNd):
+            module.register_parameter("bias", None)  # a bias is no path
+    return graph
 
 
 def _gradients(total: Tensor, wanted: list[Tensor]) -> Iterable[Tensor]:
@@ -269,10 +274,7 @@ class _Flow(fx.Interpreter):
         name = self._names.get(f"{target}.weight") if isinstance(module, nn.Linear | _ConvNd) else None
         if name is None:
             return self._ruled(paths.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
-        held = {"weight": self._factors[name]}
-        if module.bias is not None:
-            held["bias"] = torch.zeros(module.bias.shape, device=self._device)
-        y = torch.func.functional_call(module, held, args, kwargs)
+        y = torch.func.functional_call(module, {"weight": self._factors[name]}, args, kwargs)
         return self._layer(name, args[0], y, module.weight.dim() - 2)
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
@@ -295,13 +297,13 @@ class _Flow(fx.Interpreter):
         name = next((constant.name for constant in held if constant.name), None)
         if name and rule is not paths.as_is:
             raise self._unknown(f"{what} of the weights {name}")
-        result = function(*map_aggregate(args, _opened), **map_aggregate(kwargs, _opened))  # type: ignore[arg-type]
+        result = function(*map_aggregate(args, _opened), **map_aggregate(kwargs, _opened))
         return _Constant(result, name) if isinstance(result, Tensor) else result
 
     def _ruled(self, rule: paths.Rule | None, operation: Any, what: str, args: Any, kwargs: Any) -> Any:
         if rule is None:
             raise self._unknown(what)
-        args, kwargs = map_aggregate(args, self._entered), dict(map_aggregate(kwargs, self._entered))  # type: ignore
+        args, kwargs = map_aggregate(args, self._entered), dict(map_aggregate(kwargs, self._entered))
         if "input" in kwargs:
             args = (kwargs.pop("input"), *args)
         try:
@@ -309,8 +311,8 @@ class _Flow(fx.Interpreter):
         except paths.UnknownPath as unknown:
             raise self._unknown(f"{what} {unknown}") from unknown
 
-    def _layer(self, name: str | None, x: Tensor, y: Tensor, spatial: int) -> Any:
-        y = paths.Binary.apply(y)
+    def _layer(self, name: str | None, x: Tensor, y: Tensor, spatial: int) -> Tensor:
+        y = paths.ones(y)
         if name is not None:
             self.calls.append(_Call(name, x, y, spatial))
         return y
@@ -327,8 +329,7 @@ class _Flow(fx.Interpreter):
 
     def _unknown(self, what: str) -> WiringError:
         node = self._node
-        stack = list(node.meta.get("nn_module_stack") or ()) if node is not None else []
-        place = f"{node} in {stack[-1]}" if stack and stack[-1] else str(node)
+        place = str(node.target) if node is not None and node.op == "call_module" else f"step {node} of the graph"
         return WiringError(f"{NOT_AVAILABLE}: how paths run through {what} ({place}) is not known")
 
 
