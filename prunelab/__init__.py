@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prunelab import sparse as sparse
     from prunelab import views as views
     from prunelab.data import Data as Data
     from prunelab.dropout import adjust_dropout as adjust_dropout
@@ -30,7 +31,7 @@ _HOMES = {
     "Snapshot": "snapshot",
     "adjust_dropout": "dropout",
 }
-_MODULES = ("views",)
+_MODULES = ("sparse", "views")
 
 __all__ = [
     "Data",
@@ -41,6 +42,7 @@ __all__ = [
     "Session",
     "Snapshot",
     "adjust_dropout",
+    "sparse",
     "views",
 ]
 

@@ -7,6 +7,8 @@ import io
 from dataclasses import asdict, dataclass
 from typing import Any
 
+SAME = 1.05  # times that are closer to each other than this are called the same
+
 NETWORKS = {
     "dense": "the network as it is, zeros multiplied like any number",
     "sparse": "every layer as torch's CSR",
@@ -72,25 +74,37 @@ class Measurement:
             raise KeyError(f"{format!r} is no format here; there are {', '.join(table)}")
         return table[format]
 
-    def seconds(self, network: str, batch: int, threads: int | None = None) -> float | None:
-        """Median time of one batch; None if it was not measured. threads: the most that were measured, unless given."""
+    @property
+    def batches(self) -> list[int]:
+        """Batch sizes that were timed, smallest first."""
+        return sorted({x.batch for x in self.latencies})
+
+    def latency(self, network: str, batch: int, threads: int | None = None) -> Latency | None:
+        """What was measured of a network; None if nothing was. threads: the most there were, unless given."""
         wanted = max((x.threads for x in self.latencies), default=0) if threads is None else threads
         for x in self.latencies:
             if (x.network, x.batch, x.threads) == (network, batch, wanted):
-                return x.median
+                return x
         return None
 
-    def speedup(self, batch: int, threads: int | None = None) -> tuple[str, float] | None:
-        """The fastest network for a batch size and how many times faster than dense it is (1 or less: none is)."""
-        dense = self.seconds("dense", batch, threads)
-        if dense is None:
+    def speedup(self, network: str, batch: int, threads: int | None = None) -> float | None:
+        """How many times faster than dense a network is (below 1: slower); None if either was not measured.
+
+        1.0 when the two can't be told apart: less than SAME between the medians, or quartiles that overlap.
+        """
+        dense, own = self.latency("dense", batch, threads), self.latency(network, batch, threads)
+        if dense is None or own is None:
             return None
-        others = {name: self.seconds(name, batch, threads) for name in NETWORKS if name != "dense"}
-        times = {name: seconds for name, seconds in others.items() if seconds is not None}
-        if not times:
-            return None
-        best = min(times, key=lambda name: times[name])
-        return best, dense / times[best]
+        ratio = dense.median / own.median
+        apart = own.high < dense.low or own.low > dense.high
+        return ratio if apart and max(ratio, 1 / ratio) >= SAME else 1.0
+
+    def fastest(self, batch: int, threads: int | None = None) -> tuple[str, float]:
+        """The fastest network for a batch size and its speedup; ("dense", 1.0) where none is clearly faster."""
+        found = {name: self.speedup(name, batch, threads) for name in NETWORKS}
+        known = {name: speedup for name, speedup in found.items() if speedup is not None}
+        best = max(known, key=lambda name: known[name], default="dense")
+        return (best, known[best]) if known.get(best, 1.0) > 1.0 else ("dense", 1.0)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a figure: what, name, batch, threads, value, low, high, unit. Bytes first, then seconds."""

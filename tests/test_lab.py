@@ -16,7 +16,9 @@ import prunelab as pl
 from prunelab import storage
 from prunelab.lab import words
 from prunelab.lab.bridge import INTERVAL, Bridge
-from prunelab.lab.runner import Command, Report, Runner
+from prunelab.lab.opening import Opener
+from prunelab.lab.report import Command, Report
+from prunelab.lab.runner import Runner
 
 QUICK = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=2, rounds=2)
 LONG = pl.Recipe(model="mlp-small", epochs=10000)
@@ -24,7 +26,7 @@ LONG = pl.Recipe(model="mlp-small", epochs=10000)
 
 @pytest.fixture
 def lab():
-    lab = pl.Lab(QUICK)
+    lab = pl.Lab(QUICK, measure=False)
     assert lab.wait(60)
     yield lab
     lab.stop()
@@ -144,7 +146,7 @@ def test_a_disabled_button_says_why(lab):
 
 
 def test_the_mask_of_another_layer_can_be_chosen(lab):
-    lab.layer.value = "fc2.weight"
+    lab.panels["mask"].layer.value = "fc2.weight"
     lab.wait(5)
     assert lab.panels["mask"].plot.figure["layout"]["title"]["text"].startswith("fc2")
 
@@ -270,7 +272,103 @@ def test_a_saved_session_is_opened_where_it_was_left_and_a_damaged_one_is_told(t
     broken = pl.Lab(QUICK, directory=tmp_path)
     broken.wait(30)
     assert "damaged" in broken.status.trouble and broken.report.state == "failed"
+    press(broken, "train")
+    assert broken.report.snapshot.phase == "trained", "a damaged session is told, and a new one can be trained"
+    assert (tmp_path / storage.INDEX).read_text() == "{" and str(broken.session.directory) in broken.status.trouble
+    assert pl.Session.load(broken.session.directory).phase == "trained"
     broken.stop()
+
+
+def test_a_saved_session_brings_its_own_recipe_and_is_never_overwritten_by_another(tmp_path):
+    saved = pl.Recipe(model="mlp-small", seed=4, epochs=2, retrain_epochs=1, rounds=6, rule="density", density=0.2)
+    session = pl.Session(saved, directory=tmp_path)
+    for snapshot in session:
+        if snapshot.phase == "retrained":
+            break
+    lab = pl.Lab(QUICK, directory=tmp_path, measure=False)
+    lab.wait(30)
+    assert lab.recipe == saved and lab.report.snapshot.round == 1
+    assert lab.buttons["train"].description == "Train"
+    press(lab, "run")
+    assert lab.session.recipe == saved and lab.report.snapshot.round == 6
+    press(lab, "train")
+    assert lab.session.directory != tmp_path and str(lab.session.directory) in lab.status.trouble
+    lab.stop()
+    assert pl.Session.load(tmp_path).round == 6
+
+
+def test_one_lab_at_a_time_has_a_folder(tmp_path, monkeypatch):
+    first = pl.Lab(QUICK, directory=tmp_path, measure=False)
+    first.wait(30)
+    monkeypatch.setattr("prunelab.claim.claim.__kwdefaults__", {"patience": 0.0})
+    second = pl.Lab(QUICK, directory=tmp_path, measure=False)
+    second.wait(30)
+    assert "is in use by another lab" in second.status.trouble and second.report.state == "failed"
+    press(first, "prune")
+    first.close()
+    press(second, "train")
+    assert second.session.directory != tmp_path, "what the first one saved stays"
+    second.stop()
+    assert pl.Session.load(tmp_path).phase == "pruned"
+
+
+def test_a_link_to_own_data_or_a_monstrous_number_is_told(lab):
+    for link, said in (("data=own", "whose own?"), ("model=own", "whose own?"), ("seed=" + "9" * 400, "seed")):
+        before = lab.recipe
+        lab.follow(link)
+        assert said in lab.status.trouble and lab.recipe == before
+    usable(lab)
+
+
+def test_a_quality_for_a_layer_that_is_not_there_is_left_out_and_told(lab):
+    lab.follow("model=mlp-small&epochs=3&retrain_epochs=2&rounds=2&quality.fc9=1&quality.fc1=0.4")
+    lab.wait(60)
+    assert "fc9" in lab.status.trouble and lab.session.recipe.layer_quality == (("fc1", 0.4),)
+    press(lab, "prune")
+    press(lab, "train")
+    assert lab.report.snapshot.phase == "trained"
+
+
+def test_a_model_that_fails_wherever_it_is_looked_at_is_told_and_the_runner_lives(lab, monkeypatch):
+    def broken(*_, **__):
+        raise ArithmeticError("no histogram of this")
+
+    monkeypatch.setattr("prunelab.network.histograms", broken)
+    press(lab, "prune")
+    assert "no histogram of this" in lab.status.trouble and "cannot be shown either" in lab.status.trouble
+    monkeypatch.undo()
+    usable(lab)
+
+
+def test_a_picture_that_cannot_be_made_says_so_in_its_place_and_the_others_go_on(lab, monkeypatch):
+    monkeypatch.setattr("prunelab.views.pixels", lambda snapshot: 1 / 0)
+    press(lab, "prune")
+    assert "division by zero" in lab.panels["pixels"].plot.trouble and lab.status.trouble == ""
+    assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"].startswith("pruned")
+    monkeypatch.undo()
+    press(lab, "reset")
+    assert lab.panels["pixels"].plot.trouble == ""
+
+
+def test_waiting_ends_when_the_lab_has_ended(lab):
+    lab.stop()
+    lab.buttons["prune"].click()
+    assert lab.wait(5)
+
+
+def test_a_run_that_has_ended_is_measured_and_a_change_makes_the_figures_go():
+    lab = pl.Lab(QUICK)
+    lab.wait(60)
+    assert lab.report.measurement is None and "Nothing measured" in lab.panels["size"].plot.summary
+    press(lab, "run")
+    found = lab.report.measurement
+    assert found.progress == 1.0 and found.kept == lab.report.snapshot.kept
+    assert "smaller" in lab.panels["size"].plot.summary and "batch 64" in lab.panels["speed"].plot.summary
+    press(lab, "reset")
+    assert lab.report.measurement is None
+    press(lab, "measure")
+    assert lab.report.measurement.kept == lab.report.measurement.total
+    lab.stop()
 
 
 def test_markup_in_a_message_travels_as_plain_text(lab):
@@ -281,15 +379,18 @@ def test_markup_in_a_message_travels_as_plain_text(lab):
 # Bridge and runner by themselves
 
 
-def test_without_a_loop_updates_run_at_once():
-    seen = []
-    Bridge().post("a", lambda: seen.append(1))
+def test_without_a_loop_updates_run_at_once_and_what_they_raise_is_told():
+    seen, told = [], []
+    bridge = Bridge(told.append)
+    bridge.post("a", lambda: seen.append(1))
     assert seen == [1]
+    bridge.post("a", lambda: 1 / 0)
+    assert [type(error) for error in told] == [ZeroDivisionError]
 
 
 def test_on_a_loop_updates_run_on_its_thread_the_latest_wins_and_at_most_ten_a_second():
     async def scene():
-        bridge, seen, loop = Bridge(), [], asyncio.get_running_loop()
+        bridge, seen, loop = Bridge(print), [], asyncio.get_running_loop()
 
         def work():
             for i in range(200):
@@ -309,7 +410,7 @@ def test_on_a_loop_updates_run_on_its_thread_the_latest_wins_and_at_most_ten_a_s
 
 def test_lanes_do_not_wait_for_each_other():
     async def scene():
-        bridge, seen = Bridge(), []
+        bridge, seen = Bridge(print), []
         for lane in ("run", "slider"):
             bridge.post(lane, lambda lane=lane: seen.append(lane))
         await asyncio.sleep(0)
@@ -327,14 +428,18 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
             asked.append(quality)
             return super().preview(quality, samples=samples)
 
-    runner = Runner(QUICK, lambda recipe: Spy(recipe), lambda report: None)
+    class Source(Opener):
+        def new(self, recipe):
+            return Spy(recipe)
+
+    runner = Runner(QUICK, Source(None, None, None), lambda report: None)
     runner.submit(Command("train", QUICK))
     for i in range(50):
         runner.submit(Command("preview", QUICK, quality=i / 50))
     runner.start()
     assert runner.wait(60)
     assert asked[-1] == 49 / 50 and len(asked) < 10
-    runner.submit(Command("stop"))
+    runner.end()
 
 
 def test_words_for_every_state():

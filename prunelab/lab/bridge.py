@@ -19,9 +19,10 @@ Update = Callable[[], None]
 
 
 class Bridge:
-    """Carries updates from any thread to the widgets' thread."""
+    """Carries updates from any thread to the widgets' thread. complain: told what an update raised."""
 
-    def __init__(self) -> None:
+    def __init__(self, complain: Callable[[Exception], None]) -> None:
+        self._complain = complain
         try:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -35,7 +36,7 @@ class Bridge:
         """Run ``update`` soon; instead of an update of the same lane that still waits."""
         if self._loop is None or self._loop.is_closed():
             with self._lock:
-                update()
+                self._do(update)
             return
         with self._lock:
             scheduled = lane in self._waiting
@@ -61,5 +62,11 @@ class Bridge:
         with self._lock:
             update = self._waiting.pop(lane, None)
         if update is not None:
-            update()
+            self._do(update)
             self._last[lane] = time.monotonic()
+
+    def _do(self, update: Update) -> None:
+        try:
+            update()
+        except Exception as error:  # a loop would log it where nobody looks, a script's runner would end
+            self._complain(error)

@@ -145,9 +145,8 @@ function render({ model, el }) {
     words.textContent = summary;
   }
 
-  function complain(error) {
-    console.warn("[prunelab] plot not drawn", error);
-    trouble.textContent = `This plot could not be drawn: ${error?.message || error}`;
+  function complain(text) {
+    trouble.textContent = text;
     trouble.hidden = false;
     root.dataset.state = "error";
   }
@@ -156,6 +155,7 @@ function render({ model, el }) {
     plotly ??= await loadLibrary(model);
     if (gone) return;
     const figure = checked(model.get("figure"));
+    if (model.get("trouble")) return complain(model.get("trouble")); // the kernel could not make a picture
     canvas.style.height = figure.layout.height > 0 ? `${figure.layout.height}px` : "";
     if (spoilt) plotly.purge(canvas);
     spoilt = true;
@@ -186,7 +186,8 @@ function render({ model, el }) {
       try {
         await draw();
       } catch (error) {
-        if (!gone) complain(error);
+        console.warn("[prunelab] plot not drawn", error);
+        if (!gone) complain(`This plot could not be drawn: ${error?.message || error}`);
       }
     }
     drawing = false;
@@ -203,6 +204,7 @@ function render({ model, el }) {
   model.on("change:name", describe);
   model.on("change:summary", describe);
   model.on("change:figure", paint);
+  model.on("change:trouble", paint);
   sizes.observe(canvas);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name"] });
   scheme?.addEventListener("change", paint);
@@ -213,6 +215,7 @@ function render({ model, el }) {
     model.off("change:name", describe);
     model.off("change:summary", describe);
     model.off("change:figure", paint);
+    model.off("change:trouble", paint);
     sizes.disconnect();
     theme.disconnect();
     scheme?.removeEventListener("change", paint);

@@ -72,6 +72,7 @@ class Plot(anywidget.AnyWidget):
     figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))
     name = traitlets.Unicode(help="the element's data-plot").tag(sync=True)
     summary = traitlets.Unicode(help="the picture in words, for those who do not see it").tag(sync=True)
+    trouble = traitlets.Unicode(help="why there is no picture; empty when there is one").tag(sync=True)
     library = traitlets.Instance(PlotlyLibrary, help="where plotly.js comes from").tag(
         sync=True, **ipywidgets.widget_serialization
     )

@@ -4,12 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunelab.lab.runner import BUSY, Report
+from prunelab.lab.report import BUSY, Report
+from prunelab.measurement import Measurement
 from prunelab.recipe import Recipe
 from prunelab.snapshot import Snapshot
-from prunelab.views.base import count, percent
+from prunelab.views.base import count, kilobytes, percent
 
-BUTTONS = ("train", "prune", "retrain", "run", "pause", "reset")
+CARDS = ("accuracy", "connections", "compression", "file", "speed", "zeros still zero")
+BATCH = 64  # the batch size that the speed card speaks of
+
+TIPS = {
+    "train": "Train a dense network from the start, by the settings above",
+    "prune": "Cut what lies below quality x deviation, now",
+    "retrain": "Train the survivors",
+    "run": "Train if needed, then prune and retrain round after round",
+    "pause": "Hold the run after this batch, or go on",
+    "reset": "Back to the dense trained network",
+    "measure": "Measure bytes and latency of the network as it is now",
+}
+BUTTONS = tuple(TIPS)
+
+
+def label(button: str, report: Report) -> str:
+    """What stands on a button."""
+    if button == "pause" and report.state == "paused":
+        return "Resume"
+    return {"run": "Run all"}.get(button, button.capitalize())
 
 
 def title(recipe: Recipe) -> str:
@@ -34,25 +54,39 @@ def cards(report: Report) -> list[dict[str, str]]:
     """The numbers on top: name, value, and a second line."""
     now, preview = report.snapshot, report.preview
     if now is None:
-        return [
-            {"name": name, "value": "–", "more": ""} for name in ("accuracy", "connections", "compression", "zeros")
-        ]
+        return [{"name": name, "value": "–", "more": ""} for name in CARDS]
     dense = "" if now.dense_accuracy is None else f"dense {percent(now.dense_accuracy)}"
-    accuracy = {"name": "accuracy", "value": percent(now.test_accuracy or 0), "more": dense}
-    connections = {
-        "name": "connections",
-        "value": percent(now.density),
-        "more": f"{count(now.kept)} of {count(now.total)}",
-    }
-    compression = {"name": "compression", "value": f"{now.compression:.1f}x", "more": "fewer connections"}
+    accuracy = _card("accuracy", percent(now.test_accuracy or 0), dense)
+    connections = _card("connections", percent(now.density), f"{count(now.kept)} of {count(now.total)}")
+    compression = _card("compression", f"{now.compression:.1f}x", "fewer connections")
     if preview is not None:
         about = "" if preview.exact else "about "
         accuracy["more"] = f"{about}{percent(preview.test_accuracy or 0)} if cut now"
         connections["more"] = f"{percent(preview.density)} if cut now"
         compression["more"] = f"{preview.compression:.1f}x if cut now"
     holds = "yes" if now.zeros_hold else "NO"
-    zeros = {"name": "zeros still zero", "value": holds, "more": f"{count(now.total - now.kept)} cut"}
-    return [accuracy, connections, compression, zeros]
+    zeros = _card("zeros still zero", holds, f"{count(now.total - now.kept)} cut")
+    return [accuracy, connections, compression, *_measured(report.measurement), zeros]
+
+
+def _measured(found: Measurement | None) -> list[dict[str, str]]:
+    """File and speed: what pruning bought, or that it bought nothing."""
+    file, speed = _card("file", "–", "not measured yet"), _card("speed", "–", "not measured yet")
+    if found is None:
+        return [file, speed]
+    packed, dense = found.bytes("packed"), found.bytes("dense")
+    file |= {"value": kilobytes(packed), "more": f"{dense / packed:.1f}x smaller than dense"}
+    if BATCH in found.batches:
+        name, speedup = found.fastest(BATCH)
+        if speedup > 1:
+            speed |= {"value": f"{speedup:.1f}x", "more": f"{name}, batch {BATCH}"}
+        else:
+            speed |= {"value": "no gain", "more": f"dense is fastest at batch {BATCH}"}
+    return [file, speed]
+
+
+def _card(name: str, value: str, more: str) -> dict[str, str]:
+    return {"name": name, "value": value, "more": more}
 
 
 def step_of(report: Report) -> str:
@@ -68,11 +102,11 @@ def reasons(report: Report) -> dict[str, str]:
     phase, busy = _phase(report.snapshot), report.state in BUSY
     if busy:
         wait = "Pause the run first" if report.state != "starting" else "The lab is starting"
-        no = dict.fromkeys(("train", "prune", "retrain", "run"), wait)
+        no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
         return no | ({"pause": "Nothing to pause yet", "reset": wait} if report.state == "starting" else {})
-    no = {} if report.state == "paused" else {"pause": "Nothing is running"}
+    no = {} if report.state in ("paused", "measuring") else {"pause": "Nothing is running"}
     if report.snapshot is None:
-        return no | dict.fromkeys(("prune", "retrain", "reset"), "There is no network yet: train one")
+        return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")
     if phase == "new":
         no["prune"] = "Train first: random weights say nothing about what matters"
     if phase in ("new", "training", "trained"):

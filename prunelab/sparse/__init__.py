@@ -3,6 +3,20 @@
 Imported at once, not lazily as in ``prunelab``: a function named as its module must be bound after that module.
 """
 
+from prunelab.sparse.compact import CompactError, compact
+from prunelab.sparse.convert import ConvertError, convert
 from prunelab.sparse.files import PackedError, bound, load, save
+from prunelab.sparse.measure import MeasureError, measure
 
-__all__ = ["PackedError", "bound", "load", "save"]
+__all__ = [
+    "CompactError",
+    "ConvertError",
+    "MeasureError",
+    "PackedError",
+    "bound",
+    "compact",
+    "convert",
+    "load",
+    "measure",
+    "save",
+]

@@ -8,7 +8,6 @@ from prunelab.views.base import View, axis, empty, figure
 from prunelab.views.size import MISSING
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
-SAME = 1.05  # what is closer to dense than this is called the same: that is how well clocks agree here
 
 
 def speed(measurement: Measurement | None) -> View:
@@ -16,18 +15,20 @@ def speed(measurement: Measurement | None) -> View:
     if measurement is None or not measurement.latencies:
         return empty(MISSING)
     threads = max(x.threads for x in measurement.latencies)
-    batches = sorted({x.batch for x in measurement.latencies})
+    batches = measurement.batches
     names = [name for name in NETWORKS if any(x.network == name for x in measurement.latencies)]
     data = []
     longest = 1.0
     for name in names:
         shares, texts, hovers = [], [], []
         for batch in batches:
-            dense, own = measurement.seconds("dense", batch, threads), measurement.seconds(name, batch, threads)
-            assert dense is not None and own is not None
-            shares.append(round(own / dense, 4))
-            texts.append(duration(own) + ("" if name == "dense" else f" · {verdict(dense / own)}"))
-            hovers.append(f"{name}, batch {batch}: {duration(own)}, {NETWORKS[name]}")
+            dense, own = measurement.latency("dense", batch), measurement.latency(name, batch)
+            speedup = measurement.speedup(name, batch)
+            assert dense is not None and own is not None and speedup is not None
+            shares.append(round(own.median / dense.median, 4))
+            texts.append(duration(own.median) + ("" if name == "dense" else f" · {verdict(speedup)}"))
+            span = f"{duration(own.low)} to {duration(own.high)}"
+            hovers.append(f"{name}, batch {batch}: {duration(own.median)} ({span}), {NETWORKS[name]}")
         longest = max(longest, *shares)
         data.append({
             "type": "bar", "orientation": "h", "name": name, "x": shares, "y": [f"batch {b}" for b in batches],
@@ -37,21 +38,21 @@ def speed(measurement: Measurement | None) -> View:
     line = {"color": palette.DENSE, "width": 2, "dash": "dash"}
     top = min(longest, 4.0)
     return figure(
-        data, _title(measurement, batches), barmode="group", showlegend=True,
+        data, _title(measurement), barmode="group", showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         shapes=[{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
         xaxis=axis("time, dense = 1 (shorter is faster)", range=[0, top * 1.02]),
         yaxis=axis("", type="category", showgrid=False, autorange="reversed"),
         margin={"l": 64, "r": 12, "t": 64, "b": 40},
-        meta={"summary": _spoken(measurement, batches, names) + f" {measurement.machine}, {threads} threads."},
+        meta={"summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."},
     )  # fmt: skip
 
 
 def verdict(speedup: float) -> str:
-    """A ratio of times in words: how many times faster or slower than dense, or the same."""
-    if speedup >= SAME:
+    """A speedup in words: how many times faster or slower than dense, or the same."""
+    if speedup > 1:
         return f"{speedup:.1f}x faster"
-    return f"{1 / speedup:.1f}x slower" if speedup <= 1 / SAME else "same as dense"
+    return f"{1 / speedup:.1f}x slower" if speedup < 1 else "same as dense"
 
 
 def duration(seconds: float) -> str:
@@ -59,20 +60,20 @@ def duration(seconds: float) -> str:
     return f"{1e6 * seconds:,.0f} µs" if seconds < 1e-3 else f"{1e3 * seconds:,.1f} ms"
 
 
-def _title(measurement: Measurement, batches: list[int]) -> str:
-    best = [(found[1], found[0], batch) for batch in batches if (found := measurement.speedup(batch))]
-    faster = [entry for entry in best if entry[0] >= SAME]
-    if not faster:
-        return "Not faster anywhere: dense is the best network at every batch size"
-    speedup, name, batch = max(faster)
-    title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {batch}"
-    lost = [str(b) for s, _, b in best if s < SAME]
+def _title(measurement: Measurement) -> str:
+    best = {batch: measurement.fastest(batch) for batch in measurement.batches}
+    name, speedup = max(best.values(), key=lambda found: found[1])
+    if speedup == 1.0:
+        return "Not faster anywhere: no network beats dense at any batch size"
+    at = next(batch for batch, found in best.items() if found == (name, speedup))
+    title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {at}"
+    lost = [str(batch) for batch, (_, ratio) in best.items() if ratio == 1.0]
     return title + (f"; no gain at batch {', '.join(lost)}" if lost else "")
 
 
-def _spoken(measurement: Measurement, batches: list[int], names: list[str]) -> str:
+def _spoken(measurement: Measurement, names: list[str]) -> str:
     parts = []
-    for batch in batches:
-        times = [(name, measurement.seconds(name, batch)) for name in names]
-        parts.append(f"batch {batch}: " + ", ".join(f"{name} {duration(t)}" for name, t in times if t is not None))
+    for batch in measurement.batches:
+        times = [(name, measurement.latency(name, batch)) for name in names]
+        parts.append(f"batch {batch}: " + ", ".join(f"{name} {duration(t.median)}" for name, t in times if t))
     return "; ".join(parts) + "."

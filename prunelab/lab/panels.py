@@ -1,0 +1,94 @@
+"""Panels: one picture each, as a widget of its own. What a panel shows follows from the report alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as w
+
+from prunelab import views
+from prunelab.lab.plots import Plot
+from prunelab.lab.report import Report
+from prunelab.masks import layer_of
+from prunelab.snapshot import Snapshot
+from prunelab.views.base import View
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name."""
+
+    name: str
+    draw: Callable[[Report, str | None], View]
+    by_layer: bool = False
+
+
+def shown(report: Report) -> Snapshot:
+    """The moment that the pictures show: what would be, or what is."""
+    snapshot = report.preview or report.snapshot
+    assert snapshot is not None, "drawn before there was anything to show"
+    return snapshot
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("weights", lambda r, _: views.weights(shown(r))),
+    Kind("accuracy", lambda r, _: views.accuracy(r.history or [shown(r)], r.preview)),
+    Kind("connections", lambda r, _: views.connections(shown(r))),
+    Kind("mask", lambda r, layer: views.mask(shown(r), layer), by_layer=True),
+    Kind("pixels", lambda r, _: views.pixels(shown(r))),
+    Kind("dropout", lambda r, _: views.dropout([*r.history, shown(r)])),
+    Kind("size", lambda r, _: views.size(r.measurement)),
+    Kind("speed", lambda r, _: views.speed(r.measurement)),
+)
+
+
+class Panel(w.VBox):
+    """A picture on the page, with the choice of a layer where it shows one. ``redraw`` is called when that changes."""
+
+    def __init__(self, kind: Kind, redraw: Callable[[], None]) -> None:
+        self.kind = kind
+        self.plot = Plot(name=kind.name)
+        self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
+        super().__init__([*([self.layer] if kind.by_layer else []), self.plot])
+        self.add_class("pl-panel")
+        self.add_class(f"pl-{kind.name}")
+        self.layer.observe(lambda change: redraw(), "value")
+
+    def show(self, report: Report) -> None:
+        """Draw the report; what cannot be drawn says why in its own place. On the widgets' own thread."""
+        if report.snapshot is None:
+            return
+        names = tuple((layer_of(layer.name), layer.name) for layer in report.snapshot.layers)
+        if self.kind.by_layer and self.layer.options != names:
+            self.layer.options = names
+            self.layer.index = 0  # new options select nothing by themselves
+        try:
+            view = self.kind.draw(report, self.layer.value)
+        except Exception as error:  # one picture that fails must not take the others, or the run, with it
+            self.plot.trouble = f"This picture could not be made: {error}"
+            return
+        self.plot.trouble = ""
+        if report.preview is None and _same(self.plot.figure, view):
+            return
+        layout = view["layout"]
+        layout["meta"] = {**layout.get("meta", {}), "revision": revision(report)}
+        self.plot.summary = views.summary(view)
+        self.plot.figure = view
+
+
+def revision(report: Report) -> str:
+    """Names the moment a plot shows, for whoever waits for it: phase, round, step, quality."""
+    moment = shown(report)
+    quality = "" if moment.quality is None else f"{moment.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
+    return f"{moment.phase}:{moment.round}:{moment.clock}:{quality}"
+
+
+def _same(drawn: dict[str, Any], view: View) -> bool:
+    """Whether a view would draw what is drawn already, its revision aside."""
+    if not drawn:
+        return False
+    meta = {key: value for key, value in drawn["layout"].get("meta", {}).items() if key != "revision"}
+    old = {**drawn["layout"], "meta": meta}
+    return drawn["data"] == view["data"] and old == {"meta": {}, **view["layout"]}

@@ -1,0 +1,76 @@
+"""Latency: how long a network takes for a batch, measured with torch's own timer, candidates taking turns."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.utils.benchmark import Timer
+
+from prunelab.measurement import Latency, Machine
+
+BLOCK = 4e-3  # seconds of one timed block: long against the clock's step, short against a neighbour's burst
+ROUNDS = 15
+LONGEST_BLOCK = 1000  # runs
+
+
+def machine() -> Machine:
+    """This machine."""
+    return Machine(_processor(), os.cpu_count() or 1, f"{platform.system()} {platform.machine()}", torch.__version__)
+
+
+def load() -> float | None:
+    """How busy the machine has been for the last minute, as a part of its cores; None where the system can't tell."""
+    try:
+        return os.getloadavg()[0] / (os.cpu_count() or 1)
+    except (AttributeError, OSError):  # Windows
+        return None
+
+
+def batch_of(example: Tensor, size: int) -> Tensor:
+    """``size`` samples: those of ``example``, over and over."""
+    return example[torch.arange(size) % len(example)].contiguous()
+
+
+def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, rounds: int = ROUNDS) -> list[Latency]:
+    """Time every network on the batch ``x``, taking turns, after a warm-up. The networks must be in eval mode."""
+    timers = {
+        name: Timer("network(x)", globals={"network": network, "x": x}, num_threads=threads)
+        for name, network in networks.items()
+    }
+    with torch.inference_mode():
+        runs = {name: _runs(timer) for name, timer in timers.items()}
+        blocks: dict[str, list[float]] = {name: [] for name in timers}
+        for number in range(rounds):
+            for name in _turn(list(timers), number):
+                blocks[name].append(timers[name].timeit(runs[name]).median)
+    return [Latency(name, len(x), threads, *_quartiles(blocks[name])) for name in networks]
+
+
+def _runs(timer: Timer) -> int:
+    """Runs that make a block; finding out is the warm-up."""
+    timer.timeit(2)
+    once = timer.timeit(2).median
+    return max(1, min(LONGEST_BLOCK, round(BLOCK / max(once, 1e-9))))
+
+
+def _turn(names: list[str], number: int) -> Iterator[str]:
+    return iter(names if number % 2 else names[::-1])
+
+
+def _quartiles(values: list[float]) -> tuple[float, float, float]:
+    low, median, high = statistics.quantiles(values, n=4, method="inclusive")
+    return median, low, high
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:  # not Linux
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
