@@ -7,6 +7,7 @@ and by which rule, is the business of ``masks.py``.
 from __future__ import annotations
 
 import math
+import numbers
 
 import torch
 from torch import Tensor
@@ -54,16 +55,16 @@ def row_scores(weights: Tensor) -> Tensor:
 
 
 def check_quality(quality: float) -> float:
-    """``quality`` if it is finite and not negative, else ValueError."""
-    if isinstance(quality, bool) or not isinstance(quality, int | float):
+    """``quality`` (a real number of Python's or NumPy's) if it is finite and not negative, else ValueError."""
+    if isinstance(quality, bool) or not isinstance(quality, numbers.Real):
         raise ValueError(f"quality = {quality!r}: must be a number, or a mapping from layer to number")
-    if not math.isfinite(quality) or quality < 0:
+    if not 0 <= quality < math.inf:  # NaN is neither; a whole number may be too long for a float
         raise ValueError(f"quality = {quality!r}: must be finite and at least 0")
     return float(quality)
 
 
 def check_density(density: float) -> float:
     """``density`` if it is above 0 and at most 1, else ValueError."""
-    if isinstance(density, bool) or not isinstance(density, int | float) or not 0 < density <= 1:
+    if isinstance(density, bool) or not isinstance(density, numbers.Real) or not 0 < density <= 1:
         raise ValueError(f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept)")
     return float(density)

@@ -17,14 +17,14 @@ class SessionError(ValueError):
 
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
     """The recipe that says which of model and data are the user's own (a ``Data`` that ``load`` gave is not)."""
-    values = recipe.to_dict()
     loaded = isinstance(data, Data) and data.name == recipe.data
+    own: dict[str, str] = {}
     for what, given in (("model", model is not None), ("data", data is not None and not loaded)):
         if given:
-            values[what] = OWN
-        elif values[what] == OWN and not loaded:
+            own[what] = OWN
+        elif getattr(recipe, what) == OWN and not loaded:
             raise SessionError(f"{what} = 'own' in the recipe: then the {what} itself must be given, {what}=...")
-    return Recipe.from_dict(values)
+    return recipe.changed(**own) if own else recipe
 
 
 def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:

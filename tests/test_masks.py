@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -73,6 +74,18 @@ def test_dense_deviation_is_remembered_whatever_rule_cut_first():
     masks.prune(density=0.5)
     for name, cut in masks.prune(quality=1.0).items():
         assert cut.deviation == pytest.approx(spread[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("number", [np.float32, np.float64, Fraction, int])
+def test_real_numbers_of_any_kind_are_taken(number):
+    model, twin = network(), network()
+    assert pl.Masks(model).prune(quality=number(1)) == pl.Masks(twin).prune(quality=1.0)
+    assert pl.Masks(network()).prune(density=number(1)) == pl.Masks(network()).prune(density=1.0)
+    for bad in (True, "1", 1j, None):
+        with pytest.raises(ValueError, match="quality"):
+            pl.Masks(network()).prune(quality={"0": bad})
+    with pytest.raises(ValueError, match="density = True"):
+        pl.Masks(network()).prune(density=True)
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])

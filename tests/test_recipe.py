@@ -2,12 +2,27 @@
 
 import json
 import math
+from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunelab.recipe import RETRAIN_EPOCHS, TRAIN_EPOCHS, Choice, Flag, Number, Recipe, RecipeError, allowed, help_text
+from prunelab.recipe import (
+    LEARNING_RATES,
+    MODELS,
+    OWN,
+    RETRAIN_EPOCHS,
+    TRAIN_EPOCHS,
+    Choice,
+    Flag,
+    Number,
+    Recipe,
+    RecipeError,
+    allowed,
+    help_text,
+)
 
 
 def values_of(rule):
@@ -24,7 +39,12 @@ def recipes():
     fields = {name: values_of(rule) for name, rule in allowed().items() if name != "layer_quality"}
     layers = st.dictionaries(st.text("abcfc123.&=% é", min_size=1, max_size=8), st.floats(0, 10), max_size=3)
     made = st.fixed_dictionaries({}, optional={**fields, "layer_quality": layers})
-    return made.filter(lambda v: v.get("unit") != "neuron" or v.get("rule") == "density").map(lambda v: Recipe(**v))
+    return made.filter(goes_together).map(lambda v: Recipe(**v))
+
+
+def goes_together(values):
+    neurons_by_quality = values.get("unit") == "neuron" and values.get("rule") != "density"
+    return not neurons_by_quality and not (values.get("batch_norm") and values.get("batch_size") == 1)
 
 
 @given(recipes())
@@ -36,12 +56,59 @@ def test_json_dict_and_link_give_the_same_recipe_back(recipe):
     assert hash(Recipe.from_json(recipe.to_json())) == hash(recipe)
 
 
-@given(st.text(max_size=200))
-def test_any_text_as_a_link_is_a_recipe_or_a_recipe_error(text):
+def hostile():
+    """Values as somebody might write them into a link: right ones, near misses, and noise."""
+    numbers = st.one_of(
+        st.integers().map(str),
+        st.floats().map(repr),
+        st.integers(1, 6000).map(lambda n: "9" * n),
+        st.sampled_from(["1e999", "-0", "0x10", "1_0", "٣", "nan", "-inf", "", " 1 "]),
+    )
+    names = [option for rule in allowed().values() if isinstance(rule, Choice) for option in rule.options]
+    return st.one_of(numbers, st.sampled_from([*names, "true", "false", "True"]), st.text(max_size=20))
+
+
+def pairs():
+    keys = st.one_of(
+        st.sampled_from([*allowed(), "quality.fc1", "quality.", "quality.fc1.weight"]), st.text(max_size=12)
+    )
+    return st.lists(st.tuples(keys, hostile()), max_size=5)
+
+
+@given(st.one_of(pairs().map(urlencode), st.text(max_size=200)))
+def test_any_text_as_a_link_is_a_recipe_that_comes_back_or_a_recipe_error(text):
     try:
-        assert isinstance(Recipe.from_query(text), Recipe)
+        recipe = Recipe.from_query(text)
     except RecipeError as error:
-        assert str(error)
+        assert 0 < len(str(error)) < 500
+    else:
+        assert Recipe.from_query(recipe.to_query()) == recipe
+
+
+@pytest.mark.parametrize("name", [n for n in allowed() if n != "layer_quality"])
+def test_numbers_without_end_are_recipe_errors(name):
+    for value in (10**400, -(10**400), 10**5000, [[10**5000]]):
+        with pytest.raises(RecipeError, match=f"{name} = .*: must be"):
+            Recipe(**{name: value})
+    for digits in (400, 4000):
+        with pytest.raises(RecipeError, match="must be"):
+            Recipe.from_query(f"{name}=" + "9" * digits)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"prunelab_recipe": 1, "seed": ' + "9" * 5000 + "}"])
+def test_json_without_end_is_a_recipe_error(text):
+    with pytest.raises(RecipeError, match="not JSON"):
+        Recipe.from_json(text)
+    with pytest.raises(RecipeError, match="seed = a number of about 400 digits"):
+        Recipe.from_json('{"prunelab_recipe": 1, "seed": ' + "9" * 400 + "}")
+
+
+def test_numbers_of_numpy_are_numbers():
+    recipe = Recipe(seed=np.int64(3), quality=np.float32(1.25), layer_quality={"fc1": np.float64(0.5)})
+    assert recipe == Recipe(seed=3, quality=1.25, layer_quality={"fc1": 0.5})
+    assert Recipe.from_json(recipe.to_json()) == recipe and type(recipe.seed) is int
+    with pytest.raises(RecipeError, match="seed"):
+        Recipe(seed=np.float64(3.0))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +181,40 @@ def test_lengths_suit_the_data_unless_given():
             RETRAIN_EPOCHS[data],
         )
     assert Recipe(data="mnist", epochs=2).epochs == 2
+
+
+@pytest.mark.parametrize("model", [*MODELS, OWN])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_the_learning_rate_suits_model_and_optimizer_unless_given(model, optimizer):
+    usual = Recipe(model=model, optimizer=optimizer)
+    assert usual.learning_rate == LEARNING_RATES[model][optimizer]
+    assert "learning_rate" not in usual.to_query()
+    given = Recipe(model=model, optimizer=optimizer, learning_rate=0.37)
+    assert given.learning_rate == 0.37 and "learning_rate=0.37" in given.to_query()
+
+
+def test_the_usual_of_another_model_is_no_usual_in_a_link():
+    other = Recipe(model="lenet-5", learning_rate=Recipe().learning_rate)
+    assert other.learning_rate != Recipe(model="lenet-5").learning_rate
+    assert Recipe.from_query(other.to_query()) == other
+
+
+def test_a_changed_recipe_keeps_what_was_given_and_renews_what_was_left():
+    changed = Recipe(quality=1.75).changed(data=OWN, model=OWN)
+    assert changed == Recipe(quality=1.75, data=OWN, model=OWN)
+    assert (changed.epochs, changed.retrain_epochs) == (TRAIN_EPOCHS[OWN], RETRAIN_EPOCHS[OWN])
+    given = Recipe(epochs=40, learning_rate=0.1)  # what was usual, but somebody wanted it
+    assert (given.changed(data=OWN, model=OWN).epochs, given.changed(model=OWN).learning_rate) == (40, 0.1)
+    assert Recipe().changed(data="mnist").changed(data="digits") == Recipe()
+    assert Recipe(layer_quality={"fc1": 1.0}).changed(rounds=2) == Recipe(layer_quality={"fc1": 1.0}, rounds=2)
+    with pytest.raises(RecipeError, match="colour"):
+        Recipe().changed(colour="red")
+
+
+def test_single_samples_and_batch_norm_do_not_go_together():
+    with pytest.raises(RecipeError, match="batch_size = 1.*batch normalisation"):
+        Recipe(batch_size=1, batch_norm=True)
+    assert Recipe(batch_size=1).batch_size == 1
 
 
 def test_quality_ramps_linearly_and_density_falls_by_a_cubic():

@@ -1,7 +1,9 @@
 """Sessions: the method end to end on the real digits; the same numbers, bit for bit, whatever interrupts them."""
 
 import copy
+import dataclasses
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from torch import nn
 
 import prunelab as pl
 from prunelab import storage, training
+from prunelab.data import load
 from prunelab.inputs import SessionError
+from prunelab.recipe import MODELS, RETRAIN_EPOCHS
 from prunelab.session import Diverged
 from prunelab.snapshot import BINS, LONGEST_HISTORY, STRONGEST, History
 
@@ -132,6 +136,28 @@ def test_steps_one_by_one_equal_the_run():
         for _ in session.retrain():
             pass
     same(finished(pl.Session(recipe)), session)
+
+
+@pytest.mark.skipif(not os.environ.get("PRUNELAB_DATA"), reason="PRUNELAB_DATA names no MNIST")
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("model", MODELS)
+def test_every_network_learns_mnist_at_its_usual_learning_rate(model, optimizer):
+    mnist = load("mnist")
+    mnist = dataclasses.replace(mnist, test_x=mnist.test_x[:500], test_y=mnist.test_y[:500])
+    session = pl.Session(pl.Recipe(data="mnist", model=model, optimizer=optimizer, seed=1), data=mnist)
+    before = session.snapshot().test_loss
+    for _ in itertools.islice(session.ticks("train"), 140):
+        pass
+    after = training.evaluate(session.model, mnist.test_x, mnist.test_y)
+    assert before > 2.2 and after.loss < 0.75 and after.accuracy > 0.75
+
+
+def test_own_data_and_models_take_their_own_lengths_and_rate_unless_given():
+    data = (blobs(), blobs())
+    session = pl.Session(pl.Recipe(quality=1.75), model=small(), data=data)
+    assert session.recipe == pl.Recipe(quality=1.75, model="own", data="own")
+    given = pl.Session(pl.Recipe(epochs=40, learning_rate=0.1), model=small(), data=data).recipe
+    assert (given.epochs, given.learning_rate, given.retrain_epochs) == (40, 0.1, RETRAIN_EPOCHS["own"])
 
 
 def test_the_dense_part_equals_a_plain_torch_loop():

@@ -11,6 +11,7 @@ import typer
 
 from prunelab.commands import BAD_INPUT, CommandError
 from prunelab.recipe import (
+    LEARNING_RATES,
     OWN,
     RETRAIN_EPOCHS,
     TRAIN_EPOCHS,
@@ -106,6 +107,12 @@ def _parameter(name: str) -> inspect.Parameter:
 
 
 def _default(name: str, value: Any) -> str:
+    if name == "learning_rate":
+        return ", ".join(
+            f"{model} " + " or ".join(f"{rate:g} ({optimizer})" for optimizer, rate in rates.items())
+            for model, rates in LEARNING_RATES.items()
+            if model != OWN
+        )
     lengths = LENGTHS.get(name)
     if lengths is None:
         return str(value)
