@@ -119,7 +119,7 @@ def _from_bytes(data: bytes, kept: int, size: int) -> Ints:
     coded = np.frombuffer(inflate(data, kept + size // LONG), np.uint8)
     ends = coded != LONG
     places: Ints = (np.cumsum(coded, dtype=np.int64) + np.cumsum(ends))[ends] - 1
-    if len(places) != kept or (kept and places[-1] >= size):
+    if len(places) != kept or (kept and places[-1] >= size) or not ends[-1:].all():
         raise ValueError(f"its mask does not have {kept} survivors among {size}")
     return places
 

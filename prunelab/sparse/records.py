@@ -72,7 +72,7 @@ class Record:
     @property
     def work(self) -> int:
         """Bytes at most that unpacking takes meanwhile: the mask, places as int64 and what leads to them, values."""
-        return 2 * math.prod(self.shape) + 64 * self.kept
+        return 2 * math.prod(self.shape) + 48 * self.kept
 
     @property
     def length(self) -> int:
