@@ -106,15 +106,20 @@ class _Call(NamedTuple):
 
 
 class Wiring:
-    """The graph of a model, made by ``trace``. It holds no weights: it stays true while the model learns."""
+    """The graph of a model, made by ``trace``. It holds no weights: it stays true while the model learns.
+
+    One thread at a time.
+    """
 
     def __init__(
         self,
-        graph: fx.GraphModule,
+        bare: nn.Module,
+        graph: fx.Graph,
         names: Mapping[str, str],
         weights: Mapping[str, _Weight],
         inputs: tuple[torch.Size, ...],
     ) -> None:
+        self._bare = bare  # the model without its weights
         self._graph = graph
         self._names = names  # every name of a weight, tied ones too -> the name of its mask
         self._weights = weights
@@ -170,18 +175,20 @@ class Wiring:
     def _run(self, factors: Mapping[str, Tensor]) -> tuple[Tensor, list[_Call]]:
         device = next(iter(factors.values())).device
         with torch.inference_mode(False), torch.enable_grad():
-            flow = _Flow(self._graph, factors, self._names)
+            flow = _Flow(self._bare, self._graph, factors, self._names)
             outputs = tree_leaves(flow.run(*(torch.ones(shape, device=device) for shape in self._inputs)))
             total = torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
         return total, flow.calls
 
 
 def trace(model: nn.Module, example: Example) -> Wiring:
-    """The wiring of ``model`` as it runs in eval mode. Nothing of the model is changed or kept.
+    """The wiring of ``model`` as it runs in eval mode. Nothing of the model is changed, and none of its weights kept.
 
-    example: a batch of its input, or a tuple of several inputs; only shapes matter. Raises WiringError for a model that
-    torch.fx cannot trace (control flow that depends on data), for operations whose paths are not known (the product of
-    two activations in attention) and for an example that does not fit; ValueError as ``Masks`` does.
+    example: a batch of its input, or a tuple of several inputs; only shapes matter. Not while another thread runs a
+    model: torch.fx patches ``nn.Module`` as a whole for the milliseconds of tracing.
+    Raises WiringError for a model that torch.fx cannot trace (control flow that depends on data), for operations whose
+    paths are not known (the product of two activations in attention) and for an example that does not fit; ValueError
+    as ``Masks`` does.
     """
     inputs = example if isinstance(example, tuple) else (example,)
     masks = Masks(model)
@@ -190,11 +197,11 @@ def trace(model: nn.Module, example: Example) -> Wiring:
     names = {full: canonical[id(p)] for full, p in parameters.items() if id(p) in canonical}
     groups = {id(m.weight): m.groups for m in model.modules() if isinstance(m, _ConvNd) and m.transposed}
     weights = {n: _Weight(masks.weight(n).shape, groups.get(id(masks.weight(n)))) for n in masks}
-    graph = _traced(model, inputs)
+    bare, graph = _traced(model, inputs)
     # A batch is wired alike throughout: one sample will do, unless the model has its batch size written into it.
     one = tuple(x[:1].shape if x.dim() > 1 else x.shape for x in inputs)
     for shapes in (one, tuple(x.shape for x in inputs)):
-        wiring = Wiring(graph, names, weights, shapes)
+        wiring = Wiring(bare, graph, names, weights, shapes)
         try:
             wiring._run(wiring._factors({}))
         except WiringError:
@@ -208,7 +215,7 @@ def trace(model: nn.Module, example: Example) -> Wiring:
     raise WiringError(f"{NOT_AVAILABLE} with an example of shape {sizes}: {reason}") from failure
 
 
-def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> fx.GraphModule:
+def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx.Graph]:
     # A copy of the structure alone: it costs no memory, and can be put in eval mode while another thread trains.
     memo: dict[int, Any] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
@@ -218,14 +225,15 @@ def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> fx.GraphModule:
         bare = copy.deepcopy(model, memo).eval()
         left = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
         defaults = {p.name: p.default for p in left if p.default is not p.empty}
-        graph = fx.symbolic_trace(bare, concrete_args=defaults or None)
+        # Not symbolic_trace: a GraphModule has no room for a layer that is called "code" or "graph".
+        graph = fx.Tracer().trace(bare, concrete_args=defaults or None)
     except Exception as error:  # tracing runs the model's own code: anything can come out of it
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
-    for module in graph.modules():
+    for module in bare.modules():
         if isinstance(module, nn.Linear | _ConvNd):
             module.register_parameter("bias", None)  # a bias is no path
-    return graph
+    return bare, graph
 
 
 def _gradients(total: Tensor, wanted: list[Tensor]) -> Iterable[Tensor]:
@@ -250,8 +258,10 @@ class _Constant:
 class _Flow(fx.Interpreter):
     """Runs the graph over zeros and ones, and notes the calls of layers."""
 
-    def __init__(self, graph: fx.GraphModule, factors: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
-        super().__init__(graph)
+    def __init__(
+        self, bare: nn.Module, graph: fx.Graph, factors: Mapping[str, Tensor], names: Mapping[str, str]
+    ) -> None:
+        super().__init__(bare, graph=graph)
         self.extra_traceback = False
         self.calls: list[_Call] = []
         self._factors = factors

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from prunelab.masks import Masks
 from prunelab.sparse import facts, surgery
 from prunelab.wiring import NOT_AVAILABLE, Example, WiringError
 
@@ -84,15 +85,18 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy in eval mode. CompactError if there can be none, or if its weights are not finite."""
+    """A copy in eval mode. CompactError if there can be none, if there is nothing to prune, or for NaN weights."""
     try:
-        dense = copy.deepcopy(model).eval()
-    except Exception as error:  # copying runs the model's own code: anything can come out of it
-        raise CompactError(f"{type(model).__name__} cannot be copied: {error}") from error
-    for name, parameter in dense.named_parameters():
+        Masks(model)
+    except ValueError as error:
+        raise CompactError(str(error)) from error
+    for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
             raise CompactError(f"{name} holds NaN or infinite weights: which neurons are dead cannot be told")
-    return dense
+    try:
+        return copy.deepcopy(model).eval()
+    except Exception as error:  # copying runs the model's own code: anything can come out of it
+        raise CompactError(f"{type(model).__name__} cannot be copied: {error}") from error
 
 
 def _outputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
@@ -141,10 +145,6 @@ def _facts(dense: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, facts.Laye
     except WiringError as error:
         reason = str(error).removeprefix(NOT_AVAILABLE).lstrip(": ")
         raise CompactError(f"{type(dense).__name__} cannot be compacted: {reason}") from error
-    except CompactError:
-        raise
-    except ValueError as error:  # Masks: nothing to prune, weights computed from others
-        raise CompactError(str(error)) from error
 
 
 def _plan(dense: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, facts.Layer]) -> surgery.Plan:

@@ -231,13 +231,13 @@ class _Planner:
             return f"{path or node.type.name.lower()} cannot do without it"
         if path is None:
             return None  # an operation, not a module
+        layer = self._layer(dep)
+        if layer is not None and layer.frozen:
+            return f"{layer.name} must stay as it is: {layer.frozen}"
         if self._runs[id(node.module)] != 1:
             return f"{path} runs more than once"
-        layer = self._layer(dep)
         if layer is None:
             return f"the weights of {path} are used more than once" if node.type in self._layer_kinds else None
-        if layer.frozen:
-            return f"{layer.name} must stay as it is: {layer.frozen}"
         module = node.module
         if isinstance(module, _ConvNd) and module.groups > 1 and (module.transposed or _lopsided(module)):
             return f"the groups of {layer.name} cannot be made smaller"
