@@ -49,9 +49,21 @@ def largest(scores: Tensor, count: int) -> Tensor:
 def row_scores(weights: Tensor) -> Tensor:
     """Root mean square of each output neuron's or filter's weights, shape (outputs,).
 
+    weights: outputs first, as Linear and Conv have them; for a transposed convolution see ``outputs_first``.
     The mean, not the sum: rows of different lengths compare, so that one ranking can span layers.
     """
     return weights.detach().flatten(1).square().mean(1).sqrt()
+
+
+def outputs_first(weights: Tensor, groups: int) -> Tensor:
+    """A transposed convolution's ``weights``, (inputs, outputs / groups, ...), as (outputs, inputs / groups, ...)."""
+    in_groups: Tensor = weights.unflatten(0, (groups, -1))
+    return in_groups.transpose(1, 2).flatten(0, 1)
+
+
+def inputs_first(weights: Tensor, groups: int) -> Tensor:
+    """The inverse of ``outputs_first``, which happens to be the same rearrangement: in groups, swap the two."""
+    return outputs_first(weights, groups)
 
 
 def check_quality(quality: float) -> float:

@@ -16,10 +16,11 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 from torch.optim import Optimizer
 
-from prunelab import criteria, elsewhere, rules
+from prunelab import criteria, elsewhere, order, rules
+from prunelab.layers import layer_of as layer_of
+from prunelab.layers import prunable, transposed
 from prunelab.rules import Cut, Plan, Scope
 
 Std = Literal["dense", "survivors", "all"]
@@ -34,16 +35,27 @@ class Masks(Mapping[str, Tensor]):
 
     model: any module; nothing in it is changed until ``prune``. layers: only these; exclude: all but these; both
     take parameter names ("fc1.weight") or layer names ("fc1"). Tied weights have one mask and count once.
+    outputs: layers whose neurons are the network's outputs, which unit="neuron" leaves whole; None: found along the
+    model's graph (see ``order.outputs``) when it is needed.
     Raises ValueError for a name that matches nothing and for a model with nothing to prune.
     """
 
-    def __init__(self, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        layers: Iterable[str] | None = None,
+        exclude: Iterable[str] = (),
+        outputs: Iterable[str] | None = None,
+    ) -> None:
         self.model = model
-        self._parameters, self._aliases = _prunable(model)
+        self._parameters, self._aliases = prunable(model)
+        self._known = {**{name: name for name in self._parameters}, **self._aliases}  # all layers, masked or not
         if not self._parameters:
             raise ValueError(f"{type(model).__name__} has no Linear or Conv layer: there is nothing to prune")
         wanted = set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
         wanted -= {self.resolve(name) for name in exclude}
+        self._outputs = None if outputs is None else frozenset(self.resolve(name) for name in outputs)
         if not wanted:
             raise ValueError("layers and exclude leave no layer to prune")
         self._parameters = {name: p for name, p in self._parameters.items() if name in wanted}
@@ -51,7 +63,8 @@ class Masks(Mapping[str, Tensor]):
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
         self._factors: dict[str, Tensor] = {}
-        self._optimizers: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        # How often each is attached: the masks forget an optimizer when the last attachment is removed.
+        self._optimizers: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
 
     # Taking up what another tool has pruned
 
@@ -123,6 +136,15 @@ class Masks(Mapping[str, Tensor]):
         """The weights that a mask belongs to."""
         return self._parameters[self.resolve(name)]
 
+    def outputs(self, example: Tensor | None = None) -> frozenset[str]:
+        """The layers whose neurons are the network's outputs, by parameter name, whether they have a mask or not.
+
+        example: a batch, for models that torch.fx cannot trace; else the layer registered last stands in there.
+        """
+        if self._outputs is None:
+            self._outputs = order.outputs(self.model, self._known, example)
+        return self._outputs
+
     def resolve(self, name: str) -> str:
         """The parameter name meant by a layer's, a parameter's or a tied parameter's name. Else ValueError."""
         for candidate in (name, f"{name}.weight"):
@@ -154,6 +176,7 @@ class Masks(Mapping[str, Tensor]):
             raise ValueError("give either quality= or density=, not both and not neither")
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
+        self._check_current()
         for name, parameter in self._parameters.items():
             if not torch.isfinite(parameter).all():
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
@@ -162,8 +185,10 @@ class Masks(Mapping[str, Tensor]):
             density = criteria.check_density(density)
             if unit == "2:4":
                 return rules.two_of_four(weights, self._masks, density)
-            rule = rules.by_neuron if unit == "neuron" else rules.by_density
-            return rule(weights, self._masks, density, scope)
+            if unit == "neuron":
+                groups = transposed(self.model, self._parameters)
+                return rules.by_neuron(weights, self._masks, density, scope, outputs=self.outputs(), transposed=groups)
+            return rules.by_density(weights, self._masks, density, scope)
         if unit != "weight":
             raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
         assert quality is not None
@@ -187,11 +212,12 @@ class Masks(Mapping[str, Tensor]):
         does not move from round to round); "survivors"; or "all", zeros included. Source: Han et al. 2015, section 3.
         density: fraction of all connections (or neurons) to keep, ranked by magnitude, over all layers together
         (scope="global") or in each alone (scope="layer").
-        unit="neuron": whole rows of a Linear, whole filters of a Conv, by the root mean square of their weights; the
-        last layer keeps all, its outputs are the network's. unit="2:4": of every four neighbouring inputs of a neuron
-        the two largest stay, the pattern that GPUs multiply fast; density=0.5, Linear layers with a multiple of four
-        inputs only. Biases are never pruned.
-        At least one connection of a layer stays; ``Cut.spared`` says where that was needed.
+        unit="neuron": whole rows of a Linear, whole filters of a Conv, by the root mean square of their weights; layers
+        that give the network's outputs keep all. unit="2:4": of every four neighbouring inputs of a neuron the two
+        largest stay, the pattern that GPUs multiply fast; density=0.5, Linear layers with a multiple of four inputs
+        only. Biases are never pruned.
+        At least one connection of a layer stays; ``Cut.spared`` says where that was needed. Raises ValueError for
+        values out of range, names that match nothing, and weights that are NaN or no longer the model's.
         """
         plan = self.plan(quality=quality, density=density, std=std, scope=scope, unit=unit)
         self.commit(plan)
@@ -209,12 +235,23 @@ class Masks(Mapping[str, Tensor]):
         raise ValueError(f"std = {std!r}: must be dense, survivors or all")
 
     def commit(self, plan: Plan) -> None:
-        """Carry out a plan that ``plan`` made."""
+        """Carry out a plan that ``plan`` made. ValueError if the model has got other parameters meanwhile."""
+        self._check_current()
         for name, cut in plan.cuts.items():
             # Remembered at the first cut, whatever the rule: from then on the weights are no longer the dense ones.
             if self._kept[name] == cut.total > cut.kept:
                 self._deviations[name] = criteria.deviation(self._parameters[name])
         self._set(plan.masks)
+
+    def _check_current(self) -> None:
+        """Raise ValueError if a weight is no longer the model's: pruning it would change nothing that runs."""
+        now = dict(self.model.named_parameters(remove_duplicate=False))
+        for name, parameter in self._parameters.items():
+            if now.get(name) is not parameter:
+                raise ValueError(
+                    f"{name} has been replaced since these masks were made (by module.weight = ..., or load_state_dict "
+                    "with assign=True): make new ones, Masks(model) or, if weights are zero already, Masks.from_zeros"
+                )
 
     # Keeping zeros zero
 
@@ -230,6 +267,7 @@ class Masks(Mapping[str, Tensor]):
         masks on the plain model). Hooks do not survive a deepcopy of the optimizer: attach to the copy again.
         Raises ValueError when the optimizer holds none of the masked weights.
         """
+        self._check_current()
         held = {id(p) for group in optimizer.param_groups for p in group["params"]}
         names = tuple(name for name, p in self._parameters.items() if id(p) in held)
         if not names:
@@ -239,9 +277,14 @@ class Masks(Mapping[str, Tensor]):
             parameter = self._parameters[name]
             if parameter.requires_grad:
                 handles.append(parameter.register_post_accumulate_grad_hook(self._gradient_hook(name)))
-        self._optimizers.add(optimizer)
+        self._optimizers[optimizer] = self._optimizers.get(optimizer, 0) + 1
         self._clear_moments(optimizer)
-        return Attachment(handles, lambda: self._optimizers.discard(optimizer))
+        return Attachment(handles, lambda: self._forget(optimizer))
+
+    def _forget(self, optimizer: Optimizer) -> None:
+        self._optimizers[optimizer] -= 1
+        if not self._optimizers[optimizer]:
+            del self._optimizers[optimizer]
 
     def _after_step(self, names: tuple[str, ...]) -> None:
         if self._factors:  # empty as long as nothing is cut: dense training costs nothing
@@ -288,7 +331,7 @@ class Masks(Mapping[str, Tensor]):
             if self._kept[name] < mask.numel()
         }
         self.apply()
-        for optimizer in self._optimizers:
+        for optimizer in tuple(self._optimizers):
             self._clear_moments(optimizer)
 
     # Carrying them along
@@ -313,55 +356,28 @@ class Masks(Mapping[str, Tensor]):
                     f"needed: torch.bool of shape {tuple(self._masks[name].shape)}"
                 )
         self._deviations = {n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state}
+        self._check_current()
         device = {name: p.device for name, p in self._parameters.items()}
         self._set({name: given[name].clone().to(device[name]) for name in self._masks})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Masks:
         """A copy on a copy of the model; attached to no optimizer."""
         twin = Masks(copy.deepcopy(self.model, memo), layers=list(self._masks))
+        twin._outputs = self._outputs
         twin.load_state_dict(self.state_dict())
         return twin
 
 
 class Attachment:
-    """The tie between masks and one optimizer; ``remove`` unties it."""
+    """The tie between masks and one optimizer; ``remove`` unties it, once: removing it again does nothing."""
 
     def __init__(self, handles: list[Any], forget: Any) -> None:
         self._handles = handles
         self._forget = forget
 
     def remove(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._forget()
-
-
-def layer_of(parameter_name: str) -> str:
-    """The layer that a weight belongs to, as people call it: "fc1" for "fc1.weight"."""
-    return parameter_name.removesuffix(".weight")
-
-
-def _prunable(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, str]]:
-    """Weights of Linear and Conv layers by name, and the further names of those that are tied."""
-    found: dict[str, nn.Parameter] = {}
-    aliases: dict[str, str] = {}
-    names: dict[int, str] = {}
-    for prefix, module in model.named_modules(remove_duplicate=False):
-        if not isinstance(module, nn.Linear | _ConvNd):
-            continue
-        name = f"{prefix}.weight" if prefix else "weight"
-        weight = module._parameters.get("weight")
-        if weight is None:
-            raise ValueError(
-                f"{name} is computed from other parameters (torch.nn.utils.prune or parametrize): "
-                "take up what torch.nn.utils.prune did with Masks.from_torch(model); "
-                "other reparametrisations have to be removed first"
-            )
-        if isinstance(weight, nn.parameter.UninitializedParameter):
-            raise ValueError(f"{name} has no shape yet: run the model once before it is pruned")
-        if id(weight) in names:
-            aliases[name] = names[id(weight)]
-        else:
-            names[id(weight)] = name
-            found[name] = weight
-    return found, aliases
+        if self._handles:
+            for handle in self._handles:
+                handle.remove()
+            self._handles = []
+            self._forget()

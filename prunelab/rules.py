@@ -5,7 +5,7 @@ Each rule only takes away: what is cut stays cut, and every layer keeps at least
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -78,23 +78,39 @@ def by_density(weights: Tensors, masks: Tensors, density: float, scope: Scope) -
     return Plan({name: new[name] for name in masks}, {name: cuts[name] for name in masks})
 
 
-def by_neuron(weights: Tensors, masks: Tensors, density: float, scope: Scope) -> Plan:
-    """Keep ``density`` x all neurons (rows, filters), largest root mean square first; the last layer keeps all.
+def by_neuron(
+    weights: Tensors,
+    masks: Tensors,
+    density: float,
+    scope: Scope,
+    *,
+    outputs: Collection[str],
+    transposed: Mapping[str, int],
+) -> Plan:
+    """Keep ``density`` x all neurons (rows, filters), largest root mean square first.
 
-    The last layer's neurons are the network's outputs: without one of them a class could never be predicted.
+    outputs: layers that keep all of theirs, because they are the network's outputs: without one of them a class could
+    never be predicted. transposed: groups of the transposed convolutions, whose weights have their inputs first.
+    Raises ValueError when nothing but outputs is left.
     """
-    *names, output = masks
+    names = [name for name in masks if name not in outputs]
     if not names:
-        raise ValueError(f"{output} is the only layer: its neurons are the network's outputs and must stay")
-    new, cuts = dict(masks), {output: _untouched(masks[output])}
-    alive = {name: masks[name].flatten(1).any(1) for name in names}
-    scores = {name: criteria.row_scores(weights[name]).masked_fill(~alive[name], GONE) for name in names}
+        raise ValueError(f"{', '.join(masks)}: these neurons are the network's outputs and must stay; nothing to prune")
+    new = dict(masks)
+    cuts = {name: _untouched(mask) for name, mask in masks.items() if name in outputs}
+
+    def rows_of(tensors: Tensors, name: str) -> Tensor:
+        return criteria.outputs_first(tensors[name], transposed[name]) if name in transposed else tensors[name]
+
+    alive = {name: rows_of(masks, name).flatten(1).any(1) for name in names}
+    scores = {name: criteria.row_scores(rows_of(weights, name)).masked_fill(~alive[name], GONE) for name in names}
     for group in _groups(names, scope):
         flat = torch.cat([scores[name] for name in group])
         chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
         for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
-            rows, spared = _keep_one(part, alive[name], scores[name])
-            new[name] = masks[name] & rows.view(-1, *[1] * (masks[name].dim() - 1))
+            kept, spared = _keep_one(part, alive[name], scores[name])
+            mask = rows_of(masks, name) & kept.view(-1, *[1] * (masks[name].dim() - 1))
+            new[name] = criteria.inputs_first(mask, transposed[name]) if name in transposed else mask
             cuts[name] = Cut(None, None, int(new[name].sum()), new[name].numel(), spared)
     return Plan(new, {name: cuts[name] for name in masks})
 

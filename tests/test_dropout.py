@@ -84,3 +84,31 @@ def test_an_excluded_layer_owns_nothing():
     model = Net()
     masks = pl.Masks(model, exclude=["second"])
     assert dropout.owners(model, masks, torch.zeros(2, 5)) == {"drop_a": "first.weight", "drop_b": "first.weight"}
+
+
+class Reused(nn.Module):
+    """One dropout that runs after each of two layers, and a batch norm that its owner holds in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.drop = nn.Linear(5, 5), nn.Linear(5, 5), nn.Dropout(0.5)
+        self.norm = nn.BatchNorm1d(5).eval()
+
+    def forward(self, x):
+        return self.drop(self.second(self.drop(self.norm(self.first(x)))))
+
+
+@pytest.mark.parametrize("example", [None, torch.zeros(2, 5)])
+def test_a_dropout_that_runs_twice_belongs_to_the_layer_before_its_first_run(example):
+    model = Reused()
+    assert dropout.owners(model, pl.Masks(model), example) == {"drop": "first.weight"}
+    assert model.drop.training and not model.norm.training, "every module is back in its own mode"
+
+
+def test_owners_by_name_are_filled_up_by_what_an_example_finds():
+    model = Net()
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, scope="layer")
+    rates = pl.adjust_dropout(model, masks, owners={"drop_in": "out"}, example=torch.zeros(2, 5))
+    assert rates.keys() == {"drop_in", "drop_a", "drop_b"}
+    assert rates["drop_in"] == pytest.approx(0.1 * (masks.kept_in("out") / 18) ** 0.5)

@@ -120,6 +120,88 @@ def test_neurons_go_whole_smallest_norm_first_and_outputs_stay():
     assert masks["4.weight"].all()
 
 
+class Reordered(nn.Module):
+    """The layer that gives the outputs is registered first."""
+
+    def __init__(self, branches: bool = False) -> None:
+        super().__init__()
+        self.head = nn.Linear(6, 4)
+        self.first = nn.Linear(5, 8)
+        self.second = nn.Linear(8, 6)
+        self.branches = branches
+
+    def forward(self, x):
+        if self.branches and x.sum() > 1e9:
+            return x
+        return self.head(torch.relu(self.second(torch.relu(self.first(x)))))
+
+
+class TwoHeads(nn.Module):
+    """Outputs are a sum with a shortcut, and a second one beside it; one of the three by a function."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deep, self.skip, self.aside = nn.Linear(6, 4), nn.Linear(5, 4), nn.Linear(6, 2)
+        self.hidden = nn.Linear(5, 6)
+
+    def forward(self, x):
+        h = torch.relu(self.hidden(x))
+        return torch.log_softmax(self.deep(h) + self.skip(x), 1), nn.functional.linear(h, self.aside.weight)
+
+
+def test_the_outputs_are_where_the_graph_ends_not_what_was_registered_last():
+    masks = pl.Masks(Reordered())
+    cuts = masks.prune(density=0.5, unit="neuron")
+    assert cuts["head.weight"].density == 1 and cuts["first.weight"].density < 1 > cuts["second.weight"].density
+    masks = pl.Masks(TwoHeads())
+    assert masks.outputs() == {"deep.weight", "skip.weight", "aside.weight"}
+    assert pl.Masks(Tied()).outputs() == {"encoder.weight"}, "tied: the decoder's weights by their first name"
+    assert pl.Masks(nn.Linear(4, 3)).outputs() == {"weight"}
+    assert pl.Masks(nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.ReLU()))).outputs() == {"0.0.weight"}
+
+
+def test_outputs_of_a_model_that_cannot_be_traced_are_said_or_found_by_an_example():
+    model = Reordered(branches=True)
+    assert pl.Masks(model).outputs(torch.zeros(2, 5)) == {"head.weight"}
+    assert pl.Masks(model).outputs() == {"second.weight"}, "nothing better is known than the last one registered"
+    masks = pl.Masks(model, outputs=["head"])
+    assert copy.deepcopy(masks).outputs() == masks.outputs() == {"head.weight"}
+    assert masks.prune(density=0.5, unit="neuron")["head.weight"].density == 1
+    with pytest.raises(ValueError, match="'tail' matches no layer"):
+        pl.Masks(model, outputs=["tail"])
+
+
+def test_excluding_the_output_layer_spares_no_other_and_one_hidden_layer_can_be_pruned_alone():
+    model = network()
+    masks = pl.Masks(model, exclude=["4"])
+    cuts = masks.prune(density=0.5, unit="neuron", scope="layer")
+    assert {name: cut.density for name, cut in cuts.items()} == {"0.weight": 0.5, "2.weight": 0.5}
+    assert pl.Masks(network(), layers=["0"]).prune(density=0.5, unit="neuron")["0.weight"].kept == 15 * 20
+    with pytest.raises(ValueError, match=r"4\.weight: these neurons are the network's outputs"):
+        pl.Masks(network(), layers=["4"]).prune(density=0.5, unit="neuron")
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_filters_of_a_transposed_convolution_go_whole(groups):
+    """The oracle is what comes out: a filter that is cut leaves its channel at zero, the others as they were."""
+    torch.manual_seed(0)
+    layer = nn.ConvTranspose2d(4, 6, 3, groups=groups, bias=False)
+    model = nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.Linear(6 * 36, 3))
+    x = torch.randn(2, 4, 4, 4)
+    before = layer(x).detach()
+    per_group = 6 // groups
+    norms = [
+        layer.weight.detach().chunk(groups)[channel // per_group][:, channel % per_group].square().mean().item()
+        for channel in range(6)
+    ]
+    cuts = pl.Masks(model).prune(density=0.5, unit="neuron")
+    after = layer(x).detach()
+    alive = after.abs().sum((0, 2, 3)) > 0
+    assert set(alive.nonzero().flatten().tolist()) == set(np.argsort(norms)[3:].tolist())
+    torch.testing.assert_close(after[:, alive], before[:, alive])
+    assert cuts["0.weight"].density == 0.5
+
+
 def test_two_of_four_keeps_the_two_largest_of_every_four_neighbours():
     model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 4))
     masks = pl.Masks(model)
@@ -217,6 +299,48 @@ def test_removed_attachment_leaves_the_optimizer_alone():
     masks.attach(optimizer).remove()
     train(model, optimizer)
     assert not masks.zeros_hold()
+
+
+def test_the_masks_forget_an_optimizer_with_its_last_attachment():
+    model = network()
+    masks = pl.Masks(model)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    first, second = masks.attach(optimizer), masks.attach(optimizer)
+    train(model, optimizer)
+    first.remove()
+    first.remove()  # once more does nothing
+    masks.prune(quality=1.0)
+    name = next(iter(masks))
+    moment = optimizer.state[masks.weight(name)]["momentum_buffer"]
+    assert not moment[~masks[name]].any() and moment.any()
+    train(model, optimizer, after=lambda: _assert_zero(masks))
+    second.remove()
+    train(model, optimizer)
+    masks.prune(quality=1.2)
+    assert moment[~masks[name]].any(), "forgotten now"
+
+
+@pytest.mark.parametrize("replace", ["assign", "parameter"])
+def test_weights_that_are_no_longer_the_models_are_not_pruned_in_silence(replace):
+    model = network()
+    masks = pl.Masks(model)
+    plan = masks.plan(quality=1.0)
+    if replace == "assign":
+        model.load_state_dict({n: p.detach().clone() for n, p in model.state_dict().items()}, assign=True)
+    else:
+        model[0].weight = nn.Parameter(torch.randn(30, 20))
+    before = copy.deepcopy(model.state_dict())
+    for attempt in (
+        lambda: masks.prune(quality=1.0),
+        lambda: masks.commit(plan),
+        lambda: masks.load_state_dict(masks.state_dict()),
+        lambda: masks.attach(torch.optim.SGD(model.parameters(), lr=0.1)),
+    ):
+        with pytest.raises(ValueError, match=r"0\.weight has been replaced.*Masks\(model\)"):
+            attempt()
+    assert masks.density == 1 and all(torch.equal(before[n], t) for n, t in model.state_dict().items())
+    model.to(torch.float64)
+    assert pl.Masks(model).prune(quality=1.0)["0.weight"].density < 1
 
 
 def test_nothing_is_renamed_or_wrapped():
