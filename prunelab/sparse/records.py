@@ -136,6 +136,7 @@ def read_index(content: bytes, dense: Mapping[str, Tensor]) -> tuple[list[Record
 
 
 def can_be_sparse(tensor: Tensor) -> bool:
+    """Whether a tensor, contiguous, is of a kind that sections hold: floating point, with rows and columns."""
     return tensor.dtype in NAMES and tensor.ndim >= 2 and tensor.numel() > 0
 
 

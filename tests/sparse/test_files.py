@@ -79,7 +79,7 @@ def read_by_the_document(blob):
     header = json.loads(blob[8 : 8 + length])
     assert header.pop("__metadata__")["prunelab"] == "1"
     start = 8 + length
-    begin, end = (start + offset for offset in header.pop("packed")["data_offsets"])
+    begin, end = (start + offset for offset in header.pop("_")["data_offsets"])
     assert hashlib.sha256(blob[:begin] + blob[begin + 32 :]).digest() == blob[begin : begin + 32]
     types = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}
     arrays = {}
@@ -435,7 +435,7 @@ def forged(index, sections=b"", *, version="1", entries=(), header_extra=None, i
     stream = squeezed.compress(text) + squeezed.flush()
     content = bytes(32) + struct.pack("<I", len(stream)) + stream + sections
     header = {"__metadata__": {"prunelab": version}, **dict(entries)}
-    header["packed"] = {"dtype": "U8", "shape": [len(content)], "data_offsets": [0, len(content)]}
+    header["_"] = {"dtype": "U8", "shape": [len(content)], "data_offsets": [0, len(content)]}
     head = json.dumps(header | (header_extra or {})).encode()
     begin = 8 + len(head)
     blob = struct.pack("<Q", len(head)) + head + content
@@ -482,7 +482,7 @@ BOMBS = {
     "pickled": (forged({"w": "PKL 2x2 4 all 0"}), "does not say what"),
     "tied to itself": (forged({"w": "is w"}), "ties one that is not there"),
     "tied in a ring": (forged({"v": "is w", "w": "is v"}), "ties one that is not there"),
-    "twice": (forged({"packed": "F32 2x2 0 rice0 0", "w": "is packed"}), None),
+    "twice": (forged({"_": "F32 2x2 0 rice0 0", "w": "is _"}), None),
     "section": (forged({"w": "F32 2x2 1 rice0 1"}, b"\x80"), "its index tells of"),
     "leftover": (forged({}, b"more"), "its index tells of"),
     "header length": (struct.pack("<Q", 2**60) + forged({})[8:], "not even its header"),
@@ -499,7 +499,7 @@ BOMBS = {
         "header can't be read",
     ),
     "odd offsets": (forged({}, header_extra={"w": {"data_offsets": "ab"}}), "header can't be read"),
-    "no entry": (forged({}, header_extra={"packed": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}), "damaged"),
+    "no entry": (forged({}, header_extra={"_": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}), "damaged"),
 }
 
 
@@ -543,7 +543,7 @@ def test_damage_under_a_right_digest_still_ends_in_an_error_or_in_tensors(tmp_pa
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["a", "b", "is", "packed"]),
+        st.sampled_from(["a", "b", "is", "_"]),
         st.one_of(
             st.from_regex(
                 r"(F32|F64|BF16|Q8) [0-9]{1,3}x[0-9]{1,2} [0-9]{1,3} "
@@ -666,7 +666,7 @@ def test_a_path_that_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, m
         (lambda s: s.update(odd=torch.eye(3).to_sparse()), "odd is torch.float32, torch.sparse_coo"),
         (lambda s: s.update(odd=torch.empty(3, 3, device="meta")), "odd is .* on meta"),
         (lambda s: s.update(odd=nn.LazyLinear(3).weight), "odd has no shape yet"),
-        (lambda s: s.update(packed=torch.zeros(3)), "can't be called 'packed'"),
+        (lambda s: s.update(_=torch.zeros(3)), "can't be called '_'"),
         (lambda s: s.update({5: torch.zeros(3)}), "can't be called 5"),
     ],
 )
