@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from prunelab.sparse.choice import Costs, cheapest, medians
-from prunelab.sparse.kernels import ConvertError, Kernel, Weights, transposed
+from prunelab.sparse.kernels import KERNELS, ConvertError, Kernel, Step, Weights, transposed
 
 Plan = tuple[Kernel, ...]  # of each layer
-Step = Callable[[Tensor], Tensor]
 
 
 class Affine(nn.Module):
@@ -28,11 +28,10 @@ class Affine(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("shift", shift)
 
-    def forward(self, x: Tensor, columns: bool) -> Tensor:
-        """columns: x is (features, batch); otherwise (batch, features) or (features)."""
-        if columns:
-            return torch.addcmul(self.shift[:, None], x, self.scale[:, None])
-        return torch.addcmul(self.shift, x, self.scale)
+    def step(self, columns: bool) -> Step:
+        """On (features, batch) if ``columns``, else on (batch, features) and (features)."""
+        shift, scale = (self.shift[:, None], self.scale[:, None]) if columns else (self.shift, self.scale)
+        return lambda x: torch.addcmul(shift, x, scale)
 
 
 class Layer(nn.Module):
@@ -55,14 +54,9 @@ class Layer(nn.Module):
         self.held = nn.ModuleList(step for step in steps if isinstance(step, nn.Module))
         self.allowed = tuple(allowed)
 
-    def forward(self, kernel: Kernel, x: Tensor, columns: bool) -> Tensor:
-        """columns: x is (in, batch) or a vector (in), and so the result; otherwise (batch, in), dense only."""
-        weights: Weights = self._modules["weights"]  # type: ignore[assignment]
-        bias = self._buffers["bias"]
-        x = weights.product(kernel, x, bias) if columns else weights.rows(x, bias)
-        for step in self.steps:
-            x = step(x, columns and x.dim() > 1) if isinstance(step, Affine) else step(x)
-        return x
+    def compiled(self, product: Step, columns: bool) -> list[Step]:
+        """``product`` and the steps after it. columns: on (features, batch)."""
+        return [product] + [step.step(columns) if isinstance(step, Affine) else step for step in self.steps]
 
 
 class Batches:
@@ -80,19 +74,22 @@ class Batches:
 class Chain(nn.Module):
     """Linear layers with elementwise steps between them, each with its kernel for each measured batch size.
 
-    Input (..., in), output (..., out), contiguous. With batch norm among the steps (batch, in) only: on more
-    dimensions batch norm has another meaning.
+    Input (..., in), output (..., out). With batch norm among the steps (batch, in) only: on more dimensions batch norm
+    has another meaning. contiguous: whether the output must be; else it may be a transposed view, for a copy less.
     """
 
-    def __init__(self, layers: Sequence[Layer], batches: Sequence[int]) -> None:
+    def __init__(self, layers: Sequence[Layer], batches: Sequence[int], *, contiguous: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
+        self.contiguous = contiguous
         self.flat = any(isinstance(step, Affine) for layer in layers for step in layer.steps)
         self.in_features = layers[0].weights.in_features
         self.out_features = layers[-1].weights.out_features
         self.dtype = layers[0].weights.dtype
         self.batches = Batches(batches)
-        self.plans = [_fastest(layers, number, n) for number, n in enumerate(batches)]
+        self._compiled: dict[tuple[Plan, bool], list[Step]] = {}
+        self.plans = [self._fastest(number, n) for number, n in enumerate(batches)]
+        self._compiled = {}  # what was only measured holds on to forms of the weights
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
@@ -114,7 +111,33 @@ class Chain(nn.Module):
             )
         if n == 0:
             return x.new_empty(0, self.out_features)
-        return run(self._modules["layers"], self.plans[self.batches.nearest(n)], x)  # type: ignore[arg-type]
+        return self.run(self.plans[self.batches.nearest(n)], x)
+
+    def run(self, plan: Plan, x: Tensor) -> Tensor:
+        """x (batch, in) -> (batch, out), batch at least 1, by these kernels."""
+        key = plan, x.shape[0] == 1
+        for step in self._compiled.get(key) or self._compile(*key):
+            x = step(x)
+        return x
+
+    def _compile(self, plan: Plan, vector: bool) -> list[Step]:
+        """What there is to do for a plan, step by step. vector: for one sample, where both layouts are the same."""
+        steps: list[Step] = []
+        columns = False
+        for layer, kernel in zip(self._layers, plan, strict=True):
+            if kernel != "dense" and not columns:
+                columns = True
+                steps.append(_flat if vector else transposed)
+            if not columns:
+                steps += layer.compiled(layer.weights.rows(layer.bias), columns=False)
+            elif vector:
+                steps += layer.compiled(layer.weights.vector_by(kernel, layer.bias), columns=False)
+            else:
+                steps += layer.compiled(layer.weights.columns_by(kernel, layer.bias), columns=True)
+        if columns:
+            steps.append(_row if vector else transposed if self.contiguous else Tensor.t)
+        self._compiled[plan, vector] = steps
+        return steps
 
     def _folded(self, x: Tensor) -> Tensor:
         if self.flat or x.dim() == 0:
@@ -142,50 +165,55 @@ class Chain(nn.Module):
             raise AttributeError(f"a chain of {len(self.layers)} layers has no one weight or bias")
         return self.layers[0]  # type: ignore[return-value]
 
+    def _fastest(self, number: int, n: int) -> Plan:
+        """The plan for the ``number``-th batch size, ``n``; measured where there is anything to choose."""
+        allowed = [layer.allowed[number] for layer in self._layers]
+        if all(len(kernels) == 1 for kernels in allowed):
+            return tuple(kernels[0] for kernels in allowed)
+        x = activations(n, self.in_features, dtype=self.dtype)
+        plans: list[Plan] = [tuple(k if k in able else able[0] for able in allowed) for k in KERNELS]
+        if len(allowed) > 1:
+            plans.append(cheapest([_costs(layer, number, n) for layer in self._layers], allowed))
+        # Layer by layer is the precise measurement, end to end the true one: the winner of the first must win here too.
+        seconds = medians({plan: partial(self.run, plan, x) for plan in plans})
+        return min(seconds, key=seconds.__getitem__)
 
-def run(layers: Sequence[Layer], plan: Plan, x: Tensor) -> Tensor:
-    """x (batch, in) -> (batch, out), batch at least 1, through the layers by these kernels."""
-    vector = x.shape[0] == 1  # feature-major and batch-major are the same then
-    columns = False
-    for layer, kernel in zip(layers, plan, strict=True):
-        if kernel != "dense" and not columns:
-            columns = True
-            x = x.reshape(-1) if vector else transposed(x)
-        x = layer.forward(kernel, x, columns)
-    if not columns:
-        return x
-    return x[None] if vector else transposed(x)
+    @property
+    def _layers(self) -> list[Layer]:
+        return list(self.layers)  # type: ignore[arg-type]
 
+    # Compiled steps look into the buffers: they must not outlive them, nor be copied along.
 
-def _fastest(layers: Sequence[Layer], number: int, n: int) -> Plan:
-    """The plan for the ``number``-th batch size, ``n``; measured where there is anything to choose."""
-    allowed = [layer.allowed[number] for layer in layers]
-    if all(len(kernels) == 1 for kernels in allowed):
-        return tuple(kernels[0] for kernels in allowed)
-    x = activations(n, layers[0].weights.in_features, dtype=layers[0].weights.dtype)
-    plans: list[Plan] = [
-        tuple(kernel if kernel in able else able[0] for able in allowed) for kernel in ("dense", "csr", "scipy")
-    ]
-    if len(layers) > 1:
-        plans.append(cheapest([_costs(layer, number, n) for layer in layers], allowed))
-    # Layer by layer is the precise measurement, end to end the true one: the winner of the first must win here too.
-    seconds = medians({plan: partial(run, layers, plan, x) for plan in plans})
-    return min(seconds, key=seconds.__getitem__)
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_compiled": {}}
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Chain:
+        self._compiled = {}
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return self
 
 
 def _costs(layer: Layer, number: int, n: int) -> Costs:
-    weights, allowed = layer.weights, layer.allowed[number]
+    weights, bias, allowed = layer.weights, layer.bias, layer.allowed[number]
     x = activations(n, weights.in_features, dtype=weights.dtype)
-    y = activations(weights.out_features, n, dtype=weights.dtype)
-    columns = x.reshape(-1) if n == 1 else transposed(x)
-    seconds = medians({k: partial(weights.product, k, columns, layer.bias) for k in allowed})
     if n == 1:
+        seconds = medians({k: partial(weights.vector_by(k, bias), x[0]) for k in allowed})
         return Costs(seconds.get("dense", 0.0), seconds, 0.0, 0.0)
-    rows = medians({"rows": partial(weights.rows, x, layer.bias)})["rows"] if "dense" in allowed else 0.0
-    into, back = (medians({"": partial(transposed, a)})[""] for a in (x, y))
+    columns, y = transposed(x), activations(weights.out_features, n, dtype=weights.dtype)
+    seconds = medians({k: partial(weights.columns_by(k, bias), columns) for k in allowed})
+    rows = medians({0: partial(weights.rows(bias), x)})[0] if "dense" in allowed else 0.0
+    into, back = (medians({0: partial(transposed, a)})[0] for a in (x, y))
     return Costs(rows, seconds, into, back)
 
 
 def activations(*shape: int, dtype: torch.dtype) -> Tensor:
     """Numbers to measure with, of no particular meaning; torch's random state stays as it is."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(dtype)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.reshape(-1)
+
+
+def _row(x: Tensor) -> Tensor:
+    return x[None]

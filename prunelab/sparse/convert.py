@@ -31,6 +31,8 @@ class Converted(nn.Module):
     def __init__(self, network: nn.Module, choices: Mapping[str, Mapping[int, Kernel]]) -> None:
         super().__init__()
         self.network = network
+        # A graph's own call adds nothing but a prettier traceback, for a third of a small layer's time.
+        self._run = network.forward if isinstance(network, fx.GraphModule | Chain) else network
         self._choices = {name: dict(kernels) for name, kernels in choices.items()}
         self.eval()
 
@@ -40,13 +42,10 @@ class Converted(nn.Module):
         return {name: dict(kernels) for name, kernels in self._choices.items()}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        network: nn.Module = self._modules["network"]  # type: ignore[assignment]
-        # A graph's own call adds nothing but a prettier traceback, for a third of a small layer's time.
-        run = network.forward if isinstance(network, fx.GraphModule | Chain) else network
         if not torch.is_grad_enabled():
-            return run(*args, **kwargs)
+            return self._run(*args, **kwargs)
         with torch.no_grad():
-            return run(*args, **kwargs)
+            return self._run(*args, **kwargs)
 
     def train(self, mode: bool = True) -> Converted:
         """Eval mode only: ConvertError for ``mode=True``."""
@@ -69,6 +68,7 @@ def convert(
     batches: sizes to measure at; at run time the nearest by ratio counts. kernel: None measures; "dense", "csr" (torch)
     or "scipy" is taken for every layer that can; {layer: kernel} or {layer: {batch: kernel}} for those named.
 
+    The output may be a transposed view: ``view`` and the like need its ``contiguous()``.
     In float32 outputs differ by about 1e-6 of the largest. NaN or infinite activations are the exception: a cut weight
     multiplies them to NaN in the dense model and ignores them here.
     Layers in half precision, grouped convolutions and what only torch's attention modules use stay dense.
@@ -83,14 +83,14 @@ def convert(
     seen = graph.shapes(twin, args) if args is not None else {}
     worker = _Worker(wish, sizes, seen, {m: n for n, m in reversed(graph.weighted(twin).items())})
     if graph.is_plain(twin):
-        network = worker.replacement(twin) or twin
+        network = worker.replacement(twin, contiguous=False) or twin
     else:
         traced = graph.trace(twin, args)
         if traced is not None:
             worker.chains(traced)
         network = traced or twin
         for parent, attribute, module in list(graph.places(network)):
-            if (new := worker.replacement(module)) is not None:
+            if (new := worker.replacement(module, contiguous=True)) is not None:
                 setattr(parent, attribute, new)
         if traced is not None:
             traced.delete_all_unused_submodules()
@@ -160,14 +160,15 @@ class _Worker:
         """Replace the chains of Linear layers in a graph."""
         for number, stretches in enumerate(graph.stretches(traced, self._shapes)):
             nodes = [node for stretch in stretches for node in stretch.nodes]
-            graph.replace(traced, nodes, self._chain(stretches), f"chain_{number}")
+            within = any(user.op != "output" for user in nodes[-1].users)  # where a view() may follow
+            graph.replace(traced, nodes, self._chain(stretches, contiguous=within), f"chain_{number}")
 
-    def replacement(self, module: nn.Module) -> nn.Module | None:
+    def replacement(self, module: nn.Module, *, contiguous: bool) -> nn.Module | None:
         """What to put in the place of a Linear or Conv that stands alone; None if it stays."""
         if module not in self._done:
             name = self._names[module]
             if isinstance(module, nn.Linear):
-                self._done[module] = self._chain([Stretch(name, module, [])])
+                self._done[module] = self._chain([Stretch(name, module, [])], contiguous=contiguous)
             else:
                 self._done[module] = self._patches(name, module)
         return self._done[module]
@@ -177,8 +178,8 @@ class _Worker:
         for weights, kernels in self._used.items():
             weights.keep(kernels)
 
-    def _chain(self, stretches: Sequence[Stretch]) -> Chain:
-        chain = Chain([self._layer(stretch) for stretch in stretches], self._sizes)
+    def _chain(self, stretches: Sequence[Stretch], *, contiguous: bool) -> Chain:
+        chain = Chain([self._layer(stretch) for stretch in stretches], self._sizes, contiguous=contiguous)
         self.choices |= chain.choices
         for layer, kernels in zip(chain.layers, chain.choices.values(), strict=True):
             self._used.setdefault(layer.weights, set()).update(kernels.values())  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Kernel = Literal["dense", "csr", "scipy"]
+Step = Callable[[Tensor], Tensor]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
 SPARSE_TYPES = (torch.float32, torch.float64)  # what both sparse kernels multiply
 CHUNK = 1 << 18  # weights looked at at once: keeps what is set aside for a moment small beside the layer
@@ -73,23 +75,41 @@ class Weights(nn.Module):
             self.starts = self.columns = self.values = None
         self._handles = {kernel: handle for kernel, handle in self._handles.items() if kernel in kernels}
 
-    def rows(self, x: Tensor, bias: Tensor | None) -> Tensor:
-        """x (batch, in) -> (batch, out), dense."""
-        assert self.dense is not None
-        return F.linear(x, self.dense, bias)
+    def rows(self, bias: Tensor | None) -> Step:
+        """The dense product on batch-major activations: (batch, in) -> (batch, out)."""
+        weight = self._matrix("dense")
+        return lambda x: F.linear(x, weight, bias)
 
-    def product(self, kernel: Kernel, x: Tensor, bias: Tensor | None) -> Tensor:
-        """x (in, batch) -> (out, batch), or a vector (in) -> (out). The result is always fresh memory."""
+    def columns_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
+        """The product on feature-major activations: (in, batch) -> (out, batch), in fresh memory."""
         if kernel == "scipy":
-            y = torch.from_numpy(self._scipy() @ x.detach().numpy())
-            return y if bias is None else y.add_(bias if y.dim() == 1 else bias[:, None])
+            return self._by_scipy(None if bias is None else bias[:, None])
+        matrix, column = self._matrix(kernel), None if bias is None else bias[:, None]
+        if column is None:
+            return partial(torch.matmul, matrix)
+        # The bias costs nothing here: it is what the product is added to.
+        return lambda x: torch.addmm(column.expand(-1, x.shape[1]), matrix, x)
+
+    def vector_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
+        """The product on the activations of one sample: (in) -> (out), in fresh memory."""
+        if kernel == "scipy":
+            return self._by_scipy(bias)
+        return (
+            partial(torch.mv, self._matrix(kernel))
+            if bias is None
+            else partial(torch.addmv, bias, self._matrix(kernel))
+        )
+
+    def _by_scipy(self, bias: Tensor | None) -> Step:
+        matrix = self._scipy()
+        if bias is None:
+            return lambda x: torch.from_numpy(matrix @ x.detach().numpy())
+        return lambda x: torch.from_numpy(matrix @ x.detach().numpy()).add_(bias)
+
+    def _matrix(self, kernel: Kernel) -> Tensor:
         matrix = self._csr() if kernel == "csr" else self.dense
         assert matrix is not None
-        if bias is None:
-            return matrix @ x
-        if x.dim() == 1:  # the bias costs nothing here: it is what the product is added to
-            return torch.addmv(bias, matrix, x)
-        return torch.addmm(bias[:, None].expand(-1, x.shape[1]), matrix, x)
+        return matrix
 
     def to_dense(self) -> Tensor:
         """The matrix, dense; built anew if that form was dropped."""

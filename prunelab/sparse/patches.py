@@ -65,7 +65,7 @@ class PatchConv2d(nn.Module):
             assert self.conv is not None
             return F.conv2d(x, self.conv.weight, self.conv.bias, self.stride, self.padding, self.dilation)
         patches, height, width = unfold(x, self.window, self.stride, self.padding, self.dilation)
-        y = self.weights.product(kernel, patches, self._buffers["filter_bias"])
+        y = self.weights.columns_by(kernel, self._buffers["filter_bias"])(patches)
         return y.view(self.weights.out_features, len(x), height, width).transpose(0, 1).contiguous()
 
 

@@ -1,0 +1,180 @@
+"""Kernels: a converted layer against the best of what one would write by hand, over sizes, densities and batches.
+
+A ratio is the time of the best by hand over that of the converted layer: above 1 converted is faster. "Never slower,
+within noise" is judged as: the median of ratios of turns taken side by side is at least 0.9 in the worst cell; a cell
+below that is raced once more over four times as many turns, which then counts (the worst of many is mostly noise). All are
+called as modules, get the same batch-major activations, add the bias and return (batch, out) in any memory order.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prunelab.bench.statistics import Spread, interleave, ratios, spread
+from prunelab.bench.table import Row
+from prunelab.sparse.choice import medians
+from prunelab.sparse.convert import convert
+from prunelab.sparse.kernels import Weights, available
+
+SIZES = ((300, 784), (1024, 1024), (4096, 4096))  # out, in
+DENSITIES = (0.3, 0.08, 0.02)
+BATCHES = (1, 64)
+TARGET = 0.9
+SLICE = 1e-3  # seconds of one turn, at least
+Say = Callable[[str], None]
+Runs = Mapping[str, Callable[[], object]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the grid: what was measured there, in seconds by candidate; "ours" against the others."""
+
+    size: tuple[int, int]
+    density: float
+    batch: int
+    kernel: str
+    seconds: Mapping[str, list[float]]
+
+    @property
+    def best(self) -> str:
+        """The fastest by hand."""
+        return min(
+            (name for name in self.seconds if name != "ours"), key=lambda name: spread(self.seconds[name]).median
+        )
+
+    @property
+    def ratio(self) -> Spread:
+        """The fastest by hand / ours."""
+        return ratios(self.seconds[self.best], self.seconds["ours"])
+
+    @property
+    def place(self) -> str:
+        out, features = self.size
+        return f"{out}x{features} density {self.density} batch {self.batch}"
+
+
+def rows(*, quick: bool, say: Say) -> list[Row]:
+    """Measure. say: told what is being measured. quick: fewer repetitions."""
+    with torch.no_grad():
+        return grid_rows(SIZES, rounds=3 if quick else 15, say=say)
+
+
+def grid_rows(sizes: tuple[tuple[int, int], ...], *, rounds: int, say: Say) -> list[Row]:
+    """Rows for layers of these sizes: the layer by itself, the product inside of a chain, the largest against dense."""
+    cells: list[Cell] = []
+    inner: list[Cell] = []
+    for size, density in ((size, density) for size in sizes for density in DENSITIES):
+        say(f"sparse kernels, {size[0]} x {size[1]}, density {density}")
+        for batch, kernel, alone, inside in _candidates(_layer(size, density), size):
+            for found, runs in ((cells, alone), (inner, inside)):
+                cell = Cell(size, density, batch, kernel, _raced(runs, rounds))
+                again = cell.ratio.median < TARGET
+                found.append(Cell(size, density, batch, kernel, _raced(runs, 4 * rounds)) if again else cell)
+    last = next(cell for cell in cells if (cell.size, cell.density, cell.batch) == (sizes[-1], DENSITIES[-1], 1))
+    return [
+        _worst("converted layer: best of dense, torch CSR, SciPy / ours", cells),
+        _worst("the product in a chain: best of the same / ours", inner),
+        Row.of(
+            f"{last.place}: dense / converted",
+            ratios(last.seconds["dense"], last.seconds["ours"]),
+            "x",
+            target=8,
+            better="at least",
+            note=", ".join(f"{name} {1e6 * spread(taken).median:.0f} µs" for name, taken in last.seconds.items()),
+        ),
+    ]
+
+
+def _worst(name: str, cells: list[Cell]) -> Row:
+    worst = min(cells, key=lambda cell: cell.ratio.median)
+    grid: dict[tuple[int, int], list[str]] = {}
+    for cell in cells:
+        grid.setdefault(cell.size, []).append(f"{cell.ratio.median:.2f} {cell.kernel}")
+    told = "; ".join(f"{out}x{features}: {', '.join(found)}" for (out, features), found in grid.items())
+    order = f"densities {', '.join(map(str, DENSITIES))}, each at batches {', '.join(map(str, BATCHES))}"
+    note = f"worst at {worst.place} against {worst.best}; median of paired turns; {told} ({order})"
+    return Row.of(f"{name}, worst of {len(cells)}", worst.ratio, "x", target=TARGET, better="at least", note=note)
+
+
+def _layer(size: tuple[int, int], density: float) -> nn.Linear:
+    """A layer of independent survivors."""
+    out, features = size
+    generator = torch.Generator().manual_seed(0)
+    layer = nn.Linear(features, out)
+    layer.weight.copy_(torch.randn(size, generator=generator) * (torch.rand(size, generator=generator) < density))
+    return layer
+
+
+def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, str, Runs, Runs]]:
+    """For each batch size: the kernel chosen, who races as a layer, and who races as a product inside of a chain."""
+    converted = convert(layer, batches=BATCHES)
+    weight, bias = layer.weight.detach(), layer.bias.detach()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse")
+        csr = weight.to_sparse_csr()
+    scipy = sparse.csr_array(weight.numpy())
+    column = bias[:, None]
+    ours = Weights(weight, available(weight.dtype), "weight")
+    by_hand = {
+        "dense": _Module(lambda x: F.linear(x, weight, bias)),
+        "csr": _Module(lambda x: (csr @ x.t() + column).t()),
+        "scipy": _Module(lambda x: torch.from_numpy(scipy @ x.numpy().T).add_(column).t()),
+    }
+    by_vector = {  # for one sample both libraries have a product with a vector
+        "dense": by_hand["dense"],
+        "csr": _Module(lambda x: (csr @ x[0] + bias)[None]),
+        "scipy": _Module(lambda x: torch.from_numpy(scipy @ x[0].numpy()).add_(bias)[None]),
+    }
+    for batch in BATCHES:
+        x = torch.randn(batch, size[1], generator=torch.Generator().manual_seed(1))
+        columns = x[0] if batch == 1 else x.t().contiguous()
+        form = ours.vector_by if batch == 1 else ours.columns_by
+        products = {kernel: partial(form(kernel, None), columns) for kernel in available(weight.dtype)}
+        seconds = medians(products)
+        best = min(seconds, key=seconds.__getitem__)
+        alone = {name: partial(module, x) for name, module in (by_vector if batch == 1 else by_hand).items()}
+        inside: dict[str, Callable[[], object]] = {
+            "dense": partial(torch.matmul, weight, columns),
+            "csr": partial(torch.matmul, csr, columns),
+            "scipy": lambda columns=columns: scipy @ columns.numpy(),  # type: ignore[misc]
+        }
+        chosen = converted.choices["weight"][batch]
+        yield batch, chosen, {"ours": partial(converted, x), **alone}, {"ours": products[best], **inside}
+
+
+class _Module(nn.Module):
+    """What one would write by hand, called as any layer is."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def _raced(runs: Runs, rounds: int) -> dict[str, list[float]]:
+    """Seconds of a run of each, in ``rounds`` turns of at least a millisecond."""
+
+    def turn(run: Callable[[], object]) -> Callable[[], float]:
+        run()
+        times = max(1, min(500, round(SLICE / _timed(run, 2))))
+        return lambda: _timed(run, times)
+
+    return interleave({name: turn(run) for name, run in runs.items()}, rounds)
+
+
+def _timed(run: Callable[[], object], times: int) -> float:
+    began = time.perf_counter()
+    for _ in range(times):
+        run()
+    return (time.perf_counter() - began) / times
