@@ -1,4 +1,4 @@
-"""The command line: ``prunelab dashboard | lab | run | bench``.
+"""The command line: ``prunelab dashboard | lab | run | measure | bench``.
 
 What a command takes and how its errors are told; what it does stands in ``prunelab/commands``, imported when it runs.
 """
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Port = Annotated[int, typer.Option(help="Port to serve on; 0: any free one.", min=0, max=65535)]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON, nothing else on stdout.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the server and its kernels write.")]
 
 app = typer.Typer(
@@ -100,7 +101,13 @@ def run(
     *,
     recipe: Annotated[Path | None, typer.Option(help="A recipe to start from.", metavar="FILE.json")] = None,
     out: Annotated[Path | None, typer.Option(help="Save there, and go on from what is there.", metavar="DIR")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The result as JSON, nothing else on stdout.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the pruned network there, packed.", metavar="FILE", dir_okay=False)
+    ] = None,
+    bits: Annotated[
+        int | None, typer.Option(help="Bits of a value in that file, shared by k-means; exact without.", min=1, max=8)
+    ] = None,
+    as_json: Json = False,
     given: dict[str, Any],
 ) -> None:
     """Train, then prune and retrain round after round, without a screen."""
@@ -108,7 +115,31 @@ def run(
         wanted = recipe_from(given, recipe)
         from prunelab.commands import run as command
 
-        command.run(wanted, out=out, as_json=as_json, stdout=_console(), stderr=_console(stderr=True))
+        command.run(
+            wanted, out=out, save=save, bits=bits, as_json=as_json, stdout=_console(), stderr=_console(stderr=True)
+        )
+
+
+@app.command()
+def measure(
+    source: Annotated[Path, typer.Argument(help="A packed file, or a saved session.", metavar="FILE|DIR")],
+    batch: Annotated[list[int], typer.Option(help="Batch sizes to time.", min=1)] = [1, 8, 64, 256],  # noqa: B006
+    threads: Annotated[
+        list[int], typer.Option(help="Threads to time with; default: one, and as many as there are.", min=1)
+    ] = [],  # noqa: B006
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the figures there too.", metavar="FILE", dir_okay=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what pruning bought: bytes by format, latency by batch size."""
+    with _errors_told():
+        from prunelab.commands import measure as command
+
+        command.run(
+            source, batches=batch, threads=threads, csv=csv, as_json=as_json,
+            stdout=_console(), stderr=_console(stderr=True),
+        )  # fmt: skip
 
 
 @app.command()

@@ -8,6 +8,8 @@ norm that is switched off leaves no module behind.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
+from itertools import product
 
 import torch
 from torch import nn
@@ -18,6 +20,8 @@ HIDDEN = {"lenet-300-100": (300, 100), "mlp-small": (64, 32)}
 SMALLEST_IMAGE = 8
 # Below this, two unpadded 5 x 5 convolutions with their pooling leave nothing: 15 -> 11 -> 5 -> 1 -> 0.
 SMALLEST_UNPADDED = 16
+
+SIDES = (28, 8, *range(9, 65))  # of square images, the likely ones first
 
 
 class MLP(nn.Sequential):
@@ -119,11 +123,34 @@ def build(
     # Not torch.manual_seed: that would also reset the generators of every GPU, which fork_rng isn't asked to keep.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        if name == "lenet-5":
-            image = _image_shape(shape)
-            return LeNet5(image, classes, dropout=dropout, batch_norm=batch_norm)
-        features = torch.Size(shape).numel()
-        return MLP(features, HIDDEN[name], classes, dropout=dropout, batch_norm=batch_norm)
+        return _network(name, shape, classes, dropout=dropout, batch_norm=batch_norm)
+
+
+def recognised(shapes: Mapping[str, tuple[int, ...]]) -> tuple[nn.Module, tuple[int, ...]] | None:
+    """The network with exactly these tensors, and the shape of one sample; None if it is none of ours.
+
+    shapes: of a state dict's tensors by name. How large the images of a lenet-5 are, its tensors do not tell exactly:
+    of the sizes that fit, MNIST's or the digits' is taken, else the smallest square.
+    """
+    first = shapes.get("conv1.weight") or shapes.get("fc1.weight") or ()
+    scores = shapes.get(max((name for name in shapes if name.startswith("fc") and name.endswith(".bias")), default=""))
+    if len(first) not in (2, 4) or not scores or scores[0] < 2:
+        return None
+    samples = [(first[1], side, side) for side in SIDES] if len(first) == 4 else [first[1:]]
+    for sample, name, batch_norm in product(samples, MODELS, (False, True)):
+        if (name == "lenet-5") != (len(sample) == 3):
+            continue
+        with torch.device("meta"):  # shapes only, no memory
+            model = _network(name, sample, scores[0], batch_norm=batch_norm)
+        if {key: tuple(tensor.shape) for key, tensor in model.state_dict().items()} == dict(shapes):
+            return build(name, sample, scores[0], batch_norm=batch_norm), sample
+    return None
+
+
+def _network(name: str, shape: tuple[int, ...], classes: int, *, dropout: float = 0.0, batch_norm: bool) -> nn.Module:
+    if name == "lenet-5":
+        return LeNet5(_image_shape(shape), classes, dropout=dropout, batch_norm=batch_norm)
+    return MLP(torch.Size(shape).numel(), HIDDEN[name], classes, dropout=dropout, batch_norm=batch_norm)
 
 
 def _image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 import prunelab as pl
+from prunelab.claim import claim
 
 SMALL = ("--model", "mlp-small", "--epochs", "2", "--retrain-epochs", "1", "--rounds", "1")
 
@@ -21,7 +23,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_loads_no_torch():
     done = command("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("dashboard", "lab", "run", "bench"))
+    assert all(name in done.stdout for name in ("dashboard", "lab", "run", "measure", "bench"))
     probe = (
         "import sys, prunelab.cli; print([m for m in ('torch', 'voila', 'numpy', 'ipywidgets') if m in sys.modules])"
     )
@@ -47,6 +49,10 @@ def test_a_run_gives_the_numbers_of_a_session(tmp_path):
         (("run", "--rounds", "0"), "rounds"),
         (("run", "--model", "lenet-3000"), "lenet"),
         (("dashboard", "--no-browser", "--data", "cats"), "cats"),
+        (("run", "--save", "/nowhere/at/all.prune"), "there is no folder /nowhere/at"),
+        (("run", "--bits", "4"), "--save FILE"),
+        (("measure", "nothing.prune"), "nothing.prune cannot be read"),
+        (("measure", __file__), "is not a packed file"),
     ],
 )
 def test_bad_values_are_one_clear_error(arguments, said):
@@ -61,3 +67,45 @@ def test_a_port_in_use_says_so():
         port = taken.getsockname()[1]
         done = command("dashboard", "--no-browser", "--port", str(port))
     assert done.returncode == 2 and str(port) in done.stderr and "--port" in done.stderr
+
+
+def test_a_run_is_packed_and_the_file_is_measured_as_the_session_is(tmp_path):
+    file, folder = tmp_path / "small.prune", tmp_path / "s"
+    done = command("run", *SMALL, "--json", "--save", str(file), "--out", str(folder))
+    assert done.returncode == 0, done.stderr
+    packed, session = json.loads(done.stdout)["packed"], pl.Session.load(folder)
+    assert packed["bytes"] == file.stat().st_size and packed["accuracy"] == session.snapshot().test_accuracy
+    for name, tensor in pl.sparse.load(file).items():
+        assert torch.equal(tensor, session.model.state_dict()[name])
+    csv = tmp_path / "figures.csv"
+    options = ("--batch", "4", "--threads", "1", "--json")
+    figures = [
+        json.loads(command("measure", str(source), *options, "--csv", str(csv)).stdout) for source in (file, folder)
+    ]
+    for found in figures:
+        sizes = {size["format"]: size["bytes"] for size in found["sizes"]}
+        assert sizes["packed"] == packed["bytes"] and found["kept"] >= session.masks.kept
+        assert {x["network"] for x in found["latencies"]} == {"dense", "sparse", "converted", "compacted"}
+        assert all(x["batch"] == 4 and 0 < x["low"] <= x["median"] <= x["high"] for x in found["latencies"])
+    assert csv.read_text().startswith("what,name,batch,threads,value,low,high,unit\nsize,dense,")
+
+
+def test_shared_values_make_the_file_smaller_and_their_accuracy_is_told(tmp_path):
+    exact, shared = tmp_path / "exact.prune", tmp_path / "shared.prune"
+    for file, more in ((exact, ()), (shared, ("--bits", "3"))):
+        done = command("run", *SMALL, "--save", str(file), *more)
+        assert done.returncode == 0 and "accuracy from that file" in done.stdout.replace("\n", " "), done.stderr
+    assert shared.stat().st_size < 0.6 * exact.stat().st_size
+
+
+def test_a_file_of_an_unknown_network_says_what_to_do(tmp_path):
+    pl.sparse.save(torch.nn.Linear(7, 3), tmp_path / "own.prune")
+    done = command("measure", str(tmp_path / "own.prune"))
+    assert done.returncode == 2 and "sparse.load(file, model)" in done.stderr.replace("\n", " ")
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    lock = claim(tmp_path)
+    done = command("run", *SMALL, "--out", str(tmp_path))
+    lock.release()
+    assert done.returncode == 1 and "is in use by another" in done.stderr.replace("\n", " ")

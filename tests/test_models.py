@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from prunelab import models
 from prunelab.models import build
 from prunelab.recipe import MODELS
 
@@ -103,3 +104,16 @@ def test_errors_name_what_was_wrong(arguments, message):
 def test_dropout_outside_its_range(dropout):
     with pytest.raises(ValueError, match="dropout ="):
         build("mlp-small", (8,), 2, dropout=dropout)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28)])
+def test_a_network_is_recognised_by_the_shapes_of_its_tensors_in_any_order(name, batch_norm, shape):
+    model = models.build(name, shape, 7, batch_norm=batch_norm, dropout=0.3)
+    shapes = {key: tuple(tensor.shape) for key, tensor in reversed(model.state_dict().items())}
+    twin, sample = models.recognised(shapes)
+    twin.load_state_dict(model.state_dict())
+    assert twin(torch.zeros(2, *sample)).shape == (2, 7) and torch.Size(sample).numel() == torch.Size(shape).numel()
+    shapes.pop("fc1.bias")
+    assert models.recognised(shapes) is None and models.recognised({}) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from prunelab import training
+from prunelab.claim import claim
 from prunelab.commands import BAD_INPUT, SIGNALLED, CommandError, result
 from prunelab.inputs import SessionError
 from prunelab.mnist import DataError
@@ -20,13 +23,28 @@ from prunelab.recipe import OWN, Recipe
 from prunelab.session import Diverged, Session
 from prunelab.snapshot import Snapshot
 from prunelab.storage import INDEX, StorageError
+from prunelab.views.base import kilobytes
 
 
-def run(recipe: Recipe, *, out: Path | None, as_json: bool, stdout: Console, stderr: Console) -> None:
+def run(
+    recipe: Recipe,
+    *,
+    out: Path | None,
+    save: Path | None,
+    bits: int | None,
+    as_json: bool,
+    stdout: Console,
+    stderr: Console,
+) -> None:
     """Run what ``recipe`` asks for, or the rest of it if ``out`` holds the beginning, and show the result.
 
-    Progress goes to ``stderr``, the result to ``stdout``. Raises CommandError for all that can go wrong.
+    save: pack the network there, with values of ``bits`` bits or exactly. Progress goes to ``stderr``, the result to
+    ``stdout``. Raises CommandError for all that can go wrong.
     """
+    if bits is not None and save is None:
+        raise CommandError("--bits is of the packed file: say where to, --save FILE", BAD_INPUT)
+    if save is not None and not save.parent.is_dir():  # now, not after minutes of training
+        raise CommandError(f"--save {save}: there is no folder {save.parent}", BAD_INPUT)
     for name in ("data", "model"):
         if getattr(recipe, name) == OWN:
             raise CommandError(f"{name} = 'own': Python objects can't be named here; use Session(...)", BAD_INPUT)
@@ -42,13 +60,32 @@ def run(recipe: Recipe, *, out: Path | None, as_json: bool, stdout: Console, std
         saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
         raise CommandError(f"{error}{saved}") from error
     found = result.as_dict(session)
+    if save is not None:
+        found["packed"] = _pack(session, save, bits)
     if as_json:
         stdout.file.write(json.dumps(found, indent=2) + "\n")
         return
     for table in result.tables(found):
         stdout.print(table)
+    if save is not None:
+        packed = found["packed"]
+        words = f"{save}: {kilobytes(packed['bytes'])}, accuracy from that file {result.percent(packed['accuracy'])}"
+        stdout.print(words, markup=False, highlight=False, soft_wrap=True)
     if out is not None:
         stdout.print(f"saved in {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
+    """Write the packed file, read it back, and test what was read: shared values can cost accuracy."""
+    from prunelab import sparse
+
+    try:
+        size = sparse.save(session.model, path, masks=session.masks, bits=bits)
+        model = sparse.load(path, copy.deepcopy(session.model))
+    except (sparse.PackedError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    tested = training.evaluate(model, session.data.test_x, session.data.test_y)
+    return {"file": str(path), "bytes": size, "bits": bits, "accuracy": tested.accuracy}
 
 
 def open_session(recipe: Recipe, out: Path | None) -> Session:
@@ -63,6 +100,7 @@ def open_session(recipe: Recipe, out: Path | None) -> Session:
         out.mkdir(parents=True, exist_ok=True)  # now, not when the first phase has ended and has nowhere to go
     except OSError as error:
         raise CommandError(f"--out {out}: this folder can't be made: {error.strerror or error}", BAD_INPUT) from error
+    claim(out, patience=1.0)  # until this process ends
     if not (out / INDEX).exists():
         return Session(recipe, directory=out)
     session = Session.load(out)

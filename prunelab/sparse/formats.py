@@ -18,8 +18,11 @@ from prunelab.sparse import files
 Tensors = Mapping[str, Tensor]
 
 
-def sizes(model: nn.Module) -> tuple[Size, ...]:
-    """The network in every format; tied weights are counted once, tensors without zeros are dense in all of them."""
+def sizes(model: nn.Module | Tensors) -> tuple[Size, ...]:
+    """The network in every format; tied weights are counted once, tensors without zeros are dense in all of them.
+
+    model: a module, or its tensors by name.
+    """
     tensors = distinct(model)
     thin = {name for name, t in tensors.items() if t.dim() > 1 and t.is_floating_point() and bool((t == 0).any())}
 
@@ -41,15 +44,16 @@ def sizes(model: nn.Module) -> tuple[Size, ...]:
         Size("CSR", whole(_csr), "torch's default, int64"),
         Size("npz", rest + sum(_npz(tensors[name]) for name in thin), "SciPy's CSR, int32, zipped"),
         Size("packed", len(files.packed(model)), "prunelab's own, exact"),
-        Size("bound", files.bound(model), "values and the entropy of the masks: the least there can be"),
+        Size("bound", files.bound(model), "every survivor in full, and the entropy of the masks"),
     )
 
 
-def distinct(model: nn.Module) -> dict[str, Tensor]:
+def distinct(model: nn.Module | Tensors) -> dict[str, Tensor]:
     """The tensors of a model by name, contiguous, on the CPU, tied ones once."""
+    tensors = model.state_dict() if isinstance(model, nn.Module) else model
     seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
     found = {}
-    for name, tensor in model.state_dict().items():
+    for name, tensor in tensors.items():
         key = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride())
         if tensor.numel() and key in seen:
             continue
