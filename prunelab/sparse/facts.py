@@ -42,10 +42,10 @@ class Layer:
 
     def refusal(self, channel: int, *, needed: bool) -> str | None:
         """Why input ``channel`` cannot go, None if it can. needed: whether the neuron behind it is."""
-        if not needed:
-            return None if self.unread[channel] else f"{self.name} reads it"
+        if self.unread[channel] and not needed:
+            return None
         if self.fed[channel]:
-            return f"{self.name} reads more in its place than its constant"
+            return f"what {self.name} reads in its place depends on the input all the same"
         constant = self.constants[channel]
         if self.unread[channel] or constant == 0:
             return None

@@ -176,7 +176,7 @@ class _Planner:
                 reason = self._refusal(item.dep, index, needed=root.needed[row])
                 if reason:
                     reasons.setdefault(row, reason)
-                elif reader is not None and root.needed[row] and reader.bears(index):
+                elif reader is not None and reader.bears(index):
                     borne[row][reader.name] = index
         carrier = self._carrier({row: at for row, at in borne.items() if row not in reasons}, reasons)
         rows = [row for row in dead if row not in reasons]

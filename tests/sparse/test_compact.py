@@ -152,7 +152,7 @@ def test_a_filter_on_both_sides_of_an_addition_goes_only_if_it_is_dead_on_both()
     model.stem.weight.data[[1, 4]] = 0
     model.two.weight.data[[1, 5]] = 0  # only channel 1 is dead in both
     small = checked(model, torch.randn(2, 3, 8, 8), torch.randn(3, 3, 8, 8))
-    # Channel 1 is gone from stem and two, and, for groups of equal width, nothing from the input of the grouped one...
+    # Channel 1 could go, but the grouped convolution behind it has a second group, which would keep all its channels ...
     assert small.compaction.layers["stem.weight"] == Trimmed(0, 8)
     assert "groups of grouped.weight must stay equally wide" in small.compaction.stayed["stem.weight"]
     model.stem.weight.data[5] = 0
@@ -161,7 +161,9 @@ def test_a_filter_on_both_sides_of_an_addition_goes_only_if_it_is_dead_on_both()
     assert small.compaction.layers["stem.weight"] == Trimmed(2, 6)
     assert small.compaction.layers["two.weight"] == Trimmed(2, 6)
     assert small.bn0.num_features == small.bn2.num_features == small.grouped.in_channels == 6
-    assert "stem.weight" in small.compaction.stayed  # channel 4: two still adds to it
+    # Channel 4 of stem is dead, but two still adds to it.
+    words = "what grouped.weight reads in its place depends on the input all the same"
+    assert small.compaction.stayed["stem.weight"] == words
 
 
 def test_what_nobody_reads_goes_through_depthwise_and_grouped_convolutions():
@@ -215,7 +217,7 @@ def test_constants_differ_from_place_to_place_before_a_flat_layer_and_are_folded
     assert small[2].out_channels == 2 and small[4].in_features == 50
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_random_zeros_in_small_networks(data):
     seed = data.draw(st.integers(0, 10**6))
@@ -239,7 +241,7 @@ def test_random_zeros_in_small_networks(data):
     checked(model, example.double(), 3 * torch.randn(5, example.shape[1]).double())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_random_zeros_in_small_convolutional_networks(data):
     torch.manual_seed(data.draw(st.integers(0, 10**6)))
@@ -475,7 +477,7 @@ REFUSED = {
     "attention": (lambda: nn.Sequential(nn.Linear(4, 4), nn.TransformerEncoderLayer(4, 1)), "TransformerEncoderLayer"),
     "no finite outputs": (Endless, "not finite"),
     "NaN": (damaged, "1.weight holds NaN"),
-    "torch.nn.utils.prune": (reparametrised, "remove that first"),
+    "torch.nn.utils.prune": (reparametrised, "0.weight is computed from other parameters"),
     "nothing to prune": (nn.ReLU, "nothing to prune"),
     "another shape": (lambda: nn.Linear(5, 2), "cannot run on an example of shape .3, 4."),
 }
