@@ -68,6 +68,11 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
     inputs = example if isinstance(example, tuple) else (example,)
     if not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise CompactError(f"example is a {type(example).__name__}: must be a tensor, or a tuple of tensors")
+    with torch.inference_mode(False):  # copies made in it could not learn
+        return _compacted(model, tuple(x.clone() for x in inputs))
+
+
+def _compacted(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
     dense = _copied(model)
     probes = (inputs, tuple(_shuffled(x) for x in inputs))
     expected = [_outputs(dense, probe) for probe in probes]

@@ -296,5 +296,5 @@ def _uneven_columns(gone: set[int], width: int, groups: int) -> list[int]:
     """Which of ``gone`` must stay so that every group loses the same, and keeps at least one."""
     size = width // groups
     places = [place for place in range(size) if all(group * size + place in gone for group in range(groups))]
-    places = places[: size - 1]
-    return sorted(i for i in gone if i % size not in places)
+    going = set(places[: size - 1])
+    return sorted(i for i in gone if i % size not in going)

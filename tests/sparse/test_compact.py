@@ -152,7 +152,7 @@ def test_a_filter_on_both_sides_of_an_addition_goes_only_if_it_is_dead_on_both()
     model.stem.weight.data[[1, 4]] = 0
     model.two.weight.data[[1, 5]] = 0  # only channel 1 is dead in both
     small = checked(model, torch.randn(2, 3, 8, 8), torch.randn(3, 3, 8, 8))
-    # Channel 1 could go, but the grouped convolution behind it has a second group, which would keep all its channels ...
+    # Channel 1 could go, but the grouped convolution behind it has a second group, which would keep all of its own ...
     assert small.compaction.layers["stem.weight"] == Trimmed(0, 8)
     assert "groups of grouped.weight must stay equally wide" in small.compaction.stayed["stem.weight"]
     model.stem.weight.data[5] = 0
@@ -290,8 +290,11 @@ def test_a_layer_that_would_lose_all_its_neurons_keeps_one():
 def test_a_network_without_dead_neurons_is_only_copied():
     torch.manual_seed(0)
     model = residual()
-    small = checked(model, torch.randn(2, 3, 8, 8))
+    with torch.inference_mode():
+        small = compact(model, torch.randn(2, 3, 8, 8))
     assert small.compaction.removed == 0 and small.compaction.stayed == {}
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in small.state_dict().items())
+    assert not any(p.is_inference() for p in small.parameters())
 
 
 def test_dead_outputs_stay():
