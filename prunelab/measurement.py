@@ -41,7 +41,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds that ``network`` takes for one batch: median and quartiles over blocks of runs."""
+    """Seconds that ``network`` takes for one batch: median, quartiles and minimum over blocks of runs."""
 
     network: str
     batch: int
@@ -49,6 +49,7 @@ class Latency:
     median: float
     low: float
     high: float
+    least: float
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,16 @@ class Measurement:
     def speedup(self, network: str, batch: int, threads: int | None = None) -> float | None:
         """How many times faster than dense a network is (below 1: slower); None if either was not measured.
 
-        1.0 when the two can't be told apart: less than SAME between the medians, or quartiles that overlap.
+        1.0 when the two can't be told apart: quartiles that overlap, or less than SAME between them. By the medians or
+        the minima, whichever say less: a neighbour on the machine can slow one network down for all but a moment.
         """
         dense, own = self.latency("dense", batch, threads), self.latency(network, batch, threads)
         if dense is None or own is None:
             return None
-        ratio = dense.median / own.median
-        apart = own.high < dense.low or own.low > dense.high
-        return ratio if apart and max(ratio, 1 / ratio) >= SAME else 1.0
+        ratios = dense.median / own.median, dense.least / own.least
+        if own.high < dense.low and min(ratios) >= SAME:
+            return min(ratios)
+        return max(ratios) if own.low > dense.high and max(ratios) <= 1 / SAME else 1.0
 
     def fastest(self, batch: int, threads: int | None = None) -> tuple[str, float]:
         """The fastest network for a batch size and its speedup; ("dense", 1.0) where none is clearly faster."""
@@ -107,14 +110,14 @@ class Measurement:
         return (best, known[best]) if known.get(best, 1.0) > 1.0 else ("dense", 1.0)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a figure: what, name, batch, threads, value, low, high, unit. Bytes first, then seconds."""
-        empty: dict[str, Any] = {"batch": None, "threads": None, "low": None, "high": None}
+        """One row a figure: what, name, batch, threads, value, low, high, least, unit. Bytes first, then seconds."""
+        empty: dict[str, Any] = {"batch": None, "threads": None, "low": None, "high": None, "least": None}
         return [
             {"what": "size", "name": x.format, **empty, "value": x.bytes, "unit": "bytes"} for x in self.sizes
         ] + [
             {
                 "what": "latency", "name": x.network, "batch": x.batch, "threads": x.threads,
-                "value": x.median, "low": x.low, "high": x.high, "unit": "s",
+                "value": x.median, "low": x.low, "high": x.high, "least": x.least, "unit": "s",
             }
             for x in self.latencies
         ]  # fmt: skip
@@ -122,7 +125,7 @@ class Measurement:
     def to_csv(self) -> str:
         """The rows as CSV."""
         buffer = io.StringIO()
-        columns = ("what", "name", "batch", "threads", "value", "low", "high", "unit")
+        columns = ("what", "name", "batch", "threads", "value", "low", "high", "least", "unit")
         writer = csv.DictWriter(buffer, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows())

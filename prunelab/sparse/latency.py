@@ -48,7 +48,7 @@ def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, round
         for number in range(rounds):
             for name in _turn(list(timers), number):
                 blocks[name].append(timers[name].timeit(runs[name]).median)
-    return [Latency(name, len(x), threads, *_quartiles(blocks[name])) for name in networks]
+    return [Latency(name, len(x), threads, *_spread(blocks[name])) for name in networks]
 
 
 def _runs(timer: Timer) -> int:
@@ -62,9 +62,9 @@ def _turn(names: list[str], number: int) -> Iterator[str]:
     return iter(names if number % 2 else names[::-1])
 
 
-def _quartiles(values: list[float]) -> tuple[float, float, float]:
+def _spread(values: list[float]) -> tuple[float, float, float, float]:
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
-    return median, low, high
+    return median, low, high, min(values)
 
 
 def _processor() -> str:

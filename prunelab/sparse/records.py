@@ -30,6 +30,7 @@ NAMES = {dtype: name for name, (dtype, _) in DTYPES.items()}
 WIDTHS = {name: dtype.itemsize for name, (dtype, _) in DTYPES.items()}
 TIED = "is "  # in the index, before the name that a tied tensor is stored under
 MOST_WEIGHTS = 2**48  # in one tensor; so that no product overflows on the way to a comparison
+FEW, FEW_IN = 256, 4096  # different values that a byte can number; how many survivors are looked at first
 MOST_INDEX = 4 * 2**20  # bytes of the unpacked index: some 50,000 tensors
 COUNT = r"\d{1,15}"
 WORDS = re.compile(
@@ -169,8 +170,10 @@ def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int 
     if len(head) + values.nbytes >= tensor.nbytes:
         return None
     record = Record(name, NAMES[tensor.dtype], tuple(tensor.shape), len(values), form, len(head))
-    if tensor.dtype != torch.float32 or len(values) == 0 or (stored == "F32" and bits is None):
+    if tensor.dtype != torch.float32 or len(values) == 0:
         return record, head + values.tobytes()
+    if stored == "F32" and bits is None:
+        return _exact(record, head, values)
     numbers = values.view(np.float32)
     if bits is None:
         return replace(record, stored=stored), head + _stored(name, numbers, stored)
@@ -180,6 +183,18 @@ def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int 
     stream = coding.deflate(codes.tobytes())
     record = replace(record, stored=stored, levels=len(levels), codes=len(stream))
     return record, head + _stored(name, levels, stored) + stream
+
+
+def _exact(record: Record, head: bytes, values: Bits) -> tuple[Record, bytes]:
+    """Values as they are, or, where there are few different ones (they were shared before), as numbers of these."""
+    if len(np.unique(values[:FEW_IN])) <= FEW:
+        levels, codes = np.unique(values, return_inverse=True)
+        if len(levels) <= FEW:
+            stream = coding.deflate(codes.astype(np.uint8).tobytes())
+            if levels.nbytes + len(stream) < values.nbytes:
+                record = replace(record, stored=record.dtype, levels=len(levels), codes=len(stream))
+                return record, head + levels.tobytes() + stream
+    return record, head + values.tobytes()
 
 
 def _stored(name: str, numbers: NDArray[Any], stored: str) -> bytes:

@@ -50,7 +50,7 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> Vi
         data, _title(last, dense, preview),
         xaxis=axis("training steps", range=[0, end * 1.04], anchor="y2"),
         yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(moments, preview), 101]),
-        yaxis2=axis("loss", domain=[0, 0.28], rangemode="tozero", anchor="x"),
+        yaxis2=axis("loss", domain=[0, 0.28], rangemode="tozero", anchor="x", nticks=3),
         shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 46, "b": 40},
         meta={"summary": f"{len(moments)} moments over {last.clock:,} training steps."},
     )  # fmt: skip

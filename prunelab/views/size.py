@@ -20,7 +20,7 @@ def size(measurement: Measurement | None) -> View:
         {
             "type": "bar", "orientation": "h",
             "y": [x.format for x in shown], "x": [round(x.bytes / 1000, 2) for x in shown],
-            "text": [_label(x.bytes, dense) for x in shown], "textposition": "auto", "cliponaxis": False,
+            "text": [_label(x.bytes, dense) for x in shown], "textposition": "outside", "cliponaxis": False,
             "customdata": [x.about for x in shown],
             "marker": {"color": [colours.get(x.format, palette.QUIET) for x in shown]},
             "hovertemplate": "%{y}: %{x:,.1f} KB, %{customdata}<extra></extra>",
@@ -32,8 +32,9 @@ def size(measurement: Measurement | None) -> View:
     notes = [note(f"entropy bound {kilobytes(bound)}", at, 1, yref="paper", yanchor="bottom", xanchor="left")]
     most = max(x.bytes for x in measurement.sizes) / 1000
     return figure(
-        data, _title(measurement, dense), shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 54, "b": 40},
-        xaxis=axis("kilobytes", range=[0, most * 1.02]), yaxis=axis("", type="category", showgrid=False),
+        data, _title(measurement, dense), shapes=shapes, annotations=notes, height=330,
+        margin={"l": 48, "r": 12, "t": 54, "b": 40},
+        xaxis=axis("kilobytes", range=[0, most * 1.45]), yaxis=axis("", type="category", showgrid=False),
         meta={"summary": "; ".join(f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes)},
     )  # fmt: skip
 

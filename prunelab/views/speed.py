@@ -8,6 +8,7 @@ from prunelab.views.base import View, axis, empty, figure
 from prunelab.views.size import MISSING
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
+LONGEST = 4.0  # dense = 1: a longer bar ends here, its text says the rest
 
 
 def speed(measurement: Measurement | None) -> View:
@@ -25,25 +26,25 @@ def speed(measurement: Measurement | None) -> View:
             dense, own = measurement.latency("dense", batch), measurement.latency(name, batch)
             speedup = measurement.speedup(name, batch)
             assert dense is not None and own is not None and speedup is not None
-            shares.append(round(own.median / dense.median, 4))
+            shares.append(round(min(own.median / dense.median, LONGEST), 4))
             texts.append(duration(own.median) + ("" if name == "dense" else f" · {verdict(speedup)}"))
             span = f"{duration(own.low)} to {duration(own.high)}"
             hovers.append(f"{name}, batch {batch}: {duration(own.median)} ({span}), {NETWORKS[name]}")
         longest = max(longest, *shares)
         data.append({
             "type": "bar", "orientation": "h", "name": name, "x": shares, "y": [f"batch {b}" for b in batches],
-            "text": texts, "textposition": "auto", "hovertext": hovers, "hoverinfo": "text",
+            "text": texts, "textposition": "outside", "cliponaxis": False, "textfont": {"size": 11},
+            "hovertext": hovers, "hoverinfo": "text",
             "marker": {"color": COLOURS[name]},
         })  # fmt: skip
     line = {"color": palette.DENSE, "width": 2, "dash": "dash"}
-    top = min(longest, 4.0)
     return figure(
         data, _title(measurement), barmode="group", showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         shapes=[{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
-        xaxis=axis("time, dense = 1 (shorter is faster)", range=[0, top * 1.02]),
+        xaxis=axis("time, dense = 1 (shorter is faster)", range=[0, longest * 1.5]),
         yaxis=axis("", type="category", showgrid=False, autorange="reversed"),
-        margin={"l": 64, "r": 12, "t": 64, "b": 40},
+        margin={"l": 64, "r": 12, "t": 64, "b": 40}, height=90 + 78 * len(batches), bargap=0.16,
         meta={"summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."},
     )  # fmt: skip
 
