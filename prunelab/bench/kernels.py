@@ -2,8 +2,9 @@
 
 A ratio is the time of the best by hand over that of the converted layer: above 1 converted is faster. "Never slower,
 within noise" is judged as: the median of ratios of turns taken side by side is at least 0.9 in the worst cell; a cell
-below that is raced once more over four times as many turns, which then counts (the worst of many is mostly noise). All are
-called as modules, get the same batch-major activations, add the bias and return (batch, out) in any memory order.
+below that is raced once more over four times as many turns, which then counts (the worst of many is mostly noise).
+All are called as modules, get the same batch-major activations, add the bias, and return (batch, out) in any order
+in memory.
 """
 
 from __future__ import annotations

@@ -37,13 +37,21 @@ class Affine(nn.Module):
 class Layer(nn.Module):
     """One Linear layer of a chain and the elementwise steps after it, each of which may work in place.
 
-    allowed: for each batch size the kernels to choose from. kernels: those chosen, once they are.
+    allowed: for each batch size the kernels to choose from. flat: right for (batch, in) only, for batch norm is in it,
+    as a step or in the weights.
     """
 
     bias: Tensor | None
 
     def __init__(
-        self, name: str, weights: Weights, bias: Tensor | None, steps: Sequence[Affine | Step], allowed: Sequence[Plan]
+        self,
+        name: str,
+        weights: Weights,
+        bias: Tensor | None,
+        steps: Sequence[Affine | Step],
+        allowed: Sequence[Plan],
+        *,
+        flat: bool,
     ) -> None:
         super().__init__()
         self.name = name
@@ -53,6 +61,7 @@ class Layer(nn.Module):
         # A tuple hides modules from torch; what they hold must move and be copied with the rest.
         self.held = nn.ModuleList(step for step in steps if isinstance(step, nn.Module))
         self.allowed = tuple(allowed)
+        self.flat = flat
 
     def compiled(self, product: Step, columns: bool) -> list[Step]:
         """``product`` and the steps after it. columns: on (features, batch)."""
@@ -74,7 +83,7 @@ class Batches:
 class Chain(nn.Module):
     """Linear layers with elementwise steps between them, each with its kernel for each measured batch size.
 
-    Input (..., in), output (..., out). With batch norm among the steps (batch, in) only: on more dimensions batch norm
+    Input (..., in), output (..., out). With batch norm among the layers (batch, in) only: on more dimensions batch norm
     has another meaning. contiguous: whether the output must be; else it may be a transposed view, for a copy less.
     """
 
@@ -82,7 +91,7 @@ class Chain(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.contiguous = contiguous
-        self.flat = any(isinstance(step, Affine) for layer in layers for step in layer.steps)
+        self.flat = any(layer.flat for layer in layers)
         self.in_features = layers[0].weights.in_features
         self.out_features = layers[-1].weights.out_features
         self.dtype = layers[0].weights.dtype
@@ -93,7 +102,7 @@ class Chain(nn.Module):
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
-        """{layer: {batch: kernel}}."""
+        """{layer: {batch: kernel}}; of a layer that comes twice, as it runs the last time."""
         kernels = zip(*self.plans, strict=True)
         return {
             str(layer.name): dict(zip(self.batches.sizes, chosen, strict=True))

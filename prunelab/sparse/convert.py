@@ -6,9 +6,7 @@ kept with the result, can be looked at, stored as JSON, and given back to ``conv
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain as joined
 from typing import Any
 
 import torch
@@ -77,6 +75,9 @@ def convert(
     """
     sizes = _checked(batches)
     layers = graph.weighted(model)
+    for name, module in layers.items():
+        if (device := module.get_parameter("weight").device).type != "cpu":
+            raise ConvertError(f"{name} is on {device}: convert() is for the CPU; move the model, or see to_2_4()")
     wish = _Wish(kernel, layers, sizes)
     twin = graph.skeleton(model)
     args = None if example is None else example if isinstance(example, tuple) else (example,)
@@ -88,19 +89,19 @@ def convert(
         traced = graph.trace(twin, args)
         if traced is not None:
             worker.chains(traced)
+            traced.delete_all_unused_submodules()
+            traced.recompile()
         network = traced or twin
         for parent, attribute, module in list(graph.places(network)):
             if (new := worker.replacement(module, contiguous=True)) is not None:
                 setattr(parent, attribute, new)
         if traced is not None:
-            traced.delete_all_unused_submodules()
-            traced.recompile()
             network = _alone(traced)
     if not worker.choices:
         raise ConvertError(f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted")
     wish.check_all_met(worker.choices)
     worker.drop_unused()
-    _own(network, model)
+    graph.own(network, model)
     return Converted(network, worker.choices)
 
 
@@ -114,7 +115,7 @@ class _Wish:
         if isinstance(kernel, Mapping):
             for name, wish in kernel.items():
                 wishes = wish if isinstance(wish, Mapping) else dict.fromkeys(sizes, wish)
-                self._named[_resolve(name, layers)] = {_size(n, sizes): _kernel(k) for n, k in wishes.items()}
+                self._named[graph.resolve(name, layers)] = {_size(n, sizes): _kernel(k) for n, k in wishes.items()}
         elif kernel is not None:
             self._all = _kernel(kernel)
 
@@ -181,14 +182,15 @@ class _Worker:
     def _chain(self, stretches: Sequence[Stretch], *, contiguous: bool) -> Chain:
         chain = Chain([self._layer(stretch) for stretch in stretches], self._sizes, contiguous=contiguous)
         self.choices |= chain.choices
-        for layer, kernels in zip(chain.layers, chain.choices.values(), strict=True):
-            self._used.setdefault(layer.weights, set()).update(kernels.values())  # type: ignore[arg-type]
+        for layer, kernels in zip(chain.layers, zip(*chain.plans, strict=True), strict=True):
+            self._used.setdefault(layer.weights, set()).update(kernels)  # type: ignore[arg-type]
         return chain
 
     def _layer(self, stretch: Stretch) -> Layer:
         linear, after = stretch.linear, list(stretch.after)
         weight, bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
         allowed = self._wish.allowed(stretch.name, weight.dtype)
+        normed = any(isinstance(step, nn.BatchNorm1d) for step in after)
         key = (id(linear.weight), 0, any(set(kernels) - {"dense"} for kernels in allowed))
         scale = None
         if after and isinstance(norm := after[0], nn.BatchNorm1d):  # right behind the layer: part of its weights
@@ -201,7 +203,7 @@ class _Worker:
         steps: list[Affine | Callable[[Tensor], Tensor]] = [
             Affine(*_scale_and_shift(step)) if isinstance(step, nn.BatchNorm1d) else step for step in after
         ]
-        return Layer(stretch.name, self._weights[key], bias, steps, allowed)
+        return Layer(stretch.name, self._weights[key], bias, steps, allowed, flat=normed)
 
     def _patches(self, name: str, conv: nn.Module) -> nn.Module | None:
         weight: Tensor = conv.weight  # type: ignore[assignment]
@@ -248,28 +250,6 @@ def _alone(traced: fx.GraphModule) -> nn.Module:
     return traced
 
 
-def _own(network: nn.Module, model: nn.Module) -> None:
-    """Replace what ``network`` shares with ``model`` by copies, and let nothing ask for gradients."""
-    theirs = {t.untyped_storage().data_ptr() for t in joined(model.parameters(), model.buffers())}
-    copies: dict[tuple[Any, ...], nn.Parameter] = {}
-
-    def owned(tensor: Tensor) -> nn.Parameter | None:
-        if tensor.untyped_storage().data_ptr() not in theirs:
-            return None
-        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
-        if key not in copies:
-            copies[key] = nn.Parameter(tensor.detach().clone(), requires_grad=False)
-        return copies[key]
-
-    for module in network.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None and (mine := owned(parameter)) is not None:
-                module._parameters[name] = mine
-        for name, buffer in module._buffers.items():
-            if buffer is not None and (mine := owned(buffer)) is not None:
-                module._buffers[name] = mine.detach()
-
-
 def _checked(batches: Iterable[int]) -> tuple[int, ...]:
     sizes = tuple(batches)
     if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
@@ -291,14 +271,3 @@ def _size(n: object, sizes: Sequence[int]) -> int:
         if str(n) == str(size):
             return size
     raise ConvertError(f"batch size {n!r} is none of those to be measured, {sizes}; see batches=")
-
-
-def _resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
-    """The parameter name meant by a layer's or a parameter's name."""
-    for candidate in (name, f"{name}.weight"):
-        if candidate in layers:
-            return next(first for first, module in layers.items() if module is layers[candidate])
-    known = [key.removesuffix(".weight") for key in layers]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
-    raise ConvertError(f"{name!r} matches no Linear or Conv layer; {hint}")

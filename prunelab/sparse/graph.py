@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ def skeleton(model: nn.Module) -> nn.Module:
 def weighted(model: nn.Module) -> dict[str, nn.Module]:
     """Every Linear and Conv by the parameter name of its weight, shared modules under each of their names.
 
-    Raises ConvertError for weights that convert cannot read.
+    Raises ConvertError for weights that are computed, or not there yet.
     """
     found: dict[str, nn.Module] = {}
     for prefix, module in model.named_modules(remove_duplicate=False):
@@ -83,10 +84,6 @@ def weighted(model: nn.Module) -> dict[str, nn.Module]:
             )
         if isinstance(weight, nn.parameter.UninitializedParameter):
             raise ConvertError(f"{name} has no shape yet: run the model once before it is converted")
-        if weight.device.type != "cpu":
-            raise ConvertError(
-                f"{name} is on {weight.device}: convert() is for the CPU; move the model there, or see to_2_4()"
-            )
         found[name] = module
     return found
 
@@ -197,6 +194,39 @@ def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module,
     nodes[-1].replace_all_uses_with(call)
     for node in reversed(nodes):
         traced.graph.erase_node(node)
+
+
+def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
+    """The parameter name meant by a layer's or a parameter's name."""
+    for candidate in (name, f"{name}.weight"):
+        if candidate in layers:
+            return next(first for first, module in layers.items() if module is layers[candidate])
+    known = [key.removesuffix(".weight") for key in layers]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
+    raise ConvertError(f"{name!r} matches no Linear or Conv layer; {hint}")
+
+
+def own(network: nn.Module, model: nn.Module) -> None:
+    """Replace what ``network`` shares with ``model`` by copies, and let nothing ask for gradients."""
+    theirs = {t.untyped_storage().data_ptr() for t in joined(model.parameters(), model.buffers())}
+    copies: dict[tuple[Any, ...], nn.Parameter] = {}
+
+    def owned(tensor: Tensor) -> nn.Parameter | None:
+        if tensor.untyped_storage().data_ptr() not in theirs:
+            return None
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        if key not in copies:
+            copies[key] = nn.Parameter(tensor.detach().clone(), requires_grad=False)
+        return copies[key]
+
+    for module in network.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and (mine := owned(parameter)) is not None:
+                module._parameters[name] = mine
+        for name, buffer in module._buffers.items():
+            if buffer is not None and (mine := owned(buffer)) is not None:
+                module._buffers[name] = mine.detach()
 
 
 class _Tracer(fx.Tracer):
