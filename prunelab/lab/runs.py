@@ -1,0 +1,142 @@
+"""Runs: what is kept of a run for comparison, and names that say what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from prunelab.recipe import Recipe
+from prunelab.snapshot import Snapshot
+
+MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
+QUALITIES = tuple(i / 4 for i in range(1, 13))  # where a network is cut without retraining
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A run as far as it came. moments: its settled snapshots, dense first. label: instead of what differs."""
+
+    number: int
+    recipe: Recipe
+    moments: tuple[Snapshot, ...]
+    label: str | None = None
+    pinned: bool = False
+    hidden: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of a preset: its recipe, and whether it retrains at all."""
+
+    recipe: Recipe
+    label: str | None = None
+    retrain: bool = True
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A comparison that makes one point. changes: of the recipe on the page, one run each."""
+
+    name: str
+    point: str
+    changes: tuple[dict[str, Any], ...]
+    labels: tuple[str, ...] = ()
+
+    def plans(self, recipe: Recipe) -> tuple[Plan, ...]:
+        """The runs to compare, beside what the page has set."""
+        labels = self.labels or (None,) * len(self.changes)
+        found = []
+        for change, label in zip(self.changes, labels, strict=True):
+            change = dict(change)
+            retrain = change.pop("retrain", True)
+            found.append(Plan(replace(recipe, **change), label, retrain))
+        return tuple(found)
+
+
+def presets(recipe: Recipe) -> tuple[Preset, ...]:
+    """The comparisons on offer. recipe: that of the page; equal budgets of training are reckoned from it."""
+    five = 5 * recipe.retrain_epochs
+    return (
+        Preset(
+            "L1 or L2",
+            "L1 pushes weights to zero and wins before retraining; L2 wins after it.",
+            ({"regularizer": "l1"}, {"regularizer": "l2"}),
+            ("L1", "L2"),
+        ),
+        Preset(
+            "with and without retraining",
+            "Without retraining accuracy falls early; the survivors can make up for what was cut.",
+            ({"retrain": False}, {"rounds": 5}),
+            ("no retraining", "five rounds"),
+        ),
+        Preset(
+            "one shot or five rounds",
+            "Cutting little by little loses less than cutting all at once, at the same number of epochs.",
+            ({"rounds": 1, "retrain_epochs": five}, {"rounds": 5}),
+            ("one shot", "five rounds"),
+        ),
+        Preset(
+            "constant quality stalls",
+            "Retraining empties the middle of the histogram: the same quality finds ever less to cut.",
+            (
+                {"rounds": 8, "std": "survivors", "ramp": False, "quality": 0.55},
+                {"rounds": 8, "std": "dense", "ramp": True, "quality": max(recipe.quality, 1.75)},
+            ),
+            ("constant 0.55, survivors' deviation", "rising, dense deviation"),
+        ),
+        Preset(
+            "dropout rule on or off",
+            "A thinner network has less to overfit with: the old dropout rate is too much for it.",
+            ({"dropout": 0.5, "adjust_dropout": False}, {"dropout": 0.5, "adjust_dropout": True}),
+            ("dropout stays 0.5", "dropout by the rule"),
+        ),
+        Preset(
+            "batch norm renewed or stale",
+            "After a cut the statistics of batch norm are those of another network.",
+            ({"batch_norm": True, "recalibrate": False}, {"batch_norm": True, "recalibrate": True}),
+            ("stale batch norm", "renewed batch norm"),
+        ),
+    )
+
+
+def kept(runs: Sequence[Run], new: Run) -> tuple[Run, ...]:
+    """The runs with one more; the oldest that is not pinned makes room for it."""
+    loose = [run for run in runs if not run.pinned]
+    drop = loose[: max(0, len(runs) + 1 - MOST)]
+    return (*(run for run in runs if run not in drop), new)
+
+
+def names(runs: Sequence[Run]) -> dict[int, str]:
+    """A name for each run, by number: its label, or what its recipe has that the others have not. No two are equal."""
+    values = [run.recipe.to_dict() for run in runs]
+    differing = [key for key in (values[0] if values else ()) if len({str(v[key]) for v in values}) > 1]
+    found: dict[int, str] = {}
+    for run, own in zip(runs, values, strict=True):
+        name = run.label or ", ".join(_words(key, own[key]) for key in differing) or "run"
+        found[run.number] = name if name not in found.values() else f"{name} (run {run.number})"
+    return found
+
+
+def _words(key: str, value: Any) -> str:
+    """A field as people say it."""
+    said = {
+        ("regularizer", "l1"): "L1", ("regularizer", "l2"): "L2", ("regularizer", "none"): "no penalty",
+        ("adjust_dropout", False): "no dropout rule", ("adjust_dropout", True): "dropout rule",
+        ("ramp", False): "constant quality", ("ramp", True): "rising quality",
+        ("recalibrate", False): "stale batch norm", ("recalibrate", True): "renewed batch norm",
+        ("batch_norm", False): "no batch norm", ("batch_norm", True): "batch norm",
+        ("rounds", 1): "one round", ("std", "dense"): "dense deviation",
+        ("std", "survivors"): "survivors' deviation", ("std", "all"): "deviation of all",
+        ("unit", "neuron"): "whole neurons", ("unit", "weight"): "single connections",
+        ("rule", "density"): "by density", ("rule", "quality"): "by quality",
+    }  # fmt: skip
+    if (key, value) in said:
+        return said[key, value]
+    if key == "rounds":
+        return f"{value} rounds"
+    if key in ("data", "model", "optimizer", "scope"):
+        return str(value)
+    if key == "layer_quality":
+        return ", ".join(f"{layer} {quality:g}" for layer, quality in value.items()) or "one quality"
+    return f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key.replace('_', ' ')} {value}"
