@@ -41,16 +41,16 @@ def press(lab: pl.Lab, name: str) -> None:
 def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
     """Wait on a report, as the page would."""
     seen = threading.Event()
-    tell = lab._runner._tell
+    tell = lab._runner._stage._tell
 
     def listen(report):
         tell(report)
         if test(report):
             seen.set()
 
-    lab._runner._tell = listen
+    lab._runner._stage._tell = listen
     assert test(lab.report) or seen.wait(seconds)
-    lab._runner._tell = tell
+    lab._runner._stage._tell = tell
 
 
 def test_it_opens_on_a_trained_network_and_shows_what_the_slider_would_cut(lab):

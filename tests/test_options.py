@@ -13,7 +13,8 @@ some = lambda names: st.lists(st.sampled_from(names), max_size=4).map(tuple)  # 
 
 @given(
     show=some([*NAMES, *PANELS]), hide=some([*NAMES, *PANELS]), lock=some(NAMES),
-    big=st.booleans(), guess=st.booleans(), quality=st.floats(0, 10), rounds=st.integers(1, 100), regularizer=st.sampled_from(["l1", "l2", "none"]),
+    big=st.booleans(), guess=st.booleans(), quality=st.floats(0, 10), rounds=st.integers(1, 100),
+    regularizer=st.sampled_from(["l1", "l2", "none"]),
 )  # fmt: skip
 def test_a_link_brings_back_what_it_was_made_of(show, hide, lock, big, guess, quality, rounds, regularizer):
     recipe = Recipe(quality=quality, rounds=rounds, regularizer=regularizer, layer_quality={"fc1": quality})

@@ -9,61 +9,38 @@ from __future__ import annotations
 import atexit
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import Any, Literal, Protocol
+from collections.abc import Callable
 
-import torch
-
-from prunelab.lab.report import Command, Report, State
-from prunelab.measurement import Measurement
-from prunelab.recipe import TRAINING_FIELDS, Recipe
+from prunelab.lab.report import Command, Report
+from prunelab.lab.stage import Source, Stage
+from prunelab.recipe import Recipe
 from prunelab.session import Session
-from prunelab.snapshot import Snapshot
-
-HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
-EXAMPLES = 256  # samples that a measurement runs on
-
-Ticks = Iterator[Snapshot | Measurement | None]
-
-
-class Source(Protocol):
-    """Where sessions come from: see ``opening.Opener``."""
-
-    def saved(self) -> Session | None: ...
-
-    def new(self, recipe: Recipe) -> Session: ...
-
-    def notice(self) -> str | None: ...
-
-    def close(self) -> None: ...
 
 
 class Runner:
     """Runs the sessions of ``source``. ``tell`` is called with every report, on the runner's thread.
 
-    measuring: measure bytes and latency whenever a run or a retraining has ended.
+    measuring: measure bytes and latency whenever a run or a retraining has ended. deserted: whether nobody looks any
+    more; then a run pauses.
     """
 
     def __init__(
-        self, recipe: Recipe, source: Source, tell: Callable[[Report], None], *, measuring: bool = True
+        self,
+        recipe: Recipe,
+        source: Source,
+        tell: Callable[[Report], None],
+        *,
+        measuring: bool = True,
+        deserted: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._source = source
-        self._tell = tell
-        self._measuring = measuring
-        self._report = Report("starting", recipe)
         self._commands: queue.Queue[Command] = queue.Queue()
+        self._stage = Stage(
+            recipe, source, tell, measuring=measuring, waiting=lambda: not self._commands.empty(), deserted=deserted
+        )
         self._rest = threading.Condition()
         self._open = 0  # commands that are not yet carried out
-        self._busy = False  # ticks are being pulled
+        self._busy = False  # batches are being computed
         self._ended = False
-        self._session: Session | None = None
-        self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
-        self._ticks: Ticks | None = None
-        self._what: Literal["train", "retrain", "run", "measure"] = "train"
-        self._speed: tuple[float, int] = (0.0, 0)  # when the stretch that is being timed began, and at which step
-        self._preview: float | None = None  # quality that the slider asks about; None: show what is
         self._thread = threading.Thread(target=self._loop, name="prunelab-runner", daemon=True)
 
     def start(self) -> None:
@@ -94,12 +71,12 @@ class Runner:
     @property
     def report(self) -> Report:
         """The latest report."""
-        return self._report
+        return self._stage.report
 
     @property
     def session(self) -> Session | None:
         """The session; to be looked at only while the runner is idle."""
-        return self._session
+        return self._stage.session
 
     # On the runner's own thread
 
@@ -111,297 +88,38 @@ class Runner:
             with self._rest:
                 self._ended = True
                 self._rest.notify_all()
-            self._source.close()
+            self._stage.close()
 
     def _turn(self) -> bool:
         """Carry out a command, or compute a batch. False when it is time to stop."""
         command, count = self._next()
         try:
             if command is None:
-                assert self._ticks is not None
-                self._advance(self._ticks)
+                self._stage.advance()
             elif command.action == "stop":
                 return False
             else:
-                self._handle(command)
+                self._stage.do(command)
         except Exception as error:  # the page is where errors are read: nothing may end this thread unseen
-            self._fail(error)
+            self._stage.fail(error)
         with self._rest:
             self._open -= count
-            self._busy = self._running
+            self._busy = self._stage.running
             self._rest.notify_all()
         return True
-
-    @property
-    def _running(self) -> bool:
-        return self._ticks is not None and self._report.state != "paused"
 
     def _next(self) -> tuple[Command | None, int]:
         """The next command, and how many it stands for; none when a batch can be computed. Sleeps if neither is."""
         try:
-            command = self._commands.get(block=not self._running)
+            command = self._commands.get(block=not self._stage.running)
         except queue.Empty:
             return None, 0
         count = 1
-        while command.action == "preview":  # of a row of previews only the last matters: the slider has moved on
+        while command.action in ("preview", "read"):  # of a row of these only the last matters: the hand has moved on
             with self._commands.mutex:
                 following = self._commands.queue[0] if self._commands.queue else None
-            if following is None or following.action != "preview":
+            if following is None or following.action != command.action:
                 break
             command = self._commands.get_nowait()
             count += 1
         return command, count
-
-    def _handle(self, command: Command) -> None:
-        action = command.action
-        if action == "preview":
-            self._look(command)
-        elif action == "pause":
-            if self._ticks is not None:
-                self._say(state="paused", doing="paused")
-        elif action == "resume":
-            if self._ticks is not None:
-                self._go_on()
-        elif action == "change":
-            if command.recipe is not None and self._session is not None:
-                self._change(command.recipe)
-        elif action == "reset":
-            self._reset(command.recipe)
-        elif action == "prune":
-            self._prune(command)
-        elif action == "measure":
-            self._measure()
-        elif action == "open":
-            self._open_saved(command.recipe or self._report.recipe)
-        elif action == "follow":
-            self._follow(command.recipe or self._report.recipe)
-        else:
-            self._begin(action, command.recipe or self._report.recipe)
-
-    # Sessions
-
-    def _open_saved(self, recipe: Recipe) -> None:
-        """Go on with the saved session, if there is one; else train a new one."""
-        self._starting("reading the saved session")
-        session = self._source.saved()
-        if session is None:
-            self._begin("train", recipe)
-            return
-        self._take(session)
-        self._say(adopted=self._report.adopted + 1)
-        if session.phase in ("new", "training"):
-            self._begin("train", session.recipe, fresh=False)
-        else:
-            self._settle()
-
-    def _follow(self, recipe: Recipe) -> None:
-        """Do as a link says: another network where it asks for one, else go on with the one there is."""
-        if self._session is None or self._differs(recipe):
-            self._begin("train", recipe)
-        else:
-            self._change(recipe)
-            self._say(adopted=self._report.adopted + 1)
-
-    def _begin(self, what: Any, wanted: Recipe, *, fresh: bool = True) -> None:
-        """Start a stream. Train, and Run all under new training settings, make a new session."""
-        self._drop()
-        if self._session is None or (what == "train" and fresh) or (what == "run" and self._differs(wanted)):
-            self._starting("loading data", recipe=wanted)
-            self._take(self._source.new(wanted))
-            what = "train" if what == "retrain" else what
-        session = self._session
-        assert session is not None
-        self._change(wanted)
-        if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
-            session.restore(self._dense)  # all rounds are over: again from the dense network
-        self._what, self._preview = what, None
-        self._ticks = session.ticks(what)
-        self._go_on()
-
-    def _starting(self, doing: str, **more: Any) -> None:
-        clear: dict[str, Any] = dict.fromkeys(("progress", "left", "trouble", "warning", "notice"))
-        self._say(state="starting", doing=doing, **clear, **more)
-
-    def _take(self, session: Session) -> None:
-        """From now on this session is the one on the page."""
-        self._session, self._dense, self._preview = session, None, None
-        self._say(recipe=session.recipe, measurement=None, notice=self._source.notice())
-
-    def _differs(self, recipe: Recipe) -> bool:
-        assert self._session is not None
-        now, wanted = self._session.recipe.to_dict(), recipe.to_dict()
-        own = {name for name in ("model", "data") if now[name] == "own"}
-        return any(now[name] != wanted[name] for name in TRAINING_FIELDS if name not in own)
-
-    def _change(self, recipe: Recipe) -> None:
-        """Go on by the recipe of the controls, with the training settings that this session was trained by.
-
-        Qualities of layers that this network does not have are left out, and the page says so: a link may be meant for
-        another network.
-        """
-        session = self._session
-        assert session is not None
-        unknown = []
-        for name, _ in recipe.layer_quality:
-            try:
-                session.masks.resolve(name)
-            except ValueError:
-                unknown.append(name)
-        trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
-        known = tuple(pair for pair in recipe.layer_quality if pair[0] not in unknown)
-        merged = replace(recipe, **trained, layer_quality=known)
-        if merged != session.recipe:
-            session.change(merged)
-            self._say(recipe=merged)
-        if unknown:
-            there = ", ".join(name.removesuffix(".weight") for name in session.masks)
-            self._say(notice=f"quality of {', '.join(unknown)}: left out, this network's layers are {there}.")
-
-    # Streams
-
-    def _go_on(self) -> None:
-        assert self._session is not None
-        self._speed = (time.monotonic(), self._session.clock)
-        states: dict[str, State] = {"train": "training", "retrain": "retraining", "run": "running"}
-        state = states.get(self._what, "measuring")
-        self._say(state=state, doing=state, trouble=None)
-
-    def _advance(self, ticks: Ticks) -> None:
-        session = self._session
-        assert session is not None
-        try:
-            tick = next(ticks)
-        except StopIteration:
-            self._ticks = None
-            self._settle()
-            if self._measuring and self._what in ("retrain", "run"):
-                self._measure()
-            return
-        if session.phase == "trained" and self._dense is None:
-            self._dense = session.state()
-        if isinstance(tick, Measurement):
-            self._say(measurement=tick, progress=tick.progress)
-        elif tick is not None:
-            self._show(tick, session)
-
-    def _show(self, snapshot: Snapshot, session: Session) -> None:
-        began, at = self._speed
-        done, left = session.clock - at, session.steps_left(self._what)
-        pace = (time.monotonic() - began) / done if done else None
-        whole = session.clock / (session.clock + left) if session.clock + left else 1.0
-        self._say(
-            doing=_doing(snapshot),
-            progress=whole if self._what == "run" else snapshot.step / snapshot.steps,
-            left=None if pace is None else pace * left,
-            snapshot=snapshot,
-            preview=self._previewed(HASTY),
-            history=tuple(session.history),
-            measurement=None,
-        )
-
-    def _measure(self) -> None:
-        """Measure what is there, a step at a time, so that sliders and buttons are heard in between."""
-        from prunelab.sparse.measure import stream  # SciPy and more, a second to import: not before it is needed
-
-        session = self._session
-        if session is None:
-            raise ValueError("there is no network yet: train one first")
-        self._ticks = stream(session.model, session.data.test_x[:EXAMPLES], threads=[torch.get_num_threads()])
-        self._what = "measure"
-        self._say(state="measuring", doing="measuring", progress=0.0, left=None)
-
-    def _settle(self) -> None:
-        """Nothing runs any more: show where things are, and of a dense network also what the slider would cut."""
-        assert self._session is not None
-        session = self._session
-        if session.phase == "trained":
-            self._dense = self._dense or session.state()
-            if self._preview is None:  # what the slider asks about, before any hand has touched it
-                self._preview = session.recipe.quality
-        preview = self._previewed(None)
-        self._say(
-            state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
-            history=tuple(session.history), warning=_about_to_lose(preview),
-        )  # fmt: skip
-
-    def _prune(self, command: Command) -> None:
-        session = self._session
-        if session is None:
-            raise ValueError("there is no network yet: train one first")
-        self._drop()
-        if command.recipe is not None:
-            self._change(command.recipe)
-        if self._dense is None and session.round == 0:
-            self._dense = session.state()  # training was cut short: this is the dense network then
-        self._preview = None
-        self._say(trouble=None, measurement=None)
-        snapshot = session.prune(command.quality)
-        self._settle()
-        spared = _spared(snapshot)
-        if spared:
-            self._say(
-                warning=f"{spared} would have lost every connection: the strongest one was kept. Lower the quality."
-            )
-
-    def _reset(self, recipe: Recipe | None) -> None:
-        self._drop()
-        self._preview = None
-        if self._session is None or self._dense is None:
-            self._begin("train", recipe or self._report.recipe)
-            return
-        self._session.restore(self._dense)
-        self._say(trouble=None, measurement=None, recipe=self._session.recipe)
-        self._settle()
-
-    def _look(self, command: Command) -> None:
-        self._preview = command.quality
-        session = self._session
-        if session is None or command.quality is None:
-            return
-        if command.recipe is not None:
-            self._change(command.recipe)
-        hasty = self._previewed(HASTY)
-        snapshot = self._report.snapshot or session.snapshot()
-        self._say(preview=hasty, snapshot=snapshot, warning=_about_to_lose(hasty), urgent=True)
-        if hasty is not None and not hasty.exact and not self._running and self._commands.empty():
-            self._say(preview=self._previewed(None))
-
-    def _previewed(self, samples: int | None) -> Snapshot | None:
-        if self._preview is None or self._session is None:
-            return None
-        return self._session.preview(self._preview, samples=samples)
-
-    def _drop(self) -> None:
-        self._ticks = None
-
-    def _fail(self, error: Exception) -> None:
-        """Say what went wrong. The session, if there is one, is at its last good state and can be used."""
-        self._ticks = None
-        found: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
-        if self._session is None:
-            self._say(state="failed", **found)
-            return
-        try:
-            found |= {"snapshot": self._session.snapshot(), "history": tuple(self._session.history)}
-        except Exception as second:  # a model that fails wherever it is looked at: the last picture has to do
-            found["trouble"] += f"\nThe network cannot be shown either: {second}"
-        self._say(state="ready", preview=None, recipe=self._session.recipe, **found)
-
-    def _say(self, *, urgent: bool = False, **changes: Any) -> None:
-        self._report = replace(self._report, urgent=urgent, **changes)
-        self._tell(self._report)
-
-
-def _doing(snapshot: Snapshot) -> str:
-    if snapshot.round == 0:
-        return "training"
-    return f"round {snapshot.round} of {max(snapshot.rounds, snapshot.round)}: {snapshot.phase}"
-
-
-def _about_to_lose(preview: Snapshot | None) -> str | None:
-    spared = "" if preview is None else _spared(preview)
-    return f"At this quality {spared} would lose every connection; its strongest one will be kept." if spared else None
-
-
-def _spared(snapshot: Snapshot) -> str:
-    return ", ".join(layer.name.removesuffix(".weight") for layer in snapshot.layers if layer.spared)
