@@ -1,8 +1,9 @@
 """Kernels: a converted layer against the best of what one would write by hand, over sizes, densities and batches.
 
 A ratio is the time of the best by hand over that of the converted layer: above 1 converted is faster. "Never slower,
-within noise" is judged as: the median of ratios of turns taken side by side is at least 0.9 in the worst cell; a cell
-below that is raced once more over four times as many turns, which then counts (the worst of many is mostly noise).
+within noise" is judged as: the median of ratios of turns taken side by side is at least 0.9 in the worst cell. A layer
+with a cell below that is converted and raced anew when the others are done, at most twice, over twice as many turns,
+and only the last counts: the worst of many is mostly noise, and what is really slower stays so.
 All are called as modules, get the same batch-major activations, add the bias, and return (batch, out) in any order
 in memory.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,6 +31,7 @@ SIZES = ((300, 784), (1024, 1024), (4096, 4096))  # out, in
 DENSITIES = (0.3, 0.08, 0.02)
 BATCHES = (1, 64)
 TARGET = 0.9
+AGAIN = 2
 SLICE = 1e-3  # seconds of one turn, at least
 Say = Callable[[str], None]
 Runs = Mapping[str, Callable[[], object]]
@@ -71,15 +73,15 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
 
 def grid_rows(sizes: tuple[tuple[int, int], ...], *, rounds: int, say: Say) -> list[Row]:
     """Rows for layers of these sizes: the layer by itself, the product inside of a chain, the largest against dense."""
-    cells: list[Cell] = []
-    inner: list[Cell] = []
-    for size, density in ((size, density) for size in sizes for density in DENSITIES):
-        say(f"sparse kernels, {size[0]} x {size[1]}, density {density}")
-        for batch, kernel, alone, inside in _candidates(_layer(size, density), size):
-            for found, runs in ((cells, alone), (inner, inside)):
-                cell = Cell(size, density, batch, kernel, _raced(runs, rounds))
-                again = cell.ratio.median < TARGET
-                found.append(Cell(size, density, batch, kernel, _raced(runs, 4 * rounds)) if again else cell)
+    found: dict[tuple[tuple[int, int], float], list[tuple[Cell, Cell]]] = {}
+    for attempt in range(1 + AGAIN):
+        for size, density in ((size, density) for size in sizes for density in DENSITIES):
+            known = found.get((size, density))
+            if known and all(cell.ratio.median >= TARGET for pair in known for cell in pair):
+                continue
+            say(f"sparse kernels, {size[0]} x {size[1]}, density {density}" + (", once more" if attempt else ""))
+            found[size, density] = _measured(size, density, rounds if not attempt else 2 * rounds)
+    cells, inner = zip(*(pair for pairs in found.values() for pair in pairs), strict=True)
     last = next(cell for cell in cells if (cell.size, cell.density, cell.batch) == (sizes[-1], DENSITIES[-1], 1))
     return [
         _worst("converted layer: best of dense, torch CSR, SciPy / ours", cells),
@@ -95,7 +97,18 @@ def grid_rows(sizes: tuple[tuple[int, int], ...], *, rounds: int, say: Say) -> l
     ]
 
 
-def _worst(name: str, cells: list[Cell]) -> Row:
+def _measured(size: tuple[int, int], density: float, rounds: int) -> list[tuple[Cell, Cell]]:
+    """For each batch size what was measured of the layer by itself, and of the product in a chain."""
+    return [
+        (
+            Cell(size, density, batch, kernels[0], _raced(alone, rounds)),
+            Cell(size, density, batch, kernels[1], _raced(inside, rounds)),
+        )
+        for batch, kernels, alone, inside in _candidates(_layer(size, density), size)
+    ]
+
+
+def _worst(name: str, cells: Sequence[Cell]) -> Row:
     worst = min(cells, key=lambda cell: cell.ratio.median)
     grid: dict[tuple[int, int], list[str]] = {}
     for cell in cells:
@@ -115,8 +128,8 @@ def _layer(size: tuple[int, int], density: float) -> nn.Linear:
     return layer
 
 
-def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, str, Runs, Runs]]:
-    """For each batch size: the kernel chosen, who races as a layer, and who races as a product inside of a chain."""
+def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, tuple[str, str], Runs, Runs]]:
+    """For each batch size: the kernels chosen for the two races, who races as a layer, and who as a product in a chain."""
     converted = convert(layer, batches=BATCHES)
     weight, bias = layer.weight.detach(), layer.bias.detach()
     with warnings.catch_warnings():
@@ -149,7 +162,7 @@ def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, 
             "scipy": lambda columns=columns: scipy @ columns.numpy(),  # type: ignore[misc]
         }
         chosen = converted.choices["weight"][batch]
-        yield batch, chosen, {"ours": partial(converted, x), **alone}, {"ours": products[best], **inside}
+        yield batch, (chosen, best), {"ours": partial(converted, x), **alone}, {"ours": products[best], **inside}
 
 
 class _Module(nn.Module):
