@@ -1,5 +1,5 @@
-// Draws the figure of a Plot (plots.py) with plotly.js. The model's state is the truth; nothing is sent, nothing is kept here
-// that could not be made again from it.
+// Draws the figure of a Plot (plots.py) with plotly.js. The model's state is the truth; nothing is kept here that could not be
+// made again from it. plots.py puts this file behind colours.js, sight.js and thresholds.js: together they are one module.
 
 const LOADED = Symbol.for("prunelab.plotly"); // on globalThis: every copy of this file on a page shares one library
 const PATIENCE = 150; // how often a library that has not arrived yet is looked for, 100 ms apart
@@ -22,8 +22,8 @@ const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => res
 
 // ---- the library, once a page
 
-async function libraryModel(model) {
-  const id = String(model.get("library") ?? "").replace(/^IPY_MODEL_/, "");
+async function widgetModel(model, reference) {
+  const id = String(reference ?? "").replace(/^IPY_MODEL_/, "");
   for (let attempt = 0; attempt < PATIENCE; attempt++) {
     try {
       // The manager throws for models it does not know yet: a page that reloads gets them in any order.
@@ -32,7 +32,7 @@ async function libraryModel(model) {
       await pause(100);
     }
   }
-  throw new Error("its plotting library did not arrive from the kernel. Reload the page, or run the notebook again.");
+  throw new Error("a part of it did not arrive from the kernel. Reload the page, or run the notebook again.");
 }
 
 async function evaluate(gzipped) {
@@ -55,7 +55,7 @@ async function evaluate(gzipped) {
 }
 
 async function loadLibrary(model) {
-  const library = await libraryModel(model);
+  const library = await widgetModel(model, model.get("library"));
   const loaded = (globalThis[LOADED] ??= new Map());
   const version = library.get("version");
   if (!loaded.has(version)) {
@@ -89,7 +89,7 @@ function dressed({ data, layout }, canvas) {
   // The page's own text colour, so that light and dark need nothing from the kernel.
   layout.font = { color: template.font?.color ?? getComputedStyle(canvas).color, ...layout.font };
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
-  return { data, layout };
+  return wantsContrast() ? withContrast({ data, layout }, groundOf(canvas)) : { data, layout };
 }
 
 // The title as text of the page instead of a part of the picture: it wraps, it can be read out, selected and enlarged.
@@ -116,7 +116,8 @@ function element(tag, name, parent) {
 function render({ model, el }) {
   const root = element("div", "prunelab-plot", el);
   const caption = element("p", "prunelab-plot-title", root);
-  const canvas = element("div", "prunelab-plot-canvas", root);
+  const stage = element("div", "prunelab-plot-stage", root);
+  const canvas = element("div", "prunelab-plot-canvas", stage);
   const words = element("p", "prunelab-plot-words", root);
   const trouble = element("p", "prunelab-plot-trouble", root);
   canvas.setAttribute("role", "img");
@@ -165,6 +166,7 @@ function render({ model, el }) {
     const revision = String(layout.meta?.revision ?? "");
     await plotly.react(canvas, data, layout, CONFIG);
     spoilt = false;
+    thresholds.drawn(layout.meta);
     caption.textContent = title;
     caption.hidden = !title;
     await nextFrame();
@@ -181,7 +183,7 @@ function render({ model, el }) {
     asked = true;
     if (drawing) return;
     drawing = true;
-    while (asked && !gone && canvas.clientWidth > 0) {
+    while (asked && !gone && canvas.clientWidth > 0 && !thresholds.holds(model.get("figure"))) {
       asked = false;
       try {
         await draw();
@@ -198,7 +200,9 @@ function render({ model, el }) {
     if (asked || (size && sizeNow() !== size)) paint();
   });
   const theme = new MutationObserver(() => paint());
-  const scheme = globalThis.matchMedia?.("(prefers-color-scheme: dark)");
+  const queries = ["(prefers-color-scheme: dark)", ...CONTRAST_QUERIES].map((query) => globalThis.matchMedia(query));
+  const thresholds = followThresholds({ model, root, stage, canvas, repaint: paint });
+  const leaveSight = watchSight(model, root);
 
   describe();
   model.on("change:name", describe);
@@ -207,7 +211,7 @@ function render({ model, el }) {
   model.on("change:trouble", paint);
   sizes.observe(canvas);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name"] });
-  scheme?.addEventListener("change", paint);
+  for (const query of queries) query.addEventListener("change", paint);
   paint();
 
   return () => {
@@ -218,7 +222,9 @@ function render({ model, el }) {
     model.off("change:trouble", paint);
     sizes.disconnect();
     theme.disconnect();
-    scheme?.removeEventListener("change", paint);
+    for (const query of queries) query.removeEventListener("change", paint);
+    thresholds.end();
+    leaveSight();
     plotly?.purge(canvas);
     root.remove();
   };

@@ -9,12 +9,19 @@ What the page tells (plots.js), for styles and tests, on the element ``.prunelab
 ``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
 of the picture that is on the screen now; ``data-paints`` counts pictures. A plot that is hidden is drawn when
 it becomes visible.
+
+With a ``slider`` (of the quality) and a figure that tells of its thresholds (``views.weights``), a plot moves lines and
+colours by itself while a hand is on the slider, or on a line (``on_drag``), and the kernel's figures follow when they
+arrive: ``data-threshold`` is the quality that was last drawn so, ``data-live`` is there until the kernel has answered.
 """
 
 from __future__ import annotations
 
 import gzip
 import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -25,6 +32,8 @@ import ipywidgets
 import traitlets
 
 HERE = Path(__file__).parent
+# anywidget takes one module: the parts stand in one scope, in this order.
+PARTS = ("colours.js", "sight.js", "thresholds.js", "plots.js")
 
 
 class PlotlyLibrary(ipywidgets.Widget):
@@ -66,7 +75,7 @@ class Plot(anywidget.AnyWidget):
     Without ``layout["height"]`` the plot is as high as CSS says: ``--prunelab-plot-height``, 300px unless set.
     """
 
-    _esm = HERE / "plots.js"
+    _esm = "\n".join((HERE / part).read_text(encoding="utf-8") for part in PARTS)
     _css = HERE / "plots.css"
 
     figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))
@@ -76,6 +85,41 @@ class Plot(anywidget.AnyWidget):
     library = traitlets.Instance(PlotlyLibrary, help="where plotly.js comes from").tag(
         sync=True, **ipywidgets.widget_serialization
     )
+    slider = traitlets.Instance(ipywidgets.Widget, allow_none=True, help="its value is the common quality").tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+    draggable = traitlets.Bool(False, help="threshold lines can be moved by a pointer").tag(sync=True)
+    dragged = traitlets.Dict(help="the last movement of a line, as the page tells it: see on_drag").tag(sync=True)
+    visible = traitlets.Bool(True, help="whether anybody has it on a screen; True until a page has told")
+
+    def __init__(self, **traits: Any) -> None:
+        self._sight: dict[str, tuple[int, bool]] = {}  # by view: number of its last message, whether it is on a screen
+        self._lock = threading.Lock()
+        super().__init__(**traits)
+        self.on_msg(self._told)
+
+    def on_drag(self, callback: Callable[[Drag], None]) -> None:
+        """Make threshold lines movable and call ``callback`` when one is moved, at most once a frame.
+
+        On whatever thread the page's message arrives: only enqueue there. The page shows the line where the pointer
+        is until a figure with that quality comes.
+        """
+        self.observe(lambda change: callback(Drag.of(change.new)), "dragged")
+        self.draggable = True
+
+    def on_visible(self, callback: Callable[[bool], None]) -> None:
+        """Call ``callback`` with the new ``visible`` when it changes. On whatever thread: only enqueue there."""
+        self.observe(lambda change: callback(change.new), "visible")
+
+    def _told(self, _: Any, content: Any, __: Any) -> None:
+        """A view says that it is on a screen (true), is not (false), or is gone (null)."""
+        if not isinstance(content, dict) or "sight" not in content:
+            return
+        view, number, sight = str(content["view"]), int(content["number"]), bool(content["sight"])
+        with self._lock:
+            if number > self._sight.get(view, (0, False))[0]:
+                self._sight[view] = (number, sight)
+            self.visible = any(on for _, on in self._sight.values())
 
     @traitlets.default("figure")
     def _empty_figure(self) -> dict[str, Any]:
@@ -84,6 +128,25 @@ class Plot(anywidget.AnyWidget):
     @traitlets.default("library")
     def _library(self) -> PlotlyLibrary:
         return plotly_library()
+
+
+@dataclass(frozen=True)
+class Drag:
+    """A threshold line was moved: ``layer`` (parameter name) to ``quality`` (>= 0); ``final``: it was let go there."""
+
+    layer: str
+    quality: float
+    final: bool
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Drag:
+        """Raises ValueError for what no page of ours would tell."""
+        layer, quality, final = (told.get(name) for name in ("layer", "quality", "final"))
+        if not isinstance(layer, str) or not isinstance(quality, int | float) or not isinstance(final, bool):
+            raise ValueError(f"{told!r} is no movement of a line: it needs layer, quality and final")
+        if not math.isfinite(quality) or quality < 0:
+            raise ValueError(f"quality = {quality} of {layer}: must be finite and not negative")
+        return cls(layer, float(quality), final)
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -13,10 +15,20 @@ from prunelab.views.base import View, axis, count, figure, if_cut, note, percent
 MOST = 6  # panels that stay readable
 
 
-def weights(snapshot: Snapshot, layers: list[str] | None = None) -> View:
+def weights(
+    snapshot: Snapshot,
+    layers: list[str] | None = None,
+    *,
+    before: Snapshot | None = None,
+    own: Collection[str] | None = None,
+) -> View:
     """Histograms of the weights of up to six layers (``layers``: which, by parameter name; else the first).
 
     Cut weights stand at the value they had when they were cut. Raises KeyError for a name that is no layer.
+
+    For a page that moves thresholds by itself (``layout["meta"]``): before: what a preview starts from, to tell what it
+    would cut from what is cut already. own: names of the layers that have a quality of their own, all others follow
+    the common one; None: those that are not at the snapshot's quality have one.
     """
     shown = [snapshot.layer(name) for name in layers] if layers else list(snapshot.layers)
     left_out = len(shown) - MOST
@@ -24,6 +36,7 @@ def weights(snapshot: Snapshot, layers: list[str] | None = None) -> View:
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
+    cuts: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
     rows = 1 if len(shown) <= 3 else 2
     columns = -(-len(shown) // rows)
@@ -39,19 +52,22 @@ def weights(snapshot: Snapshot, layers: list[str] | None = None) -> View:
         data += _bars(layer, number)
         if layer.threshold is not None:
             shapes += [_line(sign * layer.threshold, number) for sign in (-1, 1)]
+        cuts.append(
+            {"layer": layer.name, "axis": number, "traces": [2 * i, 2 * i + 1], "note": i}
+            | _movable(layer, snapshot, before, own)
+        )
         notes.append(_label(layer, number))
     title = _title(snapshot) + (f" ({len(shown)} of {len(shown) + left_out} layers shown)" if left_out > 0 else "")
     spoken = "; ".join(f"{short(layer)}: {percent(layer.density)} kept" for layer in shown)
     margin = {"l": 48, "r": 12, "t": 64, "b": 40}  # two lines of labels under the title
     return figure(
         data, title, barmode="stack", bargap=0, shapes=shapes, annotations=notes, margin=margin,
-        meta={"summary": spoken}, **axes,
+        meta={"summary": spoken, "preview": if_cut(snapshot), "cuts": cuts}, **axes,
     )  # fmt: skip
 
 
 def _bars(layer: Layer, number: str) -> list[dict[str, Any]]:
-    width = 2 * layer.limit / BINS
-    centres = [round(x, 6) for x in np.linspace(-layer.limit + width / 2, layer.limit - width / 2, BINS).tolist()]
+    centres = [round(x, 6) for x in _centres(layer)]
     pairs = (("cut", palette.CUT, layer.cut_counts), ("kept", palette.KEPT, layer.kept_counts))
     return [
         {
@@ -59,7 +75,7 @@ def _bars(layer: Layer, number: str) -> list[dict[str, Any]]:
             "name": f"{short(layer)} {name}",
             "x": centres,
             "y": counts.tolist(),
-            "width": width,
+            "width": _width(layer),
             "marker": {"color": colour, "line": {"width": 0}},
             "xaxis": f"x{number}",
             "yaxis": f"y{number}",
@@ -67,6 +83,50 @@ def _bars(layer: Layer, number: str) -> list[dict[str, Any]]:
         }
         for name, colour, counts in pairs
     ]
+
+
+def _movable(layer: Layer, snapshot: Snapshot, before: Snapshot | None, own: Collection[str] | None) -> dict[str, Any]:
+    """What it takes to draw a layer at another quality without its weights.
+
+    deviation: threshold = quality x deviation, None if not known. quality: that the picture shows, None for none.
+    follows: whether the common slider moves it. before: counts of what is cut already, by bin, [] for nothing;
+    None: as the picture shows it (or, in a preview of a later round, not known, and then all of it stays cut).
+    """
+    deviation = layer.deviation
+    if deviation is None and layer.kept == layer.total:
+        deviation = _spread(layer)
+    quality = layer.threshold / layer.deviation if layer.threshold is not None and layer.deviation else None
+    if own is not None:
+        follows = layer.name not in own
+    else:
+        follows = quality is None or snapshot.quality is None or math.isclose(quality, snapshot.quality, abs_tol=1e-6)
+    was = None if before is None else before.layer(layer.name)
+    counts: list[int] | None = None
+    if was is not None and was.limit == layer.limit:
+        counts = was.cut_counts.tolist() if was.kept < was.total else []
+    elif if_cut(snapshot) and snapshot.round == 0:
+        counts = []
+    return {"deviation": deviation, "quality": quality, "follows": follows, "before": counts}
+
+
+def _spread(layer: Layer) -> float:
+    """Deviation of a dense layer's weights, from its histogram: within 1 % of the exact one, unless few bins hold all.
+
+    With Sheppard's correction: a bin spreads its weights over its whole width.
+    """
+    counts, centres = layer.kept_counts, np.array(_centres(layer))
+    mean = np.average(centres, weights=counts)
+    variance = float(np.average((centres - mean) ** 2, weights=counts)) - _width(layer) ** 2 / 12
+    return math.sqrt(max(variance, 0.0))
+
+
+def _width(layer: Layer) -> float:
+    return 2 * layer.limit / BINS
+
+
+def _centres(layer: Layer) -> list[float]:
+    end = layer.limit - _width(layer) / 2
+    return [float(x) for x in np.linspace(-end, end, BINS)]
 
 
 def _axes(number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:

@@ -1,0 +1,63 @@
+// Colours for readers who asked their system for more contrast (prefers-contrast) or for its own few colours
+// (forced-colors, in which browsers leave the fills of a picture as they are). Every figure is treated alike.
+
+// WCAG 2.2, 1.4.3 and 1.4.11. Not more for graphics than they need: orange as dark as blue could not be told from it.
+const LEAST_CONTRAST = { text: 4.5, graphics: 3 };
+const CONTRAST_QUERIES = ["(prefers-contrast: more)", "(forced-colors: active)"];
+
+const wantsContrast = () => CONTRAST_QUERIES.some((query) => globalThis.matchMedia?.(query).matches);
+
+// "#rrggbb", "rgb(...)" or "rgba(...)" as [red, green, blue, opacity]; null for anything else.
+function parsed(text) {
+  const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text);
+  if (hex) return [...hex.slice(1).map((part) => parseInt(part, 16)), 1];
+  const rgb = /^rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*([\d.]+))?\)$/.exec(text);
+  return rgb && [Number(rgb[1]), Number(rgb[2]), Number(rgb[3]), Number(rgb[4] ?? 1)];
+}
+
+function luminance([red, green, blue]) {
+  const linear = [red, green, blue].map((part) => {
+    const share = part / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+}
+
+function contrast(one, other) {
+  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+  return (light + 0.05) / (dark + 0.05);
+}
+
+// What stands behind an element: the first opaque background, else what its text must have been chosen for.
+function groundOf(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = parsed(getComputedStyle(at).backgroundColor);
+    if (colour?.[3] === 1) return colour;
+  }
+  return luminance(parsed(getComputedStyle(element).color) ?? [0, 0, 0]) > 0.5 ? [0, 0, 0] : [255, 255, 255];
+}
+
+// The colour, or the nearest to it on the way to black or white that can be read on `ground`; faint ones get stronger.
+function readable(text, ground, least) {
+  const colour = parsed(text);
+  if (!colour || colour[3] === 0) return text;
+  if (colour[3] < 1) return `rgba(${colour.slice(0, 3)},${Math.min(1, 2.5 * colour[3])})`;
+  const far = contrast([0, 0, 0], ground) > contrast([255, 255, 255], ground) ? 0 : 255;
+  for (let share = 0; share < 1; share += 0.05) {
+    const mixed = colour.slice(0, 3).map((part) => Math.round(part + share * (far - part)));
+    if (contrast(mixed, ground) >= least) return `rgb(${mixed})`;
+  }
+  return `rgb(${[far, far, far]})`;
+}
+
+// A figure (or a part of it) with all its colours readable. Colour scales stay: their order is what they say.
+function withContrast(value, ground, least = LEAST_CONTRAST.graphics) {
+  if (typeof value === "string") return readable(value, ground, least);
+  if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => withContrast(item, ground, least));
+  if (value === null || typeof value !== "object") return value;
+  const treated = ([name, item]) => {
+    if (name === "colorscale") return [name, item];
+    return [name, withContrast(item, ground, name.endsWith("font") ? LEAST_CONTRAST.text : least)];
+  };
+  return Object.fromEntries(Object.entries(value).map(treated));
+}
