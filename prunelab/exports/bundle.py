@@ -1,0 +1,65 @@
+"""Bundle: everything about a run in one zip file."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+
+from prunelab.exports.figures import figures
+from prunelab.exports.pictures import checked
+from prunelab.exports.report import report
+from prunelab.exports.snippet import snippet
+from prunelab.exports.tables import recipe_json, snapshots_csv
+from prunelab.exports.words import title
+from prunelab.measurement import Measurement
+from prunelab.recipe import Recipe
+from prunelab.snapshot import Snapshot
+
+ABOUT = {
+    "report.html": "the run as a page, its pictures interactive; opens in any browser, without a network",
+    "recipe.json": "what was trained and how it was pruned; prunelab.Recipe.from_json reads it",
+    "snapshots.csv": "every snapshot of the run, one row a layer",
+    "measurement.csv": "bytes by format, and latency by network, batch size and threads",
+    "reproduce.py": "Python that does the run again",
+    "model.safetensors": "the pruned network, packed; prunelab.sparse.load reads it",
+    "figures/": "the views for print: svg, pdf and png, for a column and for a page",
+}
+COMPRESSED = (".png", ".pdf", ".safetensors")  # as small as they get
+DAWN = (1980, 1, 1, 0, 0, 0)  # of zip's time: equal content, equal bytes
+
+
+def bundle(
+    recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement | None = None, model: bytes | None = None
+) -> bytes:
+    """A zip file with report, figures, tables, recipe, code and what is in it.
+
+    model: the packed network, as ``prunelab.sparse.save`` writes it. Raises ValueError for an empty history.
+    """
+    snapshots = checked(history)
+    files: dict[str, str | bytes] = {
+        "report.html": report(recipe, snapshots, measurement),
+        "recipe.json": recipe_json(recipe),
+        "snapshots.csv": snapshots_csv(snapshots),
+        "reproduce.py": snippet(recipe, snapshots),
+    }
+    if measurement is not None:
+        files["measurement.csv"] = measurement.to_csv()
+    if model is not None:
+        files["model.safetensors"] = model
+    files |= {f"figures/{name}": content for name, content in figures(recipe, snapshots, measurement).items()}
+    here = {name: about for name, about in ABOUT.items() if name in files or name.endswith("/")}
+    lines = [title(recipe, snapshots[-1]), "", *(f"{name}: {about}" for name, about in here.items()), ""]
+    return zipped({"README.txt": "\n".join(lines), **files})
+
+
+def zipped(files: Mapping[str, str | bytes]) -> bytes:
+    """Files by name as a zip file; equal files, equal bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name, DAWN)
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(COMPRESSED) else zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    return buffer.getvalue()

@@ -1,0 +1,111 @@
+"""Figures: the views in print quality, as SVG, PDF and PNG, for a column of a paper and for the width of a page."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from matplotlib import style
+from matplotlib.figure import Figure
+
+from prunelab.exports import drawing
+from prunelab.exports.pictures import PICTURES, checked, shows_something
+from prunelab.exports.words import plain
+from prunelab.masks import layer_of
+from prunelab.measurement import Measurement
+from prunelab.recipe import Recipe
+from prunelab.snapshot import Snapshot
+from prunelab.views import summary
+from prunelab.views.base import View
+
+WIDTHS = {"column": 8.5, "page": 17.4}  # cm
+FORMATS = ("svg", "pdf", "png")
+DPI = 300
+LAYERS = 6  # that get figures of their own unless asked for; as many as the view of all weights shows
+
+# Text stays text: it can be searched, edited and read out. Ids in SVG by a fixed salt, so that equal is equal.
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "prunelab",
+    "pdf.fonttype": 42,
+    "font.family": ["DejaVu Sans"],
+}
+_ONE = threading.Lock()  # matplotlib's settings belong to the whole process
+
+
+def figures(
+    recipe: Recipe,
+    history: Sequence[Snapshot],
+    measurement: Measurement | None = None,
+    *,
+    layers: Sequence[str] | None = None,
+    formats: Sequence[str] = FORMATS,
+) -> dict[str, bytes]:
+    """Files by name, such as "column/fc1-weights.svg", of the last moment of ``history``. Equal input, equal bytes.
+
+    layers: parameter names of those that get figures of their own, else the first six. formats: of svg, pdf and png
+    (300 dpi). Views that have nothing to show are left out. Raises ValueError for an empty history or an unknown
+    format, KeyError for a name that is no layer.
+    """
+    odd = [name for name in formats if name not in FORMATS]
+    if odd:
+        raise ValueError(f"formats: {odd[0]!r} is none of {', '.join(FORMATS)}")
+    files: dict[str, bytes] = {}
+    for name, view, widths in _views(checked(history), measurement, layers):
+        for width in widths:
+            for format, content in _printed(view, WIDTHS[width], formats, recipe).items():
+                files[f"{width}/{name}.{format}"] = content
+    return files
+
+
+def _views(
+    history: list[Snapshot], measurement: Measurement | None, layers: Sequence[str] | None
+) -> Iterator[tuple[str, View, tuple[str, ...]]]:
+    """Name, view and the widths it is drawn in. All layers' weights beside each other need a page."""
+    now = history[-1]
+    chosen = [now.layer(name) for name in layers] if layers is not None else list(now.layers[:LAYERS])
+    stems = _distinct([layer_of(layer.name) for layer in chosen])
+    for picture in PICTURES:
+        if picture.measured and measurement is None:
+            continue
+        if picture.name in ("weights", "mask"):
+            for layer, stem in zip(chosen, stems, strict=True):
+                yield f"{stem}-{picture.name}", picture.draw(history, measurement, layer.name), ("column",)
+            if picture.by_layer:
+                continue
+        view = picture.draw(history, measurement, None)
+        if shows_something(view):
+            yield picture.name, view, ("page",) if picture.name == "weights" else ("column", "page")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Names as parts of file names: safe on every system, and different from each other even without regard to case."""
+    stems: list[str] = []
+    for name in names:
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:60] or "layer"
+        taken = {other.lower() for other in stems}
+        candidates = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+        stems.append(next(candidate for candidate in candidates if candidate.lower() not in taken))
+    return stems
+
+
+def _printed(view: View, width: float, formats: Sequence[str], recipe: Recipe) -> dict[str, bytes]:
+    with _ONE, style.context(["default", STYLE]):
+        figure = drawing.draw(view, width)
+        return {format: _file(figure, format, view, recipe) for format in formats}
+
+
+def _file(figure: Figure, format: str, view: View, recipe: Recipe) -> bytes:
+    title, about = plain(view["layout"]["title"]["text"]), plain(summary(view))
+    metadata: dict[str, dict[str, Any]] = {
+        "svg": {"Title": title, "Description": about, "Identifier": recipe.key, "Date": None},
+        "pdf": {"Title": title, "Subject": about, "Keywords": recipe.key, "CreationDate": None},
+        "png": {"Title": title, "Description": about},
+    }
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format=format, dpi=DPI, metadata=metadata[format])
+    return buffer.getvalue()

@@ -1,0 +1,112 @@
+"""Words: what was done and what came of it, in sentences and numbers. Plain text, no markup."""
+
+from __future__ import annotations
+
+import platform
+import re
+from html import unescape
+
+import torch
+
+import prunelab
+from prunelab.measurement import Measurement
+from prunelab.recipe import OWN, Recipe
+from prunelab.snapshot import Snapshot
+from prunelab.sparse import latency
+from prunelab.views.base import count, kilobytes, percent
+
+BATCH = 64  # the batch size that the headline speaks of, if it was measured
+
+
+def plain(text: str) -> str:
+    """Text of a view without the markup that plotly.js reads."""
+    return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", " ")))
+
+
+def title(recipe: Recipe, now: Snapshot) -> str:
+    """What was reached, in one line."""
+    what = f"{_model(recipe)} on {_data(recipe)}"
+    right = "" if now.test_accuracy is None else f", {percent(now.test_accuracy)} right"
+    if now.kept == now.total:
+        return f"{what}: dense{right}"
+    return f"{what}: {now.compression:.1f}x fewer connections{right}"
+
+
+def told(recipe: Recipe) -> str:
+    """The recipe as a text of a few sentences."""
+    r = recipe
+    optimizer = {"sgd": "SGD with momentum 0.9", "adam": "Adam"}[r.optimizer]
+    penalty = "no penalty" if r.regularizer == "none" else f"{r.regularizer.upper()} penalty {r.strength:g}"
+    extras = [f"dropout {r.dropout:g}"] if r.dropout else ["no dropout"]
+    extras += ["batch normalisation"] if r.batch_norm else []
+    name = _model(r)
+    parts = [
+        f"{name[0].upper()}{name[1:]} was trained on {_data(r)} for {_many(r.epochs, 'epoch')}: {optimizer}, learning "
+        f"rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, {' and '.join(extras)}, seed {r.seed}.",
+        f"In {_many(r.rounds, 'round')}, {_cut(r)}; after each cut the survivors were retrained for "
+        f"{_many(r.retrain_epochs, 'epoch')} at {r.retrain_rate:g} of the learning rate.",
+    ]
+    if r.dropout and r.adjust_dropout:
+        parts.append("Dropout was lowered as connections went, by the square root of what was kept.")
+    if r.batch_norm and r.recalibrate:
+        parts.append("Batch normalisation was measured again after each cut.")
+    return " ".join(parts)
+
+
+def _cut(r: Recipe) -> str:
+    if r.rule == "density":
+        unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
+        place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
+        return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {percent(r.density)} were left"
+    whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
+    steps = [r.quality_of_round(number) for number in range(1, r.rounds + 1)]
+    rise = f", rising from {steps[0]:.3g} to {steps[-1]:.3g}" if steps[0] != steps[-1] else f" of {steps[0]:.3g}"
+    apart = "".join(f"; {name}: {quality:g}" for name, quality in r.layer_quality)
+    apart = f" (in the end{apart[1:]})" if apart and r.ramp else f" ({apart[2:]})" if apart else ""
+    return f"connections below quality x standard deviation of {whose} were cut, with a quality{rise}{apart}"
+
+
+def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, str, str]]:
+    """The numbers that matter: name, value, and a second line."""
+    rows = [
+        ("accuracy", "–" if now.test_accuracy is None else percent(now.test_accuracy), _dense(now)),
+        ("density", percent(now.density), f"{count(now.kept)} of {count(now.total)} connections"),
+        ("compression", f"{now.compression:.1f}x", "fewer connections"),
+    ]
+    if measurement is not None:
+        packed, dense = measurement.bytes("packed"), measurement.bytes("dense")
+        rows.append(("file", kilobytes(packed), f"{dense / packed:.1f}x smaller than dense, {kilobytes(dense)}"))
+    if measurement is not None and measurement.batches:
+        batch = BATCH if BATCH in measurement.batches else measurement.batches[-1]
+        name, speedup = measurement.fastest(batch)
+        more = f"{name}, batch {batch}" if speedup > 1 else f"dense is fastest at batch {batch}"
+        rows.append(("speed", f"{speedup:.1f}x" if speedup > 1 else "no gain", more))
+    zeros = "yes" if now.zeros_hold else "NO"
+    return [*rows, ("zeros still zero", zeros, f"{count(now.total - now.kept)} cut")]
+
+
+def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
+    """What the run depends on beside the recipe: versions, and the machine (the one that was measured, else this)."""
+    machine = latency.machine() if measurement is None else measurement.machine
+    return [
+        ("prunelab", prunelab.__version__),
+        ("torch", torch.__version__),
+        ("Python", platform.python_version()),
+        ("machine", f"{machine.processor}, {machine.cores} cores, {machine.system}"),
+    ]
+
+
+def _dense(now: Snapshot) -> str:
+    return "" if now.dense_accuracy is None else f"dense {percent(now.dense_accuracy)}"
+
+
+def _model(recipe: Recipe) -> str:
+    return "a model of one's own" if recipe.model == OWN else recipe.model
+
+
+def _data(recipe: Recipe) -> str:
+    return "data of one's own" if recipe.data == OWN else recipe.data
+
+
+def _many(number: int, what: str) -> str:
+    return f"{count(number)} {what}" + ("" if number == 1 else "s")
