@@ -448,3 +448,65 @@ def test_words_for_every_state():
         assert words.status(report) and words.attributes(report)["state"] == state
         assert set(words.reasons(report)) <= set(words.BUTTONS)
     assert words.status(Report("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
+
+
+# What is shown, and links
+
+
+def test_panels_controls_and_buttons_can_be_hidden_and_locked():
+    lab = pl.Lab(QUICK, hide=["mask", "regularizer", "reset"], lock=["data", "train"], start=False)
+    assert lab.panels["mask"].layout.display == lab.controls["regularizer"].layout.display == "none"
+    assert lab.buttons["reset"].layout.display == "none" and lab.panels["weights"].layout.display is None
+    assert lab.controls["data"].disabled and not lab.controls["model"].disabled
+    assert lab.buttons["train"].disabled and lab.buttons["train"].tooltip == "Locked on this page"
+    lab.stop()
+    with pytest.raises(pl.RecipeError, match="did you mean weights"):
+        pl.Lab(QUICK, hide=["wieghts"], start=False)
+
+
+def test_a_link_says_all_that_is_on_the_page_and_brings_it_back(lab):
+    lab.controls["quality"].value = 0.9
+    lab.choices["pixels"].value = False
+    lab.choices["size"].value = False
+    query = lab.link()
+    assert "hide=pixels,size" in query and "quality=0.9" in query and "model=mlp-small" in query
+    lab.choices["pixels"].value = True
+    other = pl.Lab(start=False)
+    other.follow(query)
+    other.wait(60)
+    assert other.recipe == lab.recipe and other.options.hide == ("pixels", "size")
+    assert other.panels["pixels"].layout.display == "none" and not other.choices["pixels"].value
+    assert other.session.recipe.quality == 0.9
+    other.stop()
+
+
+def test_a_hidden_panel_is_not_drawn_until_it_is_shown(lab):
+    lab.choices["mask"].value = False
+    before = lab.panels["mask"].plot.figure
+    press(lab, "prune")
+    assert lab.panels["mask"].plot.figure is before
+    lab.choices["mask"].value = True
+    assert lab.panels["mask"].plot.figure["layout"]["meta"]["revision"].startswith("pruned")
+
+
+def test_a_run_that_nobody_watches_pauses_itself(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("prunelab.lab.lab.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("prunelab.lab.status.time.monotonic", lambda: now[0])
+    lab = pl.Lab(LONG)
+    reached(lab, lambda r: r.snapshot is not None)
+    lab.status._heard(None, {"kind": "here", "view": "a"}, None)
+    lab.status._heard(None, {"kind": "gone", "view": "a"}, None)
+    lab.status._heard(None, {"kind": ["nonsense"], "view": {}}, None)
+    now[0] = 61.0
+    assert lab.wait(30) and lab.report.state == "paused" and "nobody was looking" in lab.status.trouble
+    lab.status._heard(None, {"kind": "here", "view": "b"}, None)
+    lab.buttons["pause"].click()
+    reached(lab, lambda r: r.state == "training")
+    lab.stop()
+
+
+def test_the_story_is_told_when_something_has_settled(lab):
+    assert "At quality 1.50" in lab.status.story and "would be left" in lab.status.story
+    press(lab, "prune")
+    assert lab.status.story.startswith(f"{100 * lab.report.snapshot.density:.1f} % of the connections are left")

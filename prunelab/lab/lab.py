@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ from prunelab.data import Data
 from prunelab.lab import controls, page, words
 from prunelab.lab.bridge import Bridge
 from prunelab.lab.opening import Opener
+from prunelab.lab.options import Options, from_query, to_query
 from prunelab.lab.panels import KINDS, Panel
+from prunelab.lab.presence import Presence
 from prunelab.lab.report import Action, Command, Report
 from prunelab.lab.runner import Runner
 from prunelab.lab.status import Status
@@ -29,9 +33,10 @@ class Lab(w.VBox):
     """The laboratory as a widget: show it in a notebook, in Voila, or build it in a script without a screen.
 
     recipe: what to start with. model, data: your own (the model is copied, yours stays as it is), as for ``Session``.
-    directory: save there after every phase, and go on from what is there; one lab at a time. measure: measure bytes and
-    latency whenever a run has ended. start=False: build it without training. Nothing raises that can be shown on the
-    page instead.
+    directory: save there after every phase, and go on from what is there; one lab at a time. show, hide: panels,
+    controls and buttons by name; lock: controls and buttons that can be seen but not used (see ``options.Options``;
+    RecipeError for names that match nothing). measure: measure bytes and latency whenever a run has ended. start=False:
+    build it without training. What goes wrong later does not raise: the page shows it.
     """
 
     def __init__(
@@ -41,9 +46,13 @@ class Lab(w.VBox):
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
         directory: str | Path | None = None,
+        show: Iterable[str] = (),
+        hide: Iterable[str] = (),
+        lock: Iterable[str] = (),
         measure: bool = True,
         start: bool = True,
     ) -> None:
+        self.options = Options(show=tuple(show), hide=tuple(hide), lock=tuple(lock))
         self._own: dict[str, Any] = {
             name: OWN for name, given in (("model", model), ("data", data)) if given is not None
         }
@@ -53,15 +62,24 @@ class Lab(w.VBox):
         self._adopted = 0
         self._bridge = Bridge(self._complain)
         opener = Opener(model, data, None if directory is None else Path(directory).absolute())
-        self._runner = Runner(self._recipe, opener, self._reported, measuring=measure)
+        presence = Presence()
+        self._runner = Runner(
+            self._recipe,
+            opener,
+            self._reported,
+            measuring=measure,
+            deserted=lambda: presence.deserted(time.monotonic()),
+        )
         self._first: Action = "train" if directory is None else "open"
         self.controls = controls.make_all(self._recipe)
         self.buttons = {name: w.Button() for name in words.BUTTONS}
-        self.status = Status(title=words.title(self._recipe))
+        self.status = Status(presence, title=words.title(self._recipe))
         self.panels = {kind.name: Panel(kind, self._redraw) for kind in KINDS}
-        body = page.body(self.controls, self.buttons, self.panels.values())
+        self.choices = {name: w.Checkbox(description=name, indent=False) for name in self.panels}
+        body = page.body(self.controls, self.buttons, self.panels.values(), list(self.choices.values()))
         super().__init__(children=[self.status, body], layout=w.Layout(width="100%"))
         self.add_class("prunelab")
+        self._arrange()
         self._listen()
         self._draw()
         self._runner.start()
@@ -77,9 +95,7 @@ class Lab(w.VBox):
         saved session is opened only then: kernels that wait for their visitors would fight for it.
         """
         lab = cls(start=False, **{"directory": os.environ.get(SAVED) or None, **options})
-        settings = lab._recipe_of(os.environ.get(SETTINGS, ""))
-        if settings is not None:
-            lab._set_controls(settings)
+        lab._take_up(os.environ.get(SETTINGS, ""))
         if lab._first == "open":
             query = _visitors_query()
             lab.start()
@@ -95,12 +111,12 @@ class Lab(w.VBox):
 
     def follow(self, query: str) -> None:
         """Do as a link says (its query part). One with bad values changes nothing, and the page says what was wrong."""
-        recipe = self._recipe_of(query)
-        if recipe is None:
-            return
-        self._note = None
-        self._set_controls(recipe)
-        self._submit("follow")
+        if self._take_up(query):
+            self._submit("follow")
+
+    def link(self) -> str:
+        """The query part of a link to this page as it stands: recipe, and what is shown and locked. "" by default."""
+        return to_query(self.recipe, self.options)
 
     # For scripts, notebooks and tests
 
@@ -131,7 +147,8 @@ class Lab(w.VBox):
 
     def close(self) -> None:
         """Take the lab off all pages, for good, and end its thread."""
-        self.stop()
+        if hasattr(self, "_runner"):  # one that was refused is closed too
+            self.stop()
         super().close()
 
     # From hands to commands: on whatever thread the browser's message arrives
@@ -141,6 +158,13 @@ class Lab(w.VBox):
             control.observe(lambda change, name=name: self._changed(name), "value")
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: self._pressed(name))
+        for name, choice in self.choices.items():
+            choice.observe(lambda change, name=name: self._chosen(name, change["new"]), "value")
+
+    def _chosen(self, panel: str, shown: bool) -> None:
+        if not self._quiet and self.options.shows(panel) is not shown:
+            self.options = self.options.toggled(panel, shown)
+            self._bridge.post("options", self._arrange)
 
     def _changed(self, name: str) -> None:
         if self._quiet:
@@ -171,20 +195,24 @@ class Lab(w.VBox):
             self._note = None
         self._runner.submit(Command(action, recipe, quality))
 
-    def _recipe_of(self, query: str) -> Recipe | None:
-        """The recipe of a link; None, and a note on the page, for one that cannot be followed."""
+    def _take_up(self, query: str) -> bool:
+        """Put the page as a link says; False, and a note on the page, for one that cannot be followed."""
         if not query:
-            return None
+            return False
         try:
-            recipe = Recipe.from_query(query)
+            recipe, options = from_query(query)
             asked = [name for name in ("data", "model") if getattr(recipe, name) == OWN and name not in self._own]
             if asked:
                 raise RecipeError(f"{asked[0]} = own: whose own? A link cannot carry Python objects")
-            return replace(recipe, **self._own)
         except RecipeError as error:
             self._note = f"This link could not be used: {error}. Nothing was changed."
             self._redraw()
-            return None
+            return False
+        self._note = None
+        self.options = options
+        self._set_controls(replace(recipe, **self._own))
+        self._arrange()
+        return True
 
     # From reports to pictures
 
@@ -196,6 +224,21 @@ class Lab(w.VBox):
 
     def _complain(self, error: Exception) -> None:
         self.status.trouble = f"The page could not be brought up to date: {error}. The run goes on."
+
+    def _arrange(self) -> None:
+        """Show, hide and lock as the options say. On the widgets' own thread."""
+        options = self.options
+        for name, part in {**self.controls, **self.buttons}.items():
+            part.layout.display = "none" if name in options.hide else None
+        for name, control in self.controls.items():
+            control.disabled = name in options.lock or name in self._own
+        for name, panel in self.panels.items():
+            panel.layout.display = None if options.shows(name) else "none"
+        self._quiet = True
+        for name, choice in self.choices.items():
+            choice.value = options.shows(name)
+        self._quiet = False
+        self._draw()
 
     def _draw(self) -> None:
         """Show the latest report. On the widgets' own thread."""
@@ -209,13 +252,15 @@ class Lab(w.VBox):
             self.status.progress = report.progress
             self.status.trouble = "\n".join(text for text in (self._note, report.words) if text)
             self.status.cards = words.cards(report)
+            self.status.story = words.story(report)
             self.status.attributes = words.attributes(report)
         self._draw_buttons(report)
-        for panel in self.panels.values():
-            panel.show(report)
+        for name, panel in self.panels.items():
+            if self.options.shows(name):
+                panel.show(report)
 
     def _draw_buttons(self, report: Report) -> None:
-        why_not = words.reasons(report)
+        why_not = words.reasons(report) | dict.fromkeys(self.options.lock, "Locked on this page")
         for name, button in self.buttons.items():
             button.description = words.label(name, report)
             button.disabled = name in why_not
@@ -235,7 +280,7 @@ class Lab(w.VBox):
             self._recipe = recipe
             for name, value in recipe.to_dict().items():
                 control = self.controls.get(name)
-                if control is not None and not control.disabled:
+                if control is not None and name not in self._own:
                     if isinstance(control, w.FloatSlider):
                         control.max = max(control.max, value)
                     control.value = value

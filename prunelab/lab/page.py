@@ -17,10 +17,17 @@ OWN_BUTTONS = {"train": ("train",), "prune": ("prune",), "retrain": ("retrain", 
 LOOSE_BUTTONS = ("pause", "reset", "measure")
 
 
-def body(fields: Mapping[str, w.Widget], buttons: Mapping[str, w.Button], panels: Iterable[w.Widget]) -> w.Widget:
-    """The three steps at the side, the panels beside them."""
+def body(
+    fields: Mapping[str, w.Widget],
+    buttons: Mapping[str, w.Button],
+    panels: Iterable[w.Widget],
+    choices: list[w.Widget],
+) -> w.Widget:
+    """The three steps at the side, and what to show; the panels beside them."""
     runs = box([box([buttons[name] for name in LOOSE_BUTTONS], "pl-buttons")], "pl-runs")
-    side = box([*(_group(name, fields, buttons) for name in controls.GROUPS), runs], "pl-side")
+    side = box(
+        [*(_group(name, fields, buttons) for name in controls.GROUPS), runs, _folded("panels", choices)], "pl-side"
+    )
     return box([side, box(list(panels), "pl-grid")], "pl-body")
 
 
@@ -43,7 +50,15 @@ def _group(name: str, fields: Mapping[str, w.Widget], buttons: Mapping[str, w.Bu
     ]
     if name in HINTS:
         parts.append(w.HTML(f'<div class="pl-hint">{HINTS[name]}</div>'))
-    details = w.Accordion(children=[w.VBox([fields[field] for field in more])], titles=("more",))
-    details.selected_index = None
-    parts += [details, box([buttons[button] for button in OWN_BUTTONS[name]], "pl-buttons")]
+    parts += [
+        _folded("more", [fields[field] for field in more]),
+        box([buttons[button] for button in OWN_BUTTONS[name]], "pl-buttons"),
+    ]
     return box(parts, "pl-group", f"pl-{name}")
+
+
+def _folded(title: str, parts: list[w.Widget]) -> w.Widget:
+    made = w.Accordion(children=[w.VBox(parts)], titles=(title,))
+    made.selected_index = None
+    made.add_class(f"pl-{title}")
+    return made

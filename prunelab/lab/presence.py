@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 
 FAREWELL = 60.0  # seconds after the last page said that it closes
+MOST = 100  # views that are remembered
 SILENCE = 180.0  # seconds after the last page was heard of, without a farewell
 
 
@@ -24,8 +25,11 @@ class Presence:
     def here(self, view: str, now: float) -> None:
         """A view is on a page."""
         with self._lock:
+            self._views.pop(view, None)
             self._views[view] = now
             self._left = None
+            if len(self._views) > MOST:  # the longest unheard of
+                self._views.pop(next(iter(self._views)))
 
     def gone(self, view: str, now: float) -> None:
         """A view's page was closed."""

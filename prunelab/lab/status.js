@@ -16,6 +16,32 @@ function nameSliders(root) {
   }
 }
 
+const HEARTBEAT = 10000; // ms; a page in the background may be held to once a minute
+
+// Tells the kernel that somebody looks, and when the page closes. A kernel that is gone does not mind.
+function announce(model) {
+  const view = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const tell = (kind) => {
+    try {
+      model.send({ kind, view });
+    } catch (error) {
+      console.debug("[prunelab] the kernel does not listen", error);
+    }
+  };
+  const here = () => tell("here");
+  const gone = () => tell("gone");
+  here();
+  const beat = setInterval(here, HEARTBEAT);
+  addEventListener("pagehide", gone);
+  addEventListener("pageshow", here);
+  return () => {
+    clearInterval(beat);
+    removeEventListener("pagehide", gone);
+    removeEventListener("pageshow", here);
+    gone();
+  };
+}
+
 function render({ model, el }) {
   el.classList.add("prunelab-status");
   const bar = element("header", "pl-bar", el);
@@ -30,6 +56,9 @@ function render({ model, el }) {
   const banner = element("div", "pl-banner", el);
   banner.setAttribute("role", "alert");
   const cards = element("div", "pl-cards", el);
+  // For whoever hears the page: the finding in words, whenever something has settled.
+  const story = element("p", "pl-unseen", el);
+  story.setAttribute("aria-live", "polite");
 
   const draw = () => {
     title.textContent = model.get("title");
@@ -39,6 +68,7 @@ function render({ model, el }) {
     progress.value = part ?? 0;
     banner.textContent = model.get("trouble");
     banner.hidden = !model.get("trouble");
+    if (story.textContent !== model.get("story")) story.textContent = model.get("story");
     const shown = model.get("cards");
     while (cards.children.length > shown.length) cards.lastChild.remove();
     shown.forEach((card, i) => {
@@ -69,7 +99,7 @@ function render({ model, el }) {
     nameSliders(root);
   };
 
-  const names = ["title", "text", "progress", "trouble", "cards", "attributes"];
+  const names = ["title", "text", "progress", "trouble", "cards", "story", "attributes"];
   for (const name of names) model.on(`change:${name}`, draw);
   draw();
 
@@ -77,7 +107,9 @@ function render({ model, el }) {
   const watcher = new MutationObserver(mark);
   watcher.observe(document.body, { childList: true, subtree: true });
   requestAnimationFrame(mark);
+  const leave = announce(model);
   return () => {
+    leave();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, draw);
   };

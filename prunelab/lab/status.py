@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
+
+from prunelab.lab.presence import Presence
 
 
 class Status(anywidget.AnyWidget):
@@ -19,4 +23,19 @@ class Status(anywidget.AnyWidget):
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
     trouble = traitlets.Unicode("").tag(sync=True)
     cards = traitlets.List(traitlets.Dict()).tag(sync=True)
+    story = traitlets.Unicode("", help="the finding in words, read out politely").tag(sync=True)
     attributes = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, presence: Presence, **values: Any) -> None:
+        super().__init__(**values)
+        self._presence = presence
+        self.on_msg(self._heard)
+
+    def _heard(self, _: Any, content: Any, __: Any) -> None:
+        """A page speaks, on whatever thread: see status.js. Anything else that may arrive is nothing to us."""
+        kind, view = content.get("kind"), content.get("view")
+        if isinstance(view, str) and len(view) <= 64:
+            if kind == "here":
+                self._presence.here(view, time.monotonic())
+            elif kind == "gone":
+                self._presence.gone(view, time.monotonic())

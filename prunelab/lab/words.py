@@ -89,6 +89,19 @@ def _card(name: str, value: str, more: str) -> dict[str, str]:
     return {"name": name, "value": value, "more": more}
 
 
+def story(report: Report) -> str:
+    """What there is to see, in a sentence or two, for whoever hears the page; empty while something runs."""
+    now, preview = report.snapshot, report.preview
+    if now is None or report.state in BUSY:
+        return ""
+    kept = f"{percent(now.density)} of the connections are left, accuracy {percent(now.test_accuracy or 0)}."
+    if preview is None:
+        return kept
+    quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
+    fall = f"{percent(preview.density)} would be left, accuracy {percent(preview.test_accuracy or 0)}."
+    return f"{quality}{fall} Now {kept}"
+
+
 def step_of(report: Report) -> str:
     """Which of the three steps is lit: what is being done, or what comes next."""
     doing = _phase(report.snapshot)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -80,11 +80,12 @@ def _networks(
     before = torch.get_num_threads()
     torch.set_num_threads(threads)  # the fastest kernel depends on it
     try:
-        for name, make in {
+        makers: dict[str, Callable[[], nn.Module]] = {
             "sparse": lambda: convert(network, example, batches=batches, kernel="csr"),
             "converted": lambda: convert(network, example, batches=batches),
             "compacted": lambda: compact(network, example),
-        }.items():
+        }
+        for name, make in makers.items():
             try:
                 networks[name] = make()
             except (ConvertError, CompactError) as error:
