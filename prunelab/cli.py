@@ -41,6 +41,7 @@ class Suite(StrEnum):
     """What ``prunelab bench`` measures."""
 
     engine = "engine"
+    sparse = "sparse"
     browser = "browser"
     all = "all"
 

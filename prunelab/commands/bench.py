@@ -18,7 +18,7 @@ ADVICE = "install them with: pip install 'prunelab[test]', and a browser with: p
 
 
 def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: Console) -> None:
-    """Measure "engine", "browser" or "all" (the browser's part only where it can be).
+    """Measure "engine", "sparse", "browser" or "all" (the browser's part only where it can be).
 
     The table goes to ``stdout``, what is being measured to ``stderr``. Raises CommandError.
     """
@@ -37,6 +37,11 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
             from prunelab.bench import engine
 
             rows += engine.rows(quick=quick, say=say)
+        if suite in ("sparse", "all"):
+            from prunelab.bench import compacting, kernels, packing
+
+            for part in (packing, compacting, kernels):
+                rows += part.rows(quick=quick, say=say)
         if suite in ("browser", "all") and not missing:
             rows += _browser_rows(quick, say)
     stdout.print(table.rendered(rows))
