@@ -1,0 +1,149 @@
+"""Flips: the test samples that a cut turned from right to wrong, and those it turned back."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from prunelab.views import palette
+from prunelab.views.base import View, empty, figure, note
+from prunelab.views.images import placed
+from prunelab.views.text import escaped
+
+WIDEST = 8  # tiles in a row
+NAMED = 4  # the same, where classes have names that need room
+LABEL = 0.42  # height of the strip under a tile, in tiles
+GAP = 0.06  # between tiles, in tiles
+SHARPEST = 64  # pixels of a tile's side that a screen can show
+
+
+def flips(
+    images: ArrayLike,
+    labels: ArrayLike,
+    before: ArrayLike,
+    after: ArrayLike,
+    most: int = 24,
+    classes: Sequence[str] | None = None,
+) -> View:
+    """A gallery of up to ``most`` samples: first those that went from right to wrong, then those that came back.
+
+    images: (N, height, width), or (N, 1 or 3, height, width), 0 to 1. labels, before, after: (N,) class numbers: the
+    truth, and what was read before and after. classes: their names, else their numbers. Where there is nothing to show
+    a view that says why: no flips, samples that are no images, lengths that differ (a hasty preview reads only a part).
+    """
+    pixels = np.asarray(images)
+    truth, old, new = (np.asarray(part).reshape(-1) for part in (labels, before, after))
+    sizes = len(truth), len(old), len(new)
+    if pixels.ndim == 0 or len(set(sizes)) > 1 or len(pixels) != len(truth):
+        many = "no" if pixels.ndim == 0 else len(pixels)
+        return empty(
+            f"No gallery: lengths differ, {many} samples, {sizes[0]} labels,"
+            f"<br>{sizes[1]} classes before, {sizes[2]} after."
+        )
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]
+    if pixels.ndim != 4 or pixels.shape[1] not in (1, 3):
+        return empty("No gallery: the samples of these data are no images.")
+    lost = np.flatnonzero((old == truth) & (new != truth))
+    back = np.flatnonzero((old != truth) & (new == truth))
+    if not len(lost) and not len(back):
+        return empty(f"Nothing flipped: each of {len(truth):,} samples is<br>as right or as wrong as before.")
+    lettered = classes is not None and max(map(len, map(str, classes)), default=0) > 2
+    most = min(most, 2 * NAMED) if lettered else most
+    few = min(
+        len(back), max(most // 4, most - len(lost))
+    )  # a quarter for those that came back, more where there is room
+    chosen = [*lost[: most - few].tolist(), *back[:few].tolist()]
+    columns = NAMED if lettered else min(WIDEST, max(4, math.ceil(math.sqrt(2.5 * len(chosen)))))
+    rows = -(-len(chosen) // columns)
+    mosaic = _mosaic(pixels[chosen], columns, rows)
+    notes, hovers = [], []
+    for place, i in enumerate(chosen):
+        row, column = divmod(place, columns)
+        was, now = _name(int(old[i]), classes), _name(int(new[i]), classes)
+        good = old[i] != truth[i]
+        text = f"{escaped(was, 7)} → {escaped(now, 7)}"
+        text = f"<b>{text}</b>" if good else text
+        notes.append(note(text, column + 0.5, _top(row) + 1.0, yanchor="top", yshift=1))
+        truly = escaped(_name(int(truth[i]), classes))
+        hovers.append(f"test sample {i}: a {truly}, read as {escaped(was)} before and as {escaped(now)} now")
+    hidden = {"visible": False, "fixedrange": True}
+    high = rows * (1 + LABEL)
+    title = _title(len(lost), len(back), classes is None)
+    if len(chosen) < len(lost) + len(back):
+        title += f"; {len(chosen)} shown"
+    return figure(
+        [{
+            "type": "scatter", "mode": "markers", "hovertext": hovers, "hoverinfo": "text",
+            "x": [place % columns + 0.5 for place in range(len(chosen))],
+            "y": [_top(place // columns) + 0.5 for place in range(len(chosen))],
+            "marker": {"size": 24, "color": palette.CLEAR},
+        }],
+        title, images=[{**placed(mosaic, columns, rows), "sizey": high}], annotations=notes,
+        margin={"l": 8, "r": 8, "t": 34, "b": 4},
+        xaxis={**hidden, "range": [0, columns], "constrain": "domain"},
+        yaxis={**hidden, "range": [high, 0], "scaleanchor": "x", "constrain": "domain"},
+        meta={"summary": _spoken(old, new, lost, classes)},
+    )  # fmt: skip
+
+
+def _mosaic(pixels: NDArray[Any], columns: int, rows: int) -> str:
+    """The chosen images (n, 1 or 3, height, width) in a grid, as they are, grey from black to white, as one PNG."""
+    values = pixels.astype(np.float32)
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:  # normalised data: bring it back to what a screen can show
+        values = (values - low) / max(high - low, 1e-12)
+    height, width = values.shape[2:]
+    factor = max(1, SHARPEST // max(height, width))  # a browser would blur small ones
+    shrink = -(-max(height, width) // (2 * SHARPEST))
+    tiles = np.round(255 * values[..., ::shrink, ::shrink]).astype(np.uint8).repeat(factor, 2).repeat(factor, 3)
+    if tiles.shape[1] == 1:
+        tiles = tiles.repeat(3, 1)
+    high_px, wide_px = tiles.shape[2:]
+    side = max(high_px, wide_px)
+    cell = round(side * (1 + GAP))
+    line = round(cell * (1 + LABEL))
+    canvas = np.zeros((rows * line, columns * cell, 4), np.uint8)
+    for place, tile in enumerate(tiles):
+        row, column = divmod(place, columns)
+        y = row * line + (cell - high_px) // 2
+        x = column * cell + (cell - wide_px) // 2
+        canvas[y : y + high_px, x : x + wide_px, :3] = tile.transpose(1, 2, 0)
+        canvas[y : y + high_px, x : x + wide_px, 3] = 255
+    buffer = io.BytesIO()
+    Image.fromarray(canvas, "RGBA").save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _top(row: int) -> float:
+    return row * (1 + LABEL)
+
+
+def _name(number: int, classes: Sequence[str] | None) -> str:
+    return str(classes[number]) if classes is not None and 0 <= number < len(classes) else str(number)
+
+
+def _title(lost: int, back: int, digits: bool) -> str:
+    def many(number: int) -> str:
+        return f"{number:,} " + (("digit" if digits else "sample") + ("" if number == 1 else "s"))
+
+    if not lost:
+        return f"{many(back)} flipped back from wrong to right, none was lost"
+    return f"{many(lost)} flipped from right to wrong, " + (f"{back:,} back (bold)" if back else "none back")
+
+
+def _spoken(old: NDArray[Any], new: NDArray[Any], lost: NDArray[Any], classes: Sequence[str] | None) -> str:
+    """The commonest confusions among what was lost."""
+    pairs = Counter((int(old[i]), int(new[i])) for i in lost)
+    return "; ".join(
+        f"{escaped(_name(was, classes))} now read as {escaped(_name(now, classes))}: {number}"
+        for (was, now), number in pairs.most_common(5)
+    )

@@ -1,0 +1,219 @@
+"""Graph: the network as dots and lines, its strongest connections drawn, its dead neurons grey."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prunelab.snapshot import Layer, Snapshot
+from prunelab.views import palette
+from prunelab.views.base import View, count, figure, if_cut, note
+from prunelab.views.columns import Column, Counts, Reading, columns, folded
+from prunelab.views.text import escaped
+
+MOST_DOTS = 1000  # more and a browser stutters
+ROWS = 32  # dots above one another; a wider layer gets more columns
+BLOCKS = 0.5  # part of the width that dots take, at most; the rest is for lines
+PITCH = 0.03  # between dots, at most
+# Of a layer's lines, strongest first, up to this part: width, opacity. By rank: the largest of a dense layer are alike.
+GROUPS = ((0.15, 1.8, 0.8), (0.45, 1.0, 0.45), (1.0, 0.6, 0.3))
+
+Points = tuple[NDArray[Any], NDArray[Any]]  # x and y of a column's dots
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """Lines of one layer, strongest first, from dots of one column to dots of another (by number).
+
+    connections: how many of the layer's connections they stand for.
+    """
+
+    source: int
+    target: int
+    starts: Counts
+    ends: Counts
+    connections: int
+
+
+def graph(snapshot: Snapshot, most: int = 300) -> View:
+    """Neurons and filters as dots, a block of them a layer, and up to ``most`` lines, shared out evenly among layers.
+
+    Lines are each layer's strongest survivors; parallel ones (of a filter's kernel, or between dots that stand for
+    several units) are summed. A neuron is dead if it has no kept connection on one side, as far as ``columns`` knows
+    who reads it.
+    """
+    found, readings = columns(snapshot)
+    found = folded(found, MOST_DOTS)
+    bundles = _bundles(snapshot.layers, found, readings, most)
+    places = _places(found)
+    hidden = {"visible": False, "fixedrange": True}
+    return figure(
+        [*_lines(bundles, places), *_dots(found, places)], _title(snapshot, found, bundles),
+        annotations=_captions(found, places), margin={"l": 14, "r": 14, "t": 38, "b": 36},
+        xaxis={**hidden, "range": [-0.02, 1.02]}, yaxis={**hidden, "range": [-0.03, 1.03]},
+        meta={"summary": _spoken(found)},
+    )  # fmt: skip
+
+
+def _bundles(layers: Sequence[Layer], found: Sequence[Column], readings: Sequence[Reading], most: int) -> list[Bundle]:
+    """The strongest lines of each layer. What a small layer does not need of its share goes to the others."""
+    candidates = []
+    for layer, reading in zip(layers, readings, strict=True):
+        source, target = found[reading.source], found[reading.target]
+        starts, ends = reading.units(layer, layer.strongest.astype(np.int64))
+        keys = starts // source.fold * target.dots + ends // target.fold
+        keys, where, numbers = np.unique(keys, return_inverse=True, return_counts=True)
+        sums = np.bincount(where, weights=np.abs(layer.strengths), minlength=len(keys))
+        order = np.argsort(-sums, kind="stable")
+        candidates.append((keys[order], numbers[order]))
+    left, bundles = max(most, 0), {}
+    for rank, i in enumerate(sorted(range(len(layers)), key=lambda i: len(candidates[i][0]))):
+        keys, numbers = candidates[i]
+        share = min(len(keys), left // (len(layers) - rank))
+        left -= share
+        starts, ends = np.divmod(keys[:share], found[readings[i].target].dots)
+        bundles[i] = Bundle(readings[i].source, readings[i].target, starts, ends, int(numbers[:share].sum()))
+    return [bundles[i] for i in range(len(layers))]
+
+
+# Where things stand
+
+
+def _places(found: Sequence[Column]) -> list[Points]:
+    """Where every dot is, 0 to 1 both ways, column by column; the first unit at the top left of its block."""
+    wides = [_wide(column) for column in found]
+    pitch = min(BLOCKS / sum(wides), PITCH)
+    gap = (1 - pitch * sum(wide - 1 for wide in wides)) / max(len(found) - 1, 1)
+    places, left = [], 0.0
+    for column, wide in zip(found, wides, strict=True):
+        number = np.arange(column.dots)
+        rows = -(-column.dots // wide)
+        step = 1 / max(rows - 1, 6)  # a few dots stand in the middle, not at the ends
+        places.append(
+            ((left + pitch * (number % wide)).round(4), (0.5 + step * ((rows - 1) / 2 - number // wide)).round(4))
+        )
+        left += pitch * (wide - 1) + gap
+    return places
+
+
+def _wide(column: Column) -> int:
+    """Dots in a row of a column's block: those of an image's line, or as few as keep the block low."""
+    if column.wide is not None and column.wide % column.fold == 0:
+        return column.wide // column.fold
+    return -(-column.dots // ROWS)
+
+
+def _lines(bundles: Sequence[Bundle], places: Sequence[Points]) -> list[dict[str, Any]]:
+    """One trace a group of strengths, the faintest first: a trace a line would choke a browser."""
+    traces: list[dict[str, Any]] = []
+    begin = 0.0
+    for end, width, opacity in GROUPS:
+        x: list[float | None] = []
+        y: list[float | None] = []
+        for bundle in bundles:
+            chosen = slice(*(round(part * len(bundle.starts)) for part in (begin, end)))
+            starts, ends = bundle.starts[chosen], bundle.ends[chosen]
+            for into, axis in ((x, 0), (y, 1)):
+                pairs = zip(
+                    places[bundle.source][axis][starts].tolist(),
+                    places[bundle.target][axis][ends].tolist(),
+                    strict=True,
+                )
+                for pair in pairs:
+                    into.extend((*pair, None))
+        traces.insert(0, {
+            "type": "scatter", "mode": "lines", "name": f"connections, to {100 * end:.0f} % of those drawn",
+            "x": x, "y": y, "line": {"color": palette.KEPT, "width": width}, "opacity": opacity, "hoverinfo": "skip",
+        })  # fmt: skip
+        begin = end
+    return traces
+
+
+def _dots(found: Sequence[Column], places: Sequence[Points]) -> list[dict[str, Any]]:
+    x, y = (np.concatenate([place[axis] for place in places]) for axis in (0, 1))
+    told = [text for column in found for text in _told(column)]
+    dead = np.concatenate([np.logical_and.reduceat(c.dead, np.arange(0, c.units, c.fold)) for c in found])
+    traces = []
+    for name, chosen, colour, symbol in (
+        ("alive", np.flatnonzero(~dead), palette.KEPT, "circle"),
+        ("dead", np.flatnonzero(dead), palette.QUIET, "circle-open"),
+    ):
+        traces.append({
+            "type": "scatter", "mode": "markers", "name": name, "x": x[chosen].tolist(), "y": y[chosen].tolist(),
+            "hovertext": [told[i] for i in chosen], "hoverinfo": "text", "cliponaxis": False,
+            "marker": {"color": colour, "size": 5 if len(dead) > 150 else 8, "symbol": symbol, "opacity": 1},
+        })  # fmt: skip
+    return traces
+
+
+# In words
+
+
+def _told(column: Column) -> list[str]:
+    """What each dot says when it is pointed at: "fc1 neuron 12: 23 of 784 in, 4 of 100 out"."""
+    starts = range(0, column.units, column.fold)
+    sides = []
+    for word, side in (("in", column.into), ("out", column.out)):
+        if side is not None:
+            kept = np.add.reduceat(side.kept, starts).tolist()
+            sizes = np.minimum(column.units - np.arange(0, column.units, column.fold), column.fold).tolist()
+            sides.append([f"{k:,} of {side.possible * n:,} {word}" for k, n in zip(kept, sizes, strict=True)])
+    name = column.unit if column.name == "inputs" else f"{escaped(column.name)} {column.unit}"
+    told = []
+    for first, *texts in zip(starts, *sides, strict=True):
+        last = min(first + column.fold, column.units) - 1
+        which = f"{name} {first}" if first == last else f"{name}s {first} to {last}"
+        if column.wide is not None:
+            which += f" (row {first // column.wide}, column {first % column.wide})"
+        told.append(f"{which}: {', '.join(texts)}")
+    return told
+
+
+def _captions(found: Sequence[Column], places: Sequence[Points]) -> list[dict[str, Any]]:
+    """Name and number below each block; what does not fit on the narrowest screen is left to the hover texts."""
+    room = max(54 // len(found) - 1, 2)  # characters
+    notes = []
+    for i, (column, (x, _)) in enumerate(zip(found, places, strict=True)):
+        name = "in" if column.name == "inputs" and len(found) > 4 else column.name
+        name = name if len(name) <= room else name.rsplit(".", 1)[-1][:room]
+        text = f"<b>{escaped(name)}</b>"
+        if len(found) <= 6:
+            gone = int(column.dead.sum())
+            text += f"<br>{gone:,} {_gone(column)}" if gone else f"<br>{column.units:,}"
+            text += f", {column.fold} a dot" if column.fold > 1 else ""
+        anchor = "left" if i == 0 else "right" if i == len(found) - 1 else "center"
+        middle = x.min() if i == 0 else x.max() if i == len(found) - 1 else (x.min() + x.max()) / 2
+        notes.append(note(text, float(middle), 0, yref="paper", yanchor="top", xanchor=anchor, align=anchor))
+    return notes
+
+
+def _title(snapshot: Snapshot, found: Sequence[Column], bundles: Sequence[Bundle]) -> str:
+    neurons = [column for column in found if column.into is not None]
+    total, dead = sum(c.units for c in neurons), sum(int(c.dead.sum()) for c in neurons)
+    both = "neuron" if all(c.unit == "neuron" for c in neurons) else "neuron or filter"
+    if dead:
+        verb = "would be" if if_cut(snapshot) else "is" if dead == 1 else "are"
+        first = f"{count(dead)} of {count(total)} {both.replace(' or', 's or')}s {verb} dead"
+    else:
+        first = f"No {both} {'would be' if if_cut(snapshot) else 'is'} dead"
+    drawn = sum(bundle.connections for bundle in bundles)
+    if drawn == snapshot.kept:
+        return f"{first}; all {count(drawn)} survivors are drawn"
+    which = "the" if len(bundles) == 1 else "each layer's"
+    return f"{first}; drawn are {which} strongest, {count(drawn)} of {count(snapshot.kept)} survivors"
+
+
+def _gone(column: Column) -> str:
+    return "unread" if column.into is None else "dead"
+
+
+def _spoken(found: Sequence[Column]) -> str:
+    parts = []
+    for column in found:
+        text = f"{escaped(column.name)}: {int(column.dead.sum()):,} of {column.units:,} {_gone(column)}"
+        parts.append(text + (f", {column.fold} a dot" if column.fold > 1 else ""))
+    return "; ".join(parts)

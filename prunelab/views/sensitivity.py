@@ -1,0 +1,82 @@
+"""Sensitivity: what each layer alone can lose before accuracy falls (the paper's figure 6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prunelab.masks import layer_of
+from prunelab.scan import TOLERANCE, Sensitivity
+from prunelab.views import palette
+from prunelab.views.base import View, axis, empty, figure, percent
+from prunelab.views.lines import DENSE, MOST, End, kept_axis, named, style
+from prunelab.views.text import escaped
+
+
+def sensitivity(result: Sensitivity | None) -> View:
+    """Accuracy (%) over what is kept of a layer (%), one line a layer; of more than eight the most sensitive ones.
+
+    A result that is not complete yet is drawn as far as it goes.
+    """
+    if result is None or not result.points:
+        return empty("No sensitivity yet: each layer is cut alone,<br>to several densities, and accuracy is measured.")
+    begun = [layer for layer in result.layers if result.of(layer)]
+    most = set([*(x for x in begun if x not in result.ranking), *result.ranking][:MOST])
+    shown = [layer for layer in begun if layer in most]
+    data: list[dict[str, Any]] = []
+    ends, spoken = [], []
+    whole = round(100 * result.accuracy, 3)
+    for i, layer in enumerate(shown):
+        look, name = style(i), layer_of(layer)
+        points = result.of(layer)
+        x = [100.0] + [round(100 * p.kept / p.total, 4) for p in points]
+        y = [whole] + [round(100 * p.accuracy, 3) for p in points]
+        told = [f"{escaped(name)} whole: {whole:.1f} % right"] + [
+            f"{escaped(name)}, {percent(p.kept / p.total)} kept ({p.kept:,} of {p.total:,}): {right:.1f} % right"
+            for p, right in zip(points, y[1:], strict=True)
+        ]
+        data.append({
+            "type": "scatter", "mode": "lines+markers", "name": escaped(name), "x": x, "y": y,
+            "hovertext": told, "hoverinfo": "text", "line": {"color": look.colour, "width": 2, "dash": look.dash},
+            "marker": {"color": look.colour, "size": 7, "symbol": look.symbol}, "cliponaxis": False,
+        })  # fmt: skip
+        ends.append(End(name, x[-1], y[-1], look))
+        if layer in result.ranking:
+            spoken.append(f"{escaped(name)} needs {_share(result.needs(layer))}, ends at {y[-1]:.1f} % right")
+    low = min(min(trace["y"]) for trace in data)
+    room = max(0.06 * (whole - low), 0.5)
+    up = [round(max(low - room, 0), 3), round(min(max(max(trace["y"]) for trace in data) + room, 101), 3)]
+    xaxis = kept_axis("kept in that layer alone (%)", [x for trace in data for x in trace["x"]])
+    ends.append(End(f"whole {whole:.1f} %", 10 ** xaxis["range"][1], whole, DENSE))
+    names = named(ends, xaxis["range"], up)
+    line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
+    shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": whole, "y1": whole, "line": line}]
+    return figure(
+        names["data"] + data, _title(result), shapes=shapes, annotations=names["annotations"],
+        xaxis=xaxis, yaxis=axis("accuracy (%)", range=up, zeroline=False),
+        margin={"l": 48, "r": names["r"], "t": 38, "b": 40},
+        meta={"summary": f"Within {100 * TOLERANCE:g} point of {whole:.1f} %: " + "; ".join(spoken or ["no layer is through yet"])},
+    )  # fmt: skip
+
+
+def _title(result: Sensitivity) -> str:
+    ranking = result.ranking
+    tail = "" if result.complete else f" ({len(result.points)} of {result.planned} measured)"
+    if not ranking:
+        return f"{escaped(layer_of(result.points[0].layer), 30)} alone is being cut, nothing else{tail}"
+    begun = sum(1 for layer in result.layers if result.of(layer))
+    tail += f" ({MOST} of {begun} layers shown)" if begun > MOST else ""
+    first, last = ranking[0], ranking[-1]
+    needs = result.needs(first), result.needs(last)
+    names = escaped(layer_of(first), 30), escaped(layer_of(last), 30)
+    within = f"to lose at most {100 * TOLERANCE:g} point"
+    if first == last:
+        return f"{within.capitalize()} {names[0]} needs {_share(needs[0])} of its connections{tail}"
+    if needs[0] == needs[1]:
+        return f"{within.capitalize()} every layer needs {_share(needs[0])}; {names[0]} suffers most beyond{tail}"
+    return (
+        f"{names[0]} is the most sensitive: {within} it needs {_share(needs[0])}, {names[1]} {_share(needs[1])}{tail}"
+    )
+
+
+def _share(part: float) -> str:
+    return "all" if part == 1 else percent(part)

@@ -1,0 +1,30 @@
+"""Text of users in pictures: names of runs, layers and classes, that may hold anything.
+
+plotly.js reads text as a little HTML (and, between dollar signs, as TeX). What goes into a title, a label or a hover
+text passes through here once, and comes out as it was written. ``html.unescape`` gives the plain text back.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+
+LONGEST = 60  # characters of a name in a hover text; nobody reads more
+
+
+def escaped(text: str, most: int = LONGEST) -> str:
+    """``text`` on one line, at most ``most`` characters of it, as plotly.js shows it unchanged."""
+    line = _clipped(" ".join(text.split()), most)
+    return html.escape(line, quote=False).replace("$", "&#36;")
+
+
+def wrapped(text: str, width: int, most: int) -> str:
+    """``text`` in up to ``most`` lines of up to ``width`` characters, escaped; what does not fit ends in dots."""
+    lines = textwrap.wrap(" ".join(text.split()), width) or [""]
+    if len(lines) > most:
+        lines = [*lines[: most - 1], _clipped(" ".join(lines[most - 1 :]), width)]
+    return "<br>".join(escaped(line, width) for line in lines)
+
+
+def _clipped(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3].rstrip() + "..."
