@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, Protocol
 
-import torch
-
 from prunelab.lab.report import Command, Report, State
 from prunelab.measurement import Measurement
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
+from prunelab.training import threads_for
 
 HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
 EXAMPLES = 256  # samples that a measurement runs on
+BATCH = 64  # the batch size that matters most there
 
 Ticks = Iterator[Snapshot | Measurement | None]
 
@@ -229,7 +229,8 @@ class Stage:
         session = self.session
         if session is None:
             raise ValueError("there is no network yet: train one first")
-        self._ticks = stream(session.model, session.data.test_x[:EXAMPLES], threads=[torch.get_num_threads()])
+        threads = threads_for(session.masks.total, BATCH)  # as many as serve such a network best
+        self._ticks = stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads])
         self._what = "measure"
         self._say(state="measuring", doing="measuring", progress=0.0, left=None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+import time
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -15,6 +16,7 @@ from prunelab.measurement import Latency, Machine
 
 BLOCK = 4e-3  # seconds of one timed block: long against the clock's step, short against a neighbour's burst
 ROUNDS = 15
+FEWEST, PATIENCE = 5, 2.0  # rounds that there must be, however long they take; seconds after which no more are begun
 LONGEST_BLOCK = 1000  # runs
 
 
@@ -45,7 +47,10 @@ def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, round
     with torch.inference_mode():
         runs = {name: _runs(timer) for name, timer in timers.items()}
         blocks: dict[str, list[float]] = {name: [] for name in timers}
+        began = time.perf_counter()
         for number in range(rounds):
+            if number >= FEWEST and time.perf_counter() - began > PATIENCE:
+                break  # a crowded machine, or a large network: what there is has to do
             for name in _turn(list(timers), number):
                 blocks[name].append(timers[name].timeit(runs[name]).median)
     return [Latency(name, len(x), threads, *_spread(blocks[name])) for name in networks]
