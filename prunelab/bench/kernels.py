@@ -129,7 +129,7 @@ def _layer(size: tuple[int, int], density: float) -> nn.Linear:
 
 
 def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, tuple[str, str], Runs, Runs]]:
-    """For each batch size: the kernels chosen for the two races, who races as a layer, and who as a product in a chain."""
+    """For each batch size: the kernels chosen for both races, who races as a layer, and who as a product in a chain."""
     converted = convert(layer, batches=BATCHES)
     weight, bias = layer.weight.detach(), layer.bias.detach()
     with warnings.catch_warnings():
