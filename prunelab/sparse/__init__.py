@@ -7,6 +7,7 @@ from prunelab.sparse.compact import CompactError, compact
 from prunelab.sparse.convert import ConvertError, convert
 from prunelab.sparse.files import PackedError, bound, load, save
 from prunelab.sparse.measure import MeasureError, measure
+from prunelab.sparse.semi import to_2_4
 
 __all__ = [
     "CompactError",
@@ -19,4 +20,5 @@ __all__ = [
     "load",
     "measure",
     "save",
+    "to_2_4",
 ]
