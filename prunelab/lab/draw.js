@@ -117,6 +117,7 @@ function render({ model, el }) {
   let cell = [0, 0]; // the keyboard's cursor: row, column
 
   function paint() {
+    if (!paper.isConnected) return; // no colour yet: the observer of sizes calls again
     const colour = getComputedStyle(paper).color.match(/[\d.]+/g).slice(0, 3).map(Number);
     const image = new ImageData(sheet.columns, sheet.rows);
     ink.forEach((value, i) => image.data.set([...colour, value], 4 * i));
@@ -279,12 +280,13 @@ function render({ model, el }) {
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"] });
   const schemes = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => globalThis.matchMedia(query));
   for (const scheme of schemes) scheme.addEventListener("change", paint);
+  const sizes = new ResizeObserver(paint);
+  sizes.observe(paper);
   resize();
-  // Before it is in the page, it has no colour of its own.
-  requestAnimationFrame(paint);
 
   return () => {
     cancelAnimationFrame(frame);
+    sizes.disconnect();
     theme.disconnect();
     for (const scheme of schemes) scheme.removeEventListener("change", paint);
     for (const [name, handler] of Object.entries(handlers)) model.off(`change:${name}`, handler);
