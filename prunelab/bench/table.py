@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from prunelab.bench.statistics import Spread
 
@@ -42,20 +44,23 @@ class Row:
         return self.figure <= self.target if self.better == "at most" else self.figure >= self.target
 
 
-def rendered(rows: Iterable[Row]) -> Table:
-    """The rows to be read."""
+def rendered(rows: Iterable[Row]) -> Group:
+    """The rows to be read; what there is to say of them stands below, by number."""
     table = Table()
+    table.add_column("", justify="right", style="dim")
     table.add_column("what")
     for name in ("measured", "quartiles", "target"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("met")
-    table.add_column("note", style="dim")
     words = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: "–"}
-    for row in rows:
+    notes = []
+    for number, row in enumerate(rows, 1):
         between = "" if row.low is None or row.high is None else f"{_number(row.low)} to {_number(row.high)}"
         target = "" if row.target is None else f"{row.better} {_number(row.target)} {row.unit}"
-        table.add_row(row.name, f"{_number(row.figure)} {row.unit}", between, target, words[row.met], row.note)
-    return table
+        table.add_row(str(number), row.name, f"{_number(row.figure)} {row.unit}", between, target, words[row.met])
+        if row.note:
+            notes.append(Text(f"{number}. {row.note}", style="dim"))
+    return Group(table, *notes)
 
 
 def as_dict(rows: Iterable[Row], *, quick: bool) -> dict[str, Any]:
