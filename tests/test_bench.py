@@ -50,7 +50,7 @@ def test_candidates_take_turns_in_alternating_order():
 def test_a_row_knows_which_side_of_its_target_is_good():
     assert Row("a", 1.05, "x", target=1.10).met and not Row("a", 1.2, "x", target=1.10).met
     assert Row("b", 1.5, "x", target=1.4, better="at least").met and Row("c", 1.0, "s").met is None
-    assert rendered([Row("a", 1.05, "x", target=1.10)]).row_count == 1
+    assert rendered([Row("a", 1.05, "x", target=1.10)]).renderables[0].row_count == 1
 
 
 def test_the_training_loops_run_and_give_finite_ratios():
