@@ -178,7 +178,6 @@ def _points(
     names = tuple(masks)
     result = Sensitivity(whole.accuracy, whole.loss, len(test[1]), names, len(names) * len(densities))
     yield result
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     for name in names:
         weight = masks.weight(name)
         before = weight.detach().clone()
@@ -194,6 +193,4 @@ def _points(
             result = replace(result, points=(*result.points, point))
             yield result
         with torch.no_grad():
-            weight.copy_(before)
-            for key, buffer in model.named_buffers():
-                buffer.copy_(buffers[key])
+            weight.copy_(before)  # buffers need no such care: only calibration moves them, and it starts afresh

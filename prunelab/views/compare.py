@@ -41,7 +41,8 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
     ends = []
     for i, (name, run) in enumerate(shown.items()):
         data += _run(name, run, style(i), falls=len(shown) <= FEW)
-        ends.append(End(name, _kept(run[-1]), _right(run[-1]), style(i)))
+        right = _right(run[-1])
+        ends.append(End(name if right >= up[0] else f"↓ {right:.0f} % {name}", _kept(run[-1]), right, style(i)))
     shapes = []
     if dense is not None:
         line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}

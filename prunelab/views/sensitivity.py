@@ -54,7 +54,7 @@ def sensitivity(result: Sensitivity | None) -> View:
         names["data"] + data, _title(result), shapes=shapes, annotations=names["annotations"],
         xaxis=xaxis, yaxis=axis("accuracy (%)", range=up, zeroline=False),
         margin={"l": 48, "r": names["r"], "t": 38, "b": 40},
-        meta={"summary": f"Within {100 * TOLERANCE:g} point of {whole:.1f} %: " + "; ".join(spoken or ["no layer is through yet"])},
+        meta={"summary": f"Within {100 * TOLERANCE:g} point of {whole:.1f} %: " + ("; ".join(spoken) or "nothing yet")},
     )  # fmt: skip
 
 
