@@ -6,7 +6,7 @@ import io
 import zipfile
 from collections.abc import Mapping, Sequence
 
-from prunelab.exports.figures import figures
+from prunelab.exports.figures import FORMATS, figures
 from prunelab.exports.pictures import checked
 from prunelab.exports.report import report
 from prunelab.exports.snippet import snippet
@@ -23,18 +23,24 @@ ABOUT = {
     "measurement.csv": "bytes by format, and latency by network, batch size and threads",
     "reproduce.py": "Python that does the run again",
     "model.safetensors": "the pruned network, packed; prunelab.sparse.load reads it",
-    "figures/": "the views for print: svg, pdf and png, for a column and for a page",
+    "figures/": "the views for print, for a column and for the width of a page",
 }
 COMPRESSED = (".png", ".pdf", ".safetensors")  # as small as they get
 DAWN = (1980, 1, 1, 0, 0, 0)  # of zip's time: equal content, equal bytes
 
 
 def bundle(
-    recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement | None = None, model: bytes | None = None
+    recipe: Recipe,
+    history: Sequence[Snapshot],
+    measurement: Measurement | None = None,
+    model: bytes | None = None,
+    *,
+    formats: Sequence[str] = FORMATS,
 ) -> bytes:
     """A zip file with report, figures, tables, recipe, code and what is in it.
 
-    model: the packed network, as ``prunelab.sparse.save`` writes it. Raises ValueError for an empty history.
+    model: the packed network, as ``prunelab.sparse.save`` writes it. formats: of the figures. Raises ValueError for an
+    empty history.
     """
     snapshots = checked(history)
     files: dict[str, str | bytes] = {
@@ -47,8 +53,9 @@ def bundle(
         files["measurement.csv"] = measurement.to_csv()
     if model is not None:
         files["model.safetensors"] = model
-    files |= {f"figures/{name}": content for name, content in figures(recipe, snapshots, measurement).items()}
-    here = {name: about for name, about in ABOUT.items() if name in files or name.endswith("/")}
+    printed = figures(recipe, snapshots, measurement, formats=formats)
+    files |= {f"figures/{name}": content for name, content in printed.items()}
+    here = {name: about for name, about in ABOUT.items() if any(file.startswith(name) for file in files)}
     lines = [title(recipe, snapshots[-1]), "", *(f"{name}: {about}" for name, about in here.items()), ""]
     return zipped({"README.txt": "\n".join(lines), **files})
 

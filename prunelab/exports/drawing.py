@@ -29,7 +29,7 @@ from prunelab.views.base import View
 
 FONT = 7.5  # points; a printed column is read at arm's length
 SCALE = FONT / 12  # points for a pixel of the view, whose text is 12 pixels high
-PAD = 0.02  # of an inch around everything
+PAD = 0.03  # of an inch around everything
 CM = 1 / 2.54
 FINE = 1200  # pixels that an image has at least
 
@@ -83,7 +83,7 @@ class _Drawing:
         self.area = Bbox([[0.1, 0.1], [0.95, 0.9]])
         self.paper = BboxTransformTo(self.area) + self.figure.transFigure
         self.axes: dict[tuple[str, str], Axes] = {}
-        self.labelled: dict[Text, Rectangle] = {}
+        self.labelled: dict[Text, tuple[Rectangle, str]] = {}
         for x, y in dict.fromkeys((t.get("xaxis", "x"), t.get("yaxis", "y")) for t in self.data):
             self.axes[x, y] = self._new_axes(x, y)
         self._traces()
@@ -206,14 +206,15 @@ class _Drawing:
             )
             for bar, text in zip(drawn, trace.get("text", ()), strict=False):
                 label = axes.text(0, 0, words(text), fontsize=FONT - 0.5, va="center_baseline", zorder=3)
-                self.labelled[label] = bar
+                self.labelled[label] = bar, trace.get("textposition", "auto")
 
     def _bar_texts(self, renderer: Any) -> None:
-        """Texts of lying bars: inside where they fit, else behind the bar's end."""
+        """Texts of lying bars: inside where they fit (and may), else behind the bar's end."""
         gap = 2 * self.figure.dpi / 72
-        for label, bar in self.labelled.items():
+        for label, (bar, where) in self.labelled.items():
             box = bar.get_window_extent(renderer)
-            inside = label.get_window_extent(renderer).width + 2 * gap <= box.width
+            fits = label.get_window_extent(renderer).width + 2 * gap <= box.width
+            inside = fits and where != "outside"
             dark = float(np.dot(bar.get_facecolor()[:3], (0.299, 0.587, 0.114))) < 0.55
             label.set(ha="right" if inside else "left", color="white" if inside and dark else "black")
             assert bar.axes is not None

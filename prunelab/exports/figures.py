@@ -55,6 +55,8 @@ def figures(
     if odd:
         raise ValueError(f"formats: {odd[0]!r} is none of {', '.join(FORMATS)}")
     files: dict[str, bytes] = {}
+    if not formats:
+        return files
     for name, view, widths in _views(checked(history), measurement, layers):
         for width in widths:
             for format, content in _printed(view, WIDTHS[width], formats, recipe).items():
@@ -68,7 +70,7 @@ def _views(
     """Name, view and the widths it is drawn in. All layers' weights beside each other need a page."""
     now = history[-1]
     chosen = [now.layer(name) for name in layers] if layers is not None else list(now.layers[:LAYERS])
-    stems = _distinct([layer_of(layer.name) for layer in chosen])
+    stems = distinct([layer_of(layer.name) for layer in chosen])
     for picture in PICTURES:
         if picture.measured and measurement is None:
             continue
@@ -82,7 +84,7 @@ def _views(
             yield picture.name, view, ("page",) if picture.name == "weights" else ("column", "page")
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     """Names as parts of file names: safe on every system, and different from each other even without regard to case."""
     stems: list[str] = []
     for name in names:

@@ -42,8 +42,10 @@
     panel.title.textContent = title;
     panel.words.textContent = words;
     panel.plot.setAttribute("aria-label", `${title}. ${words}`);
-    layout.font = { ...layout.font, color: ink };
+    layout.font = { family: getComputedStyle(document.body).fontFamily, ...layout.font, color: ink };
     layout.margin.t = Math.max(8, layout.margin.t - TITLE);
+    // Cells that are enlarged keep their edges; cells smaller than a pixel are averaged.
+    panel.plot.classList.toggle("coarse", (layout.images ?? []).every((image) => image.sizex <= width));
     Object.assign(layout, { width, height: panel.plot.clientHeight, autosize: false });
     return Plotly.react(panel.plot, data, layout, CONFIG);
   }

@@ -54,9 +54,9 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
         "moment": escape(moments[-1]),
         "thinned": escape(left_out),
         "panels": "\n".join(_figure(panel, views) for panel in panels),
-        "measured": escape(_measured(measurement)),
+        "measured": _measured(measurement),
         "recipe": _changes(recipe),
-        "query": escape("?" + recipe.to_query()),
+        "query": _link(recipe),
         "json": escape(recipe_json(recipe)),
         "snippet": escape(snippet(recipe, snapshots)),
         "layers": _layers(now),
@@ -162,6 +162,11 @@ def _changes(recipe: Recipe) -> str:
     return _table(("field", "value", "default", "what it is"), rows) if rows else "<p>Every field has its default.</p>"
 
 
+def _link(recipe: Recipe) -> str:
+    query = recipe.to_query()
+    return f"<p>As a link, after the address of any lab: <code>{escape('?' + query)}</code></p>" if query else ""
+
+
 def _value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name}: {number:g}" for name, number in value.items()) or "none"
@@ -201,8 +206,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | N
 
 def _measured(measurement: Measurement | None) -> str:
     if measurement is None:
-        return "Bytes and speed were not measured."
-    return " ".join([f"Size and speed are those of the end, measured on {measurement.machine}.", *measurement.notes])
+        return '<p class="note">Bytes and speed were not measured.</p>'
+    notes = "".join(f"<li>{escape(note)}</li>" for note in measurement.notes)
+    where = f"Size and speed are those of the end, measured on {measurement.machine}."
+    return f'<p class="note">{escape(where)}</p>' + (f'<ul class="note">{notes}</ul>' if notes else "")
 
 
 def _asset(name: str) -> str:

@@ -41,7 +41,7 @@ def told(recipe: Recipe) -> str:
     extras += ["batch normalisation"] if r.batch_norm else []
     name = _model(r)
     parts = [
-        f"{name[0].upper()}{name[1:]} was trained on {_data(r)} for {_many(r.epochs, 'epoch')}: {optimizer}, learning "
+        f"The network, {name}, was trained on {_data(r)} for {_many(r.epochs, 'epoch')}: {optimizer}, learning "
         f"rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, {' and '.join(extras)}, seed {r.seed}.",
         f"In {_many(r.rounds, 'round')}, {_cut(r)}; after each cut the survivors were retrained for "
         f"{_many(r.retrain_epochs, 'epoch')} at {r.retrain_rate:g} of the learning rate.",
@@ -60,7 +60,7 @@ def _cut(r: Recipe) -> str:
         return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {percent(r.density)} were left"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.quality_of_round(number) for number in range(1, r.rounds + 1)]
-    rise = f", rising from {steps[0]:.3g} to {steps[-1]:.3g}" if steps[0] != steps[-1] else f" of {steps[0]:.3g}"
+    rise = f" rising from {steps[0]:.3g} to {steps[-1]:.3g}" if steps[0] != steps[-1] else f" of {steps[0]:.3g}"
     apart = "".join(f"; {name}: {quality:g}" for name, quality in r.layer_quality)
     apart = f" (in the end{apart[1:]})" if apart and r.ramp else f" ({apart[2:]})" if apart else ""
     return f"connections below quality x standard deviation of {whose} were cut, with a quality{rise}{apart}"

@@ -1,0 +1,104 @@
+"""A short real run, and a long made-up one, that the exports are tried on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import prunelab as pl
+from prunelab.measurement import Latency, Machine, Measurement, Size
+from prunelab.snapshot import BINS, STRONGEST, Dropout, Layer, Snapshot
+
+RECIPE = pl.Recipe(model="mlp-small", epochs=4, retrain_epochs=2, rounds=2, dropout=0.5, quality=1.2)
+
+
+@pytest.fixture(scope="session")
+def recipe() -> pl.Recipe:
+    return RECIPE
+
+
+@pytest.fixture(scope="session")
+def session() -> pl.Session:
+    session = pl.Session(RECIPE)
+    for _ in session:
+        pass
+    return session
+
+
+@pytest.fixture(scope="session")
+def history(session: pl.Session) -> list[Snapshot]:
+    return list(session.history)
+
+
+@pytest.fixture(scope="session")
+def measurement(session: pl.Session) -> Measurement:
+    """Made up, so that no test depends on how fast the machine is."""
+    now = session.snapshot()
+    sizes = [("dense", 26_000), ("COO", 31_000), ("CSR", 14_000), ("packed", 6_000), ("bound", 5_900)]
+    times = {"dense": 1.0, "sparse": 1.6, "converted": 0.4, "compacted": 0.97}
+    latencies = [
+        Latency(name, batch, 2, *(factor * batch * 1e-5 * (1 + spread) for spread in (0.0, -0.01, 0.01, -0.02)))
+        for batch in (1, 64)
+        for name, factor in times.items()
+    ]
+    machine = Machine("a processor", 2, "Linux x86_64", "2.13.0")
+    return Measurement(
+        machine, now.kept, now.total, tuple(Size(name, size, f"as {name}") for name, size in sizes), tuple(latencies),
+        notes=("another program took part of the machine",), progress=1.0,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def long_history() -> list[Snapshot]:
+    """LeNet-300-100 on 28 x 28 images: 300 snapshots, 61 of them at the end of a phase, masks ever thinner."""
+    random = np.random.default_rng(0)
+    shapes = {"fc1.weight": (300, 784), "fc2.weight": (100, 300), "fc3.weight": (10, 100)}
+    scores = {name: random.random(shape) for name, shape in shapes.items()}
+
+    def layers(density: float) -> tuple[Layer, ...]:
+        made = []
+        for name, shape in shapes.items():
+            mask = scores[name] < density
+            counts = random.integers(0, 9999, (2, BINS)).astype(np.int32)
+            strengths = np.linspace(1, 0.5, STRONGEST).astype(np.float32)
+            made.append(Layer(
+                name, shape, int(mask.sum()), mask.size, 0.05, 0.04, False, 0.3, counts[0], counts[1],
+                np.packbits(mask).tobytes(), np.arange(STRONGEST, dtype=np.int32), strengths,
+            ))  # fmt: skip
+        return tuple(made)
+
+    def snapshot(phase: str, number: int, clock: int, own: tuple[Layer, ...], spread: float) -> Snapshot:
+        return Snapshot(
+            phase, number, 30, 1, 8, clock, 1.0, 0.1, 0.97, 0.1, 0.98 - spread, 0.98, True, True, (1, 28, 28), own,
+            (Dropout("dropout1", "fc1.weight", 0.5, 0.5 * own[0].density ** 0.5),), np.zeros(10_000, np.uint8),
+        )  # fmt: skip
+
+    phases = [("training", 0)] * 28 + [("trained", 0)]
+    for number in range(1, 31):
+        phases += [("pruned", number), *[("retraining", number)] * 7, ("retrained", number)]
+    made, own, before = [], layers(1.0), 0
+    for clock, (phase, number) in enumerate([*phases, ("retraining", 30)]):
+        if number != before:
+            own, before = layers(0.9**number), number
+        made.append(snapshot(phase, number, clock * 10, own, 0.02 * random.random()))
+    return made
+
+
+def renamed(snapshots: list[Snapshot], name: str) -> list[Snapshot]:
+    """The same run of a network whose first layer is called ``name``."""
+    old = snapshots[0].layers[0].name
+    return [
+        replace(
+            s,
+            layers=(replace(s.layers[0], name=f"{name}.weight"), *s.layers[1:]),
+            dropouts=tuple(replace(d, layer=f"{name}.weight") if d.layer == old else d for d in s.dropouts),
+        )
+        for s in snapshots
+    ]
+
+
+@pytest.fixture
+def rename():
+    return renamed

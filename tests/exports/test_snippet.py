@@ -1,0 +1,95 @@
+"""Snippet: the lines run, and what they run is the run."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import prunelab as pl
+from prunelab.exports import snippet
+
+
+def ran(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def said(session: pl.Session) -> str:
+    now = session.snapshot()
+    return f"accuracy {now.test_accuracy:.4f}, {now.kept} of {now.total} connections kept"
+
+
+def recipe_in(code: str) -> pl.Recipe:
+    """The recipe that the lines write down, read without running them."""
+    call = next(n for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Call) and n.func.attr == "Recipe")
+    return pl.Recipe(**{keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords})
+
+
+def test_the_lines_do_the_run_again(recipe, session, history):
+    code = snippet(recipe, history)
+    assert code == snippet(recipe), "a run that went as its recipe says needs nothing else"
+    assert len(code.splitlines()) <= 16
+    assert ran(code) == said(session)
+
+
+def test_a_run_that_was_cut_by_hand_and_stopped_early_is_done_again_step_by_step():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=3))
+    list(session.train())
+    session.prune(0.7)
+    session.prune(1.1)
+    list(session.retrain())
+    session.prune()
+    code = snippet(session.recipe, list(session.history))
+    assert [line for line in code.splitlines() if "session." in line][:-1] == [
+        "list(session.train())",
+        "session.prune(0.7)",
+        "session.prune(1.1)",
+        "list(session.retrain())",
+        "session.prune()",
+    ]
+    assert ran(code) == said(session)
+
+
+RECIPES = st.fixed_dictionaries(
+    {},
+    optional={
+        "model": st.sampled_from(["lenet-300-100", "lenet-5", "mlp-small"]),
+        "optimizer": st.sampled_from(["sgd", "adam"]),
+        "data": st.sampled_from(["digits", "mnist"]),
+        "quality": st.floats(0, 10),
+        "learning_rate": st.floats(1e-6, 1),
+        "epochs": st.integers(1, 100),
+        "retrain_epochs": st.integers(1, 100),
+        "ramp": st.booleans(),
+        "regularizer": st.sampled_from(["l1", "l2", "none"]),
+        "layer_quality": st.dictionaries(st.text(min_size=1), st.floats(0, 10), max_size=3),
+        "seed": st.integers(0, 2**31 - 1),
+    },
+)
+
+
+@given(RECIPES)
+def test_every_recipe_is_written_down_exactly(values):
+    recipe = pl.Recipe(**values)
+    assert recipe_in(snippet(recipe)) == recipe
+
+
+def test_only_what_differs_is_written():
+    assert "pl.Recipe()" in snippet(pl.Recipe())
+    assert "pl.Recipe(data='mnist', rounds=5)" in snippet(pl.Recipe(data="mnist", rounds=5))
+
+
+@pytest.mark.parametrize(
+    ("own", "call"),
+    [
+        ({"model": "own"}, "pl.Session(recipe, model=model)"),
+        ({"data": "own"}, "pl.Session(recipe, data=(train, test))"),
+        ({"model": "own", "data": "own"}, "pl.Session(recipe, model=model, data=(train, test))"),
+    ],
+)
+def test_what_is_ones_own_is_asked_for(own, call):
+    code = snippet(pl.Recipe(quality=2.0, **own))
+    assert call in code and "'own'" not in code and "# " in code
+    ast.parse(code)
