@@ -67,7 +67,7 @@ def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float]) -> 
     across, up: ranges of the axes, across as powers of ten. Names that would collide move apart; an end below the
     picture is named at its foot.
     """
-    lines = 2 if len(ends) <= 4 else 1
+    lines = 2 if len(ends) <= 5 else 1
     texts = [wrapped(end.name, WIDTH, lines) for end in ends]
     low, high = up
     unit = (high - low) / HEIGHT
