@@ -44,6 +44,8 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
         found = page_rows(browser, lab, bare, rounds=1 if quick else 5)
         say("the slider, idle and while training")
         found += slider_rows(browser, lab, bare, blocks=2 if quick else 8, presses=5 if quick else 12)
+        say("the threshold lines while the slider is dragged")
+        found.append(drag_row(browser, lab, drags=2 if quick else 6, moves=60))
         say("training speed with the page open")
         found.append(speed_row(browser, lab, seconds=2 if quick else 5, rounds=1 if quick else 6))
         say("a full run on digits, for its memory")
@@ -136,6 +138,22 @@ def slider_rows(browser: Browser, lab: Server, bare: Server, *, blocks: int, pre
             note=f"{told['training']}; medians {middle['training'] / middle['idle']:.2f} x",
         ),
     ]
+
+
+def drag_row(browser: Browser, lab: Server, *, drags: int, moves: int) -> Row:
+    """From a movement of the mouse on the quality slider to threshold lines that stand there, all panels following."""
+    lab.rest()
+    visit = Visit(browser, "lab", lab.url)
+    visit.drag(moves)  # warms the page
+    times = [taken for _ in range(drags) for taken in visit.drag(moves)]
+    visit.close()
+    return Row(
+        "drag to moved threshold lines, p95",
+        percentile(times, 0.95),
+        "ms",
+        target=33,
+        note=f"median {percentile(times, 0.5):.0f}, most {max(times):.0f}; {len(times)} movements",
+    )
 
 
 def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> Row:

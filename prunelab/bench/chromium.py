@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_p
 
 PROBE = Path(__file__).with_name("page.js")
 VIEWPORT = {"width": 1280, "height": 900}
+SWING = 24  # pixels to either side that a drag goes
+BETWEEN = 1 / 60  # seconds between two movements of a mouse
 PATIENCE = 120_000  # ms for whatever a page is waited for
 
 FLAGS = (
@@ -78,6 +82,26 @@ class Visit:
         taken = float(self.page.evaluate("prunelabBench.taken()"))
         self._value, self._up = wanted, not self._up
         return taken
+
+    def drag(self, moves: int) -> list[float]:
+        """Milliseconds from movements of the mouse, dragging the slider, until the threshold lines stand there.
+
+        The mouse swings around where the handle is, some 60 times a second, as a hand would.
+        """
+        handle = self.page.locator(self.page.evaluate("prunelabBench.PAGES.lab.handle")).first
+        box = handle.bounding_box()
+        assert box is not None, "the slider is not on the screen"
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.evaluate("prunelabBench.follow()")
+        for number in range(1, moves + 1):
+            self.page.mouse.move(x + SWING * math.sin(number / 8), y)
+            time.sleep(BETWEEN)
+        times = [float(taken) for taken in self.page.evaluate("prunelabBench.dragged()")]
+        self.page.mouse.move(x, y)
+        self.page.mouse.up()
+        return times
 
     def speed(self, seconds: float) -> float:
         """Training steps a second, watched for so long on the page."""

@@ -77,6 +77,39 @@ globalThis.prunelabBench = (() => {
 
   const taken = () => measuring;
 
+  // While the slider is dragged: milliseconds from a movement of the mouse until the lines stand where the slider does.
+  // A movement that comes before an earlier one is shown counts from the earlier one. `dragged` ends it and gives the list.
+  let following = null;
+
+  function follow() {
+    const plot = document.querySelector(".prunelab-plot[data-plot=weights]");
+    const handle = document.querySelector(PAGES.lab.handle);
+    const stands = () => Number(handle.getAttribute("aria-valuetext")) === Number(plot.dataset.threshold);
+    const times = [];
+    let began = null;
+    // Before the slider hears of it, and after.
+    const before = (event) => { began ??= event.timeStamp; };
+    const after = () => { if (stands()) began = null; };
+    const observer = new MutationObserver(async () => {
+      if (began === null || !stands()) return;
+      const from = began;
+      began = null;
+      await nextFrame(); // as for every plot: one frame after it was drawn
+      times.push(performance.now() - from);
+    });
+    observer.observe(plot, { attributes: true, attributeFilter: ["data-threshold"] });
+    addEventListener("mousemove", before, { capture: true });
+    addEventListener("mousemove", after);
+    following = () => {
+      observer.disconnect();
+      removeEventListener("mousemove", before, { capture: true });
+      removeEventListener("mousemove", after);
+      return times;
+    };
+  }
+
+  const dragged = () => following();
+
   // Training steps a second over `seconds`, from the first to the last change of the lab's clock in that time.
   function speed(seconds) {
     const root = document.querySelector(".prunelab");
@@ -91,5 +124,5 @@ globalThis.prunelabBench = (() => {
     }, 1000 * seconds));
   }
 
-  return { PAGES, usable, arm, taken, speed };
+  return { PAGES, usable, arm, taken, follow, dragged, speed };
 })();

@@ -5,7 +5,19 @@
 
 const REST = 150; // ms without a movement after which the hand rests
 const LAST_WORD = 3000; // ms after the last movement; what the kernel shows from then on counts, whatever was asked
+const QUIET = 60; // ms that all plots of the page wait for the next movement: a picture takes two frames from a hand
+const TURN = 1000; // ms after which one of them is drawn all the same
 const CLOSE = 1e-6; // qualities nearer than this are the same
+
+// On globalThis: the plots of a page make way for one hand, whichever of them it moves.
+const hand = (globalThis[Symbol.for("prunelab.hand")] ??= { moved: -Infinity, drawn: -Infinity });
+
+// When the hand moved last. What it did while the page was busy has not been told yet; where browsers can say so, ask.
+function lastMove() {
+  const now = performance.now();
+  const pending = hand.moved + TURN > now && navigator.scheduling?.isInputPending?.({ includeContinuous: true });
+  return pending ? now : hand.moved;
+}
 
 const near = (a, b) => Math.abs(a - b) < CLOSE;
 const rounded = (quality) => Math.round(100 * quality) / 100;
@@ -116,6 +128,8 @@ function followThresholds({ model, root, stage, canvas, repaint }) {
   function ask(value) {
     latest = value;
     moved = performance.now();
+    if (moved - hand.moved > TURN) hand.drawn = moved;
+    hand.moved = moved;
     frame ||= requestAnimationFrame(nextFrame);
   }
 
@@ -189,13 +203,16 @@ function followThresholds({ model, root, stage, canvas, repaint }) {
 
   // ---- for whoever draws the kernel's pictures
 
-  // Whether a figure has to wait: it answers an older question, and the hand still moves.
+  // Whether a figure has to wait: a hand moves lines here or elsewhere, or has moved them on since this was its question.
   function holds(figure) {
-    const meta = figure?.layout?.meta;
-    const rest = moved + REST - performance.now();
-    if (!asking() || rest <= 0 || (meta?.cuts && answers(meta.cuts))) return false;
-    again(rest);
-    return true;
+    const now = performance.now();
+    const cuts = figure?.layout?.meta?.cuts;
+    const late = asking() && !(cuts && answers(cuts));
+    const busy = lastMove() + QUIET - now;
+    const rest = Math.max(late ? moved + REST - now : 0, hand.drawn + TURN > now ? busy : 0);
+    if (rest > 0) again(rest);
+    else if (busy > 0) hand.drawn = now;
+    return rest > 0;
   }
 
   function again(milliseconds) {
