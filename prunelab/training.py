@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,10 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
-CHUNK = 1000  # samples of one forward pass in evaluation: what fits the cache of a laptop
+from prunelab.modes import evaluating, held
+from prunelab.turns import alone
+
+CHUNK = 500  # samples of one forward pass in evaluation: a twentieth of a second for LeNet-5 on two cores
 CALIBRATION = 2000  # samples that batch norm's statistics are measured on
 SMALL = 10_000_000  # multiplications of a step below which a second thread costs more than it brings
 
@@ -62,13 +65,16 @@ def training_step(
     *,
     l1: float = 0.0,
     weights: Sequence[Tensor] = (),
+    frozen: Sequence[nn.Module] = (),
 ) -> tuple[float, int]:
     """One step on one batch. Returns the mean cross-entropy loss and how many of the batch were right.
 
     l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient, l1 x sign(w); the loss is without it.
-    The step is not taken when the loss is not finite.
+    frozen: modules that stay in eval mode. The step is not taken when the loss is not finite.
     """
     model.train()
+    for module in frozen:
+        module.eval()
     optimizer.zero_grad(set_to_none=True)
     output = model(x)
     loss = F.cross_entropy(output, y)
@@ -85,43 +91,61 @@ def training_step(
     return value, int((output.detach().argmax(1) == y).sum())
 
 
-@torch.no_grad()
 def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Tested:
     """Test the model on all samples, in sums: a short last chunk counts as it is."""
-    training = model.training
-    model.eval()
-    loss, predicted = 0.0, []
+    steps = evaluation(model, x, y)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            tested: Tested = end.value
+            return tested
+
+
+def evaluation(model: nn.Module, x: Tensor, y: Tensor) -> Generator[None, None, Tested]:
+    """``evaluate`` in steps of CHUNK samples, with a yield between two: whoever stops there has changed nothing."""
+    loss = 0.0
+    predicted: list[Tensor] = []
     for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
-        output = model(inputs)
-        loss += float(F.cross_entropy(output, labels, reduction="sum"))
-        predicted.append(output.argmax(1))
-    model.train(training)
+        if predicted:
+            yield
+        with evaluating(model), torch.no_grad():
+            output = model(inputs)
+            loss += float(F.cross_entropy(output, labels, reduction="sum"))
+            predicted.append(output.argmax(1))
     classes = torch.cat(predicted)
     return Tested(loss / len(y), int((classes == y).sum()) / len(y), classes)
 
 
-@torch.no_grad()
 def recalibrate(model: nn.Module, x: Tensor) -> None:
-    """Measure batch norm's running mean and variance again, on the first 2,000 samples of ``x``, dropout off.
+    """Measure batch norm's running mean and variance again, on a random 2,000 samples of ``x``, dropout off.
 
     Pruning shifts what flows into a batch norm; statistics from before spoil the outputs until training renews them.
+    The samples are mixed, and in chunks of one size: ``x`` may be sorted by class, and every chunk counts the same.
+    A batch norm that is held in eval mode within a model in training mode keeps its statistics.
     """
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    if not norms:
+    kept = set(held(model))
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats and m not in kept]
+    chosen = subset(len(x), CALIBRATION)
+    if not norms or len(chosen) < 2:  # a variance needs two samples
         return
-    training = model.training
     momenta = [norm.momentum for norm in norms]
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # plain average over all chunks
-        norm.train()
-    for inputs in x[:CALIBRATION].split(CHUNK):
-        if len(inputs) > 1:  # a variance needs two samples
-            model(inputs)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    model.train(training)
+    with evaluating(model), torch.no_grad():
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # plain average over all chunks
+            norm.train()
+        try:
+            for chunk in chosen.tensor_split(math.ceil(len(chosen) / CHUNK)):
+                model(x[chunk.to(x.device)])
+        finally:
+            for norm, momentum in zip(norms, momenta, strict=True):
+                norm.momentum = momentum
+
+
+def subset(samples: int, count: int) -> Tensor:
+    """Indices of ``count`` of ``samples``, or of all if there are no more: at random, mixed, and always the same."""
+    return shuffled(samples, 0)[:count]
 
 
 def shuffled(samples: int, seed: int) -> Tensor:
@@ -141,14 +165,26 @@ def mix(seed: int, a: int, b: int) -> int:
 
 
 @contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Within the block torch's global generator starts from ``seed``; afterwards it is as it was before."""
-    state = torch.get_rng_state()
-    torch.default_generator.manual_seed(seed)
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
+def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Within the block torch's global generator starts from ``seed``; afterwards it is as it was before.
+
+    device: where the model is; on CUDA that device's generator too. Dropout draws from these and from no other. Blocks
+    in several threads take turns (see ``turns``); code outside of prunelab that draws random numbers in another thread
+    meanwhile would get some of these, and ours would no longer follow from the seed alone.
+    """
+    generators = [torch.default_generator]
+    if device is not None and device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        generators.append(torch.cuda.default_generators[index])
+    with alone():
+        states = [generator.get_state() for generator in generators]
+        for generator in generators:
+            generator.manual_seed(seed)
+        try:
+            yield
+        finally:
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)
 
 
 def threads_for(connections: int, batch_size: int) -> int:
@@ -158,10 +194,11 @@ def threads_for(connections: int, batch_size: int) -> int:
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Within the block torch computes with ``count`` threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """Within the block torch computes with ``count`` threads; blocks in several threads take turns (see ``turns``)."""
+    with alone():
+        before = torch.get_num_threads()
+        torch.set_num_threads(count)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
