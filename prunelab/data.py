@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -18,6 +19,7 @@ from prunelab.recipe import DATASETS
 __all__ = ["Data", "DataError", "load", "own"]
 
 TEST_SHARE = 0.2  # of the digits, in every class
+DIGESTED = 4096  # values of each tensor that a digest looks at
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +27,7 @@ class Data:
     """A training and a test set.
 
     train_x, test_x: float32 (N, ...), images (N, channels, height, width) in [0, 1]. train_y, test_y: int64 (N,),
-    from 0 to ``classes`` - 1.
+    from 0 to ``classes`` - 1. seed: what the split depends on; None where it does not.
     """
 
     name: str
@@ -34,11 +36,26 @@ class Data:
     test_x: Tensor
     test_y: Tensor
     classes: int
+    seed: int | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one sample, without the batch."""
         return tuple(self.train_x.shape[1:])
+
+    @property
+    def digest(self) -> str:
+        """Tells other data from these, at once: a digest of all shapes and of up to 4,096 values of each tensor.
+
+        The values are picked at random, always the same: at equal distances they might all be of one blank corner.
+        """
+        digest = hashlib.sha256(str(self.classes).encode())
+        for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
+            generator = torch.Generator().manual_seed(0)
+            chosen = torch.randint(tensor.numel(), (min(DIGESTED, tensor.numel()),), generator=generator)
+            values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
+        return digest.hexdigest()
 
 
 def load(name: str, seed: int = 0, progress: bool = False) -> Data:
@@ -92,4 +109,4 @@ def _digits(seed: int) -> Data:
     x = torch.from_numpy(images.astype(np.float32) / 16).unsqueeze(1)
     y = torch.from_numpy(labels.astype(np.int64))
     test = torch.from_numpy(is_test)
-    return Data("digits", x[~test], y[~test], x[test], y[test], classes=10)
+    return Data("digits", x[~test], y[~test], x[test], y[test], classes=10, seed=seed)

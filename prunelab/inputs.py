@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunelab.data import Data, load, own
+from prunelab.modes import evaluating, held
 from prunelab.recipe import OWN, Recipe
 
 
@@ -18,6 +20,11 @@ class SessionError(ValueError):
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
     """The recipe that says which of model and data are the user's own (a ``Data`` that ``load`` gave is not)."""
     loaded = isinstance(data, Data) and data.name == recipe.data
+    if loaded and isinstance(data, Data) and data.seed not in (None, recipe.seed):
+        raise SessionError(
+            f"these {data.name} were split by seed {data.seed}, but the recipe says seed = {recipe.seed}: "
+            f"take load({data.name!r}, seed={recipe.seed}), or Recipe(seed={data.seed})"
+        )
     own: dict[str, str] = {}
     for what, given in (("model", model is not None), ("data", data is not None and not loaded)):
         if given:
@@ -36,19 +43,28 @@ def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:
     return own(train, test)
 
 
-def check(model: nn.Module, data: Data, sample: Tensor) -> None:
-    """Raise SessionError unless the model is sound, takes the data and gives one score a class."""
+def tensors(model: nn.Module, data: Data) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """(x, y) of training and test as the model wants them: where its parameters are, x in their floating type."""
+    weights = [p for p in model.parameters() if p.is_floating_point()]
+    device, dtype = (weights[0].device, weights[0].dtype) if weights else (torch.device("cpu"), torch.float32)
+    pairs = ((data.train_x, data.train_y), (data.test_x, data.test_y))
+    train, test = ((x.to(device, dtype), y.to(device)) for x, y in pairs)
+    return train, test
+
+
+def check(model: nn.Module, data: Data, sample: Tensor, batch_size: int | None = None) -> None:
+    """Raise SessionError unless the model is sound, takes the data and gives one score a class.
+
+    sample: a few samples as the model wants them, see ``tensors``. batch_size: if it is to be trained.
+    """
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
-    training_mode = model.training
     try:
-        with torch.no_grad():
-            output = model.eval()(sample)
+        with evaluating(model), torch.no_grad():
+            output = model(sample)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise SessionError(f"the model cannot take this data, samples of shape {data.input_shape}: {error}") from error
-    finally:
-        model.train(training_mode)
     if not isinstance(output, Tensor) or output.dim() != 2 or output.shape[0] != len(sample):
         got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
         raise SessionError(f"the model must give one row of class scores a sample, (N, classes); it gives {got}")
@@ -56,4 +72,10 @@ def check(model: nn.Module, data: Data, sample: Tensor) -> None:
         raise SessionError(
             f"the model has {output.shape[1]} outputs, but the data have {data.classes} classes "
             f"(labels 0 to {data.classes - 1}): give its last layer one output a class"
+        )
+    learning = [m for m in model.modules() if isinstance(m, _BatchNorm) and m not in set(held(model))]
+    if learning and batch_size and min(batch_size, len(data.train_y)) == 1:
+        raise SessionError(
+            f"batch_size = {batch_size}, {len(data.train_y)} training samples: batch normalisation cannot learn from "
+            "single samples; take batches of 2 or more"
         )

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prunelab import dropout, training
-from prunelab.masks import Masks
+from prunelab.masks import Attachment, Masks
+from prunelab.modes import held
 from prunelab.recipe import Recipe
 from prunelab.rules import Cut, Plan
 from prunelab.snapshot import Dropout, Layer, histograms, pack, strongest
@@ -20,6 +21,7 @@ from prunelab.snapshot import Dropout, Layer, histograms, pack, strongest
 class Network:
     """model: pruned in place. example: a batch, to find which layer each dropout belongs to; owners: or told so.
 
+    Modules that are in eval mode within a model in training mode are held there: somebody wanted them frozen.
     ghosts: what each cut weight was worth when it was cut, by parameter name; zero where nothing was.
     """
 
@@ -27,7 +29,11 @@ class Network:
         self.model = model
         self.masks = Masks(model)
         self.ghosts = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
-        self._owners = dropout.owners(model, self.masks, example) if owners is None else dict(owners)
+        self._owners = dropout.owners(model, self.masks, example)
+        self._owners |= dropout.named_owners(model, self.masks, owners or {})
+        frozen = set(held(model))
+        self._frozen = [name for name, module in model.named_modules() if module in frozen]
+        self._attachment: Attachment | None = None
         self._cuts: dict[str, Cut] = {}
         self._packed: dict[str, tuple[Tensor, bytes]] = {}
         self.adjust_dropout()
@@ -37,26 +43,52 @@ class Network:
         """The weights that have a mask."""
         return [self.masks.weight(name) for name in self.masks]
 
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """The modules that are held in eval mode."""
+        return [self.model.get_submodule(name) for name in self._frozen]
+
+    def unsound(self) -> str | None:
+        """The first parameter that holds NaN or infinite values; None if all are finite."""
+        return next((name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()), None)
+
     def optimizer(self, recipe: Recipe, rate: float) -> Optimizer:
-        """A fresh optimizer by the recipe, at learning rate ``rate``, the masks attached. Only weights decay."""
+        """A fresh optimizer by the recipe, at learning rate ``rate``, the masks attached. Only weights decay.
+
+        The masks are attached to one optimizer at a time; the last one is let go.
+        """
+        self.release()
         masked = {id(weight) for weight in self.weights}
         others = [p for p in self.model.parameters() if id(p) not in masked]
         decay = recipe.strength if recipe.regularizer == "l2" else 0.0
         optimizer = training.make_optimizer(recipe.optimizer, self.weights, others, rate=rate, decay=decay)
-        self.masks.attach(optimizer)
+        self._attachment = self.masks.attach(optimizer)
         return optimizer
 
-    def cut(self, plan: Plan) -> None:
-        """Carry out a plan; remember what was cut."""
+    def release(self) -> None:
+        """Untie the masks from the optimizer, if there is one: no hook of theirs stays on the model."""
+        if self._attachment is not None:
+            self._attachment.remove()
+            self._attachment = None
+
+    def cut(self, plan: Plan, twin: nn.Module) -> None:
+        """Carry out a plan; remember what was cut. twin: what ``twin`` gave, whose measured buffers are taken over."""
+        ghosts = {}
         for name, mask in plan.masks.items():
             gone = (self.masks[name] & ~mask).cpu()
-            self.ghosts[name][gone] = self.masks.weight(name).detach().float().cpu()[gone]
+            ghosts[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.ghosts[name])
         self.masks.commit(plan)
+        self.ghosts = ghosts
         self._cuts = dict(plan.cuts)
+        with torch.no_grad():
+            for buffer, measured in zip(self.model.buffers(), twin.buffers(), strict=True):
+                buffer.copy_(measured)
 
     def twin(self, plan: Plan) -> nn.Module:
         """A copy of the model with the plan carried out."""
-        twin = copy.deepcopy(self.model)
+        twin = copy.deepcopy(self.model).train()
+        for name in self._frozen:
+            twin.get_submodule(name).eval()
         weights = dict(twin.named_parameters())
         with torch.no_grad():
             for name, mask in plan.masks.items():
@@ -115,7 +147,7 @@ class Network:
         return {
             "model": _copied(self.model.state_dict()),
             "masks": self.masks.state_dict(),
-            "ghosts": _copied(self.ghosts),
+            "ghosts": dict(self.ghosts),  # never changed in place
             "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
             "rates": {name: list(pair) for name, pair in dropout.rates(self.model).items()},
             "owners": dict(self._owners),
@@ -127,7 +159,7 @@ class Network:
         self.masks.load_state_dict(state["masks"])
         self.ghosts = _copied({name: state["ghosts"][name] for name in self.masks})
         self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
-        self._owners = dict(state["owners"])
+        self._owners = dropout.named_owners(self.model, self.masks, state["owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())
         for name, (original, now) in state["rates"].items():
             modules[name].original_p, modules[name].p = original, now

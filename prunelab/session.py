@@ -8,40 +8,38 @@ by hand, and continued. No random stream is kept: shuffling and dropout follow f
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
+import numpy as np
+from torch import nn
 
-from prunelab import inputs, models, storage, training
+from prunelab import asked, inputs, models, storage, training
 from prunelab.data import Data
 from prunelab.inputs import SessionError
+from prunelab.learner import Diverged as Diverged
+from prunelab.learner import Learner
 from prunelab.masks import Masks
 from prunelab.network import Network
+from prunelab.pace import Pace
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.rules import Plan
 from prunelab.snapshot import History, Phase, Snapshot, classes
 from prunelab.training import Tested
-
-INTERVAL = 0.08  # seconds between snapshots inside a phase: at least ten a second, with room for one batch
-SMOOTHING = 0.95  # of the moving averages over batches
-
-
-class Diverged(SessionError):
-    """The loss stopped being a number. The network is back at its last good state."""
+from prunelab.turns import alone
 
 
 class Session:
     """Train, prune, retrain by a recipe.
 
     model: your own module instead of the recipe's (it is trained in place); data: your own, as a ``Data`` or as
-    (train, test), each a pair of tensors or a map-style dataset. directory: where to save after every phase.
-    owners: {dropout: layer} where the forward order does not tell which layer a dropout belongs to.
-    Raises SessionError for a model that does not fit the data; ValueError for a model with nothing to prune.
+    (train, test), each a pair of tensors or a map-style dataset. trained: your model has learned already; the session
+    begins after dense training, in the phase "trained", with the accuracy that the model has.
+    directory: where to save after every phase. owners: {dropout: layer} where the forward order does not tell which
+    layer a dropout belongs to; the others are found.
+    Raises SessionError for a model that does not fit the data; ValueError for a model with nothing to prune and for
+    names that match nothing.
     """
 
     def __init__(
@@ -50,50 +48,62 @@ class Session:
         *,
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
+        trained: bool = False,
         directory: str | Path | None = None,
         owners: Mapping[str, str] | None = None,
     ) -> None:
+        if trained and model is None:
+            raise SessionError("trained=True: which network has learned already? Give it, model=...")
         recipe = recipe or Recipe()
         self.recipe = inputs.recipe_of(recipe, model, data)
         self.data = inputs.data_of(recipe, data)
         self.directory = None if directory is None else Path(directory)
         self.model = model if model is not None else self._build()
-        device = next((p.device for p in self.model.parameters()), torch.device("cpu"))
-        self._train = self.data.train_x.to(device), self.data.train_y.to(device)
-        self._test = self.data.test_x.to(device), self.data.test_y.to(device)
-        inputs.check(self.model, self.data, self._test[0][:2])
+        self._train, self._test = inputs.tensors(self.model, self.data)
+        inputs.check(self.model, self.data, self._test[0][:2], self.recipe.batch_size)
         self._network = Network(self.model, self._train[0][:2], owners)
+        self._learner = Learner(self._network, self.recipe, self._train, self._test)
         self._threads = training.threads_for(self.masks.total, self.recipe.batch_size)
-        self._layer_quality = {self.masks.resolve(name): q for name, q in self.recipe.layer_quality}
+        asked.check(self.masks, self.recipe)
 
         self.phase: Phase = "new"
         self.round = 0
-        self.step = 0
-        self.clock = 0
         self.history = History()
-        self._start = 0  # the clock when this phase began: epochs of all phases shuffle differently
-        self._optimizer: Optimizer | None = None
-        self._averages: tuple[float, float] | None = None
-        self._tested: Tested | None = None
         self._dense_accuracy: float | None = None
         self._quality: float | None = None
-        self._good: dict[str, Any] | None = None
+        self._turn = object()  # of the stream that may go on; a new one whenever the session goes on otherwise
+        if trained:
+            self._begin_trained()
+
+    def _begin_trained(self) -> None:
+        with training.threads(self._threads):
+            tested = self._learner.tested
+        if not math.isfinite(tested.loss):
+            raise SessionError(f"the loss of this trained model is {tested.loss} on the test data: check both")
+        self.phase, self._dense_accuracy = "trained", tested.accuracy
+        self._record()
 
     def _build(self) -> nn.Module:
         r, data = self.recipe, self.data
-        return models.build(
-            r.model,
-            data.input_shape,
-            data.classes,
-            dropout=r.dropout,
-            batch_norm=r.batch_norm,
-            seed=r.seed,
-        )
+        with alone():  # fresh weights are drawn from the global generator
+            return models.build(
+                r.model, data.input_shape, data.classes, dropout=r.dropout, batch_norm=r.batch_norm, seed=r.seed
+            )
 
     @property
     def masks(self) -> Masks:
         """The masks of ``model``."""
         return self._network.masks
+
+    @property
+    def step(self) -> int:
+        """Training steps within the phase."""
+        return self._learner.step
+
+    @property
+    def clock(self) -> int:
+        """Training steps since the very start."""
+        return self._learner.clock
 
     # The stream
 
@@ -115,22 +125,42 @@ class Session:
     def ticks(self, what: str) -> Iterator[Snapshot | None]:
         """The stream of "train", "retrain" or "run", one item a batch: a Snapshot every 80 ms, else None.
 
-        For whoever wants to be asked after every batch whether to go on: stop pulling, and the session is paused.
+        For whoever wants to be asked after every batch (or part of a test) whether to go on: stop pulling, and the
+        session is paused. Pulled again after the session went on otherwise (pruned, restored, by another stream), it
+        raises SessionError. Raises Diverged when a loss or weight stops being a number.
         """
         if what == "train":
             if self.phase not in ("new", "training"):
                 raise SessionError(f"dense training is over (phase {self.phase}): prune, or start a new session")
-            return self._training()
-        if what == "retrain":
+            ticks = self._training()
+        elif what == "retrain":
             if self.phase not in ("pruned", "retraining", "retrained"):
                 raise SessionError(f"nothing has been pruned yet (phase {self.phase}): prune first, then retrain")
-            return self._retraining()
-        if what == "run":
-            return self._everything()
-        raise ValueError(f"{what!r}: must be train, retrain or run")
+            ticks = self._retraining()
+        elif what == "run":
+            ticks = self._everything()
+        else:
+            raise ValueError(f"{what!r}: must be train, retrain or run")
+        self._turn = object()
+        return self._in_turns(self._turn, ticks)
 
     def _snapshots(self, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot]:
         return (snapshot for snapshot in ticks if snapshot is not None)
+
+    def _in_turns(self, turn: object, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot | None]:
+        """``ticks``, each with the threads that suit this network: between two of them they are the caller's again."""
+        while True:
+            if self._turn is not turn:
+                raise SessionError(
+                    "this stream has ended: the session went on otherwise (prune, restore or another stream); "
+                    "start a new one with train(), retrain() or run()"
+                )
+            with training.threads(self._threads):
+                try:
+                    item = next(ticks)
+                except StopIteration:
+                    return
+            yield item
 
     def _everything(self) -> Iterator[Snapshot | None]:
         if self.phase in ("new", "training"):
@@ -140,92 +170,45 @@ class Session:
                 yield from self._retraining()
             if self.round >= self.recipe.rounds:
                 return
-            yield self.prune()
+            yield from self._pruning(None)
 
     def _training(self) -> Iterator[Snapshot | None]:
-        yield from self._epochs("training", "trained", self.recipe.epochs, self.recipe.learning_rate)
+        yield from self._learning("training", self.recipe.epochs, self.recipe.learning_rate)
+        self._dense_accuracy = self._learner.tested.accuracy
+        yield self._settle("trained")
 
     def _retraining(self) -> Iterator[Snapshot | None]:
         rate = self.recipe.learning_rate * self.recipe.retrain_rate
-        yield from self._epochs("retraining", "retrained", self.recipe.retrain_epochs, rate)
+        yield from self._learning("retraining", self.recipe.retrain_epochs, rate)
+        yield self._settle("retrained")
 
-    def _epochs(self, phase: Phase, end: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
+    def _learning(self, phase: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
         if self.phase != phase:
-            self.phase, self.step, self._start = phase, 0, self.clock
-            self._optimizer = None
-        if self._optimizer is None:
-            self._optimizer = self._network.optimizer(self.recipe, rate)
-        if self._tested is None:
-            self._tested = training.evaluate(self.model, *self._test)
-        self._good = self.state()
-        steps = epochs * self._steps_per_epoch
-        # Often enough to follow, seldom enough to cost less than a tenth: a test pass against the steps between two.
-        every = max(1, 10 * len(self._test[1]) // (3 * self.recipe.batch_size))
-        emitted = -math.inf
-        order, ordered = torch.empty(0), -1
-        with training.threads(self._threads):
-            while self.step < steps:
-                epoch, index = divmod(self.step, self._steps_per_epoch)
-                if epoch != ordered:
-                    order, ordered = self._order(epoch), epoch
-                self._batch(self._optimizer, order, index, training.cosine(rate, self.step, steps))
-                if self.step % every == 0 or self.step == steps:
-                    self._tested = training.evaluate(self.model, *self._test)
-                    self._good = self.state()
-                if self.step == steps:
-                    break
+            self.phase = phase
+            self._learner.begin(epochs, rate)
+        pace = Pace()
+        try:
+            for _ in self._learner.advance(self._where):
                 snapshot = None
-                if time.monotonic() - emitted >= INTERVAL:
-                    snapshot, emitted = self._record(), time.monotonic()
+                if pace.due():
+                    self._learner.check(self._where)
+                    snapshot = pace.take(self._record)
                 yield snapshot
-        self.phase, self._optimizer, self._good = end, None, None
-        if end == "trained":
-            assert self._tested is not None
-            self._dense_accuracy = self._tested.accuracy
-        snapshot = self._record()
-        self._autosave()
-        yield snapshot
-
-    def _batch(self, optimizer: Optimizer, order: Tensor, index: int, rate: float) -> None:
-        last = index == self._steps_per_epoch - 1
-        start = index * self.recipe.batch_size
-        chosen = order[start:] if last else order[start : start + self.recipe.batch_size]
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        l1 = self.recipe.strength if self.recipe.regularizer == "l1" else 0.0
-        x, y = self._train
-        with training.seeded(training.mix(self.recipe.seed, self.clock, 2)):
-            loss, right = training.training_step(
-                self.model, optimizer, x[chosen], y[chosen], l1=l1, weights=self._network.weights
-            )
-        if not math.isfinite(loss):
-            raise self._diverged(loss, rate)
-        accuracy = right / len(chosen)
-        old = self._averages or (loss, accuracy)
-        self._averages = (
-            SMOOTHING * old[0] + (1 - SMOOTHING) * loss,
-            SMOOTHING * old[1] + (1 - SMOOTHING) * accuracy,
-        )
-        self.step += 1
-        self.clock += 1
-
-    def _diverged(self, loss: float, rate: float) -> Diverged:
-        when = f"{self.phase}, round {self.round}, step {self.step}"
-        assert self._good is not None
-        self.restore(self._good)
-        return Diverged(
-            f"the loss became {loss} in {when} (learning rate {rate:.3g}): the run stopped and the network is back at "
-            f"step {self.step}, its last good state. Start again with a lower learning_rate."
-        )
-
-    def _order(self, epoch: int) -> Tensor:
-        return training.shuffled(len(self._train[1]), training.mix(self.recipe.seed, self._start, epoch))
+        except Diverged:
+            self.history = History([s for s in self.history if s.clock <= self.clock])
+            raise
 
     @property
-    def _steps_per_epoch(self) -> int:
-        samples, batch = len(self._train[1]), self.recipe.batch_size
-        # A single left-over sample joins the batch before it: batch norm cannot learn from one.
-        return max(1, math.ceil(samples / batch) - (samples % batch == 1))
+    def _where(self) -> str:
+        return f"{self.phase}, round {self.round}"
+
+    def _settle(self, phase: Phase) -> Snapshot:
+        """A phase is over: note it, save if that is wished."""
+        self.phase = phase
+        snapshot = self._record()
+        if self.directory is not None:
+            self.save(self.directory)
+        return snapshot
 
     def change(self, recipe: Recipe) -> None:
         """Go on by another recipe from here. It may differ in how to prune and retrain.
@@ -236,36 +219,39 @@ class Session:
         fixed = [name for name in TRAINING_FIELDS if values[name] != now[name]]
         if fixed:
             raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
-        self._layer_quality = {self.masks.resolve(name): q for name, q in recipe.layer_quality}
+        asked.check(self.masks, recipe)
         self.recipe = recipe
 
     def steps_left(self, what: str) -> int:
         """Training steps that "train", "retrain" or "run" still has to take from here."""
-        train, retrain = (e * self._steps_per_epoch for e in (self.recipe.epochs, self.recipe.retrain_epochs))
-        left = {
-            "new": train,
-            "training": train - self.step,
-            "pruned": retrain,
-            "retraining": retrain - self.step,
-        }
-        here = left.get(self.phase, retrain if what == "retrain" else 0)
-        return here + (max(self.recipe.rounds - self.round, 0) * retrain if what == "run" else 0)
+        here = self._steps - self.step
+        if self.phase in ("trained", "retrained"):
+            here = self._planned(self.recipe.retrain_epochs) if what == "retrain" else 0
+        rounds = max(self.recipe.rounds - self.round, 0) if what == "run" else 0
+        return here + rounds * self._planned(self.recipe.retrain_epochs)
+
+    @property
+    def _steps(self) -> int:
+        """Steps of this phase: settled when it begins, so that a change of recipe is for the next; 0 if it has none."""
+        if self._learner.course is not None:
+            return self._learner.course.steps
+        epochs = {"new": self.recipe.epochs, "pruned": self.recipe.retrain_epochs}
+        return self._planned(epochs.get(self.phase, 0))
+
+    def _planned(self, epochs: int) -> int:
+        return epochs * self._learner.steps_per_epoch
 
     # Pruning
 
     def plan(self, quality: float | None = None) -> Plan:
         """What the next ``prune`` with the same argument would cut, nothing changed."""
-        upcoming = self.round if self.phase == "pruned" else self.round + 1
-        if quality is None and self.recipe.rule == "density":
-            density = self.recipe.density_of_round(upcoming)
-            return self.masks.plan(density=density, scope=self.recipe.scope, unit=self.recipe.unit)  # type: ignore[arg-type]
-        part = 1.0
-        if quality is None:
-            quality = self.recipe.quality_of_round(upcoming)
-            part = quality / self.recipe.quality if self.recipe.quality else 1.0
-        by_layer = dict.fromkeys(self.masks, quality)
-        by_layer |= {name: part * own_quality for name, own_quality in self._layer_quality.items()}
-        return self.masks.plan(quality=by_layer, std=self.recipe.std)  # type: ignore[arg-type]
+        example = self._train[0][:2]
+        return asked.plan(self.masks, self.recipe, self._upcoming, quality, example)
+
+    @property
+    def _upcoming(self) -> int:
+        """The round that the next prune belongs to: the same one, as long as nothing was retrained in between."""
+        return self.round if self.phase == "pruned" else self.round + 1
 
     def prune(self, quality: float | None = None) -> Snapshot:
         """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation.
@@ -273,52 +259,59 @@ class Session:
         Adjusts dropout and measures batch norm's statistics again, as the recipe says. Pruning twice without
         retraining in between cuts deeper in the same round. Raises SessionError before any training.
         """
+        self._turn = object()
+        with training.threads(self._threads):
+            *_, snapshot = self._pruning(quality)
+        assert snapshot is not None
+        return snapshot
+
+    def _pruning(self, quality: float | None) -> Iterator[Snapshot | None]:
+        """Cut a copy, test that, part by part, and only then the network itself: left halfway, nothing has happened."""
         if self.phase == "new":
             raise SessionError(
-                "the network is untrained: pruning by magnitude needs weights that mean something; train"
+                "the network is untrained: pruning by magnitude needs weights that mean something. Train, or, if this "
+                "is a model of your own that has learned already, say Session(..., trained=True)"
             )
-        self._network.cut(self.plan(quality))
-        self._quality = self._asked(quality)
+        plan, wanted = self.plan(quality), asked.quality(self.recipe, self._upcoming, quality)
+        twin = self._cut_copy(plan)
+        tested = yield from training.evaluation(twin, *self._test)
+        self._network.cut(plan, twin)
+        self._quality = wanted
         if self.phase != "pruned":
             self.round += 1
-        self.phase, self.step, self._optimizer = "pruned", 0, None
+        self._learner.leave()
+        self._learner.note(tested)
         if self.recipe.adjust_dropout:
             self._network.adjust_dropout()
-        with training.threads(self._threads):
-            if self.recipe.recalibrate:
-                training.recalibrate(self.model, self._train[0])
-            self._tested = training.evaluate(self.model, *self._test)
-        snapshot = self._record()
-        self._autosave()
-        return snapshot
+        yield self._settle("pruned")
 
     def preview(self, quality: float | None = None, *, samples: int | None = None) -> Snapshot:
         """The snapshot that ``prune`` would lead to, with the phase "preview"; nothing is changed.
 
-        samples: measure accuracy on the first so many test samples only (then ``exact`` is False).
+        samples: measure accuracy on so many test samples only, always the same ones, picked at random (then ``exact``
+        is False and ``predicted`` empty).
         """
-        plan = self.plan(quality)
-        twin = self._network.twin(plan)
-        x, y = (part[:samples] for part in self._test)
+        plan, wanted = self.plan(quality), asked.quality(self.recipe, self._upcoming, quality)
+        x, y = self._test
+        exact = samples is None or samples >= len(y)
+        if samples is not None and not exact:
+            chosen = training.subset(len(y), samples).to(y.device)
+            x, y = x[chosen], y[chosen]
         with training.threads(self._threads):
-            if self.recipe.recalibrate:
-                training.recalibrate(twin, self._train[0])
-            tested = training.evaluate(twin, x, y)
-        return self._snapshot("preview", plan, tested, self._asked(quality), exact=len(y) == len(self._test[1]))
+            tested = training.evaluate(self._cut_copy(plan), x, y)
+        return self._snapshot("preview", plan, tested, wanted, exact=exact)
 
-    def _asked(self, quality: float | None) -> float | None:
-        if quality is not None:
-            return quality
-        upcoming = self.round if self.phase == "pruned" else self.round + 1
-        return self.recipe.quality_of_round(upcoming) if self.recipe.rule == "quality" else None
+    def _cut_copy(self, plan: Plan) -> nn.Module:
+        twin = self._network.twin(plan)
+        if self.recipe.recalibrate:
+            training.recalibrate(twin, self._train[0])
+        return twin
 
     # Looking
 
     def snapshot(self) -> Snapshot:
         """The session as it is now."""
-        if self._tested is None:
-            self._tested = training.evaluate(self.model, *self._test)
-        return self._snapshot(self.phase, None, self._tested, self._quality, exact=True)
+        return self._snapshot(self.phase, None, self._learner.tested, self._quality, exact=True)
 
     def _record(self) -> Snapshot:
         snapshot = self.snapshot()
@@ -334,14 +327,13 @@ class Session:
         *,
         exact: bool,
     ) -> Snapshot:
-        epochs = self.recipe.epochs if self.phase in ("new", "training", "trained") else self.recipe.retrain_epochs
-        loss, accuracy = self._averages or (None, None)
+        loss, accuracy = self._learner.averages or (None, None)
         return Snapshot(
             phase=phase,
             round=self.round,
             rounds=self.recipe.rounds,
             step=self.step,
-            steps=epochs * self._steps_per_epoch,
+            steps=self._steps,
             clock=self.clock,
             quality=quality,
             train_loss=loss,
@@ -354,7 +346,7 @@ class Session:
             input_shape=self.data.input_shape,
             layers=self._network.layers(plan),
             dropouts=tuple(self._network.dropouts(plan, adjusted=self.recipe.adjust_dropout)),
-            predicted=classes(tested.predicted),
+            predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
         )
 
     # Saving
@@ -362,8 +354,11 @@ class Session:
     def save(self, directory: str | Path) -> None:
         """Write everything needed to go on, bit for bit, into ``directory``. Atomic: old or new, never half.
 
-        Raises storage.StorageError when it cannot be written; what was saved before is intact.
+        Raises storage.StorageError when it cannot be written; what was saved before is intact. Diverged, back at the
+        last good state and nothing written, when a weight is no number: that would be no state to go on from.
         """
+        if self.phase in ("training", "retraining"):
+            self._learner.check(self._where)
         storage.write(Path(directory), self.state(), self.recipe)
 
     @classmethod
@@ -389,40 +384,30 @@ class Session:
             raise storage.StorageError(f"{directory} does not fit this model and data: {error}") from error
         return session
 
-    def _autosave(self) -> None:
-        if self.directory is not None:
-            self.save(self.directory)
-
     def state(self) -> dict[str, Any]:
         """A copy of all that changes, to ``restore`` later: nested dicts of tensors, JSON types and snapshots."""
         return {
-            "position": [self.phase, self.round, self.step, self.clock, self._start],
-            "averages": self._averages,
-            "tested": self._tested and [self._tested.loss, self._tested.accuracy],
-            "predicted": {} if self._tested is None else {"tested": self._tested.predicted},
+            "phase": self.phase,
+            "round": self.round,
             "dense_accuracy": self._dense_accuracy,
             "quality": self._quality,
-            "samples": self._samples,
+            "samples": [len(self._train[1]), len(self._test[1])],
+            "data": self.data.digest,
             "history": list(self.history),
-            "optimizer": None if self._optimizer is None else storage.optimizer_state(self._optimizer),
+            **self._learner.state(),
             **self._network.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back (or on) to what ``state`` gave. KeyError, RuntimeError or ValueError if it is another session's."""
-        if state["samples"] != self._samples:
-            raise ValueError(f"made with {state['samples']} training and test samples; these are {self._samples}")
+        samples = [len(self._train[1]), len(self._test[1])]
+        if state["samples"] != samples:
+            raise ValueError(f"made with {state['samples']} training and test samples; these are {samples}")
+        if state["data"] != self.data.digest:
+            raise ValueError("made with other data: as many samples as these, but of other values; give those again")
+        self._turn = object()
         self._network.restore(state)
-        self.phase, self.round, self.step, self.clock, self._start = state["position"]
-        self._averages = None if state["averages"] is None else (state["averages"][0], state["averages"][1])
-        self._tested = state["tested"] and Tested(*state["tested"], state["predicted"]["tested"])
+        self._learner.restore(state)
+        self.phase, self.round = state["phase"], state["round"]
         self._dense_accuracy, self._quality = state["dense_accuracy"], state["quality"]
         self.history = History(state["history"])
-        self._optimizer = None
-        if state["optimizer"] is not None:
-            self._optimizer = self._network.optimizer(self.recipe, self.recipe.learning_rate)
-            storage.restore_optimizer(self._optimizer, state["optimizer"])
-
-    @property
-    def _samples(self) -> list[int]:
-        return [len(self._train[1]), len(self._test[1])]

@@ -5,8 +5,10 @@ A preview ("what if cut now") is a snapshot too, with the phase "preview": every
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -23,7 +25,7 @@ LONGEST_HISTORY = 500
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first.
+    """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (but for ConvTranspose).
 
     threshold, deviation: of the last cut, None before one. limit: the histograms have BINS equal bins over
     [-limit, limit]. kept_counts: weights that survive; cut_counts: what the others were worth when they were cut.
@@ -56,6 +58,11 @@ class Layer:
         bits = np.unpackbits(np.frombuffer(self.packed, np.uint8), count=self.total)
         return bits.astype(bool).reshape(self.shape)
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Names for the arrays that may be the same in many snapshots, by field: equal arrays, equal names."""
+        return {field: digest(getattr(self, field)) for field in ("packed", "strongest", "strengths")}
+
 
 @dataclass(frozen=True)
 class Dropout:
@@ -76,7 +83,7 @@ class Snapshot:
     test_loss, test_accuracy: over test data as last measured; all None before they are first known. Accuracies 0 to 1.
     dense_accuracy: test accuracy when dense training ended. zeros_hold: every cut weight is exactly zero.
     exact: test figures are over the whole test set (a hasty preview looks at a part). predicted: the class of each
-    test sample that was looked at, in order.
+    test sample, in their order; empty unless ``exact``, for then it was not each of them that was looked at.
     """
 
     phase: Phase
@@ -97,6 +104,11 @@ class Snapshot:
     layers: tuple[Layer, ...]
     dropouts: tuple[Dropout, ...]
     predicted: NDArray[np.uint8] | NDArray[np.int32]
+
+    @cached_property
+    def digest(self) -> str:
+        """A name for ``predicted``: equal arrays, equal names."""
+        return digest(self.predicted)
 
     @property
     def kept(self) -> int:
@@ -187,6 +199,12 @@ class History:
         return self._snapshots[index]
 
 
+def digest(array: NDArray[Any] | bytes) -> str:
+    """24 hexadecimal digits that name an array (its values and type) or bytes."""
+    kind = b"|u1" if isinstance(array, bytes) else array.dtype.str.encode()
+    return hashlib.sha256((array if isinstance(array, bytes) else array.tobytes()) + kind).hexdigest()[:24]
+
+
 def pack(mask: Tensor) -> bytes:
     """A mask as bytes, one bit a connection."""
     return np.packbits(mask.cpu().numpy()).tobytes()
@@ -209,11 +227,17 @@ def classes(predicted: Tensor) -> NDArray[np.uint8] | NDArray[np.int32]:
 def histograms(weights: Tensor, ghosts: Tensor, mask: Tensor) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:
     """(limit, counts of kept, counts of cut) with BINS bins over [-limit, limit].
 
-    weights: of the layer. ghosts: the values that cut weights had; they count where ``mask`` is False.
+    weights: of the layer. ghosts: the values that cut weights had; they count where ``mask`` is False. NaN and infinite
+    values have no bin: they are left out.
     """
     kept = mask.detach().cpu().numpy().ravel()
     values = np.where(kept, weights.detach().float().cpu().numpy().ravel(), ghosts.cpu().numpy().ravel())
-    limit = max(float(np.abs(values).max()), 1e-12)
+    limit = float(np.abs(values).max())
+    if not np.isfinite(limit):  # a network that has just diverged must still be seen
+        finite = np.isfinite(values)
+        values, kept = values[finite], kept[finite]
+        limit = float(np.abs(values).max(initial=0.0))
+    limit = max(limit, 1e-12)
     # bincount over computed indices: three times as fast as numpy's or torch's histogram on equal bins
     index = ((values + limit) * (BINS * (1 - 1e-6) / (2 * limit))).astype(np.intp)
     index += kept * BINS

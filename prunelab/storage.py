@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.optim import Optimizer
 
+from prunelab import saved
 from prunelab.recipe import Recipe, RecipeError
-from prunelab.snapshot import ARRAYS, PHASES, Snapshot
+from prunelab.snapshot import Snapshot
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "session.json"
 COUNTS = ("kept_counts", "cut_counts")
 GROUPS = ("model", "masks", "ghosts", "predicted")  # parts of a state that are flat dicts of tensors
@@ -37,7 +38,10 @@ class StorageError(RuntimeError):
 
 
 def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
-    """Save a session's state. Atomic; StorageError when it cannot be written, what was there before is intact."""
+    """Save a session's state. Atomic; StorageError when it cannot be written, what was there before is intact.
+
+    A directory belongs to one session: what an earlier save that was killed left half-written there is removed.
+    """
     tensors = {f"{group}/{name}": t for group in GROUPS for name, t in state[group].items()}
     values = {key: value for key, value in state.items() if key not in (*GROUPS, "optimizer")}
     if state["optimizer"] is not None:
@@ -57,6 +61,8 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
     }
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        for left in (*directory.glob(f".{INDEX}.*"), *directory.glob(".tensors-*.safetensors.*")):
+            left.unlink(missing_ok=True)
         write_atomically(directory / file, blob)
         write_atomically(directory / INDEX, json.dumps(index).encode())
         for old in directory.glob("tensors-*.safetensors"):
@@ -94,8 +100,7 @@ def read(directory: Path) -> tuple[dict[str, Any], Recipe]:
             "tensors": _group(tensors, "optimizer"),
         }
         state["history"] = _history_in(state["history"], _group(tensors, "history"))
-        if state["position"][0] not in PHASES:
-            raise ValueError(f"phase {state['position'][0]!r} is unknown")
+        saved.check(state)
     except RecipeError as error:
         raise StorageError(f"{path}: its recipe is not valid: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -163,19 +168,15 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
 def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Arrays by name, equal ones once, and the scalars of each snapshot with the names of its arrays."""
     arrays: dict[str, Any] = {}
-
-    def named(array: NDArray[Any]) -> str:
-        name = hashlib.sha256(array.tobytes() + array.dtype.str.encode()).hexdigest()[:24]
-        arrays.setdefault(name, array)
-        return name
-
     scalars = []
     for snapshot in history:
-        layers = [
-            {field: named(_array(getattr(layer, field))) for field in ARRAYS if field not in COUNTS}
-            for layer in snapshot.layers
-        ]
-        scalars.append({**snapshot.scalars(), "arrays": layers, "predicted": named(snapshot.predicted)})
+        for layer in snapshot.layers:
+            for field, name in layer.digests.items():
+                if name not in arrays:
+                    arrays[name] = _array(getattr(layer, field))
+        arrays[snapshot.digest] = snapshot.predicted
+        layers = [layer.digests for layer in snapshot.layers]
+        scalars.append({**snapshot.scalars(), "arrays": layers, "predicted": snapshot.digest})
     if history:  # of these no two are equal
         counts = [[[getattr(layer, field) for field in COUNTS] for layer in s.layers] for s in history]
         arrays["counts"] = np.array(counts, dtype=np.int32)
@@ -190,7 +191,7 @@ def _history_in(scalars: Sequence[dict[str, Any]], arrays: Mapping[str, Tensor])
         layers, predicted = values.pop("arrays"), known[values.pop("predicted")]
         own = []
         for names, pair in zip(layers, counts, strict=True):
-            found = {field: known[name] for field, name in names.items()}
+            found: dict[str, Any] = {field: known[name] for field, name in names.items()}
             found["packed"] = packed.setdefault(names["packed"], found["packed"].tobytes())
             own.append({**found, **dict(zip(COUNTS, pair, strict=True))})
         history.append(Snapshot.from_scalars(values, own, predicted))

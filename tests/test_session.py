@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import itertools
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import prunelab as pl
 from prunelab import storage, training
 from prunelab.data import load
 from prunelab.inputs import SessionError
+from prunelab.pace import Pace
 from prunelab.recipe import MODELS, RETRAIN_EPOCHS
 from prunelab.session import Diverged
 from prunelab.snapshot import BINS, LONGEST_HISTORY, STRONGEST, History
@@ -144,11 +146,12 @@ def test_steps_one_by_one_equal_the_run():
 def test_every_network_learns_mnist_at_its_usual_learning_rate(model, optimizer):
     mnist = load("mnist")
     mnist = dataclasses.replace(mnist, test_x=mnist.test_x[:500], test_y=mnist.test_y[:500])
-    session = pl.Session(pl.Recipe(data="mnist", model=model, optimizer=optimizer, seed=1), data=mnist)
-    before = session.snapshot().test_loss
-    for _ in itertools.islice(session.ticks("train"), 140):
-        pass
-    after = training.evaluate(session.model, mnist.test_x, mnist.test_y)
+    with training.threads(1):  # on a busy machine two of them may wait for each other more than they work
+        session = pl.Session(pl.Recipe(data="mnist", model=model, optimizer=optimizer, seed=1), data=mnist)
+        before = session.snapshot().test_loss
+        for _ in itertools.islice(session.ticks("train"), 140):
+            pass
+        after = training.evaluate(session.model, mnist.test_x, mnist.test_y)
     assert before > 2.2 and after.loss < 0.75 and after.accuracy > 0.75
 
 
@@ -240,15 +243,63 @@ def test_snapshots_agree_with_the_network():
     assert snapshot.kept == session.masks.kept and snapshot.compression == pytest.approx(1 / session.masks.density)
 
 
-def test_snapshots_come_at_least_ten_times_a_second_whatever_the_machine():
-    """Counted in a clock of our own: every batch takes 30 ms of it, so every third batch has to show."""
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until a test moves it on."""
+
+    class Clock:
+        now = 0.0
+
+    monkeypatch.setattr("prunelab.pace.time.monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_snapshots_come_at_least_ten_times_a_second_whatever_the_machine(clock, monkeypatch):
+    """Every batch and every part of a test takes 30 ms of the clock, a snapshot 10."""
+    monkeypatch.setattr(training, "CHUNK", 40)
     session = pl.Session(quick(epochs=5))
-    now = itertools.count(step=0.03)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("prunelab.session.time.monotonic", lambda: next(now))
-        ticks = list(session.ticks("train"))
-    shown = [i for i, tick in enumerate(ticks) if tick is not None]
-    assert max(b - a for a, b in itertools.pairwise(shown)) <= 3
+    record = session._record
+
+    def slowly():
+        clock.now += 0.01
+        return record()
+
+    monkeypatch.setattr(session, "_record", slowly)
+    shown = []
+    for tick in session.ticks("train"):
+        if tick is not None:
+            shown.append(clock.now)
+        clock.now += 0.03
+    assert len(shown) > 40 and max(b - a for a, b in itertools.pairwise(shown)) <= 0.1 + 0.03
+
+
+def test_snapshots_that_take_long_come_more_seldom(clock):
+    pace = Pace()
+
+    def slow():
+        clock.now += 0.5
+        return "taken"
+
+    due = []
+    for _ in range(1000):
+        if pace.due():
+            due.append(clock.now)
+            assert pace.take(slow) == "taken"
+        clock.now += 0.01
+    spent, all_of_it = 0.5 * len(due), clock.now
+    assert 0.15 < spent / all_of_it <= 0.2 + 0.5 / all_of_it
+
+
+def test_tests_and_copies_cost_a_tenth_even_of_a_tiny_test_set(monkeypatch):
+    """Counted: with 20 test samples a copy of everything at each step would cost more than the steps."""
+    x, y = blobs(samples=400)
+    session = pl.Session(quick(batch_size=8, epochs=4), model=small(), data=((x, y), (x[:20], y[:20])))
+    tests = []
+    evaluation = training.evaluation
+    monkeypatch.setattr(training, "evaluation", lambda *a: tests.append(session.step) or evaluation(*a))
+    *_, last = session.train()
+    assert last.steps == 200 and len(tests) <= 2 + last.steps / 10
+    assert tests[0] == 0 and tests[-1] == 200
 
 
 def test_history_is_bounded_and_keeps_every_phase():
@@ -302,11 +353,147 @@ def test_steps_out_of_order_say_what_to_do(step, words):
 
 def test_a_diverging_run_stops_says_when_and_goes_back_to_the_last_good_state():
     session = pl.Session(quick(learning_rate=10.0, epochs=50, dropout=0.0, regularizer="none", model="lenet-5"))
-    with pytest.raises(Diverged, match=r"the loss became (nan|inf) in training, round 0, step \d+ .*back at step \d+"):
+    with pytest.raises(
+        Diverged, match=r"the (loss|test loss|\S+ got) .* in training, round 0, step \d+ .*back at step"
+    ):
         for _ in session.train():
             pass
     assert all(torch.isfinite(p).all() for p in session.model.parameters())
     assert session.phase == "training" and np.isfinite(session.snapshot().test_loss)
+    assert all(s.clock <= session.clock for s in session.history)
+
+
+class Rooted(nn.Module):
+    """A model whose loss is finite where its gradient is not: the derivative of the root at zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        a = self.first(x)
+        a = a * (a > 0)  # not torch.relu: its way back would stop a NaN
+        return self.last(torch.where(a > 0, a.sqrt(), torch.zeros(())))
+
+
+@pytest.mark.parametrize("samples", [16, 90])  # one step an epoch: the last step of the phase is the bad one; and more
+@pytest.mark.parametrize("stop", [None, "look", "save"])
+def test_weights_that_are_no_numbers_are_no_good_state_and_end_no_phase(samples, stop, tmp_path, monkeypatch):
+    data = blobs(samples=samples)
+    session = pl.Session(quick(batch_size=16, epochs=1), model=Rooted(), data=(data, data))
+    start = copy.deepcopy(session.model.state_dict())
+    ticks = session.ticks("train")
+    if stop is not None:  # the step is taken, and the weights are looked at before anything else finds out
+        monkeypatch.setattr(Pace, "due", lambda _: False)
+        next(ticks)
+        assert not torch.isfinite(session.model.first.weight).all()
+        snapshot = session.snapshot()
+        assert np.isfinite(snapshot.layers[0].limit) and snapshot.layers[1].kept == 24
+    with pytest.raises(Diverged, match=r"in training, round 0, step \d+ .*back at step 0"):
+        session.save(tmp_path) if stop == "save" else list(ticks)
+    assert all(torch.equal(start[name], t) for name, t in session.model.state_dict().items())
+    assert (session.phase, session.step) == ("training", 0) and np.isfinite(session.snapshot().test_loss)
+
+
+def test_no_hook_stays_on_the_model_however_many_rounds():
+    model = small()
+    session = pl.Session(quick(rounds=6, epochs=1, retrain_epochs=1), model=model, data=(blobs(), blobs()))
+    most = 0
+    for _ in session.ticks("run"):
+        most = max(most, len(model[0].weight._post_accumulate_grad_hooks or ()))
+        if session.clock % 2:
+            session.restore(session.state())
+            break
+    finished(session)
+    assert most == 1 and session.round == 6
+    assert not model[0].weight._post_accumulate_grad_hooks
+
+
+def test_a_change_of_lengths_is_for_the_next_phase():
+    session = pl.Session(quick(retrain_epochs=8))
+    for _ in session.train():
+        pass
+    session.prune()
+    ticks = session.ticks("retrain")
+    for _ in itertools.islice(ticks, 60):
+        pass
+    session.change(quick(retrain_epochs=1))
+    one = session.snapshot().steps // 8
+    assert session.steps_left("retrain") == 8 * one - session.step > 0
+    assert session.steps_left("run") == 8 * one - session.step + one
+    for snapshot in session.retrain():
+        assert snapshot.step <= snapshot.steps == 8 * one and session.steps_left("retrain") >= 0
+    assert (snapshot.phase, snapshot.step) == ("retrained", 8 * one)
+    *_, snapshot = finished(session).history
+    assert (snapshot.round, snapshot.steps) == (2, one)
+
+
+def test_a_change_of_lengths_does_not_touch_a_saved_phase_either(tmp_path):
+    session = pl.Session(quick(retrain_epochs=4, rounds=1))
+    for _ in session.train():
+        pass
+    session.prune()
+    for _ in itertools.islice(session.ticks("retrain"), 10):
+        pass
+    session.change(quick(retrain_epochs=1, rounds=1))
+    session.save(tmp_path)
+    same(finished(session), finished(pl.Session.load(tmp_path)))
+
+
+def test_a_stream_ends_with_words_when_the_session_went_on_otherwise():
+    session = pl.Session(quick())
+    with pytest.raises(SessionError, match="this stream has ended"):
+        for _ in session.train():
+            session.prune(1.0)
+    assert (session.phase, session.round) == ("pruned", 1)
+    first, second = session.retrain(), session.retrain()
+    next(second)
+    with pytest.raises(SessionError, match="this stream has ended"):
+        next(first)
+    session.restore(session.state())
+    with pytest.raises(SessionError, match="this stream has ended"):
+        next(second)
+    finished(session)
+
+
+def test_threads_are_the_callers_between_any_two_ticks():
+    a, b = (pl.Session(quick(seed=seed)).ticks("run") for seed in (0, 1))
+    with training.threads(2):
+        for _ in range(40):
+            next(a)
+            assert torch.get_num_threads() == 2
+            next(b)
+        a.close()
+        b.close()
+        assert torch.get_num_threads() == 2
+
+
+def test_two_sessions_in_two_threads_compute_what_each_computes_alone():
+    recipes = [quick(seed=seed, dropout=0.5, model=model) for seed, model in enumerate(("mlp-small", "lenet-5"))]
+    alone = [finished(pl.Session(recipe)) for recipe in recipes]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda recipe: finished(pl.Session(recipe)), recipes))
+    for a, b in zip(alone, together, strict=True):
+        same(a, b)
+
+
+@pytest.mark.parametrize("stop", [1, 7, 10, 14, 19, 23])
+def test_a_network_on_many_threads_goes_on_from_any_batch_or_part_of_a_test(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(training, "CHUNK", 100)  # the test takes four parts
+    data = load("digits")
+    few = dataclasses.replace(data, train_x=data.train_x[:640], train_y=data.train_y[:640])
+    recipe = pl.Recipe(model="lenet-5", batch_size=128, epochs=1, retrain_epochs=1, rounds=1, dropout=0.4)
+    whole = pl.Session(recipe, data=few)
+    assert whole._threads == torch.get_num_threads()
+    finished(whole)
+    part = pl.Session(recipe, data=few)
+    for _ in itertools.islice(part.ticks("run"), stop):
+        pass
+    part.save(tmp_path)
+    loaded = finished(pl.Session.load(tmp_path, data=few))
+    same(whole, loaded)
+    settled = [(s.phase, s.round, s.clock, s.test_accuracy) for s in loaded.history if s.settled]
+    assert settled == [(s.phase, s.round, s.clock, s.test_accuracy) for s in whole.history if s.settled]
 
 
 # Models and data of one's own
@@ -319,6 +506,7 @@ def blobs(classes: int = 3, samples: int = 90):
 
 
 def small(outputs: int = 3) -> nn.Module:
+    torch.manual_seed(0)
     return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, outputs))
 
 
@@ -395,3 +583,157 @@ def test_batches_never_leave_a_single_sample_alone_with_batch_norm():
     model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
     session = finished(pl.Session(quick(batch_size=64), model=model, data=((x, y), (x, y))))
     assert session.clock == session.recipe.epochs + 2 * session.recipe.retrain_epochs
+
+
+def clusters(samples: int = 3000):
+    """Three well separated classes, sorted by class."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(samples) * 3 // samples
+    return torch.randn(samples, 4, generator=generator) + 4.0 * torch.eye(4)[y] * torch.tensor([1.0, -3.0, 9.0])[
+        y, None
+    ], y
+
+
+def test_data_sorted_by_class_spoil_neither_batch_norm_nor_the_hasty_preview():
+    data = clusters()
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    session = pl.Session(quick(epochs=4), model=model, data=(data, data))
+    *_, dense = session.train()
+    hasty = session.preview(0.0, samples=300)
+    assert not hasty.exact and len(hasty.predicted) == 0
+    assert abs(hasty.test_accuracy - dense.test_accuracy) < 0.02 < 0.9 < dense.test_accuracy
+    with torch.no_grad():
+        model[3].bias += torch.tensor([99.0, 0.0, 0.0])  # now the first class is all it sees: a third is right
+    assert abs(session.preview(0.0, samples=300).test_accuracy - 1 / 3) < 0.1
+    with torch.no_grad():
+        model[3].bias -= torch.tensor([99.0, 0.0, 0.0])
+    assert abs(session.prune(0.0).test_accuracy - dense.test_accuracy) < 0.01
+    assert session.preview(0.0, samples=3000).exact and len(session.snapshot().predicted) == 3000
+
+
+class TwoDrops(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(8, 3)
+        self.a, self.b = nn.Linear(4, 8), nn.Linear(8, 8)
+        self.drop_a, self.drop_b = nn.Dropout(0.2), nn.Dropout(0.4)
+
+    def forward(self, x):
+        if x.sum() > 1e9:  # cannot be traced symbolically
+            return x
+        return self.out(self.drop_b(torch.relu(self.b(self.drop_a(torch.relu(self.a(x)))))))
+
+
+def test_owners_by_layer_name_are_taken_and_the_other_dropouts_keep_theirs(tmp_path):
+    session = pl.Session(quick(), model=TwoDrops(), data=(blobs(), blobs()), owners={"drop_b": "a"})
+    assert {d.name: d.layer for d in session.snapshot().dropouts} == {"drop_a": "a.weight", "drop_b": "a.weight"}
+    for _ in session.train():
+        pass
+    preview, pruned = session.preview(1.0), session.prune(1.0)
+    assert preview.dropouts == pruned.dropouts
+    assert pruned.dropouts[1].rate == pytest.approx(0.4 * pruned.layer("a.weight").density ** 0.5)
+    with pytest.raises(ValueError, match="'drop_c' is no dropout"):
+        pl.Session(quick(), model=TwoDrops(), data=(blobs(), blobs()), owners={"drop_c": "a"})
+
+
+def test_neurons_of_the_layer_that_runs_last_stay_whatever_was_registered_last():
+    recipe = quick(rule="density", density=0.3, unit="neuron")
+    session = finished(pl.Session(recipe, model=TwoDrops(), data=(blobs(), blobs())))
+    density = {layer.name: layer.density for layer in session.snapshot().layers}
+    assert density["out.weight"] == 1 and density["a.weight"] < 1 and density["b.weight"] < 1
+
+
+def test_other_data_of_the_same_size_are_refused_in_words(tmp_path):
+    x, y = blobs()
+    session = finished(pl.Session(quick(), model=small(), data=((x, y), (x, y))))
+    session.save(tmp_path)
+    for other in ((x + 0.1, y), (x, y.flip(0))):
+        with pytest.raises(storage.StorageError, match="made with other data"):
+            pl.Session.load(tmp_path, model=small(), data=(other, (x, y)))
+        with pytest.raises(ValueError, match="made with other data"):
+            pl.Session(quick(), model=small(), data=((x, y), other)).restore(session.state())
+    same(session, pl.Session.load(tmp_path, model=small(), data=((x.clone(), y), (x, y))))
+
+
+def test_digits_split_by_another_seed_are_refused():
+    with pytest.raises(SessionError, match=r"split by seed 1, but the recipe says seed = 0: .*Recipe\(seed=1\)"):
+        pl.Session(quick(), data=load("digits", seed=1))
+    assert pl.Session(quick(seed=1), data=load("digits", seed=1)).recipe.data == "digits"
+
+
+def learned() -> nn.Module:
+    model = small()
+    for _ in pl.Session(quick(epochs=30, learning_rate=0.1), model=model, data=(blobs(), blobs())).train():
+        pass
+    return model
+
+
+def test_a_model_that_has_learned_already_is_pruned_at_once(tmp_path):
+    model = learned()
+    data = (blobs(), blobs())
+    session = pl.Session(quick(), model=model, data=data, trained=True, directory=tmp_path)
+    accuracy = float((model.eval()(data[1][0]).argmax(1) == data[1][1]).double().mean())
+    snapshot = session.snapshot()
+    assert snapshot.phase == "trained" and snapshot.dense_accuracy == snapshot.test_accuracy == accuracy > 0.8
+    assert (session.clock, [s.phase for s in session.history]) == (0, ["trained"])
+    with pytest.raises(SessionError, match="dense training is over"):
+        session.train()
+    preview, pruned = session.preview(0.5), session.prune(0.5)
+    assert preview.test_accuracy == pruned.test_accuracy and pruned.dense_accuracy == accuracy
+    loaded = pl.Session.load(tmp_path, model=small(), data=data)
+    assert session.steps_left("run") == loaded.steps_left("run") == 2 * 2 * 2
+    finished(session)
+    same(session, finished(loaded))
+    assert session.round == 2 and session.masks.zeros_hold()
+
+
+def test_a_trained_session_is_saved_before_anything_was_pruned(tmp_path):
+    model, data = learned(), (blobs(), blobs())
+    twin = copy.deepcopy(model)
+    session = pl.Session(quick(), model=model, data=data, trained=True)
+    session.save(tmp_path)
+    loaded = pl.Session.load(tmp_path, model=small(), data=data)
+    same(session, loaded)
+    assert all(torch.equal(a, b) for a, b in zip(twin.parameters(), loaded.model.parameters(), strict=True))
+    same(finished(session), finished(loaded))
+
+
+def test_trained_needs_a_model_and_untrained_says_so():
+    with pytest.raises(SessionError, match="trained=True: which network"):
+        pl.Session(quick(), trained=True)
+    with pytest.raises(SessionError, match="trained=True"):
+        pl.Session(quick(), model=small(), data=(blobs(), blobs())).prune()
+
+
+def test_models_in_double_precision_are_trained_and_pruned_in_it():
+    model = small().double()
+    recipe = quick(epochs=30, batch_size=16, learning_rate=0.1)
+    session = finished(pl.Session(recipe, model=model, data=(blobs(), blobs())))
+    assert model[0].weight.dtype == torch.float64 and session.masks.zeros_hold()
+    assert next(s for s in session.history if s.phase == "trained").test_accuracy > 0.8
+
+
+def test_single_samples_are_refused_where_a_batch_norm_learns():
+    x, y = blobs()
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    with pytest.raises(SessionError, match="batch_size = 1.*batch normalisation"):
+        pl.Session(quick(batch_size=1), model=model, data=((x, y), (x, y)))
+    model[1].eval()
+    finished(pl.Session(quick(batch_size=1, epochs=1), model=model, data=((x[:9], y[:9]), (x, y))))
+
+
+def test_a_batch_norm_that_its_owner_froze_stays_frozen():
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8), nn.BatchNorm1d(8))
+    model.append(nn.Linear(8, 3))
+    model[1].eval()
+    before = copy.deepcopy(dict(model[1].named_buffers()))
+    session = pl.Session(quick(), model=model, data=(blobs(), blobs()))
+    for _ in itertools.islice(session.ticks("run"), 5):
+        model.eval()  # somebody looks at it in between, and forgets
+    finished(session)
+    assert all(torch.equal(before[name], buffer) for name, buffer in model[1].named_buffers())
+    assert not torch.equal(model[4].running_mean, torch.zeros(8))
+    assert (
+        not model[1].training
+        and pl.Session(quick(), model=small().eval(), data=(blobs(), blobs()))._network.frozen == []
+    )
