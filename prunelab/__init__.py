@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from prunelab.masks import Masks as Masks
     from prunelab.recipe import Recipe as Recipe
     from prunelab.recipe import RecipeError as RecipeError
+    from prunelab.scan import sensitivity as sensitivity
     from prunelab.session import Session as Session
     from prunelab.snapshot import Snapshot as Snapshot
 
@@ -30,6 +31,7 @@ _HOMES = {
     "Session": "session",
     "Snapshot": "snapshot",
     "adjust_dropout": "dropout",
+    "sensitivity": "scan",
 }
 _MODULES = ("sparse", "views")
 
@@ -42,6 +44,7 @@ __all__ = [
     "Session",
     "Snapshot",
     "adjust_dropout",
+    "sensitivity",
     "sparse",
     "views",
 ]

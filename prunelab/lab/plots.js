@@ -101,8 +101,11 @@ function takeTitle(layout) {
   if (!text) return "";
   delete layout.title;
   if (layout.margin?.t !== undefined) layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
-  return text;
+  return plain(text);
 }
+
+// What plotly.js would read as a little HTML, as text; in a document of its own, where nothing runs or is fetched.
+const plain = (text) => new DOMParser().parseFromString(text, "text/html").body.textContent;
 
 // ---- the view
 

@@ -6,10 +6,15 @@ Pure functions, one file a view: no widget, no training, no plotly import. Every
 
 from prunelab.views.accuracy import accuracy
 from prunelab.views.base import View, summary
+from prunelab.views.compare import compare, side_by_side
 from prunelab.views.connections import connections
 from prunelab.views.dropout import dropout
+from prunelab.views.flips import flips
+from prunelab.views.graph import graph
 from prunelab.views.mask import mask
 from prunelab.views.pixels import pixels
+from prunelab.views.probabilities import probabilities
+from prunelab.views.sensitivity import sensitivity
 from prunelab.views.size import size
 from prunelab.views.speed import speed
 from prunelab.views.weights import weights
@@ -17,10 +22,16 @@ from prunelab.views.weights import weights
 __all__ = [
     "View",
     "accuracy",
+    "compare",
     "connections",
     "dropout",
+    "flips",
+    "graph",
     "mask",
     "pixels",
+    "probabilities",
+    "sensitivity",
+    "side_by_side",
     "size",
     "speed",
     "summary",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 from prunelab.masks import layer_of
@@ -60,7 +61,7 @@ def summary(view: View) -> str:
     """A view in words: its title and, where the view gives one, a sentence with the numbers."""
     layout = view["layout"]
     more = (layout.get("meta") or {}).get("summary", "")
-    return f"{layout['title']['text']}. {more}".strip()
+    return html.unescape(f"{layout['title']['text']}. {more}".strip())  # text of users is escaped for plotly
 
 
 def percent(fraction: float) -> str:
