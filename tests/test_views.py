@@ -12,7 +12,7 @@ from PIL import Image
 from torch import nn
 
 import prunelab as pl
-from prunelab import views
+from prunelab import criteria, views
 from prunelab.views import images, palette
 
 
@@ -68,6 +68,48 @@ def test_histograms_and_thresholds_are_the_snapshots(session):
         assert (cut["marker"]["color"], kept["marker"]["color"]) == (palette.CUT, palette.KEPT)
         lines = [s["x0"] for s in view["layout"]["shapes"] if s["xref"] == kept["xaxis"]]
         assert sorted(lines) == [-layer.threshold, layer.threshold]
+
+
+def test_thresholds_can_be_drawn_at_another_quality_from_what_the_page_gets(session, moments):
+    preview = moments["preview"]
+    meta = views.weights(preview)["layout"]["meta"]
+    assert meta["preview"] and not views.weights(moments["retrained"])["layout"]["meta"]["preview"]
+    for i, (cut, layer) in enumerate(zip(meta["cuts"], preview.layers, strict=True)):
+        assert (cut["layer"], cut["traces"], cut["note"]) == (layer.name, [2 * i, 2 * i + 1], i)
+        assert cut["quality"] * cut["deviation"] == pytest.approx(layer.threshold)
+        assert cut["quality"] == pytest.approx(3.0) and cut["follows"]
+    # Before any cut nobody has computed a deviation; the histogram tells it well enough to draw.
+    fresh = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
+    for cut in views.weights(fresh.snapshot())["layout"]["meta"]["cuts"]:
+        exact = criteria.deviation(fresh.masks.weight(cut["layer"]))
+        assert cut["deviation"] == pytest.approx(exact, rel=0.01) and cut["quality"] is None and cut["follows"]
+
+
+def test_layers_with_a_quality_of_their_own_do_not_follow(session):
+    recipe = pl.Recipe(model="mlp-small", epochs=1, layer_quality={"fc2": 1.5})
+    own = pl.Session(recipe)
+    for _ in own.ticks("train"):
+        pass
+
+    def follow(*args, **options):
+        return [cut["follows"] for cut in views.weights(*args, **options)["layout"]["meta"]["cuts"]]
+
+    assert follow(own.preview(1.0)) == [True, False, True]
+    assert follow(own.preview(1.5)) == [True, True, True], "at the same quality a picture cannot tell"
+    assert follow(own.preview(1.5), own={"fc2.weight"}) == [True, False, True]
+
+
+def test_what_was_cut_is_told_apart_from_what_would_be(session):
+    def told(snapshot, **options):
+        return [cut["before"] for cut in views.weights(snapshot, **options)["layout"]["meta"]["cuts"]]
+
+    now, preview = session.snapshot(), session.preview(3.0)
+    assert told(now) == told(preview) == [None] * 3
+    assert told(preview, before=now) == [layer.cut_counts.tolist() for layer in now.layers]
+    dense = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
+    for _ in dense.ticks("train"):
+        pass
+    assert told(dense.preview(1.0)) == told(dense.preview(1.0), before=dense.snapshot()) == [[]] * 3
 
 
 def test_connections_state_the_counts(session):

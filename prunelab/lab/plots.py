@@ -142,8 +142,10 @@ class Drag:
     def of(cls, told: dict[str, Any]) -> Drag:
         """Raises ValueError for what no page of ours would tell."""
         layer, quality, final = (told.get(name) for name in ("layer", "quality", "final"))
-        if not isinstance(layer, str) or not isinstance(quality, int | float) or not isinstance(final, bool):
+        if not isinstance(layer, str) or not isinstance(final, bool):
             raise ValueError(f"{told!r} is no movement of a line: it needs layer, quality and final")
+        if not isinstance(quality, int | float) or isinstance(quality, bool):
+            raise ValueError(f"quality = {quality!r} of {layer}: must be a number")
         if not math.isfinite(quality) or quality < 0:
             raise ValueError(f"quality = {quality} of {layer}: must be finite and not negative")
         return cls(layer, float(quality), final)

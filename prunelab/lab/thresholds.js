@@ -116,7 +116,7 @@ function followThresholds({ model, root, stage, canvas, repaint }) {
     });
     placeLines();
     root.toggleAttribute("data-live", true);
-    root.dataset.threshold = String(latest);
+    root.dataset.threshold = String(Number(latest.toFixed(6))); // a slider's steps add up to 2.5000000000000004
   }
 
   function nextFrame() {

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 from servers import Server
+
+from prunelab.lab.plots import Drag, Plot
 
 # A kernel that answers when it is told to: what is on the screen until then, the page has done alone.
 LATE = """
@@ -106,6 +109,13 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def turn(page: Page, steps: int) -> None:
+    """Move the slider by keyboard, in steps of 0.05."""
+    handle(page).focus()
+    for _ in range(abs(steps)):
+        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+
 def expect_seen(page: Page, layer: str, quality: float) -> None:
     """Two lines at +-quality, only orange between them, only blue outside, and the label says the threshold.
 
@@ -141,41 +151,186 @@ def test_lines_and_colours_follow_the_slider_before_the_kernel_answers(page: Pag
     expect(plot).not_to_have_attribute("data-live", "")
     expect_seen(page, "fc1.weight", quality)
 
-
-def test_an_answer_to_an_older_question_does_not_move_the_lines_back(page: Page, plot: Locator) -> None:
-    handle(page).focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    expect(plot).to_have_attribute("data-threshold", "1.6")
+    # An answer to an older question: its counts, since the hand rests, but the lines stay.
+    turn(page, 2)
+    expect(plot).to_have_attribute("data-threshold", f"{quality + 0.1:.2f}".rstrip("0").rstrip("."))
     press(page, "answer the first")
-    expect(plot).to_have_attribute("data-revision", "1.55 fc2.weight=1.00")  # its counts, since the hand rests
+    expect(plot).to_have_attribute("data-paints", "3")
     expect(plot).to_have_attribute("data-live", "")
-    expect_seen(page, "fc1.weight", 1.6)
+    expect_seen(page, "fc1.weight", quality + 0.1)
     press(page, "answer")
-    expect(plot).to_have_attribute("data-revision", "1.60 fc2.weight=1.00")
-    expect_seen(page, "fc1.weight", 1.6)
+    expect(plot).to_have_attribute("data-revision", f"{quality + 0.1:.2f} fc2.weight=1.00")
+    expect_seen(page, "fc1.weight", quality + 0.1)
 
-
-def test_what_the_kernel_does_to_the_slider_is_left_to_the_kernel_to_draw(page: Page, plot: Locator) -> None:
+    # What the kernel does to the slider is left to the kernel to draw.
     press(page, "set")
     expect(handle(page)).to_have_attribute("aria-valuetext", "0.5")
     expect(plot).not_to_have_attribute("data-live", "")
-    expect_seen(page, "fc1.weight", 1.5)
+    expect_seen(page, "fc1.weight", quality + 0.1)
 
 
 def test_what_was_cut_stays_cut_while_a_later_round_is_tried(page: Page, plot: Locator) -> None:
     press(page, "prune")
     expect(plot).to_contain_text("is cut")
-    handle(page).focus()
-    for _ in range(20):
-        page.keyboard.press("ArrowLeft")
+    turn(page, -20)
     expect(plot).to_have_attribute("data-threshold", "0.5")
-    for _ in range(2):  # as the page draws it alone; then over a preview, which shows both kinds of cut as one
-        seen = page.evaluate(SEEN, "fc1.weight")
-        assert seen["lines"] == pytest.approx([-0.5, 0.5], abs=0.03)
-        assert max(seen["orange"]) == pytest.approx(1.5, abs=seen["bin"])
-        press(page, "answer")
-        expect(plot).to_have_attribute("data-revision", "0.50 fc2.weight=1.00")
-    for _ in range(40):
-        page.keyboard.press("ArrowRight")
+    seen = page.evaluate(SEEN, "fc1.weight")
+    assert seen["lines"] == pytest.approx([-0.5, 0.5], abs=0.03)
+    assert max(seen["orange"]) == pytest.approx(1.5, abs=seen["bin"])
+    press(page, "answer")
+    expect(plot).to_have_attribute("data-revision", "0.50 fc2.weight=1.00")
+
+    # From a preview, which shows both kinds of cut as one, up and back again: what it would cut is taken back.
+    turn(page, 40)
     expect(plot).to_have_attribute("data-threshold", "2.5")
+    press(page, "answer")
+    expect(plot).to_have_attribute("data-revision", "2.50 fc2.weight=1.00")
+    turn(page, -10)
+    expect(plot).to_have_attribute("data-threshold", "2")
+    expect_seen(page, "fc1.weight", 2)
+
+
+def test_a_line_follows_the_pointer_and_its_layer_gets_that_quality(page: Page, plot: Locator) -> None:
+    told = page.locator(".told")
+    line = plot.locator(".prunelab-plot-line[data-layer='fc2.weight'][data-side='1']")
+    box = line.bounding_box()
+    assert box and box["width"] >= 24
+    assert line.evaluate("line => getComputedStyle(line).cursor") == "ew-resize"
+    left = 11  # beside the line, within reach
+    page.mouse.move(box["x"] + box["width"] / 2 - left, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.up()
+    expect(told).to_have_text("")  # a click moves nothing
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 - left + 9, box["y"] + 50, steps=3)
+    expect(told).to_contain_text("False")
+    page.wait_for_function(
+        "() => document.querySelector('.told').textContent.includes("
+        "` ${(+document.querySelector('[data-plot=weights]').dataset.threshold).toFixed(2)} `)"
+    )
+    quality = float((told.text_content() or "").split()[1])
+    assert quality > 1.1
+    moved = line.bounding_box()
+    assert moved and moved["x"] == pytest.approx(box["x"] + 9, abs=0.5)
+    expect_seen(page, "fc2.weight", quality)
+    expect_seen(page, "fc1.weight", 1.5)
+    page.mouse.up()
+    expect(told).to_contain_text(f"fc2.weight {quality:.2f} True")
+    expect(plot).to_have_attribute("data-live", "")
+    press(page, "answer")
+    expect(plot).to_have_attribute("data-revision", f"1.50 fc2.weight={quality:.2f}")
+    expect(plot).not_to_have_attribute("data-live", "")
+    expect_seen(page, "fc2.weight", quality)
+    expect_seen(page, "fc1.weight", 1.5)
+
+    # A finger does the same.
+    finger = page.context.new_cdp_session(page)
+    x, y = moved["x"] + box["width"] / 2, box["y"] + 40
+    for kind, points in (("Start", [x]), ("Move", [x + 2]), ("Move", [x + 7]), ("End", [])):
+        touches = [{"x": at, "y": y} for at in points]
+        finger.send("Input.dispatchTouchEvent", {"type": f"touch{kind}", "touchPoints": touches})
+    expect(told).to_contain_text("True")
+    expect(told).not_to_contain_text(f"{quality:.2f}")
+    touched = line.bounding_box()
+    assert touched and touched["x"] == pytest.approx(moved["x"] + 7, abs=0.5)
+
+    # Across zero there is nothing: a quality is not negative.
+    page.mouse.move(moved["x"] + box["width"] / 2, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(moved["x"] - 60, box["y"] + 40, steps=3)
+    expect(told).to_contain_text("fc2.weight 0.00 False")
+    page.mouse.up()
+    expect(told).to_contain_text("fc2.weight 0.00 True")
+
+
+def test_pictures_have_contrast_where_readers_ask_for_it(page: Page, plot: Locator) -> None:
+    fills = """plot => [...plot.querySelectorAll(".subplot.xy .barlayer .trace")]
+        .map((trace) => getComputedStyle(trace.querySelector(".point > path")).fill)"""
+    assert plot.evaluate(fills) == ["rgb(230, 159, 0)", "rgb(0, 114, 178)"]
+    paints = int(plot.get_attribute("data-paints") or 0)
+    for media in ({"contrast": "more"}, {"contrast": "more", "color_scheme": "dark"}, {"forced_colors": "active"}):
+        page.emulate_media(**{"contrast": "no-preference", "forced_colors": "none", "color_scheme": "light", **media})
+        page.wait_for_function(
+            "paints => +document.querySelector('[data-plot=weights]').dataset.paints > paints", arg=paints
+        )
+        paints = int(plot.get_attribute("data-paints") or 0)
+        dark = media.get("color_scheme") == "dark"
+        for fill in plot.evaluate(fills):
+            assert contrast(fill, "rgb(17, 17, 17)" if dark else "rgb(255, 255, 255)") >= 3, (media, fill)
+        grid = plot.evaluate("plot => getComputedStyle(plot.querySelector('.ygrid')).strokeOpacity")
+        assert float(grid) > 0.5
+
+
+MANY = """
+import ipywidgets
+import prunelab as pl
+from prunelab import views
+from prunelab.lab.plots import Plot
+
+session = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
+for _ in session.ticks("train"):
+    pass
+slider = ipywidgets.FloatSlider(value=1.5, min=0, max=3, step=0.05, description="quality")
+plots = {"weights": Plot(name="weights", slider=slider), "connections": Plot(name="connections")}
+
+def draw(_=None):
+    snapshot = session.preview(slider.value)
+    for name, plot in plots.items():
+        view = getattr(views, name)(snapshot)
+        view["layout"]["meta"] = {**view["layout"].get("meta", {}), "revision": f"{slider.value:.2f}"}
+        plot.figure = view
+
+slider.observe(draw, "value")
+draw()
+ipywidgets.VBox([slider, *plots.values()])
+"""
+
+
+def test_all_plots_show_the_slider_when_the_hand_rests(
+    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+) -> None:
+    page.goto(voila_server(notebook(MANY)).url)
+    plots = page.locator(".prunelab-plot")
+    for plot in plots.all():
+        expect(plot).to_have_attribute("data-revision", "1.50")
+    box = handle(page).bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for number in range(60):  # the button stays down
+        page.mouse.move(box["x"] + (number % 20), box["y"] + 5)
+    quality = float(handle(page).get_attribute("aria-valuetext") or "nan")
+    expect(plots).to_have_count(2)
+    for plot in plots.all():
+        expect(plot).to_have_attribute("data-revision", f"{quality:.2f}")
+        # Most of the answers on the way were skipped.
+        assert int(plot.get_attribute("data-paints") or 0) < 20
+    expect(plots.first).not_to_have_attribute("data-live", "")
+    expect_seen(page, "fc1.weight", quality)
+    page.mouse.up()
+
+
+def test_what_no_page_of_ours_would_tell_is_refused() -> None:
+    plot = Plot()
+    heard: list[Drag] = []
+    plot.on_drag(heard.append)
+    plot.dragged = {"layer": "fc1.weight", "quality": 1, "final": True, "at": 1.0}
+    plot.dragged = {"layer": "fc1.weight", "quality": 1, "final": True, "at": 2.0}  # to the same place again
+    assert heard == 2 * [Drag("fc1.weight", 1.0, True)]
+    for bad in (math.nan, math.inf, -0.1, "1", None, True):
+        with pytest.raises(ValueError, match="quality"):
+            Drag.of({"layer": "fc1.weight", "quality": bad, "final": True})
+    with pytest.raises(ValueError, match="needs layer"):
+        Drag.of({"quality": 1.0})
+
+
+def contrast(one: str, other: str) -> float:
+    """Ratio of two opaque "rgb(r, g, b)", by WCAG 2.2."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in colour.removeprefix("rgb(").removesuffix(")").split(",")]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)

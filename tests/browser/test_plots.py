@@ -9,6 +9,8 @@ from jupyterlab import open_notebook, run_all, save
 from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 from servers import Server
 
+from prunelab.lab.plots import Plot
+
 NAMES = ["line", "bars", "points", "map", "filled", "spread"]
 
 SIX_PLOTS = """
@@ -52,6 +54,28 @@ for button, action in zip(buttons, (next_revision, spoil, mend, flood)):
     button.on_click(action)
 grid = ipywidgets.GridBox(plots, layout={"grid_template_columns": "repeat(3, 1fr)"})
 ipywidgets.VBox([ipywidgets.HBox(buttons), grid])
+"""
+
+
+# One plot far below: on a screen only where somebody scrolls to it.
+BELOW = """
+import ipywidgets
+from prunelab.lab.plots import Plot
+
+def draw():
+    drawn = 0 if not plot.figure["data"] else plot.figure["layout"]["meta"]["revision"]
+    plot.figure = {"data": [{"y": [1, 2]}], "layout": {"meta": {"revision": drawn + 1}}}
+
+def tell(visible):
+    label.value = f"visible: {visible}"
+    if visible:
+        draw()  # as a lab would: what nobody sees is not computed
+
+plot = Plot(name="below")
+label = ipywidgets.Label(f"visible: {plot.visible}")
+label.add_class("sight")
+plot.on_visible(tell)
+ipywidgets.VBox([label, ipywidgets.Box(layout={"height": "3000px"}), plot])
 """
 
 
@@ -162,3 +186,53 @@ def test_jupyterlab_shows_plots_again_after_a_reload_and_in_a_second_tab(
     press(second, "next")
     expect_ready(second, 3)
     expect_ready(page, 3)
+
+
+def expect_sight(page: Page, visible: bool) -> None:
+    expect(page.locator(".sight")).to_have_text(f"visible: {visible}", timeout=60_000)
+
+
+def test_a_plot_is_visible_while_any_page_has_it_on_its_screen(
+    page: Page,
+    context: BrowserContext,
+    notebook: Callable[..., Path],
+    jupyterlab_server: Callable[[Path], Server],
+) -> None:
+    path = notebook(BELOW)
+    server = jupyterlab_server(path.parent)
+    open_notebook(page, server.url, path.name)
+    run_all(page)
+    expect_sight(page, False)
+    save(page)
+    plot(page, "below").scroll_into_view_if_needed()
+    expect_sight(page, True)
+    expect(plot(page, "below")).to_have_attribute("data-revision", "1")
+    page.locator(".sight").scroll_into_view_if_needed()
+    expect_sight(page, False)
+
+    second = context.new_page()
+    open_notebook(second, server.url, path.name)
+    plot(second, "below").scroll_into_view_if_needed()
+    expect_sight(page, True)
+    expect(plot(page, "below")).to_have_attribute("data-revision", "2")
+    second.close()
+    expect_sight(page, False)
+
+
+def test_messages_of_views_count_in_the_order_they_were_sent() -> None:
+    told = Plot()
+    heard: list[bool] = []
+    told.on_visible(heard.append)
+    assert told.visible  # nobody has said otherwise
+
+    def say(view: str, number: int, sight: bool | None) -> None:
+        told._handle_custom_msg({"view": view, "number": number, "sight": sight}, [])
+
+    say("a", 1, False)
+    say("b", 1, True)
+    say("a", 3, False)
+    say("a", 2, True)  # late
+    assert heard == [False, True]
+    say("b", 2, None)
+    say("b", 1, True)  # late, from a view that is gone
+    assert heard == [False, True, False]
