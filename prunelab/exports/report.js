@@ -27,6 +27,7 @@
 
   function complain(error) {
     console.warn("[prunelab] not drawn", error);
+    document.body.dataset.state = "error";
     find("trouble").textContent = `Not all pictures could be drawn: ${error?.message || error}`;
     find("trouble").hidden = false;
   }
