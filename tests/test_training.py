@@ -74,7 +74,7 @@ def test_recalibration_gives_the_statistics_of_the_data_in_whatever_order(sample
     training.recalibrate(model, x)
     exact = samples <= training.CALIBRATION
     torch.testing.assert_close(norm.running_mean, x.mean(0), rtol=0.01, atol=0.01 if exact else 0.2)
-    torch.testing.assert_close(norm.running_var, x.var(0), rtol=0.01 if exact else 0.1, atol=0)
+    torch.testing.assert_close(norm.running_var, x.var(0), rtol=0.02 if exact else 0.1, atol=0)
     assert model.training and norm.training and norm.momentum == 0.1
 
 
