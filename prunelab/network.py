@@ -16,6 +16,7 @@ from prunelab.modes import held
 from prunelab.recipe import Recipe
 from prunelab.rules import Cut, Plan
 from prunelab.snapshot import Dropout, Layer, histograms, pack, strongest
+from prunelab.wiring import LayerReach, Wiring, WiringError, trace
 
 
 class Network:
@@ -36,6 +37,8 @@ class Network:
         self._attachment: Attachment | None = None
         self._cuts: dict[str, Cut] = {}
         self._packed: dict[str, tuple[Tensor, bytes]] = {}
+        self._wiring = _wiring(model, example)
+        self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
         self.adjust_dropout()
 
     @property
@@ -101,9 +104,22 @@ class Network:
 
     def layers(self, plan: Plan | None = None) -> tuple[Layer, ...]:
         """Every prunable layer as it is, or as a plan would leave it."""
-        return tuple(self._layer(name, plan) for name in self.masks)
+        reach = self._reached(plan)
+        return tuple(self._layer(name, plan, reach.get(name)) for name in self.masks)
 
-    def _layer(self, name: str, plan: Plan | None) -> Layer:
+    def _reached(self, plan: Plan | None) -> Mapping[str, LayerReach]:
+        """What lies on paths; nothing for a model whose paths can't be told. While a network learns its masks stay the
+        same: so the answer for these is remembered."""
+        if self._wiring is None:
+            return {}
+        if plan is not None:
+            return self._wiring.effective(plan.masks).layers
+        masks = dict(self.masks)
+        if self._reach is None or any(self._reach[0][name] is not mask for name, mask in masks.items()):
+            self._reach = (masks, self._wiring.effective(masks).layers)
+        return self._reach[1]
+
+    def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> Layer:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
         weight, ghosts = self.masks.weight(name), self.ghosts[name]
@@ -119,6 +135,8 @@ class Network:
             threshold=cut.threshold if cut else None,
             deviation=cut.deviation if cut else None,
             spared=cut.spared if cut else False,
+            effective=reach.kept if reach else None,
+            dead=reach.dead if reach else None,
             limit=limit,
             kept_counts=kept_counts,
             cut_counts=cut_counts,
@@ -163,6 +181,14 @@ class Network:
         modules: dict[str, Any] = dict(self.model.named_modules())
         for name, (original, now) in state["rates"].items():
             modules[name].original_p, modules[name].p = original, now
+
+
+def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
+    """How the model's paths run, or None where that can't be told: then there is no effective density."""
+    try:
+        return trace(model, example)
+    except WiringError:
+        return None
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

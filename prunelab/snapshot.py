@@ -27,8 +27,10 @@ LONGEST_HISTORY = 500
 class Layer:
     """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (but for ConvTranspose).
 
-    threshold, deviation: of the last cut, None before one. limit: the histograms have BINS equal bins over
-    [-limit, limit]. kept_counts: weights that survive; cut_counts: what the others were worth when they were cut.
+    threshold, deviation: of the last cut, None before one. effective: survivors on some path from input to output;
+    dead: neurons or filters on none; both None where the model's paths can't be told. limit: the histograms have BINS
+    equal bins over [-limit, limit]. kept_counts: weights that survive; cut_counts: what the others were worth when they
+    were cut.
     packed: the mask, one bit a connection, first connection in the highest bit of the first byte.
     strongest, strengths: flat index and weight of the up to STRONGEST largest survivors, largest magnitude first.
     """
@@ -40,6 +42,8 @@ class Layer:
     threshold: float | None
     deviation: float | None
     spared: bool
+    effective: int | None
+    dead: int | None
     limit: float
     kept_counts: NDArray[np.int32]
     cut_counts: NDArray[np.int32]
@@ -124,6 +128,18 @@ class Snapshot:
     def density(self) -> float:
         """kept / total, 0 to 1."""
         return self.kept / self.total
+
+    @property
+    def effective(self) -> int | None:
+        """Connections on some path from input to output; None where the model's paths can't be told."""
+        counts = [layer.effective for layer in self.layers if layer.effective is not None]
+        return sum(counts) if len(counts) == len(self.layers) else None
+
+    @property
+    def dead(self) -> int | None:
+        """Neurons and filters on no path from input to output; None where these can't be told."""
+        counts = [layer.dead for layer in self.layers if layer.dead is not None]
+        return sum(counts) if len(counts) == len(self.layers) else None
 
     @property
     def compression(self) -> float:

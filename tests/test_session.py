@@ -241,8 +241,7 @@ def test_snapshots_agree_with_the_network():
     np.testing.assert_array_equal(snapshot.predicted, output.argmax(1).numpy())
     assert snapshot.test_accuracy == float((output.argmax(1) == session.data.test_y).double().mean())
     first, second, third = (layer.mask for layer in snapshot.layers)
-    fed = np.cumprod([first.any(1)], 0)[0].astype(bool)  # by hand, for a chain: who is read, and who is read from
-    alive = fed & (second & (third.any(0))[:, None]).any(0)
+    alive = first.any(1) & (second & third.any(0)[:, None]).any(0)  # by hand, for a chain of three
     assert snapshot.layers[0].dead == (~alive).sum() and snapshot.layers[0].effective == first[alive].sum()
     assert snapshot.effective <= snapshot.kept
     assert snapshot.kept == session.masks.kept and snapshot.compression == pytest.approx(1 / session.masks.density)
@@ -398,6 +397,7 @@ def test_weights_that_are_no_numbers_are_no_good_state_and_end_no_phase(samples,
         session.save(tmp_path) if stop == "save" else list(ticks)
     assert all(torch.equal(start[name], t) for name, t in session.model.state_dict().items())
     assert (session.phase, session.step) == ("training", 0) and np.isfinite(session.snapshot().test_loss)
+    assert all(s.clock == 0 for s in session.history) and not any(tmp_path.iterdir())
 
 
 def test_no_hook_stays_on_the_model_however_many_rounds_and_restores():

@@ -10,7 +10,7 @@ from prunelab.recipe import Recipe
 from prunelab.snapshot import Snapshot
 from prunelab.views.base import count, kilobytes, percent
 
-CARDS = ("accuracy", "connections", "compression", "file", "speed", "zeros still zero")
+CARDS = ("accuracy", "connections", "effective", "compression", "file", "speed", "zeros still zero")
 BATCH = 64  # the batch size that the speed card speaks of
 
 TIPS = {
@@ -59,14 +59,19 @@ def cards(report: Report) -> list[dict[str, str]]:
     accuracy = _card("accuracy", percent(now.test_accuracy or 0), dense)
     connections = _card("connections", percent(now.density), f"{count(now.kept)} of {count(now.total)}")
     compression = _card("compression", f"{now.compression:.1f}x", "fewer connections")
+    effective = _card("effective", "–", "not available for this model")
+    if now.effective is not None:
+        effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
     if preview is not None:
         about = "" if preview.exact else "about "
         accuracy["more"] = f"{about}{percent(preview.test_accuracy or 0)} if cut now"
         connections["more"] = f"{percent(preview.density)} if cut now"
         compression["more"] = f"{preview.compression:.1f}x if cut now"
+        if preview.effective is not None:
+            effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
     holds = "yes" if now.zeros_hold else "NO"
     zeros = _card("zeros still zero", holds, f"{count(now.total - now.kept)} cut")
-    return [accuracy, connections, compression, *_measured(report.measurement), zeros]
+    return [accuracy, connections, effective, compression, *_measured(report.measurement), zeros]
 
 
 def _measured(found: Measurement | None) -> list[dict[str, str]]:
