@@ -205,10 +205,10 @@ def test_a_large_drawing_is_scaled_into_a_box_of_20_around_pixel_14() -> None:
     sheet = np.zeros((28, 28), np.uint8)
     sheet[2:12, 0:10] = 255  # 10 x 10 in the corner
     cells = prepared(sheet.tobytes(), (28, 28))
-    # 20 x 20 around 14.5 (the middle of pixel 14): from 4.5 to 24.5.
-    expected = np.zeros(28)
-    expected[5:24], expected[[4, 24]] = 1, 0.5
-    np.testing.assert_allclose(cells, np.outer(expected, expected), atol=1e-6)
+    # Twice as large, 20 x 20, and in whole pixels as near to the middle of pixel 14 as can be: from 4 to 24.
+    expected = np.zeros((28, 28))
+    expected[4:24, 4:24] = 1
+    np.testing.assert_allclose(cells, expected, atol=1e-6)
 
 
 def test_a_picture_that_is_as_mnist_is_stays_as_it_is() -> None:
@@ -226,7 +226,7 @@ def test_the_centre_of_mass_of_a_large_drawing_is_in_pixel_14(top: int, left: in
     sheet[top : top + 10, left : left + 10] = blot
     cells = prepared(sheet, (28, 28)).astype(float)
     for axis in (0, 1):
-        assert cells.sum(axis) @ np.arange(28) / cells.sum() == pytest.approx(14, abs=1e-4)
+        assert cells.sum(axis) @ np.arange(28) / cells.sum() == pytest.approx(14, abs=0.5 + 1e-4)
     assert cells.sum() == pytest.approx(4 * sheet.sum() / 255, rel=1e-4)  # twice as high and as wide
 
 

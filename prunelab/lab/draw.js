@@ -96,7 +96,9 @@ function render({ model, el }) {
   const count = element("p", "prunelab-draw-count", root);
   const hint = element("p", "prunelab-draw-hint", root);
   const spoken = element("p", "prunelab-draw-spoken", root);
-  hint.textContent = "Draw with mouse or finger. By keyboard: arrows move, space puts the pen down or lifts it, Delete clears.";
+  hint.textContent = "Draw large, with mouse or finger.";
+  element("span", "prunelab-draw-keys", hint).textContent =
+    " By keyboard: arrows move, space puts the pen down or lifts it, Delete clears.";
   hint.id = `prunelab-draw-${Math.random().toString(36).slice(2)}`;
   paper.tabIndex = 0;
   // Screen readers then pass the arrow keys on.

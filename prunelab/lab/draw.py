@@ -27,7 +27,8 @@ LARGEST = 256  # cells a side
 SMALL = 16  # cells a side up to which a picture is taken for such blocks
 SMALL_WIDTH = 5 / 8
 STRETCH = 1.5
-# MNIST: scaled into a box of 20 x 20, put into 28 x 28 so that the centre of mass is in the pixel (14, 14).
+# MNIST: scaled into a box of 20 x 20, put into 28 x 28 so that the centre of mass is in the pixel (14, 14),
+# moved by whole pixels.
 BOX = 5 / 7
 
 
@@ -191,8 +192,8 @@ def _grid(value: bytes | NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np
 def _start(mass: NDArray[np.float64], scale: float, cells: int) -> float:
     """Where ink with this mass along an axis starts, so that its centre is in the middle and nothing falls off."""
     centre = scale * ((np.arange(len(mass)) + 0.5) @ mass) / mass.sum()
-    # In the middle of the pixel number cells // 2, as in MNIST: 14 of 0 to 27.
-    return float(np.clip(cells // 2 + 0.5 - centre, 0, cells - scale * len(mass)))
+    # In pixel number cells // 2, as in MNIST: 14 of 0 to 27; at a whole pixel, so that edges stay sharp.
+    return float(np.clip(np.rint(cells // 2 + 0.5 - centre), 0, cells - scale * len(mass)))
 
 
 def _averages(source: int, target: int, start: float, scale: float) -> NDArray[np.float64]:

@@ -32,6 +32,9 @@ function render({ model, el }) {
   const bar = element("div", "prunelab-scrubber-bar", root);
   const play = button("prunelab-scrubber-play", bar);
   const words = element("div", "prunelab-scrubber-words", bar);
+  const name = element("span", "prunelab-scrubber-name", words);
+  words.append(" ");
+  const place = element("span", "prunelab-scrubber-count", words);
   const live = button("prunelab-scrubber-live", bar);
   live.textContent = "Back to live";
   const track = element("div", "prunelab-scrubber-track", root);
@@ -166,12 +169,11 @@ function render({ model, el }) {
     root.setAttribute("aria-label", model.get("label"));
     root.dataset.position = at === null ? "live" : String(at);
     root.dataset.state = count === 0 ? "empty" : playing ? "playing" : at === null ? "live" : "scrubbed";
-    const text = moment ? `${at === null ? "live: " : ""}${moment.label}` : "no moments yet";
-    const place = moment && at !== null ? `${text} (${index + 1} of ${count})` : text;
-    words.textContent = place;
+    name.textContent = moment ? `${at === null ? "live: " : ""}${moment.label}` : "no moments yet";
+    place.textContent = moment && at !== null ? `(${index + 1} of ${count})` : "";
     range.disabled = count < 2;
     range.setAttribute("aria-label", model.get("label"));
-    range.setAttribute("aria-valuetext", place);
+    range.setAttribute("aria-valuetext", words.textContent.trim());
     if (!held) {
       range.max = String(Math.max(count - 1, 1));
       range.value = String(count < 2 ? 1 : index);
@@ -183,7 +185,7 @@ function render({ model, el }) {
   }
 
   const handlers = { moments: [draw], label: [draw], position: [draw, plan], playing: [draw, plan], speed: [plan] };
-  for (const [name, all] of Object.entries(handlers)) for (const each of all) model.on(`change:${name}`, each);
+  for (const [trait, all] of Object.entries(handlers)) for (const each of all) model.on(`change:${trait}`, each);
   const sizes = new ResizeObserver(fit);
   sizes.observe(ticks);
   document.addEventListener("visibilitychange", plan);
@@ -195,7 +197,7 @@ function render({ model, el }) {
     cancelAnimationFrame(frame);
     sizes.disconnect();
     document.removeEventListener("visibilitychange", plan);
-    for (const [name, all] of Object.entries(handlers)) for (const each of all) model.off(`change:${name}`, each);
+    for (const [trait, all] of Object.entries(handlers)) for (const each of all) model.off(`change:${trait}`, each);
     root.remove();
   };
 }
