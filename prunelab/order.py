@@ -86,7 +86,7 @@ def _own(module: str) -> str:
 def _graph(model: nn.Module) -> fx.Graph:
     try:
         with alone():
-            return fx.symbolic_trace(model).graph
+            return fx.Tracer().trace(model)  # symbolic_trace has no room for a layer that is called "code" or "graph"
     except Exception as error:  # tracing runs the model's own code: anything can come out of it
         raise ValueError(
             f"{type(model).__name__} cannot be traced without data ({error}); "

@@ -7,6 +7,7 @@ by hand, and continued. No random stream is kept: shuffling and dropout follow f
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 from torch import nn
 
 from prunelab import asked, inputs, models, storage, training
+from prunelab.asked import Hand
 from prunelab.data import Data
 from prunelab.inputs import SessionError
 from prunelab.learner import Diverged as Diverged
@@ -170,7 +172,7 @@ class Session:
                 yield from self._retraining()
             if self.round >= self.recipe.rounds:
                 return
-            yield from self._pruning(None)
+            yield from self._pruning(Hand())
 
     def _training(self) -> Iterator[Snapshot | None]:
         yield from self._learning("training", self.recipe.epochs, self.recipe.learning_rate)
@@ -187,13 +189,19 @@ class Session:
             self.phase = phase
             self._learner.begin(epochs, rate)
         pace = Pace()
-        try:
+        with self._going_back():
             for _ in self._learner.advance(self._where):
                 snapshot = None
                 if pace.due():
                     self._learner.check(self._where)
                     snapshot = pace.take(self._record)
                 yield snapshot
+
+    @contextlib.contextmanager
+    def _going_back(self) -> Iterator[None]:
+        """When the learner goes back to its last good state, so does the history."""
+        try:
+            yield
         except Diverged:
             self.history = History([s for s in self.history if s.clock <= self.clock])
             raise
@@ -243,36 +251,38 @@ class Session:
 
     # Pruning
 
-    def plan(self, quality: float | None = None) -> Plan:
-        """What the next ``prune`` with the same argument would cut, nothing changed."""
-        example = self._train[0][:2]
-        return asked.plan(self.masks, self.recipe, self._upcoming, quality, example)
+    def plan(self, quality: float | None = None, *, density: float | None = None) -> Plan:
+        """What the next ``prune`` with the same arguments would cut, nothing changed."""
+        return self._plan(Hand(quality, density))
+
+    def _plan(self, hand: Hand) -> Plan:
+        return asked.plan(self.masks, self.recipe, self._upcoming, hand, self._train[0][:2])
 
     @property
     def _upcoming(self) -> int:
         """The round that the next prune belongs to: the same one, as long as nothing was retrained in between."""
         return self.round if self.phase == "pruned" else self.round + 1
 
-    def prune(self, quality: float | None = None) -> Snapshot:
-        """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation.
+    def prune(self, quality: float | None = None, *, density: float | None = None) -> Snapshot:
+        """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
 
         Adjusts dropout and measures batch norm's statistics again, as the recipe says. Pruning twice without
         retraining in between cuts deeper in the same round. Raises SessionError before any training.
         """
         self._turn = object()
         with training.threads(self._threads):
-            *_, snapshot = self._pruning(quality)
+            *_, snapshot = self._pruning(Hand(quality, density))
         assert snapshot is not None
         return snapshot
 
-    def _pruning(self, quality: float | None) -> Iterator[Snapshot | None]:
+    def _pruning(self, hand: Hand) -> Iterator[Snapshot | None]:
         """Cut a copy, test that, part by part, and only then the network itself: left halfway, nothing has happened."""
         if self.phase == "new":
             raise SessionError(
                 "the network is untrained: pruning by magnitude needs weights that mean something. Train, or, if this "
                 "is a model of your own that has learned already, say Session(..., trained=True)"
             )
-        plan, wanted = self.plan(quality), asked.quality(self.recipe, self._upcoming, quality)
+        plan, wanted = self._plan(hand), asked.quality(self.recipe, self._upcoming, hand)
         twin = self._cut_copy(plan)
         tested = yield from training.evaluation(twin, *self._test)
         self._network.cut(plan, twin)
@@ -285,13 +295,16 @@ class Session:
             self._network.adjust_dropout()
         yield self._settle("pruned")
 
-    def preview(self, quality: float | None = None, *, samples: int | None = None) -> Snapshot:
+    def preview(
+        self, quality: float | None = None, *, density: float | None = None, samples: int | None = None
+    ) -> Snapshot:
         """The snapshot that ``prune`` would lead to, with the phase "preview"; nothing is changed.
 
         samples: measure accuracy on so many test samples only, always the same ones, picked at random (then ``exact``
         is False and ``predicted`` empty).
         """
-        plan, wanted = self.plan(quality), asked.quality(self.recipe, self._upcoming, quality)
+        hand = Hand(quality, density)
+        plan, wanted = self._plan(hand), asked.quality(self.recipe, self._upcoming, hand)
         x, y = self._test
         exact = samples is None or samples >= len(y)
         if samples is not None and not exact:
@@ -358,7 +371,8 @@ class Session:
         last good state and nothing written, when a weight is no number: that would be no state to go on from.
         """
         if self.phase in ("training", "retraining"):
-            self._learner.check(self._where)
+            with self._going_back():
+                self._learner.check(self._where)
         storage.write(Path(directory), self.state(), self.recipe)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+from collections import OrderedDict
 from fractions import Fraction
 
 import numpy as np
@@ -157,6 +158,8 @@ def test_the_outputs_are_where_the_graph_ends_not_what_was_registered_last():
     assert masks.outputs() == {"deep.weight", "skip.weight", "aside.weight"}
     assert pl.Masks(Tied()).outputs() == {"encoder.weight"}, "tied: the decoder's weights by their first name"
     assert pl.Masks(nn.Linear(4, 3)).outputs() == {"weight"}
+    named = nn.Sequential(OrderedDict(code=nn.Linear(4, 3), graph=nn.Linear(3, 2)))
+    assert pl.Masks(named).outputs() == {"graph.weight"}
     assert pl.Masks(nn.Sequential(nn.Sequential(nn.Linear(4, 3), nn.ReLU()))).outputs() == {"0.0.weight"}
 
 

@@ -740,3 +740,13 @@ def test_a_batch_norm_that_its_owner_froze_stays_frozen():
         not model[1].training
         and pl.Session(quick(), model=small().eval(), data=(blobs(), blobs()))._network.frozen == []
     )
+
+
+def test_a_density_by_hand_is_reached_at_once_and_previewed_as_it_then_is():
+    session = pl.Session(quick(rule="density", density=0.5, scope="layer"))
+    for _ in session.train():
+        pass
+    preview = session.preview(density=0.1)
+    snapshot = session.prune(density=0.1)
+    assert preview.kept == snapshot.kept and preview.test_accuracy == snapshot.test_accuracy
+    assert all(layer.kept == round(0.1 * layer.total) for layer in snapshot.layers) and snapshot.quality is None
