@@ -6,11 +6,7 @@ points, maps, images, lines, bands and labels on axes placed by their domains. A
 
 from __future__ import annotations
 
-import base64
-import io
-import re
 from collections.abc import Mapping, Sequence
-from html import unescape
 from typing import Any
 
 import numpy as np
@@ -22,23 +18,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox, BboxTransformTo, Transform, blended_transform_factory
-from numpy.typing import NDArray
-from PIL import Image
 
+from prunelab.exports.ink import DASHES, SYMBOLS, cells, colour, pixels, words
 from prunelab.views.base import View
 
 FONT = 7.5  # points; a printed column is read at arm's length
 SCALE = FONT / 12  # points for a pixel of the view, whose text is 12 pixels high
 PAD = 0.03  # of an inch around everything
 CM = 1 / 2.54
-FINE = 1200  # pixels that an image has at least
-
-DASHES: dict[str, Any] = {"dash": (0, (4, 2)), "longdash": (0, (7, 2)), "dot": (0, (1, 1.5)), "solid": "-"}
-SYMBOLS = {
-    "circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v", "cross": "P", "x": "X", "star": "*",
-    "pentagon": "p", "diamond": "D", "line-ew": "_",
-}  # fmt: skip
-Colour = tuple[float, float, float, float]
 
 
 def draw(view: View, width: float) -> Figure:
@@ -47,30 +34,6 @@ def draw(view: View, width: float) -> Figure:
     Raises ValueError for a trace or shape of a kind that views are not made of.
     """
     return _Drawing(view, width * CM).figure
-
-
-def colour(text: str) -> Colour:
-    """ "#rrggbb", "rgb(...)" or "rgba(...)" as four numbers from 0 to 1."""
-    if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
-        red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
-        return red, green, blue, 1.0
-    found = re.fullmatch(r"rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*([\d.]+))?\)", text)
-    if found is None:
-        raise ValueError(f"colour {text!r}: must be #rrggbb or rgba(r,g,b,a)")
-    red, green, blue = (float(part) / 255 for part in found.groups()[:3])
-    return red, green, blue, float(found[4] or 1)
-
-
-def words(text: str) -> str:
-    """Text of a view without markup, safe from being read as a formula."""
-    return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", "\n"))).replace("$", r"\$")
-
-
-def _cells(axes: Axes, pixels: NDArray[Any], extent: tuple[float, float, float, float]) -> None:
-    """An image whose cells keep their edges: enlarged here, because viewers of PDF blur what they enlarge."""
-    for dimension in (0, 1):
-        pixels = pixels.repeat(max(1, FINE // pixels.shape[dimension]), axis=dimension)
-    axes.imshow(pixels, extent=extent, interpolation="none", aspect="auto", origin="upper")
 
 
 class _Drawing:
@@ -244,17 +207,15 @@ class _Drawing:
         share = np.clip((z - trace["zmin"]) / (trace["zmax"] - trace["zmin"] or 1), 0, 1)
         at = [stop for stop, _ in trace["colorscale"]]
         inks = np.array([colour(c) for _, c in trace["colorscale"]])
-        pixels = np.stack([np.interp(share, at, inks[:, channel]) for channel in range(4)], axis=-1)
-        _cells(axes, pixels, (-0.5, z.shape[1] - 0.5, z.shape[0] - 0.5, -0.5))
+        mixed = np.stack([np.interp(share, at, inks[:, channel]) for channel in range(4)], axis=-1)
+        cells(axes, mixed, (-0.5, z.shape[1] - 0.5, z.shape[0] - 0.5, -0.5))
 
     def _image(self, image: Mapping[str, Any]) -> None:
         axes = self.axes[image["xref"], image["yref"]]
-        raw = base64.b64decode(image["source"].removeprefix("data:image/png;base64,"))
-        pixels = np.asarray(Image.open(io.BytesIO(raw)).convert("RGBA"))
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         down = image["sizey"] if low > high else -image["sizey"]
         extent = (image["x"], image["x"] + image["sizex"], image["y"] + down, image["y"])
-        _cells(axes, pixels, extent)
+        cells(axes, pixels(image["source"]), extent)
         axes.set(xlim=(left, right), ylim=(low, high))
 
     # Axes
@@ -291,7 +252,7 @@ class _Drawing:
                 ruler.set_ticks(spec["tickvals"], [words(str(t)) for t in spec.get("ticktext", spec["tickvals"])])
                 ruler.set_minor_locator(NullLocator())
             else:
-                ruler.set_major_locator(MaxNLocator(min(spec.get("nticks", 6), 6) - 1, min_n_ticks=2))
+                ruler.set_major_locator(MaxNLocator(min(spec.get("nticks", 6), 6) - 1, steps=[1, 2, 5, 10]))
                 ruler.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
             if spec.get("anchor", other) != other:  # written beside other axes that share it
                 ruler.set_tick_params(labelbottom=False, labelleft=False)

@@ -69,14 +69,18 @@ def figures_of(snapshot: Snapshot) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """A view in which text is only text: of the markup that plotly.js knows, links and styles are taken out.
+    """A view in which text is only text: of the markup that plotly.js knows, links, styles and TeX are taken out.
 
     Names of layers stand in titles and labels; a network from elsewhere may have been named to mislead.
     """
     if isinstance(value, str):
-        return value if value.startswith("data:image/png;base64,") else _MARKUP.sub("&lt;", value)
+        return value if value.startswith("data:image/png;base64,") else _text(value)
     if isinstance(value, dict):
         return {key: harmless(item) for key, item in value.items()}
     if isinstance(value, list):
         return [harmless(item) for item in value] if value and not isinstance(value[0], int | float) else value
     return value
+
+
+def _text(text: str) -> str:
+    return _MARKUP.sub("&lt;", text).replace("$", "&#36;")

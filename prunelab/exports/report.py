@@ -144,9 +144,12 @@ def _figure(panel: dict[str, Any], views: list[View]) -> str:
     options = "".join(f"<option>{escape(name)}</option>" for name in panel["layers"])
     choice = f'<select aria-label="layer" autocomplete="off">{options}</select>' if len(panel["layers"]) > 1 else ""
     title, spoken = escape(last["title"]), escape(last["words"])
+    axes = [axis for key, axis in last["layout"].items() if key.startswith("yaxis")]
+    rows = len({tuple(axis.get("domain", ())) for axis in axes})
+    size = "plot tall" if panel["name"] == "weights" and rows > 1 else "plot"
     return (
         f'<figure data-panel="{panel["name"]}" aria-label="{panel["heading"]}"><figcaption><h3>{title}</h3>{choice}'
-        f'</figcaption><div class="plot" role="img" aria-label="{title}. {spoken}"></div>'
+        f'</figcaption><div class="{size}" role="img" aria-label="{title}. {spoken}"></div>'
         f'<p class="words">{spoken}</p></figure>'
     )
 

@@ -6,16 +6,16 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from prunelab.recipe import Recipe
-from prunelab.snapshot import Layer, Snapshot
+from prunelab.snapshot import ARRAYS, Layer, Snapshot
 
-MOMENT = (
-    "phase", "round", "rounds", "step", "steps", "clock", "quality", "train_loss", "train_accuracy", "test_loss",
-    "test_accuracy", "dense_accuracy", "zeros_hold", "exact",
-)  # fmt: skip
-LAYER = ("kept", "total", "density", "threshold", "deviation", "spared")
+# Every number that a snapshot and a layer hold, in the order of their fields.
+MOMENT = tuple(f.name for f in fields(Snapshot) if f.name not in ("input_shape", "layers", "dropouts", "predicted"))
+NUMBERS = tuple(f.name for f in fields(Layer) if f.name not in ("name", "shape", "limit", *ARRAYS))
+LAYER = (*NUMBERS, "density")
 COLUMNS = ("snapshot", *MOMENT, "layer", "shape", *LAYER, "dropout")
 
 

@@ -60,10 +60,10 @@ def _cut(r: Recipe) -> str:
         return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {percent(r.density)} were left"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.quality_of_round(number) for number in range(1, r.rounds + 1)]
-    rise = f" rising from {steps[0]:.3g} to {steps[-1]:.3g}" if steps[0] != steps[-1] else f" of {steps[0]:.3g}"
-    apart = "".join(f"; {name}: {quality:g}" for name, quality in r.layer_quality)
-    apart = f" (in the end{apart[1:]})" if apart and r.ramp else f" ({apart[2:]})" if apart else ""
-    return f"connections below quality x standard deviation of {whose} were cut, with a quality{rise}{apart}"
+    rises = steps[0] != steps[-1]
+    height = f"rising from {steps[0]:.3g} to {steps[-1]:.3g}" if rises else f"of {steps[0]:.3g}"
+    apart = "".join(f", but {'to' if rises else 'of'} {quality:g} for {name}" for name, quality in r.layer_quality)
+    return f"connections below quality x standard deviation of {whose} were cut, with a quality {height}{apart}"
 
 
 def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, str, str]]:

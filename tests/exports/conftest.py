@@ -9,7 +9,7 @@ import pytest
 
 import prunelab as pl
 from prunelab.measurement import Latency, Machine, Measurement, Size
-from prunelab.snapshot import BINS, STRONGEST, Dropout, Layer, Snapshot
+from prunelab.snapshot import BINS, Layer, Snapshot
 
 RECIPE = pl.Recipe(model="mlp-small", epochs=4, retrain_epochs=2, rounds=2, dropout=0.5, quality=1.2)
 
@@ -51,7 +51,7 @@ def measurement(session: pl.Session) -> Measurement:
 
 
 @pytest.fixture(scope="session")
-def long_history() -> list[Snapshot]:
+def long_history(history: list[Snapshot]) -> list[Snapshot]:
     """LeNet-300-100 on 28 x 28 images: 300 snapshots, 61 of them at the end of a phase, masks ever thinner."""
     random = np.random.default_rng(0)
     shapes = {"fc1.weight": (300, 784), "fc2.weight": (100, 300), "fc3.weight": (10, 100)}
@@ -59,21 +59,13 @@ def long_history() -> list[Snapshot]:
 
     def layers(density: float) -> tuple[Layer, ...]:
         made = []
-        for name, shape in shapes.items():
+        for like, (name, shape) in zip(history[-1].layers, shapes.items(), strict=True):
             mask = scores[name] < density
             counts = random.integers(0, 9999, (2, BINS)).astype(np.int32)
-            strengths = np.linspace(1, 0.5, STRONGEST).astype(np.float32)
-            made.append(Layer(
-                name, shape, int(mask.sum()), mask.size, 0.05, 0.04, False, 0.3, counts[0], counts[1],
-                np.packbits(mask).tobytes(), np.arange(STRONGEST, dtype=np.int32), strengths,
-            ))  # fmt: skip
+            packed, kept = np.packbits(mask).tobytes(), int(mask.sum())
+            own = {"name": name, "shape": shape, "kept": kept, "total": mask.size, "packed": packed}
+            made.append(replace(like, **own, kept_counts=counts[0], cut_counts=counts[1]))
         return tuple(made)
-
-    def snapshot(phase: str, number: int, clock: int, own: tuple[Layer, ...], spread: float) -> Snapshot:
-        return Snapshot(
-            phase, number, 30, 1, 8, clock, 1.0, 0.1, 0.97, 0.1, 0.98 - spread, 0.98, True, True, (1, 28, 28), own,
-            (Dropout("dropout1", "fc1.weight", 0.5, 0.5 * own[0].density ** 0.5),), np.zeros(10_000, np.uint8),
-        )  # fmt: skip
 
     phases = [("training", 0)] * 28 + [("trained", 0)]
     for number in range(1, 31):
@@ -82,7 +74,8 @@ def long_history() -> list[Snapshot]:
     for clock, (phase, number) in enumerate([*phases, ("retraining", 30)]):
         if number != before:
             own, before = layers(0.9**number), number
-        made.append(snapshot(phase, number, clock * 10, own, 0.02 * random.random()))
+        about = {"phase": phase, "round": number, "rounds": 30, "clock": 10 * clock, "input_shape": (1, 28, 28)}
+        made.append(replace(history[-1], **about, test_accuracy=0.98 - 0.02 * random.random(), layers=own))
     return made
 
 

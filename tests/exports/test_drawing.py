@@ -11,7 +11,8 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 
 from prunelab import views
-from prunelab.exports.drawing import colour, draw, words
+from prunelab.exports.drawing import draw
+from prunelab.exports.ink import colour, words
 from prunelab.exports.pictures import PICTURES, moment
 from prunelab.views.base import axis, figure
 

@@ -131,6 +131,7 @@ def test_json_for_scripts_is_json_that_cannot_leave_its_element():
 
 def test_markup_of_views_stays_and_any_other_becomes_text():
     assert harmless("<b>fc1</b><br>3 < 4 <a href='x'>") == "<b>fc1</b><br>3 &lt; 4 &lt;a href='x'>"
+    assert harmless("$x$") == "&#36;x&#36;"
     assert harmless([{"hovertemplate": "%{y}<extra></extra>"}]) == [{"hovertemplate": "%{y}<extra></extra>"}]
     assert plain("<b>fc1</b><br>3 &lt; 4") == "fc1 3 < 4"
 
@@ -161,7 +162,7 @@ def test_a_run_that_has_only_begun_has_a_report(recipe, history):
         (pl.Recipe(ramp=False, quality=2.0, rounds=1), ["a quality of 2", "In 1 round,"]),
         (pl.Recipe(rule="density", density=0.05, unit="neuron", scope="layer"), ["filters of each layer", "5.0 %"]),
         (pl.Recipe(model="own", data="own", regularizer="none", dropout=0.0), ["one's own", "no penalty"]),
-        (pl.Recipe(batch_norm=True, layer_quality={"fc1": 2.0}), ["batch normalisation", "fc1: 2"]),
+        (pl.Recipe(batch_norm=True, layer_quality={"fc1": 2.0}), ["batch normalisation", "but to 2 for fc1"]),
     ],
 )  # fmt: skip
 def test_recipes_are_told_in_words(recipe, parts):

@@ -1,0 +1,53 @@
+"""Ink: what views say of colours, lines, text and images, in matplotlib's terms."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from html import unescape
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from PIL import Image
+
+DASHES: dict[str, Any] = {"dash": (0, (4, 2)), "longdash": (0, (7, 2)), "dot": (0, (1, 1.5)), "solid": "-"}
+SYMBOLS = {
+    "circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v", "cross": "P", "x": "X", "star": "*",
+    "pentagon": "p", "diamond": "D", "line-ew": "_",
+}  # fmt: skip
+FINE = 1200  # pixels that an image has at least, each way
+
+Colour = tuple[float, float, float, float]
+
+
+def colour(text: str) -> Colour:
+    """ "#rrggbb", "rgb(...)" or "rgba(...)" as four numbers from 0 to 1."""
+    if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
+        return red, green, blue, 1.0
+    found = re.fullmatch(r"rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*([\d.]+))?\)", text)
+    if found is None:
+        raise ValueError(f"colour {text!r}: must be #rrggbb or rgba(r,g,b,a)")
+    red, green, blue = (float(part) / 255 for part in found.groups()[:3])
+    return red, green, blue, float(found[4] or 1)
+
+
+def words(text: str) -> str:
+    """Text of a view without markup, safe from being read as a formula."""
+    return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", "\n"))).replace("$", r"\$")
+
+
+def cells(axes: Axes, pixels: NDArray[Any], extent: tuple[float, float, float, float]) -> None:
+    """An image whose cells keep their edges: enlarged here, because viewers of PDF blur what they enlarge."""
+    for dimension in (0, 1):
+        pixels = pixels.repeat(max(1, FINE // pixels.shape[dimension]), axis=dimension)
+    axes.imshow(pixels, extent=extent, interpolation="none", aspect="auto", origin="upper")
+
+
+def pixels(source: str) -> NDArray[np.uint8]:
+    """The image in a data link, (rows, columns, RGBA)."""
+    raw = base64.b64decode(source.removeprefix("data:image/png;base64,"))
+    return np.asarray(Image.open(io.BytesIO(raw)).convert("RGBA"))
