@@ -61,10 +61,13 @@ function render({ model, el }) {
 
   function ask(next) {
     wanted = next;
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      write(wanted, false);
-    });
+    frame ||= requestAnimationFrame(flush);
+  }
+
+  function flush() {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    write(wanted, false);
   }
 
   // The right end is now.
@@ -106,6 +109,7 @@ function render({ model, el }) {
   const release = () => {
     if (!held) return;
     held = false;
+    if (frame) flush();
     draw();
   };
   range.addEventListener("pointerup", release);
