@@ -110,4 +110,7 @@ def _file(figure: Figure, format: str, view: View, recipe: Recipe) -> bytes:
     }
     buffer = io.BytesIO()
     figure.savefig(buffer, format=format, dpi=DPI, metadata=metadata[format])
-    return buffer.getvalue()
+    content = buffer.getvalue()
+    if format == "svg":  # for readers without that font: Verdana's letters are as wide
+        content = content.replace(b"'DejaVu Sans'", b"'DejaVu Sans', Verdana, sans-serif")
+    return content

@@ -48,6 +48,7 @@ def test_svg_is_xml_whose_text_is_text(files, recipe, history, measurement):
         said = " ".join("".join(text.itertext()) for text in root.iter("{http://www.w3.org/2000/svg}text"))
         title = picture.draw(history, measurement, None)["layout"]["title"]["text"]
         assert title in said
+        assert b"'DejaVu Sans', Verdana, sans-serif" in files[f"{name}.svg"]
         assert root.find(".//{http://purl.org/dc/elements/1.1/}title").text == title
 
 
