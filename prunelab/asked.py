@@ -18,6 +18,11 @@ class Hand(NamedTuple):
     density: float | None = None
 
 
+def wished(recipe: Recipe) -> Hand:
+    """By hand what the recipe would reach in its last round."""
+    return Hand(quality=recipe.quality) if recipe.rule == "quality" else Hand(density=recipe.density)
+
+
 def check(masks: Masks, recipe: Recipe) -> None:
     """Raise ValueError if the recipe has a quality for a layer that does not exist."""
     for name, _ in recipe.layer_quality:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prunelab import dropout, training
+from prunelab import dropout, training, turns
 from prunelab.masks import Attachment, Masks
 from prunelab.modes import held
 from prunelab.recipe import Recipe
@@ -185,10 +185,11 @@ class Network:
 
 def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
     """How the model's paths run, or None where that can't be told: then there is no effective density."""
-    try:
-        return trace(model, example)
-    except WiringError:
-        return None
+    with turns.alone():  # torch.fx patches all modules of the process while it traces
+        try:
+            return trace(model, example)
+        except WiringError:
+            return None
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

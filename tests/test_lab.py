@@ -14,7 +14,8 @@ from torch import nn
 
 import prunelab as pl
 from prunelab import storage
-from prunelab.lab import words
+from prunelab.asked import Hand
+from prunelab.lab import exporting, words
 from prunelab.lab.bridge import INTERVAL, Bridge
 from prunelab.lab.opening import Opener
 from prunelab.lab.report import Command, Report
@@ -77,7 +78,9 @@ def test_drag_prune_retrain_and_repeat_tell_the_story(lab):
 
 
 def test_every_panel_holds_a_valid_figure_and_its_words(lab):
-    for panel in lab.panels.values():
+    for name, choice in lab.choices.items():
+        choice.value = True
+        panel = lab.panels[name]
         go.Figure({k: v for k, v in panel.plot.figure.items()})
         assert panel.plot.figure["layout"]["meta"]["revision"] and panel.plot.summary
 
@@ -424,9 +427,9 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
     asked = []
 
     class Spy(pl.Session):
-        def preview(self, quality=None, *, samples=None):
+        def preview(self, quality=None, **more):
             asked.append(quality)
-            return super().preview(quality, samples=samples)
+            return super().preview(quality, **more)
 
     class Source(Opener):
         def new(self, recipe):
@@ -435,7 +438,7 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
     runner = Runner(QUICK, Source(None, None, None), lambda report: None)
     runner.submit(Command("train", QUICK))
     for i in range(50):
-        runner.submit(Command("preview", QUICK, quality=i / 50))
+        runner.submit(Command("preview", QUICK, Hand(quality=i / 50)))
     runner.start()
     assert runner.wait(60)
     assert asked[-1] == 49 / 50 and len(asked) < 10
@@ -510,3 +513,202 @@ def test_the_story_is_told_when_something_has_settled(lab):
     assert "At quality 1.50" in lab.status.story and "would be left" in lab.status.story
     press(lab, "prune")
     assert lab.status.story.startswith(f"{100 * lab.report.snapshot.density:.1f} % of the connections are left")
+
+
+# The whole lab
+
+
+def test_the_scrubber_shows_an_earlier_moment_in_every_view_and_goes_back_to_live(lab):
+    press(lab, "run")
+    history = lab.report.history
+    at = next(i for i, s in enumerate(history) if s.phase == "pruned" and s.round == 1)
+    lab.moments.widget.position = at
+    assert lab.status.attributes["phase"] == "pruned" and lab.status.attributes["round"] == "1"
+    assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"].startswith("pruned:1:")
+    assert lab.panels["accuracy"].plot.figure["data"][0]["x"][-1] == history[-1].clock, "the whole curve stays"
+    assert lab.status.cards[1]["value"] == f"{100 * history[at].density:.1f} %"
+    lab.moments.widget.position = None
+    assert lab.status.attributes["phase"] == "retrained" and lab.status.attributes["round"] == "2"
+    lab.moments.widget.position = 0
+    press(lab, "prune")
+    assert lab.moments.widget.position is None, "what is done is shown"
+
+
+def test_a_layer_can_have_a_quality_of_its_own_by_slider_or_by_its_line(lab):
+    lab.layers.sliders["fc1"].value = 0.3
+    lab.wait(10)
+    kept = {layer.name: layer.kept for layer in lab.report.preview.layers}
+    session = pl.Session(QUICK)
+    for _ in session.train():
+        pass
+    expected = session.masks.plan(quality={"fc1": 0.3, "fc2": QUICK.quality, "fc3": QUICK.quality}).cuts
+    assert kept == {name: cut.kept for name, cut in expected.items()}
+    assert lab.layers.sliders["fc2"].value == QUICK.quality and "quality.fc1=0.3" in lab.link()
+    lab.panels["weights"].plot.dragged = {"layer": "fc3.weight", "quality": 2.0, "final": True}
+    lab.wait(10)
+    assert lab.recipe.layer_quality == (("fc1", 0.3), ("fc3", 2.0)) and lab.layers.sliders["fc3"].value == 2.0
+    lab.controls["quality"].value = 1.0
+    lab.wait(10)
+    assert lab.layers.sliders["fc2"].value == 1.0 and lab.layers.sliders["fc1"].value == 0.3
+    lab.layers._links["fc1"].click()
+    lab.wait(10)
+    assert lab.layers.sliders["fc1"].value == 1.0 and lab.recipe.layer_quality == (("fc3", 2.0),)
+
+
+def test_whole_neurons_can_be_cut_to_a_density_which_makes_the_compacted_network_smaller(lab):
+    lab.controls["rule"].value = "density"
+    assert lab.controls["quality"].layout.display == "none" and lab.controls["density"].layout.display is None
+    lab.controls["unit"].value = "neuron"
+    lab.controls["density"].value = 0.5
+    lab.wait(10)
+    would = lab.report.preview.kept
+    press(lab, "prune")
+    assert lab.report.snapshot.kept == would and lab.report.snapshot.dead == 48, "half of 64 and 32 neurons"
+    compacted = pl.sparse.compact(lab.session.model, lab.session.data.test_x[:4])
+    assert sum(p.numel() for p in compacted.parameters()) < 0.55 * sum(
+        p.numel() for p in lab.session.model.parameters()
+    )
+    lab.controls["rule"].value = "quality"
+    lab.wait(10)
+    assert lab.recipe.unit == "weight" and lab.controls["unit"].layout.display == "none"
+
+
+def test_a_preset_runs_both_and_keeps_them_by_name(lab):
+    panel = lab.panels["compare"]
+    lab.choices["compare"].value = True
+    panel.preset.value = "L1 or L2"
+    panel.button.click()
+    assert lab.wait(60)
+    assert [run.label for run in lab.report.runs] == ["L1", "L2"]
+    assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
+    names = [row.children[0].description for row in panel.rows.children]
+    assert names == ["L1", "L2"]
+    panel.rows.children[0].children[0].value = False
+    assert "L1" not in panel.plot.summary
+    panel.rows.children[0].children[1].click()
+    lab.wait(10)
+    assert lab.report.runs[0].pinned
+    panel.pair.value = "pair"
+    assert "Two runs" in panel.plot.summary, "one of the two is hidden"
+    panel.rows.children[0].children[0].value = True
+    assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
+    panel.rows.children[0].children[2].click()
+    lab.wait(10)
+    assert [run.label for run in lab.report.runs] == ["L2"]
+
+
+def test_without_retraining_is_a_run_too(lab):
+    panel = lab.panels["compare"]
+    panel.preset.value = "with and without retraining"
+    panel.button.click()
+    assert lab.wait(60)
+    without, rounds = lab.report.runs
+    assert (without.label, rounds.label) == ("no retraining", "five rounds")
+    assert [s.phase for s in without.moments] == ["trained"] + ["pruned"] * 12
+    assert [s.density for s in without.moments] == sorted((s.density for s in without.moments), reverse=True)
+
+
+def test_runs_that_are_left_are_kept(lab):
+    press(lab, "run")
+    press(lab, "run")
+    assert len(lab.report.runs) == 1
+    lab.controls["rounds"].value = 1
+    press(lab, "run")
+    lab.controls["regularizer"].value = "l1"
+    press(lab, "train")
+    assert [run.recipe.rounds for run in lab.report.runs] == [2, 1], "the same run twice is kept once"
+
+
+def test_a_drawing_is_read_by_both_networks(lab):
+    lab.choices["draw"].value = True
+    panel = lab.panels["draw"]
+    assert tuple(panel.sheet.size) == (8, 8)
+    panel.sheet._told(None, {"kind": "example"}, None)
+    lab.wait(10)
+    reading = lab.report.reading
+    assert len(reading.dense) == len(reading.pruned) == 10 and abs(sum(reading.dense) - 1) < 1e-6
+    assert reading.dense == reading.pruned, "nothing is cut yet"
+    press(lab, "prune")
+    panel.sheet._told(None, {"kind": "example"}, None)
+    lab.wait(10)
+    assert lab.report.reading.dense != lab.report.reading.pruned
+    panel.sheet.clear()
+    lab.wait(10)
+    assert lab.report.reading.dense is None and "raw a digit" in panel.plot.summary
+
+
+def test_layers_are_scanned_one_at_a_time_and_the_network_stays_as_it_is(lab):
+    lab.choices["sensitivity"].value = True
+    before = lab.report.snapshot.scalars()
+    lab.panels["sensitivity"].button.click()
+    assert lab.wait(60) and lab.report.sensitivity.complete and lab.report.state == "ready"
+    assert lab.report.snapshot.scalars() == before
+    assert any(name in lab.panels["sensitivity"].plot.summary for name in ("fc1", "fc2", "fc3"))
+    press(lab, "prune")
+    assert lab.report.sensitivity is None, "that was another network"
+
+
+def test_a_guess_comes_before_the_result(lab):
+    lab.switches["guess"].value = True
+    assert "?" in lab.status.cards[0]["more"] and "if cut now" not in lab.panels["accuracy"].plot.summary
+    lab.buttons["prune"].click()
+    assert lab.report.snapshot.phase == "trained" and lab.guess.action == "prune"
+    lab.guess.slider.value = 50.0
+    lab.guess.button.click()
+    lab.wait(10)
+    now = 100 * lab.report.snapshot.test_accuracy
+    assert lab.report.snapshot.phase == "pruned"
+    assert lab.guess.result.value.startswith(f"You guessed 50.0 %, it is {now:.1f} %")
+    lab.buttons["retrain"].click()
+    lab.guess.cancel.click()
+    assert lab.report.snapshot.phase == "pruned" and lab.guess.action is None
+    lab.switches["guess"].value = False
+    press(lab, "retrain")
+    assert "guess=true" not in lab.link()
+
+
+@pytest.mark.parametrize("name", ["report", "figures", "data", "model", "python"])
+def test_everything_can_be_taken_home(lab, name, tmp_path):
+    press(lab, "run")
+    made = exporting.make(name, lab.report, lab.session)
+    assert len(made.content) > 200 and made.filename.startswith(f"prunelab-{lab.report.recipe.key}")
+    if name == "model":
+        (tmp_path / made.filename).write_bytes(made.content)
+        back = pl.sparse.load(tmp_path / made.filename)
+        assert all(torch.equal(back[key], value) for key, value in lab.session.model.state_dict().items())
+    if name == "report":
+        assert b"<script" in made.content and b"http://" not in made.content.split(b"<body", 1)[0]
+
+
+def test_a_download_goes_to_the_page_that_asked_and_a_failure_is_told_there(lab, monkeypatch):
+    sent = []
+    monkeypatch.setattr(lab.downloads, "send_file", lambda *a: sent.append(a))
+    monkeypatch.setattr(lab.downloads, "send_text", lambda *a: sent.append(a))
+    monkeypatch.setattr(lab.downloads, "send_error", lambda *a: sent.append(a))
+    lab._requested("python")
+    lab._requested("link")
+    lab.wait(20)
+    assert {entry[0] for entry in sent} == {"python", "link"}
+    assert next(entry for entry in sent if entry[0] == "link")[1].startswith("lab.follow('model=mlp-small")
+    monkeypatch.setattr("prunelab.lab.exporting.make", lambda *a: 1 / 0)
+    lab._requested("report")
+    lab.wait(20)
+    assert sent[-1] == ("report", "This could not be made: division by zero") and lab.report.state == "ready"
+
+
+def test_a_model_that_has_learned_already_can_be_pruned_at_once():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+    before = model[0].weight.detach().clone()
+    lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()), trained=True, measure=False)
+    lab.wait(30)
+    assert lab.report.snapshot.phase == "trained" and lab.report.snapshot.clock == 0
+    assert torch.equal(lab.session.model[0].weight, before)
+    press(lab, "prune")
+    assert lab.report.snapshot.density < 1
+    lab.stop()
+
+
+def test_other_models_bring_the_rate_they_learn_at(lab):
+    lab.controls["model"].value = "lenet-5"
+    assert lab.controls["learning_rate"].value == pl.Recipe(model="lenet-5").learning_rate != 0.1

@@ -15,7 +15,7 @@ from functools import partial
 
 INTERVAL = 0.1  # seconds between two updates of a lane
 
-Update = Callable[[], None]
+Update = Callable[[], object]
 
 
 class Bridge:
@@ -43,6 +43,14 @@ class Bridge:
             self._waiting[lane] = update
         if not scheduled:
             self._loop.call_soon_threadsafe(self._schedule, lane)
+
+    def soon(self, update: Update) -> None:
+        """Run ``update`` soon, after those that came this way before; none is left out."""
+        if self._loop is None or self._loop.is_closed():
+            with self._lock:
+                self._do(update)
+        else:
+            self._loop.call_soon_threadsafe(self._do, update)
 
     def flush(self) -> None:
         """Run what waits, now. For code that blocks the loop itself: ``Lab.wait`` in a notebook cell."""

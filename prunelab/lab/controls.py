@@ -14,7 +14,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("data", "model", "regularizer", "dropout", "batch_norm"),
         ("seed", "epochs", "optimizer", "learning_rate", "batch_size", "strength"),
     ),
-    "prune": (("quality",), ("std", "adjust_dropout", "recalibrate")),
+    "prune": (("rule", "quality", "density", "unit"), ("std", "scope", "adjust_dropout", "recalibrate")),
     "retrain": (("rounds", "retrain_epochs"), ("retrain_rate", "ramp")),
 }
 LABELS = {
@@ -22,6 +22,8 @@ LABELS = {
     "batch_norm": "batch normalisation",
     "strength": "penalty factor",
     "std": "deviation of",
+    "rule": "cut by",
+    "unit": "cut whole",
     "adjust_dropout": "adjust dropout",
     "recalibrate": "renew batch norm",
     "retrain_epochs": "epochs",
@@ -29,7 +31,9 @@ LABELS = {
     "ramp": "raise quality by round",
 }
 # (most, step) of what is dragged rather than typed; the recipe may go further, and then the slider does.
-SLIDERS = {"quality": (3.0, 0.05), "dropout": (0.9, 0.05)}
+SLIDERS = {"quality": (3.0, 0.05), "dropout": (0.9, 0.05), "density": (1.0, 0.01)}
+# What each rule has no use for.
+IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
 
 
 def make(name: str, value: Any) -> w.Widget:
@@ -48,7 +52,8 @@ def make(name: str, value: Any) -> w.Widget:
     assert isinstance(rule, Number)
     if name in SLIDERS:
         most, step = SLIDERS[name]
-        return w.FloatSlider(value=value, min=rule.low, max=max(most, value), step=step, readout_format=".2f", **common)
+        low = step if rule.above else rule.low
+        return w.FloatSlider(value=value, min=low, max=max(most, value), step=step, readout_format=".2f", **common)
     if rule.integer:
         return w.BoundedIntText(value=value, min=int(rule.low), max=int(rule.high), **common)
     return w.BoundedFloatText(value=value, min=rule.low, max=rule.high, step=None, **common)
@@ -63,4 +68,7 @@ def make_all(recipe: Recipe) -> dict[str, w.Widget]:
 
 def recipe_of(controls: dict[str, w.Widget], base: Recipe) -> Recipe:
     """The recipe that the controls stand for; fields without a control are those of ``base``."""
-    return Recipe.from_dict(base.to_dict() | {name: control.value for name, control in controls.items()})
+    values = base.to_dict() | {name: control.value for name, control in controls.items()}
+    if values["rule"] == "quality":
+        values["unit"] = "weight"  # whole neurons are cut to a density only
+    return Recipe.from_dict(values)

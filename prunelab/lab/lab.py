@@ -6,27 +6,38 @@ import os
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 from torch import nn
 
+from prunelab.asked import Hand, wished
 from prunelab.data import Data
-from prunelab.lab import controls, page, words
+from prunelab.lab import controls, exporting, page, words
 from prunelab.lab.bridge import Bridge
+from prunelab.lab.download import Download
+from prunelab.lab.guess import QUESTIONS, Guess
+from prunelab.lab.layers import LayerQualities
+from prunelab.lab.moments import Moments
 from prunelab.lab.opening import Opener
 from prunelab.lab.options import Options, from_query, to_query
 from prunelab.lab.panels import KINDS, Panel
+from prunelab.lab.plots import Drag
 from prunelab.lab.presence import Presence
-from prunelab.lab.report import Action, Command, Report
+from prunelab.lab.report import BUSY, Action, Command, Report
 from prunelab.lab.runner import Runner
+from prunelab.lab.special import ComparePanel, DrawPanel, SensitivityPanel
 from prunelab.lab.status import Status
+from prunelab.masks import layer_of
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, RecipeError
 from prunelab.session import Session
 
 SETTINGS = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
 SAVED = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
+DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # what suits the data, the model and the optimizer
+SWITCHES = {"big": "large type", "guess": "guess first"}
 
 
 class Lab(w.VBox):
@@ -35,8 +46,11 @@ class Lab(w.VBox):
     recipe: what to start with. model, data: your own (the model is copied, yours stays as it is), as for ``Session``.
     directory: save there after every phase, and go on from what is there; one lab at a time. show, hide: panels,
     controls and buttons by name; lock: controls and buttons that can be seen but not used (see ``options.Options``;
-    RecipeError for names that match nothing). measure: measure bytes and latency whenever a run has ended. start=False:
-    build it without training. What goes wrong later does not raise: the page shows it.
+    RecipeError for names that match nothing). trained: the model has learned already, it can be pruned at once.
+    measure: measure bytes and latency whenever a run has ended. start=False: build it without training. What goes wrong
+    later does not raise: the page shows it.
+
+    panels: by name, each a widget that can stand elsewhere by itself; likewise controls and buttons.
     """
 
     def __init__(
@@ -49,6 +63,7 @@ class Lab(w.VBox):
         show: Iterable[str] = (),
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
+        trained: bool = False,
         measure: bool = True,
         start: bool = True,
     ) -> None:
@@ -56,12 +71,12 @@ class Lab(w.VBox):
         self._own: dict[str, Any] = {
             name: OWN for name, given in (("model", model), ("data", data)) if given is not None
         }
-        self._recipe = replace(recipe or Recipe(), **self._own)
+        self._recipe = (recipe or Recipe()).changed(**self._own)
         self._quiet = False  # controls are being set by the lab itself, not by a hand
         self._note: str | None = None  # trouble that the controls or a link made, not the run
         self._adopted = 0
         self._bridge = Bridge(self._complain)
-        opener = Opener(model, data, None if directory is None else Path(directory).absolute())
+        opener = Opener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         presence = Presence()
         self._runner = Runner(
             self._recipe,
@@ -72,12 +87,16 @@ class Lab(w.VBox):
         )
         self._first: Action = "train" if directory is None else "open"
         self.controls = controls.make_all(self._recipe)
+        self.layers = LayerQualities(self._ask)
         self.buttons = {name: w.Button() for name in words.BUTTONS}
         self.status = Status(presence, title=words.title(self._recipe))
-        self.panels = {kind.name: Panel(kind, self._redraw) for kind in KINDS}
+        self.downloads = Download(items=list(exporting.ITEMS), post=self._bridge.soon)
+        self.guess = Guess(self._do)
+        self.moments = Moments(self._redraw_at_once)
+        self.panels = self._make_panels()
         self.choices = {name: w.Checkbox(description=name, indent=False) for name in self.panels}
-        body = page.body(self.controls, self.buttons, self.panels.values(), list(self.choices.values()))
-        super().__init__(children=[self.status, body], layout=w.Layout(width="100%"))
+        self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
+        super().__init__(children=page.whole(self), layout=w.Layout(width="100%"))
         self.add_class("prunelab")
         self._arrange()
         self._listen()
@@ -85,6 +104,15 @@ class Lab(w.VBox):
         self._runner.start()
         if start:
             self.start()
+
+    def _make_panels(self) -> dict[str, Panel]:
+        made: list[Panel] = [Panel(kind, self._redraw) for kind in KINDS]
+        made += [
+            ComparePanel(self._submit, lambda: self.recipe, self._redraw),
+            DrawPanel(self._submit, self._redraw),
+            SensitivityPanel(self._submit, self._redraw),
+        ]
+        return {panel.kind.name: panel for panel in made}
 
     @classmethod
     def for_page(cls, **options: Any) -> Lab:
@@ -133,7 +161,7 @@ class Lab(w.VBox):
     @property
     def recipe(self) -> Recipe:
         """The recipe that the controls stand for. RecipeError if they stand for none."""
-        return controls.recipe_of(self.controls, self._recipe)
+        return replace(controls.recipe_of(self.controls, self._recipe), layer_quality=self.layers.own)  # type: ignore[arg-type]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
@@ -159,41 +187,92 @@ class Lab(w.VBox):
         for name, button in self.buttons.items():
             button.on_click(lambda _, name=name: self._pressed(name))
         for name, choice in self.choices.items():
-            choice.observe(lambda change, name=name: self._chosen(name, change["new"]), "value")
+            choice.observe(lambda change, name=name: self._chosen(self.options.toggled(name, change["new"])), "value")
+        for name, switch in self.switches.items():
+            switch.observe(
+                lambda change, name=name: self._chosen(replace(self.options, **{name: change["new"]})), "value"
+            )
+        self.downloads.on_request(self._requested)
+        lines = self.panels["weights"].plot
+        lines.slider = self.controls["quality"]
+        lines.on_drag(self._dragged)
 
-    def _chosen(self, panel: str, shown: bool) -> None:
-        if not self._quiet and self.options.shows(panel) is not shown:
-            self.options = self.options.toggled(panel, shown)
+    def _chosen(self, options: Options) -> None:
+        if not self._quiet and options != self.options:
+            self.options = options
             self._bridge.post("options", self._arrange)
 
     def _changed(self, name: str) -> None:
         if self._quiet:
             return
-        if name == "data":
-            self._bridge.post("lengths", self._set_lengths)
-        if name == "quality":
-            self._submit("preview", quality=self.controls["quality"].value)
+        if name in ("data", "model", "optimizer"):
+            self._bridge.post("lengths", self._set_defaults)
+        if name == "rule":
+            self._bridge.post("options", self._arrange)
+        if name in ("rule", "quality", "density", "unit", "scope"):
+            self._ask()
         elif name in TRAINING_FIELDS:
             self._redraw()
         else:
             self._submit("change")
 
+    def _ask(self) -> None:
+        """What would be cut, as the sliders stand?"""
+        self._bridge.post("layers", lambda: self.layers.follow(self.controls["quality"].value))
+        self._submit("preview")
+
+    def _dragged(self, drag: Drag) -> None:
+        """A threshold line was taken by hand: from now on its layer has a quality of its own."""
+        self.layers.own = {**self.layers.own, layer_of(drag.layer): round(drag.quality, 3)}
+        self._ask()
+
     def _pressed(self, name: str) -> None:
         if name == "pause":
             name = "resume" if self._runner.report.state == "paused" else "pause"
-        quality = self.controls["quality"].value if name == "prune" else None
-        self._submit(name, quality=quality)
+        if self.options.guess and name in QUESTIONS:
+            self._bridge.soon(partial(self.guess.ask, name))
+            self._redraw()
+        else:
+            self._do(name)
 
-    def _submit(self, action: Any, quality: float | None = None) -> None:
+    def _do(self, name: str) -> None:
+        self.moments.live()
+        self._submit(name)
+
+    def _submit(self, action: Any, about: Any = None) -> None:
         try:
             recipe = self.recipe
         except RecipeError as error:
             self._note = str(error)
             self._redraw()
             return
-        if action not in ("change", "preview", "follow"):
+        if action not in ("change", "preview", "follow", "read"):
             self._note = None
-        self._runner.submit(Command(action, recipe, quality))
+        hand = wished(recipe) if action in ("prune", "preview") else Hand()
+        self._runner.submit(Command(action, recipe, hand, about))
+
+    def _requested(self, name: str) -> None:
+        """A download button was pressed."""
+        if name == "link":
+            self._bridge.soon(lambda: self.downloads.send_text("link", self._address()))
+        else:
+            self._submit("export", about=partial(self._export, name))
+
+    def _address(self) -> str:
+        query = self.link()
+        if not _in_voila():
+            return f"lab.follow({query!r})"
+        return f"{self.status.address}?{query}" if query else self.status.address
+
+    def _export(self, name: str, report: Report, session: Session) -> None:
+        """On the runner's thread."""
+        try:
+            made = exporting.make(name, report, session)
+        except Exception as error:  # said beside the button; the run goes on
+            words = f"This could not be made: {error}"
+            self._bridge.soon(lambda: self.downloads.send_error(name, words))
+            return
+        self._bridge.soon(lambda: self.downloads.send_file(name, made.filename, made.mime, made.content))
 
     def _take_up(self, query: str) -> bool:
         """Put the page as a link says; False, and a note on the page, for one that cannot be followed."""
@@ -210,7 +289,7 @@ class Lab(w.VBox):
             return False
         self._note = None
         self.options = options
-        self._set_controls(replace(recipe, **self._own))
+        self._set_controls(recipe.changed(**self._own))
         self._arrange()
         return True
 
@@ -222,14 +301,18 @@ class Lab(w.VBox):
     def _redraw(self) -> None:
         self._bridge.post("controls", self._draw)
 
+    def _redraw_at_once(self) -> None:
+        self._bridge.post("slider", self._draw)
+
     def _complain(self, error: Exception) -> None:
         self.status.trouble = f"The page could not be brought up to date: {error}. The run goes on."
 
     def _arrange(self) -> None:
         """Show, hide and lock as the options say. On the widgets' own thread."""
         options = self.options
+        idle = controls.IDLE[self.controls["rule"].value]
         for name, part in {**self.controls, **self.buttons}.items():
-            part.layout.display = "none" if name in options.hide else None
+            part.layout.display = "none" if name in options.hide or name in idle else None
         for name, control in self.controls.items():
             control.disabled = name in options.lock or name in self._own
         for name, panel in self.panels.items():
@@ -237,7 +320,12 @@ class Lab(w.VBox):
         self._quiet = True
         for name, choice in self.choices.items():
             choice.value = options.shows(name)
+        for name, switch in self.switches.items():
+            switch.value = getattr(options, name)
         self._quiet = False
+        (self.add_class if options.big else self.remove_class)("pl-big")
+        if not options.guess:
+            self.guess.ask(None)
         self._draw()
 
     def _draw(self) -> None:
@@ -246,18 +334,30 @@ class Lab(w.VBox):
         if report.adopted != self._adopted:
             self._adopted = report.adopted
             self._set_controls(report.recipe)
+        self.moments.update(report)
+        seen = self._seen(report)
         with self.status.hold_sync():
             self.status.title = words.title(report.recipe)
             self.status.text = words.status(report)
             self.status.progress = report.progress
             self.status.trouble = "\n".join(text for text in (self._note, report.words) if text)
-            self.status.cards = words.cards(report)
-            self.status.story = words.story(report)
-            self.status.attributes = words.attributes(report)
+            self.status.cards = words.cards(seen)
+            self.status.story = words.story(seen)
+            self.status.attributes = words.attributes(seen)
         self._draw_buttons(report)
+        if report.snapshot is not None:
+            self.layers.offer([layer_of(layer.name) for layer in report.snapshot.layers])
         for name, panel in self.panels.items():
             if self.options.shows(name):
-                panel.show(report)
+                panel.show(seen)
+
+    def _seen(self, report: Report) -> Report:
+        """What the page shows of a report: the moment that is looked at, and nothing that is still to be guessed."""
+        if report.snapshot is not None:
+            accuracy = report.snapshot.test_accuracy
+            self.guess.tell(report.snapshot.phase, accuracy, busy=report.state in BUSY)
+        seen = replace(report, moment=self.moments.shown(report))
+        return words.concealed(seen, self.guess.hides) if self.options.guess else seen
 
     def _draw_buttons(self, report: Report) -> None:
         why_not = words.reasons(report) | dict.fromkeys(self.options.lock, "Locked on this page")
@@ -267,6 +367,9 @@ class Lab(w.VBox):
             button.tooltip = why_not.get(name, words.TIPS[name])
         if report.snapshot is not None and self._stale(report.recipe):
             self.buttons["train"].description = "Train with new settings"
+        nothing = {} if report.history else dict.fromkeys(exporting.NEED_A_RUN, "Nothing is trained yet")
+        if self.downloads.disabled != nothing:
+            self.downloads.disabled = nothing
 
     def _stale(self, recipe: Recipe) -> bool:
         """Whether the controls under 1 Train ask for another network than the one on the page."""
@@ -284,20 +387,28 @@ class Lab(w.VBox):
                     if isinstance(control, w.FloatSlider):
                         control.max = max(control.max, value)
                     control.value = value
+            self.layers.set(dict(recipe.layer_quality))
+            self.layers.follow(recipe.quality)
         finally:
             self._quiet = False
 
-    def _set_lengths(self) -> None:
-        """Other data take other times to learn: put the epochs to what suits them."""
-        usual = Recipe(data=self.controls["data"].value)
-        self.controls["epochs"].value = usual.epochs
-        self.controls["retrain_epochs"].value = usual.retrain_epochs
+    def _set_defaults(self) -> None:
+        """Other data, models and optimizers take other times and rates to learn: put them to what suits these."""
+        usual = Recipe(**{name: self.controls[name].value for name in ("data", "model", "optimizer")})
+        self._quiet = True
+        for name in DEFAULTS:
+            self.controls[name].value = getattr(usual, name)
+        self._quiet = False
         self._draw()
+
+
+def _in_voila() -> bool:
+    return any(name.startswith("VOILA_") for name in os.environ)
 
 
 def _visitors_query() -> str:
     """The query part of the visitor's address, in Voila; "" elsewhere."""
-    if not any(name.startswith("VOILA_") for name in os.environ):
+    if not _in_voila():
         return ""
     from voila.utils import get_query_string  # a second to import, and only there in Voila
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import BaseFileLock
 from torch import nn
@@ -18,14 +18,35 @@ from prunelab.session import Session
 from prunelab.storage import INDEX
 
 
+class Source(Protocol):
+    """Where sessions come from: see ``Opener``."""
+
+    def saved(self) -> Session | None: ...
+
+    def new(self, recipe: Recipe) -> Session: ...
+
+    def notice(self) -> str | None: ...
+
+    def close(self) -> None: ...
+
+
 class Opener:
-    """model, data: the user's own, or None. directory: where to save after every phase, and to go on from; or None.
+    """model, data: the user's own, or None. trained: the model has learned already. directory: where to save after
+    every phase, and to go on from; or None.
 
     A saved session is never overwritten by another one: a new network goes into a new folder beside it.
     """
 
-    def __init__(self, model: nn.Module | None, data: Data | tuple[Any, Any] | None, directory: Path | None) -> None:
+    def __init__(
+        self,
+        model: nn.Module | None,
+        data: Data | tuple[Any, Any] | None,
+        directory: Path | None,
+        *,
+        trained: bool = False,
+    ) -> None:
         self._model = model
+        self._trained = trained
         self._data = data
         self.directory = self._asked = directory
         self._lock: BaseFileLock | None = None
@@ -48,7 +69,7 @@ class Opener:
             if self._loaded is None or self._loaded[0] != key:
                 self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
             data = self._loaded[1]
-        session = Session(recipe, model=copy.deepcopy(self._model), data=data)
+        session = Session(recipe, model=copy.deepcopy(self._model), data=data, trained=self._trained)
         if self.directory is not None:
             taken = (self.directory / INDEX).exists()
             self._claim(_beside(self.directory) if taken else self.directory)

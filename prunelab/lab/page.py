@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import Any
 
 import ipywidgets as w
 
@@ -17,18 +17,12 @@ OWN_BUTTONS = {"train": ("train",), "prune": ("prune",), "retrain": ("retrain", 
 LOOSE_BUTTONS = ("pause", "reset", "measure")
 
 
-def body(
-    fields: Mapping[str, w.Widget],
-    buttons: Mapping[str, w.Button],
-    panels: Iterable[w.Widget],
-    choices: list[w.Widget],
-) -> w.Widget:
-    """The three steps at the side, and what to show; the panels beside them."""
-    runs = box([box([buttons[name] for name in LOOSE_BUTTONS], "pl-buttons")], "pl-runs")
-    side = box(
-        [*(_group(name, fields, buttons) for name in controls.GROUPS), runs, _folded("panels", choices)], "pl-side"
-    )
-    return box([side, box(list(panels), "pl-grid")], "pl-body")
+def whole(lab: Any) -> list[w.Widget]:
+    """All that a Lab has made, from top to bottom: status, downloads, a question, the body, the scrubber."""
+    panels = box(list(lab.panels.values()), "pl-grid")
+    body = box([_side(lab), panels], "pl-body")
+    foot = box([lab.moments.widget], "pl-foot")
+    return [lab.status, lab.downloads, lab.guess, body, foot]
 
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:
@@ -39,26 +33,34 @@ def box(children: list[w.Widget], *classes: str) -> w.Widget:
     return made
 
 
-def _group(name: str, fields: Mapping[str, w.Widget], buttons: Mapping[str, w.Button]) -> w.Widget:
+def _side(lab: Any) -> w.Widget:
+    """The three steps of the method, and what stands below them."""
+    groups = [_group(name, lab) for name in controls.GROUPS]
+    runs = box([box([lab.buttons[name] for name in LOOSE_BUTTONS], "pl-buttons")], "pl-runs")
+    page = _folded("page", [*lab.choices.values(), *lab.switches.values()])
+    return box([*groups, runs, page], "pl-side")
+
+
+def _group(name: str, lab: Any) -> w.Widget:
     number, heading = HEADINGS[name]
     shown, more = controls.GROUPS[name]
     for button in OWN_BUTTONS[name]:
-        buttons[button].button_style = "primary" if button in HEADINGS else ""
+        lab.buttons[button].button_style = "primary" if button in HEADINGS else ""
     parts: list[w.Widget] = [
         w.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{heading}</h2>'),
-        *(fields[field] for field in shown),
+        *(lab.controls[field] for field in shown),
     ]
     if name in HINTS:
         parts.append(w.HTML(f'<div class="pl-hint">{HINTS[name]}</div>'))
-    parts += [
-        _folded("more", [fields[field] for field in more]),
-        box([buttons[button] for button in OWN_BUTTONS[name]], "pl-buttons"),
-    ]
+    if name == "prune":
+        parts.append(_folded("layers", [lab.layers], "per layer"))
+    parts.append(_folded("more", [lab.controls[field] for field in more]))
+    parts.append(box([lab.buttons[button] for button in OWN_BUTTONS[name]], "pl-buttons"))
     return box(parts, "pl-group", f"pl-{name}")
 
 
-def _folded(title: str, parts: list[w.Widget]) -> w.Widget:
-    made = w.Accordion(children=[w.VBox(parts)], titles=(title,))
+def _folded(name: str, parts: list[w.Widget], title: str | None = None) -> w.Widget:
+    made = w.Accordion(children=[w.VBox(parts)], titles=(title or name,))
     made.selected_index = None
-    made.add_class(f"pl-{title}")
+    made.add_class(f"pl-{name}")
     return made

@@ -12,8 +12,9 @@ from prunelab import views
 from prunelab.lab.plots import Plot
 from prunelab.lab.report import Report
 from prunelab.masks import layer_of
-from prunelab.snapshot import Snapshot
 from prunelab.views.base import View
+
+Submit = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -25,40 +26,47 @@ class Kind:
     by_layer: bool = False
 
 
-def shown(report: Report) -> Snapshot:
-    """The moment that the pictures show: what would be, or what is."""
-    snapshot = report.preview or report.snapshot
-    assert snapshot is not None, "drawn before there was anything to show"
-    return snapshot
+def _flips(report: Report) -> View:
+    data, shown = report.data, report.shown
+    trained = next((s for s in report.history if s.phase == "trained"), None)
+    if data is None or trained is None:
+        return views.empty("Nothing to compare with yet: the dense network is still being trained.")
+    return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted)
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("weights", lambda r, _: views.weights(shown(r))),
-    Kind("accuracy", lambda r, _: views.accuracy(r.history or [shown(r)], r.preview)),
-    Kind("connections", lambda r, _: views.connections(shown(r))),
-    Kind("mask", lambda r, layer: views.mask(shown(r), layer), by_layer=True),
-    Kind("pixels", lambda r, _: views.pixels(shown(r))),
-    Kind("dropout", lambda r, _: views.dropout([*r.history, shown(r)])),
+    Kind("weights", lambda r, _: views.weights(r.shown)),
+    Kind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.moment)),
+    Kind("connections", lambda r, _: views.connections(r.shown)),
+    Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
+    Kind("pixels", lambda r, _: views.pixels(r.shown)),
+    Kind("dropout", lambda r, _: views.dropout([*r.history, r.shown])),
     Kind("size", lambda r, _: views.size(r.measurement)),
     Kind("speed", lambda r, _: views.speed(r.measurement)),
+    Kind("graph", lambda r, _: views.graph(r.shown)),
+    Kind("digits", lambda r, _: _flips(r)),
 )
 
 
 class Panel(w.VBox):
-    """A picture on the page, with the choice of a layer where it shows one. ``redraw`` is called when that changes."""
+    """A picture on the page, with the choice of a layer where it shows one. ``redraw`` is called when that changes.
 
-    def __init__(self, kind: Kind, redraw: Callable[[], None]) -> None:
+    more: what stands under the picture. A picture that nobody has on a screen is not made, until somebody has.
+    """
+
+    def __init__(self, kind: Kind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
         self.kind = kind
         self.plot = Plot(name=kind.name)
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
-        super().__init__([*([self.layer] if kind.by_layer else []), self.plot])
+        super().__init__([*([self.layer] if kind.by_layer else []), self.plot, *(more or [])])
         self.add_class("pl-panel")
         self.add_class(f"pl-{kind.name}")
         self.layer.observe(lambda change: redraw(), "value")
+        self.plot.on_visible(lambda visible: redraw() if visible else None)
 
     def show(self, report: Report) -> None:
         """Draw the report; what cannot be drawn says why in its own place. On the widgets' own thread."""
-        if report.snapshot is None:
+        if report.snapshot is None or not self.plot.visible:
             return
         names = tuple((layer_of(layer.name), layer.name) for layer in report.snapshot.layers)
         if self.kind.by_layer and self.layer.options != names:
@@ -80,7 +88,7 @@ class Panel(w.VBox):
 
 def revision(report: Report) -> str:
     """Names the moment a plot shows, for whoever waits for it: phase, round, step, quality."""
-    moment = shown(report)
+    moment = report.shown
     quality = "" if moment.quality is None else f"{moment.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
     return f"{moment.phase}:{moment.round}:{moment.clock}:{quality}"
 

@@ -11,8 +11,9 @@ import queue
 import threading
 from collections.abc import Callable
 
+from prunelab.lab.opening import Source
 from prunelab.lab.report import Command, Report
-from prunelab.lab.stage import Source, Stage
+from prunelab.lab.stage import Stage
 from prunelab.recipe import Recipe
 from prunelab.session import Session
 

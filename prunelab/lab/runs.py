@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from prunelab.recipe import Recipe
+from prunelab.session import Session
 from prunelab.snapshot import Snapshot
 
 MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
@@ -22,7 +24,6 @@ class Run:
     moments: tuple[Snapshot, ...]
     label: str | None = None
     pinned: bool = False
-    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,33 @@ def presets(recipe: Recipe) -> tuple[Preset, ...]:
             ("stale batch norm", "renewed batch norm"),
         ),
     )
+
+
+class Shelf:
+    """The runs that are kept, each once as far as it came."""
+
+    def __init__(self) -> None:
+        self.runs: tuple[Run, ...] = ()
+        self._numbers = count(1)
+        self._last: tuple[int, int, str] | None = None
+
+    def take(self, session: Session, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> bool:
+        """Keep the session's run, or these moments of it; False where nothing was cut, or it is here already."""
+        settled = [s for s in session.history if s.settled] if moments is None else moments
+        place = (id(session), session.clock, session.phase)
+        if place == self._last or not any(s.phase == "pruned" for s in settled):
+            return False
+        self._last = place
+        self.runs = kept(self.runs, Run(next(self._numbers), session.recipe, tuple(settled), label))
+        return True
+
+    def forget(self, number: int) -> None:
+        """Let go of a run."""
+        self.runs = tuple(run for run in self.runs if run.number != number)
+
+    def pin(self, number: int) -> None:
+        """Keep a run whatever comes after it; or no longer."""
+        self.runs = tuple(replace(run, pinned=not run.pinned) if run.number == number else run for run in self.runs)
 
 
 def kept(runs: Sequence[Run], new: Run) -> tuple[Run, ...]:

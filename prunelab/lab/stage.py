@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
+from numpy import float32
+from numpy.typing import NDArray
+from torch import nn
+
+from prunelab.asked import Hand, wished
+from prunelab.lab.comparing import series
+from prunelab.lab.opening import Source
+from prunelab.lab.reading import dense_twin, reading
 from prunelab.lab.report import Command, Report, State
+from prunelab.lab.runs import Plan, Shelf
 from prunelab.measurement import Measurement
 from prunelab.recipe import TRAINING_FIELDS, Recipe
+from prunelab.scan import Sensitivity
+from prunelab.scan import stream as scanned
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
 from prunelab.training import threads_for
@@ -17,20 +28,14 @@ from prunelab.training import threads_for
 HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
 EXAMPLES = 256  # samples that a measurement runs on
 BATCH = 64  # the batch size that matters most there
+STALE: dict[str, Any] = {"measurement": None, "sensitivity": None}  # once the network is another one
 
-Ticks = Iterator[Snapshot | Measurement | None]
-
-
-class Source(Protocol):
-    """Where sessions come from: see ``opening.Opener``."""
-
-    def saved(self) -> Session | None: ...
-
-    def new(self, recipe: Recipe) -> Session: ...
-
-    def notice(self) -> str | None: ...
-
-    def close(self) -> None: ...
+What = Literal["train", "retrain", "run", "measure", "scan", "compare"]
+Ticks = Iterator[Snapshot | Measurement | Sensitivity | None]
+STATES: dict[What, State] = {
+    "train": "training", "retrain": "retraining", "run": "running", "measure": "measuring", "scan": "scanning",
+    "compare": "comparing",
+}  # fmt: skip
 
 
 class Stage:
@@ -57,9 +62,11 @@ class Stage:
         self._deserted = deserted
         self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
         self._ticks: Ticks | None = None
-        self._what: Literal["train", "retrain", "run", "measure"] = "train"
+        self._what: What = "train"
         self._speed: tuple[float, int] = (0.0, 0)  # when the stretch that is being timed began, and at which step
-        self._preview: float | None = None  # quality that the slider asks about; None: show what is
+        self._preview: Hand | None = None  # what the slider asks about; None: show what is
+        self._twin: nn.Module | None = None  # the dense network, to read drawings with
+        self._shelf = Shelf()
 
     @property
     def running(self) -> bool:
@@ -72,30 +79,47 @@ class Stage:
 
     def do(self, command: Command) -> None:
         """Carry out a command."""
-        action = command.action
-        if action == "preview":
-            self._look(command)
-        elif action == "pause":
-            if self._ticks is not None:
-                self._say(state="paused", doing="paused")
-        elif action == "resume":
-            if self._ticks is not None:
-                self._go_on()
-        elif action == "change":
-            if command.recipe is not None and self.session is not None:
-                self._change(command.recipe)
-        elif action == "reset":
-            self._reset(command.recipe)
-        elif action == "prune":
-            self._prune(command)
-        elif action == "measure":
-            self._measure()
-        elif action == "open":
-            self._open_saved(command.recipe or self.report.recipe)
-        elif action == "follow":
-            self._follow(command.recipe or self.report.recipe)
-        else:
-            self._begin(action, command.recipe or self.report.recipe)
+        action, recipe = command.action, command.recipe or self.report.recipe
+        match action:
+            case "preview":
+                self._look(command)
+            case "pause":
+                if self._ticks is not None:
+                    self._say(state="paused", doing="paused")
+            case "resume":
+                if self._ticks is not None:
+                    self._go_on()
+            case "change":
+                if self.session is not None:
+                    self._change(recipe)
+            case "reset":
+                self._reset(recipe)
+            case "prune":
+                self._prune(command)
+            case "open":
+                self._open_saved(recipe)
+            case "follow":
+                self._follow(recipe)
+            case "train" | "retrain" | "run":
+                self._begin(action, recipe)
+            case "measure":
+                self._measure()
+            case "scan":
+                self._scan()
+            case "compare":
+                self._compare(command.about)
+            case "forget":
+                self._shelf.forget(command.about)
+                self._say(runs=self._shelf.runs)
+            case "pin":
+                self._shelf.pin(command.about)
+                self._say(runs=self._shelf.runs)
+            case "read":
+                self._read(command.about)
+            case "export":
+                command.about(self.report, self._needed())
+            case _:
+                raise ValueError(f"{action!r}: no such command")
 
     # Sessions
 
@@ -121,7 +145,7 @@ class Stage:
             self._change(recipe)
             self._say(adopted=self.report.adopted + 1)
 
-    def _begin(self, what: Any, wanted: Recipe, *, fresh: bool = True) -> None:
+    def _begin(self, what: What, wanted: Recipe, *, fresh: bool = True) -> None:
         """Start a stream. Train, and Run all under new training settings, make a new session."""
         self._drop()
         if self.session is None or (what == "train" and fresh) or (what == "run" and self._differs(wanted)):
@@ -132,6 +156,7 @@ class Stage:
         assert session is not None
         self._change(wanted)
         if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
+            self._keep()
             session.restore(self._dense)  # all rounds are over: again from the dense network
         self._what, self._preview = what, None
         self._ticks = session.ticks(what)
@@ -143,8 +168,14 @@ class Stage:
 
     def _take(self, session: Session) -> None:
         """From now on this session is the one on the page."""
-        self.session, self._dense, self._preview = session, None, None
-        self._say(recipe=session.recipe, measurement=None, notice=self._source.notice())
+        self._keep()
+        self.session, self._dense, self._preview, self._twin = session, None, None, None
+        self._say(recipe=session.recipe, data=session.data, notice=self._source.notice(), **STALE)
+
+    def _keep(self, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> None:
+        """Keep the run of the session, as far as it came, to be compared."""
+        if self.session is not None and self._shelf.take(self.session, label, moments):
+            self._say(runs=self._shelf.runs)
 
     def _differs(self, recipe: Recipe) -> bool:
         assert self.session is not None
@@ -181,58 +212,90 @@ class Stage:
     def _go_on(self) -> None:
         assert self.session is not None
         self._speed = (time.monotonic(), self.session.clock)
-        states: dict[str, State] = {"train": "training", "retrain": "retraining", "run": "running"}
-        state = states.get(self._what, "measuring")
-        self._say(state=state, doing=state, trouble=None)
+        self._say(state=STATES[self._what], doing=STATES[self._what], trouble=None)
 
     def advance(self) -> None:
         """Compute one batch, or whatever the next step of what runs is."""
-        session, ticks = self.session, self._ticks
-        assert session is not None and ticks is not None
+        assert self._ticks is not None
         if self._deserted():
             self._say(state="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
             return
         try:
-            tick = next(ticks)
+            tick = next(self._ticks)
         except StopIteration:
             self._ticks = None
             self._settle()
             if self._measuring and self._what in ("retrain", "run"):
                 self._measure()
             return
+        session = self._needed()
         if session.phase == "trained" and self._dense is None:
             self._dense = session.state()
         if isinstance(tick, Measurement):
             self._say(measurement=tick, progress=tick.progress)
+        elif isinstance(tick, Sensitivity):
+            self._say(sensitivity=tick, progress=len(tick.points) / tick.planned)
         elif tick is not None:
             self._show(tick, session)
 
     def _show(self, snapshot: Snapshot, session: Session) -> None:
         began, at = self._speed
-        done, left = session.clock - at, session.steps_left(self._what)
+        what = "run" if self._what == "compare" else self._what
+        done, left = session.clock - at, session.steps_left(what)
         pace = (time.monotonic() - began) / done if done else None
         whole = session.clock / (session.clock + left) if session.clock + left else 1.0
         self._say(
             doing=_doing(snapshot),
-            progress=whole if self._what == "run" else snapshot.step / snapshot.steps,
+            progress=whole if what == "run" else snapshot.step / max(snapshot.steps, 1),
             left=None if pace is None else pace * left,
             snapshot=snapshot,
             preview=self._previewed(HASTY),
             history=tuple(session.history),
-            measurement=None,
+            **STALE,
         )
 
     def _measure(self) -> None:
         """Measure what is there, a step at a time, so that sliders and buttons are heard in between."""
         from prunelab.sparse.measure import stream  # SciPy and more, a second to import: not before it is needed
 
-        session = self.session
-        if session is None:
-            raise ValueError("there is no network yet: train one first")
+        session = self._needed()
         threads = threads_for(session.masks.total, BATCH)  # as many as serve such a network best
-        self._ticks = stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads])
-        self._what = "measure"
-        self._say(state="measuring", doing="measuring", progress=0.0, left=None)
+        self._begin_ticks("measure", stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads]))
+
+    def _scan(self) -> None:
+        """Cut one layer at a time, and see which the network can least do without."""
+        session = self._needed()
+        self._begin_ticks("scan", scanned(session.model, session.data, threads=1))
+
+    def _compare(self, plans: Sequence[Plan]) -> None:
+        """Carry out the runs of a preset. The last of them stays on the page."""
+
+        def begin(plan: Plan) -> Session:
+            self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
+            self._take(self._source.new(plan.recipe))
+            self._go_on()
+            return self._needed()
+
+        self._keep()
+        self._what, self._preview = "compare", None
+        self._ticks = series(plans, begin, lambda plan, moments: self._keep(plan.label, moments))
+        self._say(state="comparing", doing="comparing", trouble=None)
+
+    def _begin_ticks(self, what: What, ticks: Ticks) -> None:
+        self._what, self._ticks = what, ticks
+        self._say(progress=0.0, left=None)
+        self._go_on()
+
+    def _needed(self) -> Session:
+        if self.session is None:
+            raise ValueError("there is no network yet: train one first")
+        return self.session
+
+    def _read(self, picture: NDArray[float32]) -> None:
+        session = self._needed()
+        if self._twin is None and self._dense is not None:
+            self._twin = dense_twin(session, self._dense)
+        self._say(reading=reading(session, self._twin, picture), urgent=True)
 
     def _settle(self) -> None:
         """Nothing runs any more: show where things are, and of a dense network also what the slider would cut."""
@@ -241,7 +304,7 @@ class Stage:
         if session.phase == "trained":
             self._dense = self._dense or session.state()
             if self._preview is None:  # what the slider asks about, before any hand has touched it
-                self._preview = session.recipe.quality
+                self._preview = wished(session.recipe)
         preview = self._previewed(None)
         self._say(
             state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
@@ -249,17 +312,15 @@ class Stage:
         )  # fmt: skip
 
     def _prune(self, command: Command) -> None:
-        session = self.session
-        if session is None:
-            raise ValueError("there is no network yet: train one first")
+        session = self._needed()
         self._drop()
         if command.recipe is not None:
             self._change(command.recipe)
         if self._dense is None and session.round == 0:
             self._dense = session.state()  # training was cut short: this is the dense network then
         self._preview = None
-        self._say(trouble=None, measurement=None)
-        snapshot = session.prune(command.quality)
+        self._say(trouble=None, **STALE)
+        snapshot = session.prune(command.hand.quality, density=command.hand.density)
         self._settle()
         spared = _spared(snapshot)
         if spared:
@@ -273,14 +334,15 @@ class Stage:
         if self.session is None or self._dense is None:
             self._begin("train", recipe or self.report.recipe)
             return
+        self._keep()
         self.session.restore(self._dense)
-        self._say(trouble=None, measurement=None, recipe=self.session.recipe)
+        self._say(trouble=None, recipe=self.session.recipe, **STALE)
         self._settle()
 
     def _look(self, command: Command) -> None:
-        self._preview = command.quality
+        self._preview = command.hand
         session = self.session
-        if session is None or command.quality is None:
+        if session is None:
             return
         if command.recipe is not None:
             self._change(command.recipe)
@@ -293,7 +355,7 @@ class Stage:
     def _previewed(self, samples: int | None) -> Snapshot | None:
         if self._preview is None or self.session is None:
             return None
-        return self.session.preview(self._preview, samples=samples)
+        return self.session.preview(self._preview.quality, density=self._preview.density, samples=samples)
 
     def _drop(self) -> None:
         self._ticks = None

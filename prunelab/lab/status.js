@@ -108,6 +108,8 @@ function render({ model, el }) {
   watcher.observe(document.body, { childList: true, subtree: true });
   requestAnimationFrame(mark);
   const leave = announce(model);
+  model.set("address", location.origin + location.pathname);
+  model.save_changes();
   return () => {
     leave();
     watcher.disconnect();

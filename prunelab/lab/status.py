@@ -25,6 +25,7 @@ class Status(anywidget.AnyWidget):
     cards = traitlets.List(traitlets.Dict()).tag(sync=True)
     story = traitlets.Unicode("", help="the finding in words, read out politely").tag(sync=True)
     attributes = traitlets.Dict().tag(sync=True)
+    address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
 
     def __init__(self, presence: Presence, **values: Any) -> None:
         super().__init__(**values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prunelab.lab.report import BUSY, Report
@@ -52,11 +53,11 @@ def status(report: Report) -> str:
 
 def cards(report: Report) -> list[dict[str, str]]:
     """The numbers on top: name, value, and a second line."""
-    now, preview = report.snapshot, report.preview
+    now, preview = report.moment or report.snapshot, None if report.moment else report.preview
     if now is None:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
     dense = "" if now.dense_accuracy is None else f"dense {percent(now.dense_accuracy)}"
-    accuracy = _card("accuracy", percent(now.test_accuracy or 0), dense)
+    accuracy = _card("accuracy", _accuracy(now), dense)
     connections = _card("connections", percent(now.density), f"{count(now.kept)} of {count(now.total)}")
     compression = _card("compression", f"{now.compression:.1f}x", "fewer connections")
     effective = _card("effective", "–", "not available for this model")
@@ -64,7 +65,7 @@ def cards(report: Report) -> list[dict[str, str]]:
         effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
     if preview is not None:
         about = "" if preview.exact else "about "
-        accuracy["more"] = f"{about}{percent(preview.test_accuracy or 0)} if cut now"
+        accuracy["more"] = f"{about}{_accuracy(preview)} if cut now"
         connections["more"] = f"{percent(preview.density)} if cut now"
         compression["more"] = f"{preview.compression:.1f}x if cut now"
         if preview.effective is not None:
@@ -72,6 +73,23 @@ def cards(report: Report) -> list[dict[str, str]]:
     holds = "yes" if now.zeros_hold else "NO"
     zeros = _card("zeros still zero", holds, f"{count(now.total - now.kept)} cut")
     return [accuracy, connections, effective, compression, *_measured(report.measurement), zeros]
+
+
+def _accuracy(snapshot: Snapshot) -> str:
+    return "?" if snapshot.test_accuracy is None else percent(snapshot.test_accuracy)
+
+
+def concealed(report: Report, hides: bool) -> Report:
+    """A report without what is still to be guessed: accuracies after a cut, and, if ``hides``, those of a run."""
+
+    def hidden(snapshot: Snapshot | None) -> Snapshot | None:
+        if snapshot is None:
+            return None
+        return replace(snapshot, test_accuracy=None, test_loss=None, train_loss=None, predicted=snapshot.predicted[:0])
+
+    report = replace(report, preview=hidden(report.preview))
+    busy = report.state in BUSY
+    return replace(report, snapshot=hidden(report.snapshot), history=(), moment=None) if hides and busy else report
 
 
 def _measured(found: Measurement | None) -> list[dict[str, str]]:
@@ -96,14 +114,14 @@ def _card(name: str, value: str, more: str) -> dict[str, str]:
 
 def story(report: Report) -> str:
     """What there is to see, in a sentence or two, for whoever hears the page; empty while something runs."""
-    now, preview = report.snapshot, report.preview
+    now, preview = report.moment or report.snapshot, None if report.moment else report.preview
     if now is None or report.state in BUSY:
         return ""
-    kept = f"{percent(now.density)} of the connections are left, accuracy {percent(now.test_accuracy or 0)}."
+    kept = f"{percent(now.density)} of the connections are left, accuracy {_accuracy(now)}."
     if preview is None:
         return kept
     quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
-    fall = f"{percent(preview.density)} would be left, accuracy {percent(preview.test_accuracy or 0)}."
+    fall = f"{percent(preview.density)} would be left, accuracy {_accuracy(preview)}."
     return f"{quality}{fall} Now {kept}"
 
 
@@ -122,7 +140,7 @@ def reasons(report: Report) -> dict[str, str]:
         wait = "Pause the run first" if report.state != "starting" else "The lab is starting"
         no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
         return no | ({"pause": "Nothing to pause yet", "reset": wait} if report.state == "starting" else {})
-    no = {} if report.state in ("paused", "measuring") else {"pause": "Nothing is running"}
+    no = {} if report.state in ("paused", "measuring", "scanning") else {"pause": "Nothing is running"}
     if report.snapshot is None:
         return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")
     if phase == "new":
@@ -134,15 +152,20 @@ def reasons(report: Report) -> dict[str, str]:
 
 def attributes(report: Report) -> dict[str, str]:
     """The state of the lab as data attributes of its root, for style sheets and tests."""
-    shown = report.snapshot
+    shown = report.moment or report.snapshot
     facts: dict[str, Any] = {"state": report.state, "step": step_of(report), "phase": _phase(shown)}
     if shown is not None:
         facts |= {"round": shown.round, "clock": shown.clock, "kept": shown.kept, "total": shown.total}
-        facts |= {"accuracy": f"{shown.test_accuracy:.4f}", "zeros": "yes" if shown.zeros_hold else "no"}
-    if report.preview is not None:
-        facts |= {"preview": f"{report.preview.quality:.2f}", "preview-kept": report.preview.kept}
-        facts |= {"preview-accuracy": f"{report.preview.test_accuracy:.4f}"}
+        facts |= {"accuracy": _four(shown.test_accuracy), "zeros": "yes" if shown.zeros_hold else "no"}
+    if report.preview is not None and report.moment is None:
+        preview = report.preview
+        asked = f"{preview.quality:.2f}" if preview.quality is not None else f"{preview.density:.2f}"
+        facts |= {"preview": asked, "preview-kept": preview.kept, "preview-accuracy": _four(preview.test_accuracy)}
     return {name: str(value) for name, value in facts.items()}
+
+
+def _four(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def _phase(snapshot: Snapshot | None) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from prunelab import training
 from prunelab.measurement import Latency, Measurement
 from prunelab.sparse import formats, latency
 from prunelab.sparse.compact import CompactError, compact
@@ -77,21 +78,18 @@ def _networks(
 ) -> tuple[dict[str, nn.Module], list[str]]:
     """What there is to time, and why the rest is missing."""
     networks, missing = {"dense": network}, []
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)  # the fastest kernel depends on it
-    try:
-        makers: dict[str, Callable[[], nn.Module]] = {
-            "sparse": lambda: convert(network, example, batches=batches, kernel="csr"),
-            "converted": lambda: convert(network, example, batches=batches),
-            "compacted": lambda: compact(network, example),
-        }
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "sparse": lambda: convert(network, example, batches=batches, kernel="csr"),
+        "converted": lambda: convert(network, example, batches=batches),
+        "compacted": lambda: compact(network, example),
+    }
+    # The fastest kernel depends on the threads. Nobody else runs a model meanwhile: torch.fx patches all of them.
+    with training.threads(threads):
         for name, make in makers.items():
             try:
                 networks[name] = make()
             except (ConvertError, CompactError) as error:
                 missing.append(f"{name}: not measured, {error}")
-    finally:
-        torch.set_num_threads(before)
     return networks, missing
 
 

@@ -5,7 +5,7 @@ Pure functions, one file a view: no widget, no training, no plotly import. Every
 """
 
 from prunelab.views.accuracy import accuracy
-from prunelab.views.base import View, summary
+from prunelab.views.base import View, empty, summary
 from prunelab.views.compare import compare, side_by_side
 from prunelab.views.connections import connections
 from prunelab.views.dropout import dropout
@@ -25,6 +25,7 @@ __all__ = [
     "compare",
     "connections",
     "dropout",
+    "empty",
     "flips",
     "graph",
     "mask",

@@ -10,8 +10,11 @@ from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, note, percent
 
 
-def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> View:
-    """Accuracy (%) above, loss below, over training steps. preview: adds the point "if cut now"."""
+def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, moment: Snapshot | None = None) -> View:
+    """Accuracy (%) above, loss below, over training steps. preview: adds the point "if cut now".
+
+    moment: an earlier one that is looked at; it is marked, and the title speaks of it.
+    """
     moments = [s for s in history if s.test_accuracy is not None]
     if not moments:
         return empty("No accuracy yet: it appears here as the network trains.")
@@ -44,10 +47,15 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None) -> Vi
                 "line": line,
             }
         )
+    if moment is not None:
+        preview = None
+        line = {"color": palette.LINE, "width": 1.5}
+        x0 = moment.clock
+        shapes.append({"type": "line", "x0": x0, "x1": x0, "yref": "paper", "y0": 0, "y1": 1, "line": line})
     if preview is not None and preview.test_accuracy is not None:
         data.append(_if_cut(preview))
     return figure(
-        data, _title(last, dense, preview),
+        data, _title(moment or last, dense, preview),
         xaxis=axis("training steps", range=[0, end * 1.04], anchor="y2"),
         yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(moments, preview), 101]),
         yaxis2=axis("loss", domain=[0, 0.28], rangemode="tozero", anchor="x", nticks=3),

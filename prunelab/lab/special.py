@@ -1,0 +1,153 @@
+"""Special panels: those with hands of their own. Comparing runs, drawing a digit, asking each layer what it can lose.
+
+``submit(action, about=...)`` puts a command on the queue; nothing else happens in a callback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import ipywidgets as w
+
+from prunelab import views
+from prunelab.lab import runs
+from prunelab.lab.draw import Draw
+from prunelab.lab.panels import Kind, Panel, Submit
+from prunelab.lab.report import BUSY, Report
+from prunelab.recipe import Recipe
+from prunelab.snapshot import Snapshot
+from prunelab.views.base import View
+
+LIVE = 0  # number of the run that is on the page
+
+
+class ComparePanel(Panel):
+    """Runs on one picture: the kept ones and the one on the page; presets that make one point each."""
+
+    def __init__(self, submit: Submit, recipe: Callable[[], Recipe], redraw: Callable[[], None]) -> None:
+        self._submit, self._recipe, self._redraw = submit, recipe, redraw
+        self._hidden: set[int] = set()
+        self._listed: tuple[object, ...] = ()
+        self.rows = w.VBox()
+        presets = runs.presets(Recipe())
+        self.preset = w.Dropdown(
+            options=[preset.name for preset in presets],
+            description="compare",
+            tooltip="A comparison that makes a point",
+        )
+        self.point = w.Label(presets[0].point)
+        self.point.add_class("pl-hint")
+        self.button = w.Button(description="Compare", tooltip="Run both, one after the other, from a new network each")
+        self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
+        bar = w.HBox([self.preset, self.button, self.pair])
+        bar.add_class("pl-bar-of-controls")
+        super().__init__(Kind("compare", self._drawn), redraw, [bar, self.point, self.rows])
+        self.preset.observe(lambda change: setattr(self.point, "value", presets[self.preset.index].point), "value")
+        self.pair.observe(lambda change: redraw(), "value")
+        self.button.on_click(lambda _: self._pressed())
+
+    def show(self, report: Report) -> None:
+        """Draw the runs, and list them."""
+        self.button.disabled = report.state in BUSY
+        kept = self._kept(report)
+        names = runs.names(kept)
+        listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
+        if listed != self._listed:
+            self._listed = listed
+            self.rows.children = [self._row(run, names[run.number]) for run in kept]
+        super().show(report)
+
+    def _kept(self, report: Report) -> list[runs.Run]:
+        moments = tuple(s for s in report.history if s.settled)
+        live = [runs.Run(LIVE, report.recipe, moments)] if any(s.phase == "pruned" for s in moments) else []
+        known = {self._mark(run.moments[-1]) for run in live}
+        return [*(run for run in report.runs if self._mark(run.moments[-1]) not in known), *live]
+
+    def _mark(self, moment: Snapshot) -> tuple[object, ...]:
+        """Equal for the same run, kept and still on the page."""
+        return moment.phase, moment.clock, moment.kept, moment.test_accuracy
+
+    def _drawn(self, report: Report, _: str | None) -> View:
+        kept = [run for run in self._kept(report) if run.number not in self._hidden]
+        names = runs.names(kept)
+        if self.pair.value == "pair":
+            if len(kept) < 2:
+                return views.empty("Two runs are needed: their weights stand side by side here.")
+            left, right = kept[-2:]
+            return views.side_by_side(names[left.number], left.moments[-1], names[right.number], right.moments[-1])
+        return views.compare({names[run.number]: run.moments for run in kept})
+
+    def _row(self, run: runs.Run, name: str) -> w.Widget:
+        shown = w.Checkbox(value=run.number not in self._hidden, description=name, indent=False)
+        shown.observe(lambda change: self._toggled(run.number, change["new"]), "value")
+        parts: list[w.Widget] = [shown]
+        if run.number != LIVE:
+            pin = w.Button(
+                description="Unpin" if run.pinned else "Pin", tooltip=f"Keep {name}, whatever comes after it"
+            )
+            pin.on_click(lambda _: self._submit("pin", about=run.number))
+            delete = w.Button(description="Delete", tooltip=f"Forget {name}")
+            delete.on_click(lambda _: self._submit("forget", about=run.number))
+            parts += [pin, delete]
+        row = w.HBox(parts)
+        row.add_class("pl-run")
+        return row
+
+    def _toggled(self, number: int, shown: bool) -> None:
+        self._hidden = self._hidden - {number} if shown else self._hidden | {number}
+        self._redraw()
+
+    def _pressed(self) -> None:
+        preset = runs.presets(self._recipe())[self.preset.index]
+        self._submit("compare", about=preset.plans(self._recipe()))
+
+
+class DrawPanel(Panel):
+    """A sheet to draw a digit on, and what the dense and the pruned network read in it, at once."""
+
+    def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
+        self.sheet = Draw()
+        self._examples = 0
+        super().__init__(Kind("draw", self._drawn), redraw, [self.sheet])
+        self.sheet.observe(lambda change: submit("read", about=self.sheet.prepared()), "ink")
+        self.sheet.on_example(self._example)
+        self._report: Report | None = None
+
+    def show(self, report: Report) -> None:
+        """Fit the sheet to the data, and draw what was read."""
+        self._report = report
+        shape = () if report.data is None else report.data.input_shape
+        fits = len(shape) == 3 and shape[0] == 1 and max(shape[1:]) <= 64
+        self.sheet.layout.display = None if fits else "none"
+        if fits and tuple(self.sheet.size) != tuple(shape[1:]):
+            self.sheet.size = tuple(shape[1:])
+        super().show(replace(report, preview=None, moment=None))
+
+    def _drawn(self, report: Report, _: str | None) -> View:
+        if self.sheet.layout.display == "none":
+            return views.empty("No drawing: the inputs of this network are not small grey pictures.")
+        return views.probabilities(report.reading.dense, report.reading.pruned)
+
+    def _example(self) -> None:
+        """A test sample, each time another."""
+        data = self._report.data if self._report else None
+        if data is not None:
+            self._examples += 1
+            picture = data.test_x[(37 * self._examples) % len(data.test_x), 0]
+            self.sheet.value = (255 * picture.clamp(0, 1)).round().byte().numpy().tobytes()
+
+
+class SensitivityPanel(Panel):
+    """Each layer cut by itself: which of them the network can least do without."""
+
+    def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
+        self.button = w.Button(
+            description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
+        )
+        super().__init__(Kind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity)), redraw, [self.button])
+        self.button.on_click(lambda _: submit("scan"))
+
+    def show(self, report: Report) -> None:
+        self.button.disabled = report.state in BUSY or report.snapshot is None
+        super().show(replace(report, preview=None, moment=None))
