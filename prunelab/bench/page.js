@@ -84,7 +84,7 @@ globalThis.prunelabBench = (() => {
   function follow() {
     const plot = document.querySelector(".prunelab-plot[data-plot=weights]");
     const handle = document.querySelector(PAGES.lab.handle);
-    const stands = () => Number(handle.getAttribute("aria-valuetext")) === Number(plot.dataset.threshold);
+    const stands = () => Math.abs(handle.getAttribute("aria-valuetext") - plot.dataset.threshold) < 1e-6;
     const times = [];
     let began = null;
     // Before the slider hears of it, and after.

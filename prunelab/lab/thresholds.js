@@ -5,7 +5,9 @@
 
 const REST = 150; // ms without a movement after which the hand rests
 const LAST_WORD = 3000; // ms after the last movement; what the kernel shows from then on counts, whatever was asked
-const QUIET = 50; // ms (no more than a kernel takes to answer) that all plots of the page wait for the next movement: a picture takes two frames from a hand
+// ms that all plots of the page wait for a hand's next movement: a picture takes two frames from it. Not more, or a single
+// step would wait for nothing.
+const QUIET = 35;
 const TURN = 1000; // ms after which one of them is drawn all the same
 const CLOSE = 1e-6; // qualities nearer than this are the same
 
