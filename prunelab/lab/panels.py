@@ -26,6 +26,11 @@ class Kind:
     by_layer: bool = False
 
 
+def _weights(report: Report) -> View:
+    own = {f"{layer_of(name)}.weight" for name, _ in report.recipe.layer_quality}
+    return views.weights(report.shown, before=None if report.moment else report.snapshot, own=own)
+
+
 def _flips(report: Report) -> View:
     data, shown = report.data, report.shown
     trained = next((s for s in report.history if s.phase == "trained"), None)
@@ -35,7 +40,7 @@ def _flips(report: Report) -> View:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("weights", lambda r, _: views.weights(r.shown)),
+    Kind("weights", lambda r, _: _weights(r)),
     Kind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.moment)),
     Kind("connections", lambda r, _: views.connections(r.shown)),
     Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),

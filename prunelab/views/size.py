@@ -9,10 +9,17 @@ from prunelab.views.base import View, axis, empty, figure, kilobytes, note
 MISSING = "Nothing measured yet: press Measure, or let a run end."
 
 
+def unmeasured() -> View:
+    """A low box that says what to do: there may be nothing to see for a while."""
+    view = empty(MISSING)
+    view["layout"]["height"] = 96
+    return view
+
+
 def size(measurement: Measurement | None) -> View:
     """One bar a format; longer than dense says so. The bound is a line: no exact format can be left of it."""
     if measurement is None or not measurement.sizes:
-        return empty(MISSING)
+        return unmeasured()
     dense, bound = measurement.bytes("dense"), measurement.bytes("bound")
     shown = [x for x in measurement.sizes if x.format != "bound"][::-1]  # plotly stacks upwards
     colours = {"packed": palette.KEPT, "dense": palette.DENSE}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prunelab.measurement import NETWORKS, Measurement
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure
-from prunelab.views.size import MISSING
+from prunelab.views.base import View, axis, figure
+from prunelab.views.size import unmeasured
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
 LONGEST = 4.0  # dense = 1: a longer bar ends here, its text says the rest
@@ -14,7 +14,7 @@ LONGEST = 4.0  # dense = 1: a longer bar ends here, its text says the rest
 def speed(measurement: Measurement | None) -> View:
     """For each batch size one bar a network: its time as a part of dense; the time itself and the verdict beside it."""
     if measurement is None or not measurement.latencies:
-        return empty(MISSING)
+        return unmeasured()
     threads = max(x.threads for x in measurement.latencies)
     batches = measurement.batches
     names = [name for name in NETWORKS if any(x.network == name for x in measurement.latencies)]

@@ -15,7 +15,6 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from servers import CHECKOUT, Server
 
 DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"
-PANELS = 6
 ENDLESS = "?model=mlp-small&epochs=10000"
 
 
@@ -28,29 +27,35 @@ def expect_root(page: Page, **attributes: str) -> None:
         expect(root(page)).to_have_attribute(f"data-{name.replace('_', '-')}", value, timeout=60_000)
 
 
+# Panels that are laid out within the window: the others are not drawn until somebody scrolls there.
+IN_VIEW = """[...document.querySelectorAll(".prunelab .prunelab-plot")].filter((p) => {
+    const box = p.getBoundingClientRect();
+    return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
+})"""
+
+
 def expect_drawn(page: Page, ending: str) -> None:
-    """All panels show a moment whose revision (phase:round:clock:quality) ends so."""
+    """All panels in view show a moment whose revision (phase:round:clock:quality) ends so."""
     page.wait_for_function(
-        """([count, ending]) => {
-            const plots = [...document.querySelectorAll(".prunelab .prunelab-plot")];
-            return plots.length === count && plots.every(
+        f"""(ending) => {{
+            const plots = {IN_VIEW};
+            return plots.length && plots.every(
                 (p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(ending));
-        }""",
-        arg=[PANELS, ending],
+        }}""",
+        arg=ending,
     )
 
 
 def expect_all_at_the_slider(page: Page) -> None:
-    """The preview and all panels show the quality at which the slider's handle stands."""
+    """The preview and all panels in view show the quality at which the slider's handle stands."""
     page.wait_for_function(
-        """(count) => {
+        f"""() => {{
             const handle = document.querySelector(".prunelab [role=slider][aria-label=quality]");
             const quality = (+handle.getAttribute("aria-valuenow")).toFixed(2);
-            const plots = [...document.querySelectorAll(".prunelab .prunelab-plot")];
-            return document.querySelector(".prunelab").dataset.preview === quality && plots.length === count
-                && plots.every((p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(`:${quality}`));
-        }""",
-        arg=PANELS,
+            const plots = {IN_VIEW};
+            return document.querySelector(".prunelab").dataset.preview === quality && plots.length
+                && plots.every((p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(`:${{quality}}`));
+        }}"""
     )
 
 
