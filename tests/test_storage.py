@@ -206,3 +206,13 @@ def test_a_session_that_is_killed_loses_at_most_its_round(tmp_path):
     assert loaded.snapshot().scalars() == whole.snapshot().scalars()
     for a, b in zip(loaded.model.parameters(), whole.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_what_is_written_can_be_read_by_whoever_the_umask_lets(tmp_path):
+    before = os.umask(0o027)
+    try:
+        storage.write_atomically(tmp_path / "file", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

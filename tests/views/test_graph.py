@@ -26,7 +26,7 @@ def layer_of(name, weight, mask=None):
     order, strengths = strongest(weight, mask)
     counts = np.zeros(81, np.int32)
     return Layer(
-        name, tuple(weight.shape), int(mask.sum()), mask.numel(), None, None, False, 1.0, counts, counts,
+        name, tuple(weight.shape), int(mask.sum()), mask.numel(), None, None, False, None, None, 1.0, counts, counts,
         np.packbits(mask.numpy()).tobytes(), order, strengths,
     )  # fmt: skip
 
