@@ -21,7 +21,7 @@ globalThis.prunelabBench = (() => {
         return phase && phase !== "new" && plots.length >= all(".pl-panel").length && plots.length > 0 &&
           plots.every((plot) => !isLaidOut(plot) || plot.dataset.state === "ready");
       },
-      watched: () => all(".prunelab-plot").filter(isInView),
+      watched: () => all(".pl-panel:not(.pl-timeless) .prunelab-plot").filter(isInView),
       // phase:round:clock:quality
       value: (plot) => Number((plot.dataset.revision ?? "").split(":").pop() || NaN),
     },

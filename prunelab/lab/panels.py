@@ -19,11 +19,15 @@ Submit = Callable[..., None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name."""
+    """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name.
+
+    timeless: it shows no moment of the run, so that neither slider nor scrubber changes it.
+    """
 
     name: str
     draw: Callable[[Report, str | None], View]
     by_layer: bool = False
+    timeless: bool = False
 
 
 def _weights(report: Report) -> View:
@@ -46,8 +50,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
     Kind("pixels", lambda r, _: views.pixels(r.shown)),
     Kind("dropout", lambda r, _: views.dropout([*r.history, r.shown])),
-    Kind("size", lambda r, _: views.size(r.measurement)),
-    Kind("speed", lambda r, _: views.speed(r.measurement)),
+    Kind("size", lambda r, _: views.size(r.measurement), timeless=True),
+    Kind("speed", lambda r, _: views.speed(r.measurement), timeless=True),
     Kind("graph", lambda r, _: views.graph(r.shown)),
     Kind("digits", lambda r, _: _flips(r)),
 )
@@ -66,6 +70,8 @@ class Panel(w.VBox):
         super().__init__([*([self.layer] if kind.by_layer else []), self.plot, *(more or [])])
         self.add_class("pl-panel")
         self.add_class(f"pl-{kind.name}")
+        if kind.timeless:
+            self.add_class("pl-timeless")
         self.layer.observe(lambda change: redraw(), "value")
         self.plot.on_visible(lambda visible: redraw() if visible else None)
 
@@ -83,7 +89,8 @@ class Panel(w.VBox):
             self.plot.trouble = f"This picture could not be made: {error}"
             return
         self.plot.trouble = ""
-        if report.preview is None and _same(self.plot.figure, view):
+        live = report.preview is None and report.moment is None
+        if (live or self.kind.timeless) and _same(self.plot.figure, view):
             return
         layout = view["layout"]
         layout["meta"] = {**layout.get("meta", {}), "revision": revision(report)}

@@ -42,7 +42,7 @@ class ComparePanel(Panel):
         self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
         bar = w.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
-        super().__init__(Kind("compare", self._drawn), redraw, [bar, self.point, self.rows])
+        super().__init__(Kind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
         self.preset.observe(lambda change: setattr(self.point, "value", presets[self.preset.index].point), "value")
         self.pair.observe(lambda change: redraw(), "value")
         self.button.on_click(lambda _: self._pressed())
@@ -60,9 +60,9 @@ class ComparePanel(Panel):
 
     def _kept(self, report: Report) -> list[runs.Run]:
         moments = tuple(s for s in report.history if s.settled)
-        live = [runs.Run(LIVE, report.recipe, moments)] if any(s.phase == "pruned" for s in moments) else []
-        known = {self._mark(run.moments[-1]) for run in live}
-        return [*(run for run in report.runs if self._mark(run.moments[-1]) not in known), *live]
+        known = {self._mark(run.moments[-1]) for run in report.runs}
+        new = any(s.phase == "pruned" for s in moments) and self._mark(moments[-1]) not in known
+        return [*report.runs, *([runs.Run(LIVE, report.recipe, moments)] if new else [])]
 
     def _mark(self, moment: Snapshot) -> tuple[object, ...]:
         """Equal for the same run, kept and still on the page."""
@@ -109,7 +109,7 @@ class DrawPanel(Panel):
     def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
         self.sheet = Draw()
         self._examples = 0
-        super().__init__(Kind("draw", self._drawn), redraw, [self.sheet])
+        super().__init__(Kind("draw", self._drawn, timeless=True), redraw, [self.sheet])
         self.sheet.observe(lambda change: submit("read", about=self.sheet.prepared()), "ink")
         self.sheet.on_example(self._example)
         self._report: Report | None = None
@@ -145,7 +145,9 @@ class SensitivityPanel(Panel):
         self.button = w.Button(
             description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
         )
-        super().__init__(Kind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity)), redraw, [self.button])
+        super().__init__(
+            Kind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity), timeless=True), redraw, [self.button]
+        )
         self.button.on_click(lambda _: submit("scan"))
 
     def show(self, report: Report) -> None:

@@ -42,6 +42,22 @@ function announce(model) {
   };
 }
 
+// Folded parts open by a mouse only, as ipywidgets has them: here by keyboard too, and they say whether they are open.
+function openByKeyboard(root) {
+  for (const header of root.querySelectorAll(".jupyter-widget-Collapse-header")) {
+    const open = header.closest(".jupyter-widget-Collapse").classList.contains("jupyter-widget-Collapse-open");
+    header.setAttribute("aria-expanded", String(open));
+    if (header.getAttribute("role") === "button") continue;
+    header.setAttribute("role", "button");
+    header.tabIndex = 0;
+    header.addEventListener("keydown", (event) => {
+      if (event.target !== header || (event.key !== "Enter" && event.key !== " ")) return;
+      event.preventDefault();
+      header.click();
+    });
+  }
+}
+
 function render({ model, el }) {
   el.classList.add("prunelab-status");
   const bar = element("header", "pl-bar", el);
@@ -97,6 +113,7 @@ function render({ model, el }) {
       if (root.getAttribute(`data-${name}`) !== value) root.setAttribute(`data-${name}`, value);
     }
     nameSliders(root);
+    openByKeyboard(root);
   };
 
   const names = ["title", "text", "progress", "trouble", "cards", "story", "attributes"];

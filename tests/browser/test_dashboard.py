@@ -27,8 +27,8 @@ def expect_root(page: Page, **attributes: str) -> None:
         expect(root(page)).to_have_attribute(f"data-{name.replace('_', '-')}", value, timeout=60_000)
 
 
-# Panels that are laid out within the window: the others are not drawn until somebody scrolls there.
-IN_VIEW = """[...document.querySelectorAll(".prunelab .prunelab-plot")].filter((p) => {
+# Panels of a moment that are laid out within the window: the others are not drawn until somebody scrolls there.
+IN_VIEW = """[...document.querySelectorAll(".prunelab .pl-panel:not(.pl-timeless) .prunelab-plot")].filter((p) => {
     const box = p.getBoundingClientRect();
     return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
 })"""
