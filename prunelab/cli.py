@@ -43,6 +43,7 @@ class Suite(StrEnum):
     engine = "engine"
     sparse = "sparse"
     browser = "browser"
+    soak = "soak"
     all = "all"
 
 

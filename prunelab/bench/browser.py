@@ -48,9 +48,44 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
         found.append(drag_row(browser, lab, drags=2 if quick else 6, moves=60))
         say("training speed with the page open")
         found.append(speed_row(browser, lab, seconds=2 if quick else 5, rounds=1 if quick else 6))
-        say("a full run on digits, for its memory")
-        found.append(memory_row(browser, lab))
+        say("a full run on digits: its memory, and back through its moments")
+        found += run_rows(browser, lab, steps=8 if quick else 60)
+        say("a stroke of the pen")
+        found.append(stroke_row(browser, lab, strokes=4 if quick else 30))
     return found
+
+
+def soak_rows(*, seconds: float, say: Say) -> list[Row]:
+    """The page's memory over a long run: at its end against a tenth of the way. Not part of "all": it takes minutes."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
+        lab = stack.enter_context(servers.voila(places.notebooks() / "dashboard.ipynb", home / "lab"))
+        browser = stack.enter_context(chromium())
+        lab.rest()
+        visit = Visit(browser, "lab", f"{lab.url}?model=mlp-small&epochs={LONG}")
+        visit.wait_for(state="training")
+        say(f"a run of {seconds / 60:.0f} minutes")
+        visit.page.wait_for_timeout(100 * seconds)
+        early, early_kernel = visit.heap(), servers.memory(lab.kernel(visit.kernel_id))[0]
+        visit.page.wait_for_timeout(900 * seconds)
+        late, late_kernel = visit.heap(), servers.memory(lab.kernel(visit.kernel_id))[0]
+        visit.close()
+    return [
+        Row(
+            f"page memory after {seconds / 60:.0f} minutes of training / after a tenth of that",
+            late / early,
+            "x",
+            target=1.1,
+            note=f"JavaScript's heap {late / MEGABYTE:.1f} MB against {early / MEGABYTE:.1f}",
+        ),
+        Row(
+            "the kernel's memory, likewise",
+            late_kernel / early_kernel,
+            "x",
+            target=1.1,
+            note=f"resident {late_kernel:.0f} MB against {early_kernel:.0f}",
+        ),
+    ]
 
 
 def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> list[Row]:
@@ -192,20 +227,51 @@ def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> 
     )
 
 
-def memory_row(browser: Browser, lab: Server) -> Row:
-    """What a visitor's kernel holds after Run all on the digits."""
+def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
+    """What a visitor's kernel holds after Run all on the digits; then the time of a step of the scrubber."""
     lab.rest()
     visit = Visit(browser, "lab", lab.url)
     visit.click("Run all")
     visit.wait_for(state="ready", phase="retrained", round=str(Recipe().rounds))
     resident, unique = servers.memory(lab.kernel(visit.kernel_id))
+    visit.scrub("PageUp")  # warms the page
+    times = []
+    for number in range(steps):
+        time.sleep(REST)
+        times.append(visit.scrub("ArrowLeft" if number % 2 else "ArrowRight"))
+    visit.close()
+    return [
+        Row(
+            "memory of the kernel after a full run on digits",
+            resident,
+            "MB",
+            target=350,
+            note=f"resident; {unique:.0f} MB of it its own, the rest shared with other kernels",
+        ),
+        Row(
+            "a step of the scrubber to all visible plots, p95",
+            percentile(times, 0.95),
+            "ms",
+            target=150,
+            note=f"median {percentile(times, 0.5):.0f}; {steps} steps",
+        ),
+    ]
+
+
+def stroke_row(browser: Browser, lab: Server, *, strokes: int) -> Row:
+    """From a movement of the pen to new probabilities of both networks."""
+    lab.rest()
+    visit = Visit(
+        browser, "lab", f"{lab.url}?show=draw&hide=weights,accuracy,connections,mask,pixels,dropout,size,speed"
+    )
+    times = [visit.stroke(number) for number in range(strokes + 1)][1:]  # the first warms the page
     visit.close()
     return Row(
-        "memory of the kernel after a full run on digits",
-        resident,
-        "MB",
-        target=350,
-        note=f"resident; {unique:.0f} MB of it its own, the rest shared with other kernels",
+        "a drawn stroke to new probabilities, p95",
+        percentile(times, 0.95),
+        "ms",
+        target=100,
+        note=f"median {percentile(times, 0.5):.0f}; {strokes} strokes",
     )
 
 

@@ -30,6 +30,7 @@ FLAGS = (
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
+    "--enable-precise-memory-info",
 )
 
 
@@ -102,6 +103,32 @@ class Visit:
         self.page.mouse.move(x, y)
         self.page.mouse.up()
         return times
+
+    def scrub(self, key: str) -> float:
+        """Milliseconds from a key on the scrubber until all visible plots show another moment."""
+        scrubber = self.page.get_by_role("slider", name="moment of the run")
+        scrubber.focus()
+        self.page.evaluate("prunelabBench.armScrubber()")
+        scrubber.press(key)
+        return float(self.page.evaluate("prunelabBench.taken()"))
+
+    def stroke(self, number: int) -> float:
+        """Milliseconds from a movement of the pen on the sheet until the probabilities are painted anew."""
+        box = self.page.locator(".pl-draw canvas").first.bounding_box()
+        assert box is not None, "the sheet is not on the screen"
+        x, y = box["x"] + box["width"] * (0.3 + 0.05 * (number % 8)), box["y"] + box["height"] * 0.3
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.evaluate("prunelabBench.armStroke()")
+        self.page.mouse.move(x + 4, y + box["height"] * 0.3)
+        taken = float(self.page.evaluate("prunelabBench.taken()"))
+        self.page.mouse.up()
+        return taken
+
+    def heap(self) -> float:
+        """Bytes of JavaScript's heap, after collecting what is garbage."""
+        self.page.request_gc()
+        return float(self.page.evaluate("prunelabBench.heap()"))
 
     def speed(self, seconds: float) -> float:
         """Training steps a second, watched for so long on the page."""

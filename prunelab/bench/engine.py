@@ -6,6 +6,7 @@ import copy
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -18,11 +19,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from prunelab import models, training
 from prunelab.bench.statistics import interleave, ratios, spread
 from prunelab.bench.table import Row
-from prunelab.data import DataError, load
+from prunelab.data import DataError, load, own
 from prunelab.lab import Lab
 from prunelab.masks import Masks
 from prunelab.recipe import Recipe
 from prunelab.session import Session
+from prunelab.snapshot import History
 
 BATCH = 128
 DENSITY = 0.08  # of the paper's LeNet-300-100
@@ -36,6 +38,8 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
     found = training_rows(steps=20 if quick else 60, rounds=3 if quick else 25)
     say("a lab in a script against a session")
     found.append(lab_row(epochs=20 if quick else 120, rounds=2 if quick else 7))
+    say("a history of LeNet-300-100")
+    found.append(history_row(snapshots=60 if quick else 500))
     say("prunelab --help")
     found.append(help_row(rounds=3 if quick else 11))
     return found
@@ -103,6 +107,30 @@ def lab_row(*, epochs: int, rounds: int) -> Row:
         ratios(found["lab"], found["headless"]),
         "x",
         note=f"digits, {speeds['lab']} against {speeds['headless']} steps/s, drawing included, no browser",
+    )
+
+
+def history_row(*, snapshots: int) -> Row:
+    """Megabytes that a history of LeNet-300-100 on MNIST holds, its masks cut every tenth of the way."""
+    x, y, source = _samples()
+    data = own((x[:2000], y[:2000]), (x[:10_000], y[:10_000]), classes=10)
+    session = Session(Recipe(model="lenet-300-100", epochs=1), data=data)
+    for _ in session.train():
+        pass
+    history = History()
+    tracemalloc.start()
+    for number in range(snapshots):
+        if number % max(snapshots // 10, 1) == 0:
+            session.prune(0.15 * (1 + 10 * number // snapshots))
+        history.append(session.snapshot())
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return Row(
+        f"a history of {len(history)} snapshots of LeNet-300-100",
+        held / 1e6,
+        "MB",
+        target=60 * snapshots / 500,
+        note=f"{source}, 10,000 test samples; weights of the network itself not counted",
     )
 
 

@@ -77,6 +77,47 @@ globalThis.prunelabBench = (() => {
 
   const taken = () => measuring;
 
+  // Get ready for one event of `kind`, after which `shown` will be true; `taken` waits for its milliseconds.
+  function watchFor(kind, shown) {
+    measuring = new Promise((resolve, reject) => {
+      let began = null;
+      const note = (event) => { began ??= event.timeStamp; };
+      const observer = new MutationObserver(() => {
+        if (began === null || !shown()) return;
+        end(null);
+      });
+      const timer = setTimeout(() => end(new Error(`nothing was shown after ${kind}`)), PATIENCE);
+      addEventListener(kind, note, { capture: true });
+      observer.observe(document.body, { subtree: true, attributes: true,
+        attributeFilter: ["data-revision", "data-position", "data-clock", "data-phase", "data-paints"] });
+      function end(error) {
+        clearTimeout(timer);
+        observer.disconnect();
+        removeEventListener(kind, note, { capture: true });
+        error ? reject(error) : resolve(performance.now() - began);
+      }
+    });
+    measuring.catch(() => {}); // told by taken()
+  }
+
+  // One step of the scrubber: until all pictures in view show the moment that the page says it shows.
+  function armScrubber() {
+    const root = document.querySelector(".prunelab");
+    const name = () => `${root.dataset.phase}:${root.dataset.round}:${root.dataset.clock}:`;
+    const before = name();
+    const watched = PAGES.lab.watched();
+    watchFor("keydown", () => name() !== before && watched.every((plot) => plot.dataset.revision.startsWith(name())));
+  }
+
+  // One stroke on the sheet: until the probabilities are painted anew.
+  function armStroke() {
+    const plot = document.querySelector(".pl-draw .prunelab-plot");
+    const before = plot.dataset.paints;
+    watchFor("pointermove", () => plot.dataset.paints !== before);
+  }
+
+  const heap = () => performance.memory.usedJSHeapSize;
+
   // While the slider is dragged: milliseconds from a movement of the mouse until the lines stand where the slider does.
   // A movement that comes before an earlier one is shown counts from the earlier one. `dragged` ends it and gives the list.
   let following = null;
@@ -124,5 +165,5 @@ globalThis.prunelabBench = (() => {
     }, 1000 * seconds));
   }
 
-  return { PAGES, usable, arm, taken, follow, dragged, speed };
+  return { PAGES, usable, arm, armScrubber, armStroke, taken, follow, dragged, speed, heap };
 })();

@@ -18,15 +18,15 @@ ADVICE = "install them with: pip install 'prunelab[test]', and a browser with: p
 
 
 def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: Console) -> None:
-    """Measure "engine", "sparse", "browser" or "all" (the browser's part only where it can be).
+    """Measure "engine", "sparse", "browser" or "all" of these (the browser's part only where it can be); or "soak".
 
     The table goes to ``stdout``, what is being measured to ``stderr``. Raises CommandError.
     """
     if file is not None:
         _check_writable(file)
     missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing and suite == "browser":
-        raise CommandError(f"bench browser needs {' and '.join(missing)}: {ADVICE}", BAD_INPUT)
+    if missing and suite in ("browser", "soak"):
+        raise CommandError(f"bench {suite} needs {' and '.join(missing)}: {ADVICE}", BAD_INPUT)
     rows: list[Row] = []
     with stderr.status("") as status:
 
@@ -42,8 +42,8 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
 
             for part in (packing, compacting, kernels):
                 rows += part.rows(quick=quick, say=say)
-        if suite in ("browser", "all") and not missing:
-            rows += _browser_rows(quick, say)
+        if suite in ("browser", "soak", "all") and not missing:
+            rows += _browser_rows(suite, quick, say)
     stdout.print(table.rendered(rows))
     if missing and suite == "all":
         stderr.print(f"The browser was left out for want of {' and '.join(missing)}: {ADVICE}", markup=False)
@@ -51,12 +51,14 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
         file.write_text(json.dumps(table.as_dict(rows, quick=quick), indent=2) + "\n", encoding="utf-8")
 
 
-def _browser_rows(quick: bool, say: Callable[[str], None]) -> list[Row]:
+def _browser_rows(suite: str, quick: bool, say: Callable[[str], None]) -> list[Row]:
     from playwright.sync_api import Error
 
     from prunelab.bench import browser
 
     try:
+        if suite == "soak":
+            return browser.soak_rows(seconds=60 if quick else 600, say=say)
         return browser.rows(quick=quick, say=say)
     except Error as error:
         advice = f"; {ADVICE}" if "Executable doesn't exist" in error.message else ""

@@ -81,6 +81,14 @@ function checked(figure) {
   return structuredClone({ data, layout });
 }
 
+// Larger type where the page asks for it (a projector), in the notes too, which have sizes of their own.
+function enlarge(layout, scale) {
+  if (scale === 1) return;
+  layout.font.size = (layout.font.size ?? 12) * scale;
+  for (const note of layout.annotations ?? []) if (note.font?.size) note.font.size *= scale;
+  if (layout.margin) for (const side of ["l", "t", "b"]) layout.margin[side] = (layout.margin[side] ?? 40) * scale;
+}
+
 function dressed({ data, layout }, canvas) {
   const template = layout.template?.layout ?? {};
   layout.autosize ??= true;
@@ -88,6 +96,7 @@ function dressed({ data, layout }, canvas) {
   layout.plot_bgcolor ??= template.plot_bgcolor ?? "rgba(0,0,0,0)";
   // The page's own text colour, so that light and dark need nothing from the kernel.
   layout.font = { color: template.font?.color ?? getComputedStyle(canvas).color, ...layout.font };
+  enlarge(layout, Number(getComputedStyle(canvas).getPropertyValue("--prunelab-plot-scale")) || 1);
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
   return wantsContrast() ? withContrast({ data, layout }, groundOf(canvas)) : { data, layout };
 }
@@ -203,6 +212,8 @@ function render({ model, el }) {
     if (asked || (size && sizeNow() !== size)) paint();
   });
   const theme = new MutationObserver(() => paint());
+  const page = el.closest(".prunelab"); // large type is switched by a class there
+  if (page) theme.observe(page, { attributeFilter: ["class"] });
   const queries = ["(prefers-color-scheme: dark)", ...CONTRAST_QUERIES].map((query) => globalThis.matchMedia(query));
   const thresholds = followThresholds({ model, root, stage, canvas, repaint: paint });
   const leaveSight = watchSight(model, root);

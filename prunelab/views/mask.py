@@ -20,7 +20,8 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     title = f"{short(chosen)}: {percent(1 - chosen.density)} {would}cut"
     if silent_rows or unread:
         title += f", {silent_rows} of {rows} neurons without input, {unread} inputs unread"
-    flat = {"showgrid": False, "zeroline": False, "nticks": 5}
+    # Zoomed by dragging a box, back by a double click: a mask has more cells than a panel has pixels.
+    flat = {"showgrid": False, "zeroline": False, "nticks": 5, "fixedrange": False}
     view = figure(
         # Plotly draws images only beside a trace; an invisible point carries the axes.
         [{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}],

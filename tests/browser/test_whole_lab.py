@@ -179,7 +179,8 @@ def test_every_control_can_be_reached_by_keyboard_and_the_focus_is_seen(
         reached.append(
             page.evaluate(
                 """() => { const e = document.activeElement, s = getComputedStyle(e);
-                return e.closest(".prunelab") && [e.getAttribute("aria-label") || e.textContent.trim().slice(0, 30) || e.tagName,
+                const name = e.getAttribute("aria-label") || e.textContent.trim().slice(0, 30) || e.tagName;
+                return e.closest(".prunelab") && [name,
                     s.outlineStyle !== "none" || s.boxShadow !== "none" || s.borderStyle !== "none"]; }"""
             )
         )
