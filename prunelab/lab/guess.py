@@ -16,9 +16,12 @@ QUESTIONS = {
 
 
 class Guess(w.VBox):
-    """The question, a slider for the answer, and how far off it was. ``go`` is called with the action when answered."""
+    """The question, a slider for the answer, and how far off it was. ``go`` is called with the action when answered.
 
-    def __init__(self, go: Callable[[str], None]) -> None:
+    soon: runs a function where widgets are written; buttons are heard on threads nobody can predict.
+    """
+
+    def __init__(self, go: Callable[[str], None], soon: Callable[[Callable[[], object]], None]) -> None:
         self._go = go
         self.action: str | None = None  # what is asked about
         self._due: tuple[str, float] | None = None  # what was answered, until the result is there
@@ -35,8 +38,8 @@ class Guess(w.VBox):
         self._form = w.VBox([self.question, form])
         super().__init__([self._form, self.result])
         self.add_class("pl-guess")
-        self.button.on_click(lambda _: self._answered())
-        self.cancel.on_click(lambda _: self.ask(None))
+        self.button.on_click(lambda _: soon(self._answered))
+        self.cancel.on_click(lambda _: soon(lambda: self.ask(None)))
         self.ask(None)
 
     def ask(self, action: str | None) -> None:

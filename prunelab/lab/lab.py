@@ -91,7 +91,7 @@ class Lab(w.VBox):
         self.buttons = {name: w.Button() for name in words.BUTTONS}
         self.status = Status(presence, title=words.title(self._recipe))
         self.downloads = Download(items=list(exporting.ITEMS), post=self._bridge.soon)
-        self.guess = Guess(self._do)
+        self.guess = Guess(self._do, self._bridge.soon)
         self.moments = Moments(self._redraw_at_once)
         self.panels = self._make_panels()
         self.choices = {name: w.Checkbox(description=name, indent=False) for name in self.panels}
@@ -109,7 +109,7 @@ class Lab(w.VBox):
         made: list[Panel] = [Panel(kind, self._redraw) for kind in KINDS]
         made += [
             ComparePanel(self._submit, lambda: self.recipe, self._redraw),
-            DrawPanel(self._submit, self._redraw),
+            DrawPanel(self._submit, self._redraw, self._bridge.soon),
             SensitivityPanel(self._submit, self._redraw),
         ]
         return {panel.kind.name: panel for panel in made}
@@ -236,7 +236,7 @@ class Lab(w.VBox):
             self._do(name)
 
     def _do(self, name: str) -> None:
-        self.moments.live()
+        self._bridge.soon(self.moments.live)
         self._submit(name)
 
     def _submit(self, action: Any, about: Any = None) -> None:

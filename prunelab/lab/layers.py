@@ -10,7 +10,8 @@ MOST, STEP = 3.0, 0.05
 
 
 class LayerQualities(w.VBox):
-    """One slider a layer. own: qualities of the layers that a hand has moved; ``changed`` is called when one has."""
+    """One slider a layer. own: qualities of the layers that a hand has moved; ``changed`` is called when one has, and
+    is to see to it that ``follow`` is called, where widgets are written."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
@@ -61,10 +62,8 @@ class LayerQualities(w.VBox):
     def _moved(self, name: str, quality: float) -> None:
         if not self._quiet:
             self.own = {**self.own, name: quality}
-            self._links[name].disabled = False
             self._changed()
 
     def _linked(self, name: str) -> None:
         self.own = {layer: quality for layer, quality in self.own.items() if layer != name}
-        self.follow(self._common)
         self._changed()

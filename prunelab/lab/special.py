@@ -43,13 +43,15 @@ class ComparePanel(Panel):
         bar = w.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
         super().__init__(Kind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
-        self.preset.observe(lambda change: setattr(self.point, "value", presets[self.preset.index].point), "value")
+        self._presets = presets
+        self.preset.observe(lambda change: redraw(), "value")
         self.pair.observe(lambda change: redraw(), "value")
         self.button.on_click(lambda _: self._pressed())
 
     def show(self, report: Report) -> None:
         """Draw the runs, and list them."""
         self.button.disabled = report.state in BUSY
+        self.point.value = self._presets[self.preset.index].point
         kept = self._kept(report)
         names = runs.names(kept)
         listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
@@ -106,12 +108,14 @@ class ComparePanel(Panel):
 class DrawPanel(Panel):
     """A sheet to draw a digit on, and what the dense and the pruned network read in it, at once."""
 
-    def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
+    def __init__(
+        self, submit: Submit, redraw: Callable[[], None], soon: Callable[[Callable[[], object]], None]
+    ) -> None:
         self.sheet = Draw()
         self._examples = 0
         super().__init__(Kind("draw", self._drawn, timeless=True), redraw, [self.sheet])
         self.sheet.observe(lambda change: submit("read", about=self.sheet.prepared()), "ink")
-        self.sheet.on_example(self._example)
+        self.sheet.on_example(lambda: soon(self._example))
         self._report: Report | None = None
 
     def show(self, report: Report) -> None:
