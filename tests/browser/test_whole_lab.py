@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -190,3 +191,18 @@ def test_every_control_can_be_reached_by_keyboard_and_the_focus_is_seen(
         assert wanted in names, names
     unseen = [name for name, seen in reached if not seen]
     assert not unseen, unseen
+
+
+@pytest.mark.skipif(not os.environ.get("PRUNELAB_DATA"), reason="PRUNELAB_DATA names no MNIST")
+def test_mnist_is_pruned_and_recovers_like_the_digits(page: Page, voila: Callable[..., Server]) -> None:
+    voila("?data=mnist&model=mlp-small&epochs=1&retrain_epochs=1&quality=1.0&show=graph")
+    dense = number(page, "accuracy")
+    assert dense > 0.9
+    expect_drawn(page, ":1.00")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned")
+    fallen = number(page, "accuracy")
+    button(page, "Retrain").click()
+    expect_root(page, phase="retrained", zeros="yes")
+    assert number(page, "accuracy") > max(fallen, 0.85)
+    expect(root(page).locator(".pl-pixels .prunelab-plot-words")).to_contain_text("of 784 pixels are read by nobody")
