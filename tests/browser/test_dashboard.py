@@ -284,6 +284,7 @@ def test_pictures_for_the_eye(page: Page, voila: Callable[..., Server]) -> None:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_function("width => innerWidth === width", arg=width)
+            root(page).locator(".pl-weights").scroll_into_view_if_needed()
             expect_drawn(page, "")
             picture = page.screenshot(path=folder / f"lab-{width}x{height}-{scheme}.png")
             assert len(picture) > 10_000
