@@ -113,7 +113,10 @@ class Visit:
         return float(self.page.evaluate("prunelabBench.taken()"))
 
     def stroke(self, number: int) -> float:
-        """Milliseconds from a movement of the pen on the sheet until the probabilities are painted anew."""
+        """Milliseconds from a movement of the pen on a blank sheet until the probabilities are painted anew."""
+        panel = self.page.locator(".pl-draw")
+        panel.get_by_role("button", name="Clear").click()
+        panel.locator(".prunelab-plot-words", has_text="raw a digit").wait_for(state="attached")
         box = self.page.locator(".pl-draw canvas").first.bounding_box()
         assert box is not None, "the sheet is not on the screen"
         x, y = box["x"] + box["width"] * (0.3 + 0.05 * (number % 8)), box["y"] + box["height"] * 0.3
