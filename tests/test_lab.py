@@ -397,7 +397,7 @@ def test_on_a_loop_updates_run_on_its_thread_the_latest_wins_and_at_most_ten_a_s
 
         def work():
             for i in range(200):
-                bridge.post("run", lambda i=i: seen.append((i, loop.time(), threading.get_ident())))
+                bridge.post("slider", lambda i=i: seen.append((i, loop.time(), threading.get_ident())))
                 stop.wait(0.002)
 
         stop = threading.Event()

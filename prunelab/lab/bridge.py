@@ -14,6 +14,9 @@ from collections.abc import Callable
 from functools import partial
 
 INTERVAL = 0.1  # seconds between two updates of a lane
+# Of a run that nobody has a hand on: every update redraws all that is in view, in the kernel and in the browser, and
+# takes that time from the training and from the slider.
+UNHURRIED = {"run": 0.4}
 
 Update = Callable[[], object]
 
@@ -60,7 +63,7 @@ class Bridge:
 
     def _schedule(self, lane: str) -> None:
         assert self._loop is not None
-        wait = self._last.get(lane, 0.0) + INTERVAL - time.monotonic()
+        wait = self._last.get(lane, 0.0) + UNHURRIED.get(lane, INTERVAL) - time.monotonic()
         if wait > 0:
             self._loop.call_later(wait, partial(self._run, lane))
         else:
