@@ -304,15 +304,15 @@ class Session:
         is False and ``predicted`` empty).
         """
         hand = Hand(quality, density)
-        plan, wanted = self._plan(hand), asked.quality(self.recipe, self._upcoming, hand)
         x, y = self._test
         exact = samples is None or samples >= len(y)
         if samples is not None and not exact:
             chosen = training.subset(len(y), samples).to(y.device)
             x, y = x[chosen], y[chosen]
         with training.threads(self._threads):
+            plan, wanted = self._plan(hand), asked.quality(self.recipe, self._upcoming, hand)
             tested = training.evaluate(self._cut_copy(plan), x, y)
-        return self._snapshot("preview", plan, tested, wanted, exact=exact)
+            return self._snapshot("preview", plan, tested, wanted, exact=exact)
 
     def _cut_copy(self, plan: Plan) -> nn.Module:
         twin = self._network.twin(plan)

@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from prunelab.rounding import round_up
+
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
 BINS = 81  # odd: one bin is centred on zero
@@ -253,7 +255,7 @@ def histograms(weights: Tensor, ghosts: Tensor, mask: Tensor) -> tuple[float, ND
         finite = np.isfinite(values)
         values, kept = values[finite], kept[finite]
         limit = float(np.abs(values).max(initial=0.0))
-    limit = max(limit, 1e-12)
+    limit = round_up(max(limit, 1e-12))  # moments of a run can be compared bin by bin
     # bincount over computed indices: three times as fast as numpy's or torch's histogram on equal bins
     index = ((values + limit) * (BINS * (1 - 1e-6) / (2 * limit))).astype(np.intp)
     index += kept * BINS

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from prunelab import serve
 from prunelab.commands.serving import answers
-from prunelab.lab import serve
 
 PATIENCE = 120.0  # seconds to start, and to come to rest
 QUIET = 0.1  # share of one core below which a server and its kernels are at rest

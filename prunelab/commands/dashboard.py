@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
-from prunelab import places
+from prunelab import places, serve
 from prunelab.commands import BAD_INPUT, CommandError, serving
-from prunelab.lab import serve
 from prunelab.recipe import Recipe, RecipeError
 
 LINK, SESSION = "PRUNELAB_LINK", "PRUNELAB_SESSION"  # read by Lab.for_page

@@ -9,9 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from prunelab import places
+from prunelab import places, serve
 from prunelab.commands import CommandError, serving
-from prunelab.lab import serve
 
 LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
 
@@ -33,6 +32,7 @@ def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Call
         *(sys.executable, "-m", "jupyterlab", "--no-browser"),
         f"--ServerApp.ip={serve.HOST}",
         f"--ServerApp.port={number}",
+        f"--ServerApp.{serve.PROMPT}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder.absolute()}",
         "--Application.log_level=WARN",

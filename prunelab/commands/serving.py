@@ -14,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from prunelab import serve
 from prunelab.commands import BAD_INPUT, CommandError
-from prunelab.lab import serve
 
 PATIENCE = 120.0  # seconds to start; a cold disk on a busy machine takes 30
 GRACE = 15.0  # seconds to end, kernels included, before it is killed

@@ -218,8 +218,8 @@ class Lab(w.VBox):
 
     def _ask(self) -> None:
         """What would be cut, as the sliders stand?"""
-        self._bridge.post("layers", lambda: self.layers.follow(self.controls["quality"].value))
         self._submit("preview")
+        self._bridge.post("layers", lambda: self.layers.follow(self.controls["quality"].value))
 
     def _dragged(self, drag: Drag) -> None:
         """A threshold line was taken by hand: from now on its layer has a quality of its own."""

@@ -94,8 +94,9 @@ class Panel(w.VBox):
             return
         layout = view["layout"]
         layout["meta"] = {**layout.get("meta", {}), "revision": revision(report)}
-        self.plot.summary = views.summary(view)
-        self.plot.figure = view
+        with self.plot.hold_sync():  # one message
+            self.plot.summary = views.summary(view)
+            self.plot.figure = view
 
 
 def revision(report: Report) -> str:

@@ -1,7 +1,9 @@
 // Draws the figure of a Plot (plots.py) with plotly.js. The model's state is the truth; nothing is kept here that could not be
-// made again from it. plots.py puts this file behind colours.js, sight.js and thresholds.js: together they are one module.
+// made again from it. plots.py puts this file behind colours.js, sight.js, patch.js and thresholds.js: together they are one
+// module.
 
 const LOADED = Symbol.for("prunelab.plotly"); // on globalThis: every copy of this file on a page shares one library
+const SETTLED = 500; // ms without a change, and without a hand on the page, after which a patched picture is drawn as a whole
 const PATIENCE = 150; // how often a library that has not arrived yet is looked for, 100 ms apart
 
 const CONFIG = {
@@ -19,6 +21,16 @@ const CONFIG = {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
+
+// One whole picture after the other on a page, and between two of them room for whatever else the page has to do: a hand
+// that comes while six are being drawn waits for one of them.
+const turns = (globalThis[Symbol.for("prunelab.turns")] ??= { last: Promise.resolve() });
+
+function inTurn(work) {
+  const done = turns.last.then(work);
+  turns.last = done.catch(() => {}).then(() => globalThis.scheduler?.yield?.() ?? pause(0));
+  return done;
+}
 
 // ---- the library, once a page
 
@@ -89,6 +101,10 @@ function enlarge(layout, scale) {
   if (layout.margin) for (const side of ["l", "t", "b"]) layout.margin[side] = (layout.margin[side] ?? 40) * scale;
 }
 
+// The page's part of a figure: colours, sizes, and the title as text of the page instead of a part of the picture: it wraps,
+// it can be read out, selected and enlarged. The margin that the layout keeps for it shrinks by one line of plotly's.
+const TITLE_LINE = 26;
+
 function dressed({ data, layout }, canvas) {
   const template = layout.template?.layout ?? {};
   layout.autosize ??= true;
@@ -98,23 +114,16 @@ function dressed({ data, layout }, canvas) {
   layout.font = { color: template.font?.color ?? getComputedStyle(canvas).color, ...layout.font };
   enlarge(layout, Number(getComputedStyle(canvas).getPropertyValue("--prunelab-plot-scale")) || 1);
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
+  if (titleText(layout.title) && layout.margin?.t !== undefined) layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
+  delete layout.title;
   return wantsContrast() ? withContrast({ data, layout }, groundOf(canvas)) : { data, layout };
 }
 
-// The title as text of the page instead of a part of the picture: it wraps, it can be read out, selected and enlarged.
-// The margin that the layout keeps for it shrinks by the height of one line of plotly's.
-const TITLE_LINE = 26;
-
-function takeTitle(layout) {
-  const text = typeof layout.title === "string" ? layout.title : layout.title?.text;
-  if (!text) return "";
-  delete layout.title;
-  if (layout.margin?.t !== undefined) layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
-  return plain(text);
-}
+const titleText = (title) => plain((typeof title === "string" ? title : title?.text) ?? "");
 
 // What plotly.js would read as a little HTML, as text; in a document of its own, where nothing runs or is fetched.
-const plain = (text) => new DOMParser().parseFromString(text, "text/html").body.textContent;
+const plain = (text) =>
+  /[<&]/.test(text) ? new DOMParser().parseFromString(text, "text/html").body.textContent : text;
 
 // ---- the view
 
@@ -123,6 +132,12 @@ function element(tag, name, parent) {
   made.className = name;
   parent.append(made);
   return made;
+}
+
+// A text that is there when it says something. One that stays the same costs no layout.
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+  element.hidden = !text;
 }
 
 function render({ model, el }) {
@@ -144,50 +159,86 @@ function render({ model, el }) {
   let plotly = null;
   let gone = false;
   let asked = false; // a picture is wanted that is newer than the one on the screen
+  let whole = false; // and plotly.js has to draw all of it
+  let drawn = null; // the figure that is on the screen
+  let settling = 0;
   let drawing = false;
   let spoilt = false; // plotly.js stumbled: what it left in the canvas is not to be built upon
-  let size = "";
-
-  const sizeNow = () => `${canvas.clientWidth}x${canvas.clientHeight}`;
+  let size = null; // of the picture
+  // Of its place; told by an observer, because to ask for it in the middle of changes makes the browser lay out the page.
+  let place = { width: canvas.clientWidth, height: canvas.clientHeight };
 
   function describe() {
     const name = model.get("name") ?? "";
     const summary = model.get("summary") || name || "plot";
     root.dataset.plot = name;
     canvas.setAttribute("aria-label", summary);
-    words.textContent = summary;
+    write(words, summary);
   }
 
   function complain(text) {
-    trouble.textContent = text;
-    trouble.hidden = false;
+    write(trouble, text);
     root.dataset.state = "error";
+  }
+
+  // What has changed since the last picture, as changes to be made in place; null where plotly.js has to draw it.
+  function changesNow() {
+    if (whole || spoilt || !drawn) return null;
+    // Bars that followed a hand stand elsewhere than the figure says that was drawn.
+    return patches(canvas, drawn, model.get("figure"), root.hasAttribute("data-live"));
   }
 
   async function draw() {
     plotly ??= await loadLibrary(model);
     if (gone) return;
-    const figure = checked(model.get("figure"));
     if (model.get("trouble")) return complain(model.get("trouble")); // the kernel could not make a picture
-    canvas.style.height = figure.layout.height > 0 ? `${figure.layout.height}px` : "";
-    if (spoilt) plotly.purge(canvas);
-    spoilt = true;
-    size = sizeNow();
-    const { data, layout } = dressed(figure, canvas);
-    const title = takeTitle(layout);
-    const revision = String(layout.meta?.revision ?? "");
-    await plotly.react(canvas, data, layout, CONFIG);
-    spoilt = false;
-    thresholds.drawn(layout.meta);
-    caption.textContent = title;
-    caption.hidden = !title;
+    const changes = changesNow();
+    if (changes) patch(changes);
+    else await inTurn(() => gone || drawWhole());
+    if (gone) return;
+    const { title, meta } = drawn.layout ?? {};
+    thresholds.drawn(meta);
+    write(caption, titleText(title));
     await nextFrame();
     if (gone) return;
-    trouble.hidden = true;
-    trouble.textContent = "";
+    write(trouble, "");
     root.dataset.paints = String(Number(root.dataset.paints) + 1);
-    root.dataset.revision = revision;
+    root.dataset.revision = String(meta?.revision ?? "");
+    root.dataset.drawn = changes ? "patched" : "whole";
     root.dataset.state = "ready";
+  }
+
+  function patch(changes) {
+    spoilt = true;
+    for (const change of changes) change();
+    spoilt = false;
+    drawn = model.get("figure");
+    settle();
+  }
+
+  async function drawWhole() {
+    const figure = model.get("figure");
+    const { data, layout } = checked(figure);
+    canvas.style.height = layout.height > 0 ? `${layout.height}px` : "";
+    if (spoilt) plotly.purge(canvas);
+    spoilt = true;
+    whole = false;
+    size = place;
+    const dress = dressed({ data, layout }, canvas);
+    await plotly.react(canvas, dress.data, dress.layout, CONFIG);
+    spoilt = false;
+    drawn = figure;
+    clearTimeout(settling);
+  }
+
+  function settle() {
+    clearTimeout(settling);
+    settling = setTimeout(() => (lastMove() + SETTLED > performance.now() ? settle() : repaint()), SETTLED);
+  }
+
+  function repaint() {
+    whole = true;
+    paint();
   }
 
   // One picture at a time. Whatever is asked for while one is being drawn becomes one more, of the state as it is then.
@@ -195,7 +246,7 @@ function render({ model, el }) {
     asked = true;
     if (drawing) return;
     drawing = true;
-    while (asked && !gone && canvas.clientWidth > 0 && !thresholds.holds(model.get("figure"))) {
+    while (asked && !gone && place.width > 0 && !thresholds.holds(model.get("figure"), changesNow)) {
       asked = false;
       try {
         await draw();
@@ -208,10 +259,12 @@ function render({ model, el }) {
   }
 
   // Also how a plot that was hidden (a tab, a start screen) gets its first or its newest picture.
-  const sizes = new ResizeObserver(() => {
-    if (asked || (size && sizeNow() !== size)) paint();
+  const sizes = new ResizeObserver(([{ contentRect: { width, height } }]) => {
+    place = { width, height };
+    if (size && (size.width !== width || size.height !== height)) repaint();
+    else if (asked) paint();
   });
-  const theme = new MutationObserver(() => paint());
+  const theme = new MutationObserver(repaint);
   const page = el.closest(".prunelab"); // large type is switched by a class there
   if (page) theme.observe(page, { attributeFilter: ["class"] });
   const queries = ["(prefers-color-scheme: dark)", ...CONTRAST_QUERIES].map((query) => globalThis.matchMedia(query));
@@ -225,18 +278,19 @@ function render({ model, el }) {
   model.on("change:trouble", paint);
   sizes.observe(canvas);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name"] });
-  for (const query of queries) query.addEventListener("change", paint);
+  for (const query of queries) query.addEventListener("change", repaint);
   paint();
 
   return () => {
     gone = true;
+    clearTimeout(settling);
     model.off("change:name", describe);
     model.off("change:summary", describe);
     model.off("change:figure", paint);
     model.off("change:trouble", paint);
     sizes.disconnect();
     theme.disconnect();
-    for (const query of queries) query.removeEventListener("change", paint);
+    for (const query of queries) query.removeEventListener("change", repaint);
     thresholds.end();
     leaveSight();
     plotly?.purge(canvas);

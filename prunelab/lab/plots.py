@@ -33,7 +33,7 @@ import traitlets
 
 HERE = Path(__file__).parent
 # anywidget takes one module: the parts stand in one scope, in this order.
-PARTS = ("colours.js", "sight.js", "thresholds.js", "plots.js")
+PARTS = ("colours.js", "sight.js", "patch.js", "thresholds.js", "plots.js")
 
 
 class PlotlyLibrary(ipywidgets.Widget):

@@ -205,15 +205,17 @@ function followThresholds({ model, root, stage, canvas, repaint }) {
 
   // ---- for whoever draws the kernel's pictures
 
-  // Whether a figure has to wait: a hand moves lines here or elsewhere, or has moved them on since this was its question.
-  function holds(figure) {
+  // Whether a figure has to wait: a hand has moved lines on since this was its question; or it moves lines here or elsewhere,
+  // and the figure takes long to draw. patches: gives null for such a one.
+  function holds(figure, patches) {
     const now = performance.now();
     const cuts = figure?.layout?.meta?.cuts;
-    const late = asking() && !(cuts && answers(cuts));
     const busy = lastMove() + QUIET - now;
-    const rest = Math.max(late ? moved + REST - now : 0, hand.drawn + TURN > now ? busy : 0);
+    const late = asking() && !(cuts && answers(cuts));
+    const slow = busy > 0 && patches() === null;
+    const rest = Math.max(late ? moved + REST - now : 0, slow && hand.drawn + TURN > now ? busy : 0);
     if (rest > 0) again(rest);
-    else if (busy > 0) hand.drawn = now;
+    else if (slow) hand.drawn = now;
     return rest > 0;
   }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -69,7 +70,7 @@ def _floor(moments: list[Snapshot], preview: Snapshot | None) -> float:
     settled = [s for s in moments if s.round or s.settled] or moments[len(moments) // 10 :]
     shown = [*settled, *([preview] if preview else [])]
     lowest = min(s.test_accuracy or 0.0 for s in shown)
-    return max(0.0, 100 * min(lowest, 0.9) - 5)
+    return max(0.0, 5.0 * math.floor(20 * min(lowest, 0.9) - 0.5))  # in steps: the axis rests under a hand on the slider
 
 
 def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str) -> dict[str, Any]:

@@ -39,8 +39,13 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) -> dict[str, Any]:
-    """A label in the picture, at data coordinates of the axes ("", "2", ...) unless xref and yref say otherwise."""
+    """A label in the picture, at data coordinates of the axes ("", "2", ...) unless xref and yref say otherwise.
+
+    Its lines are flush with the side on which it is held (xanchor).
+    """
     place = {"x": x, "y": y, "xref": f"x{axes}", "yref": f"y{axes}", "showarrow": False}
+    if "xanchor" in more:
+        place["align"] = more["xanchor"]
     return {"text": text, "font": {"size": 11}} | place | more
 
 

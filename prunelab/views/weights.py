@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prunelab.rounding import round_up
 from prunelab.snapshot import BINS, Layer, Snapshot
 from prunelab.views import palette
 from prunelab.views.base import View, axis, count, figure, if_cut, note, percent, short
@@ -43,12 +44,8 @@ def weights(
     for i, layer in enumerate(shown):
         number = "" if i == 0 else str(i + 1)
         row, column = divmod(i, columns)
-        axes |= _axes(
-            number,
-            _part(column, columns, 0.07),
-            _part(rows - 1 - row, rows, 0.28),
-            first=column == 0,
-        )
+        across, up = _part(column, columns, 0.07), _part(rows - 1 - row, rows, 0.28)
+        axes |= _axes(layer, number, across, up, first=column == 0)
         data += _bars(layer, number)
         if layer.threshold is not None:
             shapes += [_line(sign * layer.threshold, number) for sign in (-1, 1)]
@@ -129,11 +126,13 @@ def _centres(layer: Layer) -> list[float]:
     return [float(x) for x in np.linspace(-end, end, BINS)]
 
 
-def _axes(number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
-    tidy = {"nticks": 5, "showgrid": False}
+def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
+    tidy = {"nticks": 5, "showgrid": False, "range": [-layer.limit, layer.limit]}
+    # Fixed, so that no axis moves under a hand that moves the threshold; and rounded, so that it seldom does in a run.
+    top = round_up(max(1, int((layer.kept_counts + layer.cut_counts).max())))
     return {
         f"xaxis{number}": axis("weight", domain=across, anchor=f"y{number}", **tidy),
-        f"yaxis{number}": axis("connections" if first else "", domain=up, anchor=f"x{number}", rangemode="tozero"),
+        f"yaxis{number}": axis("connections" if first else "", domain=up, anchor=f"x{number}", range=[0, top]),
     }
 
 

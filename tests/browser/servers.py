@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 import prunelab
-from prunelab.lab import serve
+from prunelab import serve
 
 CHECKOUT = Path(prunelab.__file__).parents[1]
 
@@ -70,6 +70,7 @@ def start_jupyterlab(folder: Path, home: Path) -> Server:
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         f"--ServerApp.ip={serve.HOST}",
         f"--ServerApp.port={port}",
+        f"--ServerApp.{serve.PROMPT}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}",
         "--IdentityProvider.token=",

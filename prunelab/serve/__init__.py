@@ -34,6 +34,7 @@ from pathlib import Path
 
 SHARE = Path(__file__).parents[1] / "share" / "jupyter"
 TEMPLATE = "prunelab"
+PROMPT = "kernel_websocket_connection_class=prunelab.serve.prompt.PromptConnection"  # a setting of Voila and Jupyter
 HOST = "127.0.0.1"
 
 
@@ -60,6 +61,7 @@ def voila_argv(
         f"--template={TEMPLATE}",
         f"--Voila.ip={HOST}",
         f"--port={port}",
+        f"--Voila.{PROMPT}",
         "--Voila.port_retries=0",
         f"--base_url={base_url}",
         *([] if open_browser else ["--no-browser"]),
