@@ -37,13 +37,15 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
         say("starting two servers and a browser")
         lab = stack.enter_context(servers.voila(places.notebooks() / "dashboard.ipynb", home / "lab"))
-        notebook = servers.bare_notebook(home / "notebooks")
-        bare = stack.enter_context(servers.voila(notebook, home / "bare"))
+        alone = servers.notebook(home / "alone", servers.ALONE)
+        bare = stack.enter_context(servers.voila(alone, home / "bare"))
         browser = stack.enter_context(chromium())
         say("pages until they can be used")
         found = page_rows(browser, lab, bare, rounds=1 if quick else 5)
         say("the slider, idle and while training")
-        found += slider_rows(browser, lab, bare, blocks=2 if quick else 8, presses=5 if quick else 12)
+        beside = servers.notebook(home / "beside", servers.BESIDE)
+        with servers.voila(beside, home / "both") as both:
+            found += slider_rows(browser, both, blocks=2 if quick else 8, presses=5 if quick else 12)
         say("the threshold lines while the slider is dragged")
         found.append(drag_row(browser, lab, drags=2 if quick else 6, moves=60))
         say("training speed with the page open")
@@ -115,41 +117,40 @@ def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> li
     ]
 
 
-def slider_rows(browser: Browser, lab: Server, bare: Server, *, blocks: int, presses: int) -> list[Row]:
+def slider_rows(browser: Browser, server: Server, *, blocks: int, presses: int) -> list[Row]:
     """From a key on the quality slider to all visible plots repainted, against a slider that changes a label.
 
-    Three pages take turns, ``presses`` at a time: the lab idle, the same while it trains, the bare slider.
+    Both stand on one page. They take turns, ``presses`` at a time, with the quality slider of a page that trains.
     """
-    for server in (lab, bare):
-        server.rest()
-    idle, yardstick = Visit(browser, "lab", lab.url), Visit(browser, "bare", bare.url)
-    lab.rest()
-    training = Visit(browser, "lab", f"{lab.url}?epochs={LONG}")
+    server.rest()
+    page = Visit(browser, "lab", server.url)
+    server.rest()
+    training = Visit(browser, "lab", f"{server.url}?epochs={LONG}")
     training.wait_for(state="training")
     every: dict[str, list[float]] = {"idle": [], "bare": [], "training": []}
 
-    def block(name: str, visit: Visit) -> float:
+    def block(name: str, visit: Visit, kind: str) -> float:
         for _ in range(presses):
             time.sleep(REST)
-            every[name].append(visit.press())
+            every[name].append(visit.press(kind))
         return percentile(every[name][-presses:], 0.5)
 
     def while_training() -> float:
         training.click("Resume")
         training.wait_for(state="training")
         try:
-            return block("training", training)
+            return block("training", training, "lab")
         finally:
             _pause(training)
 
     _pause(training)
     candidates = {
-        "idle": lambda: block("idle", idle),
-        "bare": lambda: block("bare", yardstick),
+        "idle": lambda: block("idle", page, "lab"),
+        "bare": lambda: block("bare", page, "bare"),
         "training": while_training,
     }
     interleave(candidates, blocks)
-    for visit in (idle, yardstick, training):
+    for visit in (page, training):
         visit.close()
     # The first turn warmed the pages and does not count.
     counted = {name: values[presses:] for name, values in every.items()}
@@ -159,7 +160,7 @@ def slider_rows(browser: Browser, lab: Server, bare: Server, *, blocks: int, pre
     number = len(counted["idle"])
     return [
         Row(
-            "slider to all visible plots, p95 / bare slider's p95",
+            "slider to all visible plots, p95 / bare slider's p95 on the same page",
             p95["idle"] / p95["bare"],
             "x",
             target=2,

@@ -65,23 +65,23 @@ class Visit:
         self.page.goto(url)
         self.milliseconds = float(self.page.evaluate("kind => prunelabBench.usable(kind)", kind))
         self.received_until_usable = self.received
-        self._value: float | None = None
-        self._up = True
+        self._rising: dict[str, bool] = {}
 
-    def press(self) -> float:
-        """Milliseconds from a press of an arrow key on the slider until the value is on the screen everywhere.
+    def press(self, kind: str | None = None) -> float:
+        """Milliseconds from a press of an arrow key on a slider until its value is on the screen everywhere.
 
-        Up and down in turns, around where the slider stands.
+        Up and down in turns, around where the slider stands. kind: whose slider, where a page has both.
         """
-        handle = self.page.locator(self.page.evaluate("kind => prunelabBench.PAGES[kind].handle", self.kind)).first
-        if self._value is None:
-            handle.focus()
-            self._value = float(handle.get_attribute("aria-valuetext") or "nan")
-        wanted = round(self._value + (0.05 if self._up else -0.05), 2)
-        self.page.evaluate("([kind, wanted]) => prunelabBench.arm(kind, wanted)", [self.kind, wanted])
-        handle.press("ArrowRight" if self._up else "ArrowLeft")
+        kind = kind or self.kind
+        handle = self.page.locator(self.page.evaluate("kind => prunelabBench.PAGES[kind].handle", kind)).first
+        up = self._rising.get(kind, True)
+        handle.focus()
+        value = float(handle.get_attribute("aria-valuetext") or "nan")
+        wanted = round(value + (0.05 if up else -0.05), 2)
+        self.page.evaluate("([kind, wanted]) => prunelabBench.arm(kind, wanted)", [kind, wanted])
+        handle.press("ArrowRight" if up else "ArrowLeft")
         taken = float(self.page.evaluate("prunelabBench.taken()"))
-        self._value, self._up = wanted, not self._up
+        self._rising[kind] = not up
         return taken
 
     def drag(self, moves: int) -> list[float]:

@@ -26,7 +26,7 @@ globalThis.prunelabBench = (() => {
       value: (plot) => Number((plot.dataset.revision ?? "").split(":").pop() || NaN),
     },
     bare: {
-      handle: ".noUi-handle",
+      handle: ".bench-bare .noUi-handle",
       isUsable: () => all(".bench-label").some(isLaidOut),
       watched: () => all(".bench-label"),
       value: (label) => Number(label.textContent),

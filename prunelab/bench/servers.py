@@ -26,8 +26,11 @@ slider = ipywidgets.FloatSlider(value=1.5, min=0, max=3, step=0.05)
 label = ipywidgets.Label("1.5")
 label.add_class("bench-label")
 slider.observe(lambda change: setattr(label, "value", repr(change.new)), "value")
-ipywidgets.VBox([slider, label])
+bare = ipywidgets.HBox([slider, label])
+bare.add_class("bench-bare")
 """
+ALONE = BARE + "bare"
+BESIDE = BARE + "import prunelab\nipywidgets.VBox([bare, prunelab.Lab.for_page()])"  # the same slider on the lab's page
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,14 @@ def voila(notebook: Path, home: Path) -> Iterator[Server]:
             _end(process)
 
 
-def bare_notebook(folder: Path) -> Path:
-    """Write the notebook with one slider and one label."""
-    code: dict[str, object] = {"execution_count": None, "outputs": [], "source": BARE}
-    cell: dict[str, object] = {"cell_type": "code", "id": "bare", "metadata": {}, **code}
+def notebook(folder: Path, source: str) -> Path:
+    """Write a notebook with one cell."""
+    code: dict[str, object] = {"execution_count": None, "outputs": [], "source": source}
+    cell: dict[str, object] = {"cell_type": "code", "id": "cell", "metadata": {}, **code}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "bare.ipynb"
+    path = folder / "page.ipynb"
     path.write_text(json.dumps(book))
     return path
 

@@ -11,7 +11,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
 
 INTERVAL = 0.1  # seconds between two updates of a lane
 # Of a run that nobody has a hand on: every update redraws all that is in view, in the kernel and in the browser, and
@@ -34,6 +33,16 @@ class Bridge:
         self._lock = threading.RLock()  # one update at a time, also without a loop
         self._waiting: dict[str, Update] = {}
         self._last: dict[str, float] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}  # one a lane, or an update would come before its time
+        self._latest: tuple[Update | None, float] = (None, 0.0)
+        self._at_rest = threading.Event()
+        self._at_rest.set()
+
+    def rest(self, timeout: float) -> None:
+        """Block while an update is being carried out, at most ``timeout`` seconds. For work that can wait: Python runs
+        one thread at a time, and with two that are busy every message to the page would wait for its turn.
+        """
+        self._at_rest.wait(timeout)
 
     def post(self, lane: str, update: Update) -> None:
         """Run ``update`` soon; instead of an update of the same lane that still waits."""
@@ -62,22 +71,38 @@ class Bridge:
                 self._run(lane)
 
     def _schedule(self, lane: str) -> None:
+        """Run what waits in the lane, or see to it when it is time. On the loop."""
         assert self._loop is not None
-        wait = self._last.get(lane, 0.0) + UNHURRIED.get(lane, INTERVAL) - time.monotonic()
+        timer = self._timers.pop(lane, None)
+        if timer is not None:
+            timer.cancel()
+        update = self._waiting.get(lane)
+        if update is None:
+            return
+        latest, when = self._latest
+        # What another lane has just carried out is no more urgent here than if this one had done it.
+        last = max(self._last.get(lane, 0.0), when if update == latest and lane in UNHURRIED else 0.0)
+        wait = last + UNHURRIED.get(lane, INTERVAL) - time.monotonic()
         if wait > 0:
-            self._loop.call_later(wait, partial(self._run, lane))
+            self._timers[lane] = self._loop.call_later(wait, self._schedule, lane)
         else:
             self._run(lane)
 
     def _run(self, lane: str) -> None:
         with self._lock:
             update = self._waiting.pop(lane, None)
+            # What waits elsewhere to do the same is done with it.
+            self._waiting = {name: other for name, other in self._waiting.items() if other != update}
         if update is not None:
             self._do(update)
             self._last[lane] = time.monotonic()
+            self._latest = (update, self._last[lane])
 
     def _do(self, update: Update) -> None:
+        self._at_rest.clear()
         try:
             update()
         except Exception as error:  # a loop would log it where nobody looks, a script's runner would end
             self._complain(error)
+        finally:
+            self._at_rest.set()

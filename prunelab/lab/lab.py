@@ -84,6 +84,7 @@ class Lab(w.VBox):
             self._reported,
             measuring=measure,
             deserted=lambda: presence.deserted(time.monotonic()),
+            make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
         self.controls = controls.make_all(self._recipe)

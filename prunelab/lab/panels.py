@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +10,12 @@ import ipywidgets as w
 
 from prunelab import views
 from prunelab.lab.plots import Plot
-from prunelab.lab.report import Report
+from prunelab.lab.report import BUSY, Report
 from prunelab.masks import layer_of
 from prunelab.views.base import View
 
 Submit = Callable[..., None]
+LEAST = 0.45  # of an axis that a picture has to fill, while it changes
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,37 @@ class Panel(w.VBox):
             self.plot.trouble = f"This picture could not be made: {error}"
             return
         self.plot.trouble = ""
+        if report.preview is not None or report.state in BUSY:
+            view = steady(view, self.plot.figure)
+        name = revision(report)
         live = report.preview is None and report.moment is None
-        if (live or self.kind.timeless) and _same(self.plot.figure, view):
+        if _same(self.plot.figure, view) and (live or self.kind.timeless or _revision(self.plot.figure) == name):
             return
         layout = view["layout"]
-        layout["meta"] = {**layout.get("meta", {}), "revision": revision(report)}
+        layout["meta"] = {**layout.get("meta", {}), "revision": name}
         with self.plot.hold_sync():  # one message
             self.plot.summary = views.summary(view)
             self.plot.figure = view
+
+
+def steady(view: View, drawn: dict[str, Any]) -> View:
+    """The view on the axes of what is drawn, where these still fit: an axis that moves at every step of a run or of a
+    slider is hard to follow, and slow to draw.
+    """
+    layout, old = view["layout"], drawn.get("layout", {})
+    kept = {
+        name: {**part, "range": old[name]["range"]}
+        for name, part in layout.items()
+        if "axis" in name and "range" in part and "range" in old.get(name, {}) and _fits(part["range"], old[name]["range"])
+    }
+    return {**view, "layout": layout | kept}
+
+
+def _fits(wanted: Sequence[float], drawn: Sequence[float]) -> bool:
+    low, high = min(wanted), max(wanted)
+    room = max(drawn) - min(drawn)
+    same_way = (wanted[0] < wanted[1]) == (drawn[0] < drawn[1])
+    return same_way and min(drawn) <= low and high <= max(drawn) and high - low >= LEAST * room
 
 
 def revision(report: Report) -> str:
@@ -104,6 +128,10 @@ def revision(report: Report) -> str:
     moment = report.shown
     quality = "" if moment.quality is None else f"{moment.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
     return f"{moment.phase}:{moment.round}:{moment.clock}:{quality}"
+
+
+def _revision(drawn: dict[str, Any]) -> str | None:
+    return drawn["layout"].get("meta", {}).get("revision")
 
 
 def _same(drawn: dict[str, Any], view: View) -> bool:

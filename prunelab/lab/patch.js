@@ -1,4 +1,4 @@
-// Small changes of a picture, made in place: bars, markers, cells, lines, labels and images that are there already are moved
+// Small changes of a picture, made in place: bars, markers, curves, cells, lines, labels and images that are there already are moved
 // in the SVG that plotly.js drew. plotly.js itself takes 10 to 30 ms for a picture, whatever has changed in it; this takes 1.
 // What is hovered over, and the places of labels, follow when plotly.js draws the picture again: plots.js sees to that.
 //
@@ -7,7 +7,6 @@
 // `before` was drawn, and are all put right.
 
 const SILENT = { data: ["customdata", "hovertext", "name", "text"], layout: ["title", "meta"] };
-const EDGES = /^M([^,]+),([^V]+)V([^H]+)H([^V]+)V/; // of a bar that has a size: two edges across it, two along it
 
 const isList = Array.isArray;
 
@@ -68,7 +67,7 @@ function patches(canvas, before, after, anew) {
 
 // ---- traces: from what has changed to a function that shows it
 
-const TRACES = { bar: movedBars, scatter: movedMarkers, heatmap: newCells };
+const TRACES = { bar: movedBars, scatter: movedPoints, heatmap: newCells };
 
 // What plotly.js drew for a trace; d3 keeps its own data on the elements.
 const drawnTrace = (canvas, kind, index) =>
@@ -76,45 +75,65 @@ const drawnTrace = (canvas, kind, index) =>
 
 function movedBars({ canvas, after, index, trace, moved }) {
   const flat = trace.orientation === "h";
-  const value = flat ? "x" : "y";
-  const place = flat ? "y" : "x";
+  const [place, value] = flat ? ["y", "x"] : ["x", "y"];
   const axis = fixedAxis(canvas, after.layout, trace[`${value}axis`] ?? value);
-  if (!axis || !only(moved, [value]) || after.layout.barmode !== "stack" || !finite(trace[value])) return null;
+  if (!axis || after.layout.barmode !== "stack" || !finite(trace[value])) return null;
   const below = after.data.slice(0, index).filter((other) => other.type === "bar" &&
     ["xaxis", "yaxis", "orientation"].every((name) => other[name] === trace[name]));
   const stack = [...below, trace];
   if (!stack.every((other) => equal(other[place], trace[place]) && other[value].every((size) => size >= 0))) return null;
   const group = drawnTrace(canvas, ".barlayer > .trace", index);
   const bars = [...(group?.querySelectorAll(".point > path") ?? [])];
-  if (bars.length !== trace[value].length) return null;
-  const across = canvas._fullLayout[`${place}axis${(trace[`${place}axis`] ?? place).slice(1)}`];
+  const edges = edgesOf({ canvas, after, trace, place, bars, stays: only(moved, [value]) });
+  if (bars.length !== trace[value].length || !only(moved, [value, place, "width"]) || !edges) return null;
   return () => bars.forEach((bar, i) => {
     const base = below.reduce((sum, other) => sum + other[value][i], 0);
     const [from, to] = [base, base + trace[value][i]].map((at) => axis.c2p(at));
-    if (from === to) return bar.setAttribute("d", "M0,0Z");
-    const [first, second] = edges(bar, flat, across);
-    bar.setAttribute("d", flat
-      ? `M${from},${first}V${second}H${to}V${first}Z`
-      : `M${first},${from}V${to}H${second}V${from}Z`);
+    const [first, second] = edges(i);
+    if (from === to) bar.setAttribute("d", "M0,0Z");
+    else if (flat) bar.setAttribute("d", `M${from},${first}V${second}H${to}V${first}Z`);
+    else bar.setAttribute("d", `M${first},${from}V${to}H${second}V${from}Z`);
   });
 }
 
-// Where a bar stands on the axis that its size is not on: where plotly.js put it, on whole pixels, if there is anything to see.
-function edges(bar, flat, axis) {
-  const drawn = EDGES.exec(bar.getAttribute("d"));
-  if (drawn) return flat ? [drawn[2], drawn[3]] : [drawn[1], drawn[4]];
-  const { p0, p1 } = bar.parentNode.__data__;
-  return [p0, p1].map((at) => Math.round(axis.c2p(at)));
+// Where bars stand on the axis that their size is not on, as a function of their number; null if that can't be told.
+function edgesOf({ canvas, after, trace, place, bars, stays }) {
+  if (stays && !Number.isFinite(trace.width)) {
+    const axis = canvas._fullLayout[`${place}axis${(trace[`${place}axis`] ?? place).slice(1)}`];
+    return (i) => {
+      const { p0, p1 } = bars[i].parentNode.__data__;
+      return [p0, p1].map((at) => axis.c2p(at));
+    };
+  }
+  const axis = fixedAxis(canvas, after.layout, trace[`${place}axis`] ?? place);
+  if (!axis || !finite(trace[place]) || !Number.isFinite(trace.width)) return null;
+  // On whole pixels, as plotly.js does it: no light shows between neighbours.
+  return (i) => [-1, 1].map((side) => Math.round(axis.c2p(trace[place][i] + (side * trace.width) / 2)));
 }
 
-function movedMarkers({ canvas, after, index, trace, moved }) {
+function movedPoints({ canvas, after, index, trace, moved }) {
   const [x, y] = ["x", "y"].map((letter) => fixedAxis(canvas, after.layout, trace[`${letter}axis`] ?? letter));
-  if (!x || !y || trace.mode !== "markers" || !only(moved, ["x", "y"]) || !finite(trace.x) || !finite(trace.y)) return null;
-  const points = [...(drawnTrace(canvas, ".scatterlayer > .trace", index)?.querySelectorAll(".points > path.point") ?? [])];
-  if (points.length !== trace.x.length || points.length !== trace.y.length) return null;
-  return () => points.forEach((point, i) => {
-    point.setAttribute("transform", `translate(${x.c2p(trace.x[i])},${y.c2p(trace.y[i])})`);
-  });
+  const group = drawnTrace(canvas, ".scatterlayer > .trace", index);
+  const shown = { markers: movedMarkers, lines: longerCurve }[trace.mode];
+  if (!x || !y || !group || !shown || !only(moved, ["x", "y"]) || trace.x.length !== trace.y.length) return null;
+  const at = (i) => `${x.c2p(trace.x[i])},${y.c2p(trace.y[i])}`;
+  return shown(group, trace, at);
+}
+
+function movedMarkers(group, trace, at) {
+  const points = [...group.querySelectorAll(".points > path.point")];
+  if (points.length !== trace.x.length || !finite(trace.x) || !finite(trace.y)) return null;
+  return () => points.forEach((point, i) => point.setAttribute("transform", `translate(${at(i)})`));
+}
+
+function longerCurve(group, trace, at) {
+  const paths = group.querySelectorAll(".lines > path");
+  if (paths.length !== 1 || !finite(trace.x) || trace.fill || trace.line?.shape) return null;
+  return () => {
+    const there = (i) => Number.isFinite(trace.y[i]); // else a gap
+    const steps = trace.x.map((_, i) => (there(i) ? `${there(i - 1) ? "L" : "M"}${at(i)}` : ""));
+    paths[0].setAttribute("d", steps.join("") || "M0,0");
+  };
 }
 
 function newCells({ canvas, index, trace, moved }) {
@@ -161,7 +180,7 @@ const link = (image, source) => image.setAttributeNS("http://www.w3.org/1999/xli
 
 // ---- parts of the layout
 
-const PARTS = { annotations: movedLabel, images: newImage, shapes: movedLine };
+const PARTS = { annotations: movedLabel, images: newImage, shapes: movedShape };
 
 function movedLabel({ canvas, layout, index, old, part, moved }) {
   if (!only(moved, ["text", "x", "y"])) return null;
@@ -215,10 +234,17 @@ function newImage({ canvas, index, part, moved }) {
   };
 }
 
-function movedLine({ canvas, layout, index, part, moved }) {
-  const line = canvas.querySelector(`.shapelayer path[data-index="${index}"]`);
-  const ends = /^M([^,]+),([^L]+)L([^,]+),(.+)$/.exec(line?.getAttribute("d") ?? "")?.slice(1);
-  if (!ends || part.type !== "line") return null;
+// How plotly.js writes lines and rectangles: places in the path, and which corner they are.
+const SHAPES = {
+  line: [/^M([^,]+),([^L]+)L([^,]+),(.+)$/, ([x0, y0, x1, y1]) => `M${x0},${y0}L${x1},${y1}`],
+  rect: [/^M([^,]+),([^H]+)H([^V]+)V([^H]+)H/, ([x0, y0, x1, y1]) => `M${x0},${y0}H${x1}V${y1}H${x0}Z`],
+};
+
+function movedShape({ canvas, layout, index, part, moved }) {
+  const path = canvas.querySelector(`.shapelayer path[data-index="${index}"]`);
+  const [written, write] = SHAPES[part.type] ?? [];
+  const ends = written?.exec(path?.getAttribute("d") ?? "")?.slice(1);
+  if (!ends) return null;
   for (const name of moved) {
     const slot = ["x0", "y0", "x1", "y1"].indexOf(name);
     const axis = slot < 0 ? null : fixedAxis(canvas, layout, part[`${name[0]}ref`] ?? name[0]);
@@ -226,7 +252,7 @@ function movedLine({ canvas, layout, index, part, moved }) {
     ends[slot] = axis._offset + axis.c2p(part[name]);
   }
   return () => {
-    line.setAttribute("d", `M${ends[0]},${ends[1]}L${ends[2]},${ends[3]}`);
+    path.setAttribute("d", write(ends));
     Object.assign(canvas.layout.shapes[index], part);
   };
 }

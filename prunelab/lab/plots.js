@@ -3,7 +3,8 @@
 // module.
 
 const LOADED = Symbol.for("prunelab.plotly"); // on globalThis: every copy of this file on a page shares one library
-const SETTLED = 500; // ms without a change, and without a hand on the page, after which a patched picture is drawn as a whole
+const SETTLED = 500; // ms without a change, after which a patched picture is drawn as a whole, if no hand is on the page
+const UNSETTLED = 4000; // the same, however often it changes
 const PATIENCE = 150; // how often a library that has not arrived yet is looked for, 100 ms apart
 
 const CONFIG = {
@@ -162,6 +163,7 @@ function render({ model, el }) {
   let whole = false; // and plotly.js has to draw all of it
   let drawn = null; // the figure that is on the screen
   let settling = 0;
+  let patchedSince = null;
   let drawing = false;
   let spoilt = false; // plotly.js stumbled: what it left in the canvas is not to be built upon
   let size = null; // of the picture
@@ -228,12 +230,16 @@ function render({ model, el }) {
     await plotly.react(canvas, dress.data, dress.layout, CONFIG);
     spoilt = false;
     drawn = figure;
+    patchedSince = null;
     clearTimeout(settling);
   }
 
   function settle() {
+    const now = performance.now();
+    patchedSince ??= now;
     clearTimeout(settling);
-    settling = setTimeout(() => (lastMove() + SETTLED > performance.now() ? settle() : repaint()), SETTLED);
+    const left = Math.max(0, Math.min(SETTLED, patchedSince + UNSETTLED - now));
+    settling = setTimeout(() => (lastMove() + SETTLED > performance.now() ? settle() : repaint()), left);
   }
 
   function repaint() {

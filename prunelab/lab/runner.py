@@ -22,7 +22,7 @@ class Runner:
     """Runs the sessions of ``source``. ``tell`` is called with every report, on the runner's thread.
 
     measuring: measure bytes and latency whenever a run or a retraining has ended. deserted: whether nobody looks any
-    more; then a run pauses.
+    more; then a run pauses. make_way: called before every batch, to wait for what is more urgent.
     """
 
     def __init__(
@@ -33,7 +33,9 @@ class Runner:
         *,
         measuring: bool = True,
         deserted: Callable[[], bool] = lambda: False,
+        make_way: Callable[[], object] = lambda: None,
     ) -> None:
+        self._make_way = make_way
         self._commands: queue.Queue[Command] = queue.Queue()
         self._stage = Stage(
             recipe, source, tell, measuring=measuring, waiting=lambda: not self._commands.empty(), deserted=deserted
@@ -96,6 +98,7 @@ class Runner:
         command, count = self._next()
         try:
             if command is None:
+                self._make_way()
                 self._stage.advance()
             elif command.action == "stop":
                 return False

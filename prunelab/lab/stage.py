@@ -92,6 +92,7 @@ class Stage:
             case "change":
                 if self.session is not None:
                     self._change(recipe)
+                    self._say()
             case "reset":
                 self._reset(recipe)
             case "prune":
@@ -184,7 +185,7 @@ class Stage:
         return any(now[name] != wanted[name] for name in TRAINING_FIELDS if name not in own)
 
     def _change(self, recipe: Recipe) -> None:
-        """Go on by the recipe of the controls, with the training settings that this session was trained by.
+        """Go on by the recipe of the controls, with the training settings that this session was trained by. Says nothing.
 
         Qualities of layers that this network does not have are left out, and the page says so: a link may be meant for
         another network.
@@ -202,10 +203,11 @@ class Stage:
         merged = replace(recipe, **trained, layer_quality=known)
         if merged != session.recipe:
             session.change(merged)
-            self._say(recipe=merged)
+            self.report = replace(self.report, recipe=merged)
         if unknown:
             there = ", ".join(name.removesuffix(".weight") for name in session.masks)
-            self._say(notice=f"quality of {', '.join(unknown)}: left out, this network's layers are {there}.")
+            notice = f"quality of {', '.join(unknown)}: left out, this network's layers are {there}."
+            self.report = replace(self.report, notice=notice)
 
     # Streams
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from prunelab.rounding import round_up
 from prunelab.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, note, percent
@@ -34,7 +35,10 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
         _curve("training loss", x, [s.train_loss for s in moments], palette.QUIET, "y2", "%{y:.3f}"),
     ]
     shapes, notes = _rounds(moments)
-    end = max(last.clock, 1)
+    # Rounded while it grows, so that it seldom moves.
+    end = max(last.clock, 1) * 1.04 if last.settled else round_up(max(last.clock, 1) * 1.02)
+    losses = [s.train_loss for s in moments if s.train_loss]
+    most = round_up(max(losses)) if losses else 1.0
     if dense is not None:
         line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
         shapes.append(
@@ -57,9 +61,9 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
         data.append(_if_cut(preview))
     return figure(
         data, _title(moment or last, dense, preview),
-        xaxis=axis("training steps", range=[0, end * 1.04], anchor="y2"),
+        xaxis=axis("training steps", range=[0, end], anchor="y2"),
         yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(moments, preview), 101]),
-        yaxis2=axis("loss", domain=[0, 0.28], rangemode="tozero", anchor="x", nticks=3),
+        yaxis2=axis("loss", domain=[0, 0.28], range=[0, most], anchor="x", nticks=3),
         shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 46, "b": 40},
         meta={"summary": f"{len(moments)} moments over {last.clock:,} training steps."},
     )  # fmt: skip
@@ -70,7 +74,8 @@ def _floor(moments: list[Snapshot], preview: Snapshot | None) -> float:
     settled = [s for s in moments if s.round or s.settled] or moments[len(moments) // 10 :]
     shown = [*settled, *([preview] if preview else [])]
     lowest = min(s.test_accuracy or 0.0 for s in shown)
-    return max(0.0, 5.0 * math.floor(20 * min(lowest, 0.9) - 0.5))  # in steps: the axis rests under a hand on the slider
+    # In steps, so that the axis rests under a hand on the slider.
+    return 85.0 if lowest >= 0.9 else max(0.0, 20.0 * math.floor(5 * (lowest - 0.02)))
 
 
 def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str) -> dict[str, Any]:
