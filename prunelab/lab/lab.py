@@ -17,6 +17,7 @@ from prunelab.asked import Hand, wished
 from prunelab.data import Data
 from prunelab.lab import controls, exporting, page, words
 from prunelab.lab.bridge import Bridge
+from prunelab.lab.delivery import Delivery
 from prunelab.lab.download import Download
 from prunelab.lab.guess import QUESTIONS, Guess
 from prunelab.lab.layers import LayerQualities
@@ -95,6 +96,9 @@ class Lab(w.VBox):
         self.guess = Guess(self._do, self._bridge.soon)
         self.moments = Moments(self._redraw_at_once)
         self.panels = self._make_panels()
+        self._delivery = self.status.delivery = Delivery()
+        for panel in self.panels.values():
+            panel.plot.delivery = self._delivery
         self.choices = {name: w.Checkbox(description=name, indent=False) for name in self.panels}
         self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
         super().__init__(children=page.whole(self), layout=w.Layout(width="100%"))
@@ -331,7 +335,10 @@ class Lab(w.VBox):
 
     def _draw(self) -> None:
         """Show the latest report. On the widgets' own thread."""
-        report = self._runner.report
+        with self._delivery.together():
+            self._draw_report(self._runner.report)
+
+    def _draw_report(self, report: Report) -> None:
         if report.adopted != self._adopted:
             self._adopted = report.adopted
             self._set_controls(report.recipe)

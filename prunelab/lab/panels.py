@@ -111,12 +111,17 @@ def steady(view: View, drawn: dict[str, Any]) -> View:
     kept = {
         name: {**part, "range": old[name]["range"]}
         for name, part in layout.items()
-        if "axis" in name and "range" in part and "range" in old.get(name, {}) and _fits(part["range"], old[name]["range"])
+        if "axis" in name
+        and "range" in part
+        and "range" in old.get(name, {})
+        and _fits(part["range"], old[name]["range"])
     }
     return {**view, "layout": layout | kept}
 
 
-def _fits(wanted: Sequence[float], drawn: Sequence[float]) -> bool:
+def _fits(wanted: Sequence[float] | None, drawn: Sequence[float] | None) -> bool:
+    if not wanted or not drawn:
+        return False
     low, high = min(wanted), max(wanted)
     room = max(drawn) - min(drawn)
     same_way = (wanted[0] < wanted[1]) == (drawn[0] < drawn[1])

@@ -27,9 +27,10 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import ipywidgets
 import traitlets
+
+from prunelab.lab.delivery import Carried
 
 HERE = Path(__file__).parent
 # anywidget takes one module: the parts stand in one scope, in this order.
@@ -67,7 +68,7 @@ def plotly_library() -> PlotlyLibrary:
     return _shared_library()
 
 
-class Plot(anywidget.AnyWidget):
+class Plot(Carried):
     """One picture: ``Plot(figure=view, name="weights", summary="91 % of fc1 is cut")``.
 
     figure: ``dict(data=[...], layout={...})`` as plotly.js takes it; arrays and numbers of NumPy are welcome, NaN and

@@ -185,7 +185,7 @@ class Stage:
         return any(now[name] != wanted[name] for name in TRAINING_FIELDS if name not in own)
 
     def _change(self, recipe: Recipe) -> None:
-        """Go on by the recipe of the controls, with the training settings that this session was trained by. Says nothing.
+        """Go on by the recipe of the controls, with the training settings that this session was trained by; to be told.
 
         Qualities of layers that this network does not have are left out, and the page says so: a link may be meant for
         another network.

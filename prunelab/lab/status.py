@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
+from prunelab.lab.delivery import Carried
 from prunelab.lab.presence import Presence
 
 
-class Status(anywidget.AnyWidget):
+class Status(Carried):
     """All of it is state and plain text: a page that comes late shows the same, and nothing is read as markup."""
 
     _esm = Path(__file__).parent / "status.js"

@@ -1,7 +1,7 @@
 """Prompt: a connection between page and kernel on which no message waits for the one before it to be acknowledged.
 
-By default (Nagle's algorithm) the system holds a small message back until the browser has acknowledged the last one, which
-takes it up to 40 ms: most of the time from a slider to its pictures.
+By default (Nagle's algorithm) the system holds a small message back until the browser has acknowledged the last one,
+which takes it up to 40 ms: most of the time from a slider to its pictures.
 """
 
 from __future__ import annotations
