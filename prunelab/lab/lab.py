@@ -224,7 +224,6 @@ class Lab(w.VBox):
     def _ask(self) -> None:
         """What would be cut, as the sliders stand?"""
         self._submit("preview")
-        self._bridge.post("layers", lambda: self.layers.follow(self.controls["quality"].value))
 
     def _dragged(self, drag: Drag) -> None:
         """A threshold line was taken by hand: from now on its layer has a quality of its own."""
@@ -337,6 +336,7 @@ class Lab(w.VBox):
         """Show the latest report. On the widgets' own thread."""
         with self._delivery.together():
             self._draw_report(self._runner.report)
+        self.layers.follow(self.controls["quality"].value)
 
     def _draw_report(self, report: Report) -> None:
         if report.adopted != self._adopted:

@@ -17,6 +17,7 @@ class LayerQualities(w.VBox):
         super().__init__()
         self._changed = changed
         self._quiet = False
+        self._followed: tuple[object, ...] = ()
         self._common = 0.0
         self.own: dict[str, float] = {}
         self.sliders: dict[str, w.FloatSlider] = {}
@@ -46,7 +47,10 @@ class LayerQualities(w.VBox):
 
     def follow(self, quality: float) -> None:
         """The common quality has moved: layers without their own go along."""
-        self._common, self._quiet = quality, True
+        asked = (quality, self.own, self.sliders)
+        if asked == self._followed:
+            return
+        self._common, self._quiet, self._followed = quality, True, asked
         for name, slider in self.sliders.items():
             value = self.own.get(name, quality)
             slider.max = max(slider.max, value)

@@ -15,7 +15,7 @@ from prunelab.masks import layer_of
 from prunelab.views.base import View
 
 Submit = Callable[..., None]
-LEAST = 0.45  # of an axis that a picture has to fill, while it changes
+LEAST = 0.35  # of an axis that a picture has to fill, while it changes
 
 
 @dataclass(frozen=True)

@@ -77,8 +77,9 @@ function movedBars({ canvas, after, index, trace, moved }) {
   const flat = trace.orientation === "h";
   const [place, value] = flat ? ["y", "x"] : ["x", "y"];
   const axis = fixedAxis(canvas, after.layout, trace[`${value}axis`] ?? value);
-  if (!axis || after.layout.barmode !== "stack" || !finite(trace[value])) return null;
-  const below = after.data.slice(0, index).filter((other) => other.type === "bar" &&
+  const mode = after.layout.barmode;
+  if (!axis || !["stack", "group"].includes(mode) || !finite(trace[value])) return null;
+  const below = after.data.slice(0, index).filter((other) => mode === "stack" && other.type === "bar" &&
     ["xaxis", "yaxis", "orientation"].every((name) => other[name] === trace[name]));
   const stack = [...below, trace];
   if (!stack.every((other) => equal(other[place], trace[place]) && other[value].every((size) => size >= 0))) return null;

@@ -16,11 +16,10 @@ from prunelab.session import Session
 
 
 def reading(session: Session, dense: nn.Module | None, picture: NDArray[np.float32]) -> Reading:
-    """Probabilities of the classes for ``picture`` (height, width), 0 to 1; blank pictures are read as nothing."""
-    if not picture.any():
-        return Reading()
+    """Probabilities of the classes for ``picture`` (height, width), 0 to 1; in a blank picture all are 0."""
     x = torch.from_numpy(picture).reshape(1, *session.data.input_shape)
-    return Reading(_read(dense, x), _read(session.model, x))
+    read = _read(dense, x), _read(session.model, x)
+    return Reading(*read) if picture.any() else Reading(*(p and (0.0,) * len(p) for p in read))
 
 
 def dense_twin(session: Session, state: dict[str, Any]) -> nn.Module:

@@ -12,6 +12,10 @@ from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, note, percent
 
 
+FLOORS = (85.0, 60.0, 0.0)  # %, where the axis of accuracy may begin
+COARSE = (1.0, 2.0, 5.0, 10.0)
+
+
 def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, moment: Snapshot | None = None) -> View:
     """Accuracy (%) above, loss below, over training steps. preview: adds the point "if cut now".
 
@@ -35,9 +39,8 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
         _curve("training loss", x, [s.train_loss for s in moments], palette.QUIET, "y2", "%{y:.3f}"),
     ]
     shapes, notes = _rounds(moments)
-    # Rounded while it grows, so that it seldom moves.
-    end = max(last.clock, 1) * 1.04 if last.settled else round_up(max(last.clock, 1) * 1.02)
-    losses = [s.train_loss for s in moments if s.train_loss]
+    end = _end(last)
+    losses = [s.train_loss for s in moments if s.train_loss and math.isfinite(s.train_loss)]
     most = round_up(max(losses)) if losses else 1.0
     if dense is not None:
         line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
@@ -75,7 +78,15 @@ def _floor(moments: list[Snapshot], preview: Snapshot | None) -> float:
     shown = [*settled, *([preview] if preview else [])]
     lowest = min(s.test_accuracy or 0.0 for s in shown)
     # In steps, so that the axis rests under a hand on the slider.
-    return 85.0 if lowest >= 0.9 else max(0.0, 20.0 * math.floor(5 * (lowest - 0.02)))
+    return next(floor for floor in FLOORS if floor == 0 or lowest >= floor / 100 + 0.05)
+
+
+def _end(last: Snapshot) -> float:
+    """Where the axis of time ends: with the run, or with the phase that goes on, so that it seldom moves."""
+    if last.settled:
+        return max(last.clock, 1) * 1.04
+    planned = last.clock - last.step + last.steps
+    return min(max(planned, 1), round_up(max(last.clock, 1), COARSE)) * 1.04
 
 
 def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str) -> dict[str, Any]:
