@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 
+from prunelab import optimizers
 from prunelab.modes import evaluating, held
 from prunelab.turns import alone
 
@@ -48,8 +49,8 @@ def make_optimizer(
         {"params": list(others), "weight_decay": 0.0},
     ]
     if name == "adam":
-        return torch.optim.Adam(groups, lr=rate)
-    return torch.optim.SGD(groups, lr=rate, momentum=0.9)
+        return optimizers.adam(groups, lr=rate)
+    return optimizers.sgd(groups, lr=rate, momentum=0.9)
 
 
 def cosine(rate: float, step: int, steps: int) -> float:

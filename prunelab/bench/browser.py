@@ -233,7 +233,8 @@ def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
     lab.rest()
     visit = Visit(browser, "lab", lab.url)
     visit.click("Run all")
-    visit.wait_for(state="ready", phase="retrained", round=str(Recipe().rounds))
+    visit.wait_for(state="measuring", phase="retrained", round=str(Recipe().rounds))
+    visit.wait_for(state="ready")
     resident, unique = servers.memory(lab.kernel(visit.kernel_id))
     visit.scrub("PageUp")  # warms the page
     times = []

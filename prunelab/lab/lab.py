@@ -15,7 +15,7 @@ from torch import nn
 
 from prunelab.asked import Hand, wished
 from prunelab.data import Data
-from prunelab.lab import controls, exporting, page, words
+from prunelab.lab import controls, exporting, page, visitor, words
 from prunelab.lab.bridge import Bridge
 from prunelab.lab.delivery import Delivery
 from prunelab.lab.download import Download
@@ -130,11 +130,11 @@ class Lab(w.VBox):
         lab = cls(start=False, **{"directory": os.environ.get(SAVED) or None, **options})
         lab._take_up(os.environ.get(SETTINGS, ""))
         if lab._first == "open":
-            query = _visitors_query()
+            query = visitor.query()
             lab.start()
         else:
             lab.start()
-            query = _visitors_query()
+            query = visitor.query()
         lab.follow(query)
         return lab
 
@@ -264,7 +264,7 @@ class Lab(w.VBox):
 
     def _address(self) -> str:
         query = self.link()
-        if not _in_voila():
+        if not visitor.in_voila():
             return f"lab.follow({query!r})"
         return f"{self.status.address}?{query}" if query else self.status.address
 
@@ -408,16 +408,3 @@ class Lab(w.VBox):
             self.controls[name].value = getattr(usual, name)
         self._quiet = False
         self._draw()
-
-
-def _in_voila() -> bool:
-    return any(name.startswith("VOILA_") for name in os.environ)
-
-
-def _visitors_query() -> str:
-    """The query part of the visitor's address, in Voila; "" elsewhere."""
-    if not _in_voila():
-        return ""
-    from voila.utils import get_query_string  # a second to import, and only there in Voila
-
-    return get_query_string() or ""

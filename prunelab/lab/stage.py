@@ -226,8 +226,9 @@ class Stage:
             tick = next(self._ticks)
         except StopIteration:
             self._ticks = None
-            self._settle()
-            if self._measuring and self._what in ("retrain", "run"):
+            measure = self._measuring and self._what in ("retrain", "run")
+            self._settle("measuring" if measure else "ready")
+            if measure:
                 self._measure()
             return
         session = self._needed()
@@ -299,8 +300,8 @@ class Stage:
             self._twin = dense_twin(session, self._dense)
         self._say(reading=reading(session, self._twin, picture), urgent=True)
 
-    def _settle(self) -> None:
-        """Nothing runs any more: show where things are, and of a dense network also what the slider would cut."""
+    def _settle(self, state: State = "ready") -> None:
+        """Nothing is trained any more: show where things are, and of a dense network also what the slider would cut."""
         assert self.session is not None
         session = self.session
         if session.phase == "trained":
@@ -309,7 +310,7 @@ class Stage:
                 self._preview = wished(session.recipe)
         preview = self._previewed(None)
         self._say(
-            state="ready", doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
+            state=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
             history=tuple(session.history), warning=_about_to_lose(preview),
         )  # fmt: skip
 

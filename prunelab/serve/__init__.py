@@ -9,11 +9,11 @@ user's home.
 
 Preheated kernels: Voila runs the notebook before anybody asks for it and hands each visitor a kernel that has
 already run, then prepares the next one. So the query string (?recipe=...) cannot be in the kernel's
-environment when it starts. A notebook calls ``voila.utils.get_query_string()`` after its slow cells: in a
+environment when it starts. A notebook calls ``prunelab.lab.visitor.query()`` after its slow cells: in a
 preheated kernel that call waits, at that cell, until a visitor comes (Voila sends the request through a
 websocket), and whatever stands behind it runs with the visitor already looking, so it had better be quick; in
 a kernel that was started for the visitor, also under JupyterHub or Binder where there is no preheating, it
-returns at once; outside of Voila it returns None. Things to know:
+returns at once; outside of Voila there is none. Things to know:
 
 - The kernel connects to the port in VOILA_APP_PORT, which is set before Voila has found its port. If that one
   is taken, Voila would move on to another and every preheated kernel would wait for the wrong server. Hence

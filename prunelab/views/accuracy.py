@@ -11,7 +11,6 @@ from prunelab.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, note, percent
 
-
 FLOORS = (85.0, 60.0, 0.0)  # %, where the axis of accuracy may begin
 COARSE = (1.0, 2.0, 5.0, 10.0)
 

@@ -19,7 +19,8 @@ def probabilities(
     """Two bars a class (%): dense and pruned. Either may be missing; without both there is nothing to show yet.
 
     dense, pruned: a probability (0 to 1) for each class. classes: their names, else their numbers. Of more than ten
-    classes the ten likeliest are shown. All of them 0: nothing is drawn yet. Raises ValueError for lengths that differ and for what is no probability.
+    classes the ten likeliest are shown. All of them 0: nothing is drawn yet. Raises ValueError for lengths that differ
+    and for what is no probability.
     """
     given = {"dense": dense, "pruned": pruned}
     rows = {name: [float(p) for p in values] for name, values in given.items() if values is not None}
@@ -41,7 +42,7 @@ def probabilities(
     ]  # fmt: skip
     says = {name: max(range(size), key=row.__getitem__) for name, row in rows.items()}
     title = "Draw a digit: the networks say here what they read" if blank else _title(rows, names, says)
-    title += (f" ({len(shown)} of {size} classes shown)" if size > MOST else "")
+    title += f" ({len(shown)} of {size} classes shown)" if size > MOST else ""
     return figure(
         data, title, barmode="group", bargap=0.25, showlegend=True,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
