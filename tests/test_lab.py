@@ -16,7 +16,7 @@ import prunelab as pl
 from prunelab import storage
 from prunelab.asked import Hand
 from prunelab.lab import exporting, words
-from prunelab.lab.bridge import INTERVAL, Bridge
+from prunelab.lab.bridge import INTERVAL, UNHURRIED, Bridge
 from prunelab.lab.opening import Opener
 from prunelab.lab.report import Command, Report
 from prunelab.lab.runner import Runner
@@ -421,6 +421,54 @@ def test_lanes_do_not_wait_for_each_other():
         return seen
 
     assert asyncio.run(scene()) == ["run", "slider"]
+
+
+def test_a_run_is_not_drawn_again_soon_after_a_hand_has_drawn_it():
+    async def scene():
+        bridge, loop, drawn = Bridge(print), asyncio.get_running_loop(), []
+
+        def draw():
+            drawn.append(loop.time())
+
+        bridge.post("run", draw)
+        await asyncio.sleep(0.01)
+        bridge.post("run", draw)  # waits, and is done with what the hand asks for
+        bridge.post("slider", draw)
+        while len(drawn) < 3:
+            await asyncio.sleep(0.01)
+            bridge.post("run", draw)
+        await asyncio.sleep(UNHURRIED["run"] / 2)
+        return drawn
+
+    first, hand, *later = asyncio.run(scene())
+    assert hand - first < UNHURRIED["run"] / 2
+    assert len(later) == 1 and later[0] - hand >= 0.9 * UNHURRIED["run"]
+
+
+def test_work_that_can_wait_makes_way_for_an_update():
+    async def scene():
+        bridge, order = Bridge(print), []
+        begun = threading.Event()
+
+        def update():
+            begun.set()
+            stop.wait(0.1)
+            order.append("update")
+
+        def work():
+            begun.wait(5)
+            bridge.rest(5)
+            order.append("work")
+
+        stop = threading.Event()
+        thread = threading.Thread(target=work)
+        thread.start()
+        bridge.soon(update)
+        await asyncio.to_thread(thread.join)
+        bridge.rest(0)  # nothing is carried out: no wait
+        return order
+
+    assert asyncio.run(scene()) == ["update", "work"]
 
 
 def test_of_many_previews_in_the_queue_only_the_last_is_computed():

@@ -107,7 +107,7 @@ def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> li
     seconds = {kind: f"{spread(values).median / 1000:.1f} s" for kind, values in found.items()}
     return [
         Row.of(
-            "preheated page usable / a one-slider page",
+            "preheated page usable, all plots in view / a one-slider page",
             ratios(found["lab"], found["bare"]),
             "x",
             target=2,

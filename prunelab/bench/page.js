@@ -19,7 +19,7 @@ globalThis.prunelabBench = (() => {
         const plots = all(".prunelab-plot");
         const phase = document.querySelector(".prunelab")?.dataset.phase;
         return phase && phase !== "new" && plots.length >= all(".pl-panel").length && plots.length > 0 &&
-          plots.every((plot) => !isLaidOut(plot) || plot.dataset.state === "ready");
+          plots.every((plot) => !isInView(plot) || plot.dataset.state === "ready");
       },
       watched: () => all(".pl-panel:not(.pl-timeless) .prunelab-plot").filter(isInView),
       // phase:round:clock:quality

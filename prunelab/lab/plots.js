@@ -1,11 +1,9 @@
 // Draws the figure of a Plot (plots.py) with plotly.js. The model's state is the truth; nothing is kept here that could not be
 // made again from it. plots.py puts this file behind colours.js, sight.js, patch.js and thresholds.js: together they are one
-// module.
+// module, which loader.js loads once a page.
 
-const LOADED = Symbol.for("prunelab.plotly"); // on globalThis: every copy of this file on a page shares one library
 const SETTLED = 500; // ms without a change, after which a patched picture is drawn as a whole, if no hand is on the page
 const UNSETTLED = 4000; // the same, however often it changes
-const PATIENCE = 150; // how often a library that has not arrived yet is looked for, 100 ms apart
 
 const CONFIG = {
   displaylogo: false,
@@ -25,59 +23,12 @@ const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => res
 
 // One whole picture after the other on a page, and between two of them room for whatever else the page has to do: a hand
 // that comes while six are being drawn waits for one of them.
-const turns = (globalThis[Symbol.for("prunelab.turns")] ??= { last: Promise.resolve() });
+let lastTurn = Promise.resolve();
 
 function inTurn(work) {
-  const done = turns.last.then(work);
-  turns.last = done.catch(() => {}).then(() => globalThis.scheduler?.yield?.() ?? pause(0));
+  const done = lastTurn.then(work);
+  lastTurn = done.catch(() => {}).then(() => globalThis.scheduler?.yield?.() ?? pause(0));
   return done;
-}
-
-// ---- the library, once a page
-
-async function widgetModel(model, reference) {
-  const id = String(reference ?? "").replace(/^IPY_MODEL_/, "");
-  for (let attempt = 0; attempt < PATIENCE; attempt++) {
-    try {
-      // The manager throws for models it does not know yet: a page that reloads gets them in any order.
-      return await model.widget_manager.get_model(id);
-    } catch {
-      await pause(100);
-    }
-  }
-  throw new Error("a part of it did not arrive from the kernel. Reload the page, or run the notebook again.");
-}
-
-async function evaluate(gzipped) {
-  if (typeof DecompressionStream === "undefined") {
-    throw new Error("this browser is too old: the plots need Chrome 80, Firefox 113, Safari 16.4 or later.");
-  }
-  const stream = new Blob([gzipped]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const script = await new Response(stream).blob();
-  // As a module with a `module` of its own: the bundle then exports there and never sees the `define` of RequireJS, which
-  // would swallow it.
-  const url = URL.createObjectURL(
-    new Blob(["const module = { exports: {} }, exports = module.exports, define = undefined;\n", script,
-      "\nexport default module.exports;\n"], { type: "text/javascript" }),
-  );
-  try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default;
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-
-async function loadLibrary(model) {
-  const library = await widgetModel(model, model.get("library"));
-  const loaded = (globalThis[LOADED] ??= new Map());
-  const version = library.get("version");
-  if (!loaded.has(version)) {
-    const loading = evaluate(library.get("source"));
-    loaded.set(version, loading);
-    // A failure is not kept: the next picture tries again.
-    loading.catch(() => loaded.delete(version));
-  }
-  return loaded.get(version);
 }
 
 // ---- the figure
@@ -141,7 +92,8 @@ function write(element, text) {
   element.hidden = !text;
 }
 
-function render({ model, el }) {
+// widgetModel, plotly: see loader.js.
+export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const root = element("div", "prunelab-plot", el);
   const caption = element("p", "prunelab-plot-title", root);
   const stage = element("div", "prunelab-plot-stage", root);
@@ -191,7 +143,7 @@ function render({ model, el }) {
   }
 
   async function draw() {
-    plotly ??= await loadLibrary(model);
+    plotly ??= await loadPlotly();
     if (gone) return;
     if (model.get("trouble")) return complain(model.get("trouble")); // the kernel could not make a picture
     const changes = changesNow();
@@ -274,7 +226,7 @@ function render({ model, el }) {
   const page = el.closest(".prunelab"); // large type is switched by a class there
   if (page) theme.observe(page, { attributeFilter: ["class"] });
   const queries = ["(prefers-color-scheme: dark)", ...CONTRAST_QUERIES].map((query) => globalThis.matchMedia(query));
-  const thresholds = followThresholds({ model, root, stage, canvas, repaint: paint });
+  const thresholds = followThresholds({ model, root, stage, canvas, widgetModel, repaint: paint });
   const leaveSight = watchSight(model, root);
 
   describe();
@@ -303,5 +255,3 @@ function render({ model, el }) {
     root.remove();
   };
 }
-
-export default { render };

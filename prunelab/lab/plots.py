@@ -1,14 +1,15 @@
 """Plots that hold their figure as state: ``Plot`` draws ``dict(data=..., layout=...)`` with plotly.js.
 
 Why not plotly's own FigureWidget: it sends 5 MB of JavaScript per figure and forgets what was changed before
-the browser attached. Here plotly.js travels once, gzipped, as the state of one ``PlotlyLibrary`` that all
+the browser attached. Here plotly.js and our own code travel once, as the state of one ``PlotlyLibrary`` that all
 plots point to, and the figure is plain state: a page that joins late, reloads or opens twice shows the same
 picture, because there is nothing else to show.
 
 What the page tells (plots.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
 ``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
-of the picture that is on the screen now; ``data-paints`` counts pictures. A plot that is hidden is drawn when
-it becomes visible.
+of the picture that is on the screen now; ``data-paints`` counts pictures; ``data-drawn`` is "whole" for one that
+plotly.js drew, "patched" for one that was changed in place (patch.js) and will be drawn as a whole when nothing moves
+any more. A plot that is hidden is drawn when it becomes visible.
 
 With a ``slider`` (of the quality) and a figure that tells of its thresholds (``views.weights``), a plot moves lines and
 colours by itself while a hand is on the slider, or on a line (``on_drag``), and the kernel's figures follow when they
@@ -33,23 +34,29 @@ import traitlets
 from prunelab.lab.delivery import Carried
 
 HERE = Path(__file__).parent
-# anywidget takes one module: the parts stand in one scope, in this order.
+# One module: the parts stand in one scope, in this order.
 PARTS = ("colours.js", "sight.js", "patch.js", "thresholds.js", "plots.js")
 
 
 class PlotlyLibrary(ipywidgets.Widget):
-    """plotly.js, gzipped, as one binary buffer; ``plotly_library()`` gives the one of this process.
+    """What all plots have in common: plotly.js, gzipped, and the code that draws with it.
 
-    A plain widget model without a view: what it holds is fetched by plots.js, by reference, when the first
-    plot is drawn.
+    ``plotly_library()`` gives the one of this process.
+
+    A plain widget model without a view: what it holds is fetched by loader.js, by reference, when the first plot comes.
     """
 
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
     source = traitlets.Bytes(help="plotly.min.js, gzipped").tag(sync=True)
+    code = traitlets.Unicode(help="a module that exports how to render a Plot").tag(sync=True)
 
     @traitlets.default("version")
     def _installed_version(self) -> str:
         return _plotly().version
+
+    @traitlets.default("code")
+    def _our_code(self) -> str:
+        return "\n".join((HERE / part).read_text(encoding="utf-8") for part in PARTS)
 
     @traitlets.default("source")
     def _installed_source(self) -> bytes:
@@ -76,7 +83,7 @@ class Plot(Carried):
     Without ``layout["height"]`` the plot is as high as CSS says: ``--prunelab-plot-height``, 300px unless set.
     """
 
-    _esm = "\n".join((HERE / part).read_text(encoding="utf-8") for part in PARTS)
+    _esm = HERE / "loader.js"
     _css = HERE / "plots.css"
 
     figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))

@@ -11,8 +11,8 @@ const QUIET = 35;
 const TURN = 1000; // ms after which one of them is drawn all the same
 const CLOSE = 1e-6; // qualities nearer than this are the same
 
-// On globalThis: the plots of a page make way for one hand, whichever of them it moves.
-const hand = (globalThis[Symbol.for("prunelab.hand")] ??= { moved: -Infinity, drawn: -Infinity });
+// The plots of a page make way for one hand, whichever of them it moves.
+const hand = { moved: -Infinity, drawn: -Infinity };
 
 // When the hand moved last. What it did while the page was busy has not been told yet; where browsers can say so, ask.
 function lastMove() {
@@ -58,7 +58,7 @@ function histogram(canvas, cut) {
 }
 
 // `stage` holds the canvas and, over it, the lines; `repaint` draws the model's figure when the hand rests.
-function followThresholds({ model, root, stage, canvas, repaint }) {
+function followThresholds({ model, root, stage, canvas, widgetModel, repaint }) {
   const overlay = element("div", "prunelab-plot-lines", stage);
   overlay.setAttribute("aria-hidden", "true"); // by keyboard, thresholds are moved by their sliders
   const lines = new Map(); // by layer and side: the elements stay, so that a pointer can hold one across pictures

@@ -33,7 +33,6 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
         "gridcolor": palette.GRID,
         "zerolinecolor": palette.GRID,
         "linecolor": palette.GRID,
-        "automargin": True,
         "fixedrange": True,
     } | more
 

@@ -1,0 +1,39 @@
+"""Axes: ends that are round, and that stay where they are while what is shown changes a little."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunelab.lab.panels import steady
+from prunelab.rounding import round_up
+from prunelab.views.base import axis, figure
+
+
+@pytest.mark.parametrize("value", [1e-12, 0.1, 0.3, 0.7, 1.0, 1.01, 9.99, 10.0, 123.0, 999.9, 1000.0, 7e8])
+def test_rounded_ends_are_the_least_that_hold_the_value(value):
+    end = round_up(value)
+    assert value <= end <= value * 4 / 3 + 1e-15
+    assert round_up(end) == end
+
+
+def test_rounding_can_be_coarser():
+    assert round_up(201.0, (1, 2, 5, 10)) == 500
+
+
+def test_axes_rest_while_what_is_shown_still_fits_and_fills_them():
+    def view(low, high):
+        return figure([], "", xaxis=axis("x", range=[low, high]), yaxis=axis("y"))
+
+    drawn = view(0, 100)
+    for low, high, kept in (
+        (0, 100, True),
+        (0, 50, True),
+        (40, 90, True),
+        (0, 20, False),
+        (-1, 60, False),
+        (60, 0, False),
+    ):
+        wanted = view(low, high)
+        assert steady(wanted, drawn)["layout"]["xaxis"]["range"] == ([0, 100] if kept else [low, high])
+        assert wanted["layout"]["xaxis"]["range"] == [low, high], "views stay as they are"
+    assert steady(view(0, 5), {}) == view(0, 5)
