@@ -109,7 +109,7 @@ def steady(view: View, drawn: dict[str, Any]) -> View:
     """
     layout, old = view["layout"], drawn.get("layout", {})
     kept = {
-        name: {**part, "range": old[name]["range"]}
+        name: part | {key: old[name][key] for key in ("range", "tickvals") if key in old[name]}
         for name, part in layout.items()
         if "axis" in name
         and "range" in part

@@ -37,6 +37,11 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
     } | more
 
 
+def named_axis(**more: Any) -> dict[str, Any]:
+    """The axis of bars that have names: it takes the room that these need."""
+    return axis("", type="category", showgrid=False, automargin=True) | more
+
+
 def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) -> dict[str, Any]:
     """A label in the picture, at data coordinates of the axes ("", "2", ...) unless xref and yref say otherwise.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prunelab.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, count, figure, if_cut, note, percent, short
+from prunelab.views.base import View, axis, count, figure, if_cut, named_axis, note, percent, short
 
 
 def connections(snapshot: Snapshot) -> View:
@@ -50,5 +50,5 @@ def connections(snapshot: Snapshot) -> View:
     spoken = "; ".join(f"{short(x)}: {count(x.kept)} of {count(x.total)}" for x in snapshot.layers)
     return figure(
         data, title, barmode="stack", annotations=notes, meta={"summary": spoken},
-        xaxis=axis("connections (%)", range=[0, 100]), yaxis=axis("", type="category", showgrid=False),
+        xaxis=axis("connections (%)", range=[0, 100]), yaxis=named_axis(),
     )  # fmt: skip

@@ -48,7 +48,7 @@ def probabilities(
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         xaxis=axis("probability (%)", range=[0, 100]),
         yaxis=axis(
-            "class", showgrid=False, zeroline=False, range=[len(shown) - 0.5, -0.5],
+            "class", automargin=True, showgrid=False, zeroline=False, range=[len(shown) - 0.5, -0.5],
             tickvals=list(range(len(shown))), ticktext=[escaped(names[i], 12) for i in shown],
         ),
         margin={"l": 48, "r": 12, "t": 58, "b": 40}, meta={"summary": _spoken(rows, names, shown)},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prunelab.measurement import Measurement
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure, kilobytes, note
+from prunelab.views.base import View, axis, empty, figure, kilobytes, named_axis, note
 
 MISSING = "Nothing measured yet: press Measure, or let a run end."
 
@@ -41,7 +41,7 @@ def size(measurement: Measurement | None) -> View:
     return figure(
         data, _title(measurement, dense), shapes=shapes, annotations=notes, height=330,
         margin={"l": 48, "r": 12, "t": 54, "b": 40},
-        xaxis=axis("kilobytes", range=[0, most * 1.45]), yaxis=axis("", type="category", showgrid=False),
+        xaxis=axis("kilobytes", range=[0, most * 1.45]), yaxis=named_axis(),
         meta={"summary": "; ".join(f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes)},
     )  # fmt: skip
 

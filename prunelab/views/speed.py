@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prunelab.measurement import NETWORKS, Measurement
 from prunelab.views import palette
-from prunelab.views.base import View, axis, figure
+from prunelab.views.base import View, axis, figure, named_axis
 from prunelab.views.size import unmeasured
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
@@ -43,7 +43,7 @@ def speed(measurement: Measurement | None) -> View:
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         shapes=[{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
         xaxis=axis("time, dense = 1 (shorter is faster)", range=[0, longest * 1.5]),
-        yaxis=axis("", type="category", showgrid=False, autorange="reversed"),
+        yaxis=named_axis(autorange="reversed"),
         margin={"l": 64, "r": 12, "t": 64, "b": 40}, height=90 + 78 * len(batches), bargap=0.16,
         meta={"summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."},
     )  # fmt: skip

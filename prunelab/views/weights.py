@@ -127,11 +127,12 @@ def _centres(layer: Layer) -> list[float]:
 
 
 def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
-    tidy = {"nticks": 5, "showgrid": False, "range": [-layer.limit, layer.limit]}
+    half = float(f"{layer.limit / 2:.6g}")  # three labels stand beside each other on a phone too
+    ticks = {"tickvals": [-half, 0, half], "range": [-layer.limit, layer.limit]}
     # Fixed, so that no axis moves under a hand that moves the threshold; and rounded, so that it seldom does in a run.
     top = round_up(max(1, int((layer.kept_counts + layer.cut_counts).max())))
     return {
-        f"xaxis{number}": axis("weight", domain=across, anchor=f"y{number}", **tidy),
+        f"xaxis{number}": axis("weight", domain=across, anchor=f"y{number}", showgrid=False, **ticks),
         f"yaxis{number}": axis("connections" if first else "", domain=up, anchor=f"x{number}", range=[0, top]),
     }
 
