@@ -1,5 +1,6 @@
-// Colours for readers who asked their system for more contrast (prefers-contrast) or for its own few colours
-// (forced-colors, in which browsers leave the fills of a picture as they are). Every figure is treated alike.
+// Colours on a dark page, which the palette's darkest are too near to, and for readers who asked their system for more
+// contrast (prefers-contrast) or for its own few colours (forced-colors, in which browsers leave the fills of a picture as
+// they are). Every figure is treated alike.
 
 // WCAG 2.2, 1.4.3 and 1.4.11. Not more for graphics than they need: orange as dark as blue could not be told from it.
 const LEAST_CONTRAST = { text: 4.5, graphics: 3 };
@@ -37,26 +38,32 @@ function groundOf(element) {
   return luminance(parsed(getComputedStyle(element).color) ?? [0, 0, 0]) > 0.5 ? [0, 0, 0] : [255, 255, 255];
 }
 
-// The colour, or the nearest to it on the way to black or white that can be read on `ground`; faint ones get stronger.
+const isDark = (ground) => luminance(ground) < 0.18;
+
+// The colour, or the nearest to it on the way to black or white that can be read on `ground`; what is faint stays as faint, or
+// gets stronger for those who asked for contrast.
 function readable(text, ground, least) {
   const colour = parsed(text);
   if (!colour || colour[3] === 0) return text;
-  if (colour[3] < 1) return `rgba(${colour.slice(0, 3)},${Math.min(1, 2.5 * colour[3])})`;
+  if (colour[3] < 1 && wantsContrast()) return `rgba(${colour.slice(0, 3)},${Math.min(1, 2.5 * colour[3])})`;
   const far = contrast([0, 0, 0], ground) > contrast([255, 255, 255], ground) ? 0 : 255;
   for (let share = 0; share < 1; share += 0.05) {
     const mixed = colour.slice(0, 3).map((part) => Math.round(part + share * (far - part)));
-    if (contrast(mixed, ground) >= least) return `rgb(${mixed})`;
+    if (contrast(mixed, ground) >= least) return colour[3] < 1 ? `rgba(${mixed},${colour[3]})` : `rgb(${mixed})`;
   }
   return `rgb(${[far, far, far]})`;
 }
 
-// A figure (or a part of it) with all its colours readable. Colour scales stay: their order is what they say.
+// A figure (or a part of it) with all its colours readable. For those who asked for contrast colour scales stay: each of
+// their colours would be made stronger by itself, and their order is what they say.
 function withContrast(value, ground, least = LEAST_CONTRAST.graphics) {
   if (typeof value === "string") return readable(value, ground, least);
   if (Array.isArray(value)) return typeof value[0] === "number" ? value : value.map((item) => withContrast(item, ground, least));
   if (value === null || typeof value !== "object") return value;
   const treated = ([name, item]) => {
-    if (name === "colorscale") return [name, item];
+    if (name === "colorscale") {
+      return [name, wantsContrast() ? item : item.map(([at, colour]) => [at, readable(colour, ground, least)])];
+    }
     return [name, withContrast(item, ground, name.endsWith("font") ? LEAST_CONTRAST.text : least)];
   };
   return Object.fromEntries(Object.entries(value).map(treated));

@@ -68,7 +68,8 @@ function dressed({ data, layout }, canvas) {
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
   if (titleText(layout.title) && layout.margin?.t !== undefined) layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
   delete layout.title;
-  return wantsContrast() ? withContrast({ data, layout }, groundOf(canvas)) : { data, layout };
+  const ground = groundOf(canvas);
+  return wantsContrast() || isDark(ground) ? withContrast({ data, layout }, ground) : { data, layout };
 }
 
 const titleText = (title) => plain((typeof title === "string" ? title : title?.text) ?? "");
