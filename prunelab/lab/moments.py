@@ -10,7 +10,7 @@ from prunelab.lab.report import BUSY, Report
 from prunelab.lab.scrubber import Scrubber
 from prunelab.snapshot import Snapshot
 
-EVERY = 0.5  # seconds between two lists of moments while a run goes on: they are long
+EVERY = 2.0  # seconds between two lists of moments while a run goes on: they are long
 
 WORDS = {"trained": "dense", "pruned": "cut", "retrained": "retrained"}
 

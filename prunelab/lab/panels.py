@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from prunelab.views.base import View
 
 Submit = Callable[..., None]
 LEAST = 0.35  # of an axis that a picture has to fill, while it changes
+ROOM = 1.3  # times what is needed, for an axis that grows in a run
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Panel(w.VBox):
     def __init__(self, kind: Kind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
         self.kind = kind
         self.plot = Plot(name=kind.name)
+        self._now: tuple[str, int] | None = None  # the moment of the run when this was drawn last
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
         super().__init__([*([self.layer] if kind.by_layer else []), self.plot, *(more or [])])
         self.add_class("pl-panel")
@@ -90,8 +92,12 @@ class Panel(w.VBox):
             self.plot.trouble = f"This picture could not be made: {error}"
             return
         self.plot.trouble = ""
-        if report.preview is not None or report.state in BUSY:
+        now = (report.snapshot.phase, report.snapshot.clock)
+        if report.state in BUSY:
+            view = steady(view, self.plot.figure, growing=True)
+        elif now == self._now:  # the slider moves; else something has ended, and gets the axes that fit best
             view = steady(view, self.plot.figure)
+        self._now = now
         name = revision(report)
         live = report.preview is None and report.moment is None
         if _same(self.plot.figure, view) and (live or self.kind.timeless or _revision(self.plot.figure) == name):
@@ -103,29 +109,23 @@ class Panel(w.VBox):
             self.plot.figure = view
 
 
-def steady(view: View, drawn: dict[str, Any]) -> View:
+def steady(view: View, drawn: dict[str, Any], *, growing: bool = False) -> View:
     """The view on the axes of what is drawn, where these still fit: an axis that moves at every step of a run or of a
-    slider is hard to follow, and slow to draw.
+    slider is hard to follow, and slow to draw. growing: one that has become too short gets some room for more.
     """
     layout, old = view["layout"], drawn.get("layout", {})
-    kept = {
-        name: part | {key: old[name][key] for key in ("range", "tickvals") if key in old[name]}
-        for name, part in layout.items()
-        if "axis" in name
-        and "range" in part
-        and "range" in old.get(name, {})
-        and _fits(part["range"], old[name]["range"])
-    }
-    return {**view, "layout": layout | kept}
+    axes = {name: part for name, part in layout.items() if "axis" in name and "range" in part and name in old}
+    return {**view, "layout": layout | {name: _steady(part, old[name], growing) for name, part in axes.items()}}
 
 
-def _fits(wanted: Sequence[float] | None, drawn: Sequence[float] | None) -> bool:
-    if not wanted or not drawn:
-        return False
-    low, high = min(wanted), max(wanted)
-    room = max(drawn) - min(drawn)
-    same_way = (wanted[0] < wanted[1]) == (drawn[0] < drawn[1])
-    return same_way and min(drawn) <= low and high <= max(drawn) and high - low >= LEAST * room
+def _steady(axis: dict[str, Any], old: dict[str, Any], growing: bool) -> dict[str, Any]:
+    (start, end), (low, high) = axis["range"], old.get("range", (0, 0))
+    inside = min(low, high) <= min(start, end) and max(start, end) <= max(low, high)
+    if inside and (start < end) == (low < high) and abs(end - start) >= LEAST * abs(high - low):
+        return axis | {key: old[key] for key in ("range", "tickvals") if key in old}
+    if growing and 0 < high < end and start in (0, -end):
+        return axis | {"range": [ROOM * start, ROOM * end]}
+    return axis
 
 
 def revision(report: Report) -> str:
