@@ -667,6 +667,21 @@ def test_runs_that_are_left_are_kept(lab):
     assert [run.recipe.rounds for run in lab.report.runs] == [2, 1], "the same run twice is kept once"
 
 
+def test_axes_rest_under_a_slider_but_those_of_a_mask_are_its_own(lab):
+    def ranges(name):
+        return {key: part["range"] for key, part in lab.panels[name].plot.figure["layout"].items() if "axis" in key}
+
+    weights = ranges("weights")
+    for quality in (0.5, 2.5):
+        lab.controls["quality"].value = quality
+        lab.wait(10)
+        assert ranges("weights") == weights
+    mask = lab.panels["mask"]
+    for layer in lab.report.snapshot.layers:
+        mask.layer.value = layer.name
+        assert ranges("mask") == {"xaxis": [0, layer.shape[1]], "yaxis": [layer.shape[0], 0]}
+
+
 def test_a_drawing_is_read_by_both_networks(lab):
     lab.choices["draw"].value = True
     panel = lab.panels["draw"]

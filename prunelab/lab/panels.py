@@ -23,13 +23,15 @@ ROOM = 1.3  # times what is needed, for an axis that grows in a run
 class Kind:
     """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name.
 
-    timeless: it shows no moment of the run, so that neither slider nor scrubber changes it.
+    timeless: it shows no moment of the run, so that neither slider nor scrubber changes it. growing: its axes are as
+    long as what they show.
     """
 
     name: str
     draw: Callable[[Report, str | None], View]
     by_layer: bool = False
     timeless: bool = False
+    growing: bool = False
 
 
 def _weights(report: Report) -> View:
@@ -46,8 +48,8 @@ def _flips(report: Report) -> View:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("weights", lambda r, _: _weights(r)),
-    Kind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.moment)),
+    Kind("weights", lambda r, _: _weights(r), growing=True),
+    Kind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.moment), growing=True),
     Kind("connections", lambda r, _: views.connections(r.shown)),
     Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
     Kind("pixels", lambda r, _: views.pixels(r.shown)),
@@ -92,12 +94,8 @@ class Panel(w.VBox):
             self.plot.trouble = f"This picture could not be made: {error}"
             return
         self.plot.trouble = ""
-        now = (report.snapshot.phase, report.snapshot.clock)
-        if report.state in BUSY:
-            view = steady(view, self.plot.figure, growing=True)
-        elif now == self._now:  # the slider moves; else something has ended, and gets the axes that fit best
-            view = steady(view, self.plot.figure)
-        self._now = now
+        if self.kind.growing:
+            view = self._steady(report, view)
         name = revision(report)
         live = report.preview is None and report.moment is None
         if _same(self.plot.figure, view) and (live or self.kind.timeless or _revision(self.plot.figure) == name):
@@ -107,6 +105,13 @@ class Panel(w.VBox):
         with self.plot.hold_sync():  # one message
             self.plot.summary = views.summary(view)
             self.plot.figure = view
+
+    def _steady(self, report: Report, view: View) -> View:
+        """Axes rest in a run, and while a slider moves; when something has ended they are those that fit best."""
+        assert report.snapshot is not None
+        before, self._now = self._now, (report.snapshot.phase, report.snapshot.clock)
+        busy = report.state in BUSY
+        return steady(view, self.plot.figure, growing=busy) if busy or before == self._now else view
 
 
 def steady(view: View, drawn: dict[str, Any], *, growing: bool = False) -> View:

@@ -1,12 +1,12 @@
-// Small changes of a picture, made in place: bars, markers, curves, cells, lines, labels and images that are there already are moved
-// in the SVG that plotly.js drew. plotly.js itself takes 10 to 30 ms for a picture, whatever has changed in it; this takes 1.
-// What is hovered over, and the places of labels, follow when plotly.js draws the picture again: plots.js sees to that.
+// Small changes of a picture, made in place: bars, markers, curves, cells, lines, labels and images that are there already are
+// moved in the SVG that plotly.js drew. plotly.js itself takes 10 to 30 ms for a picture, whatever has changed in it; this takes
+// 1. What hovering tells, and the places of labels, follow when plotly.js draws the picture again: plots.js sees to that.
 //
 // `patches(canvas, before, after)` gives the changes as functions to call, or null where plotly.js is needed: a change of
 // any kind that is not known here, or one that could move the axes. anew: bars and labels may have been moved by others since
 // `before` was drawn, and are all put right.
 
-const SILENT = { data: ["customdata", "hovertext", "name", "text"], layout: ["title", "meta"] };
+const SILENT = { data: ["customdata", "hovertext"], layout: ["title", "meta"] }; // what no picture shows by itself
 
 const isList = Array.isArray;
 
@@ -25,7 +25,7 @@ const changes = (one, other) =>
 const only = (names, allowed) => names.every((name) => allowed.includes(name));
 const finite = (list) => isList(list) && list.every(Number.isFinite);
 
-// An axis of the figure that stays where it is, whatever is shown: its name in the layout; null for others.
+// plotly.js's own object of an axis that stays where it is, whatever is shown; null for others.
 function fixedAxis(canvas, layout, reference) {
   const [, letter, number] = /^([xy])(\d*)$/.exec(reference) ?? [];
   const name = `${letter}axis${number}`;
