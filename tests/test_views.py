@@ -192,3 +192,25 @@ def test_many_layers_are_limited_and_the_title_says_so():
 def test_a_layer_about_to_lose_everything_is_marked(session):
     words = json.dumps(views.weights(session.preview(10.0)))
     assert "strongest kept" in words
+
+
+def test_names_of_layers_are_text_whatever_they_hold():
+    """plotly.js reads a little HTML: a name of a user's own model is never read so."""
+    hostile = '<b onclick="x">a</b>$x$'
+    model = nn.Sequential()
+    model.add_module("flat", nn.Flatten())
+    model.add_module(hostile, nn.Linear(64, 12))
+    model.add_module(f"{hostile} rate", nn.Dropout(0.5))
+    model.add_module("out", nn.Linear(12, 10))
+    session = pl.Session(pl.Recipe(epochs=1), model=model)
+    for _ in session.ticks("train"):
+        pass
+    preview = session.preview(1.0)
+    drawn = [views.weights(preview), views.connections(preview), views.mask(preview), views.pixels(preview)]
+    drawn += [views.dropout([session.snapshot(), preview]), views.graph(preview)]
+    drawn += [views.accuracy(session.history, preview), views.side_by_side("one", preview, "other", preview)]
+    for view in drawn:
+        shown = {**view, "layout": {name: part for name, part in view["layout"].items() if name != "meta"}}
+        text = json.dumps(shown, default=str)
+        assert "<b onclick" not in text and "$x$" not in text and "&amp;" not in text, view["layout"]["title"]
+    assert hostile in views.summary(views.connections(preview))

@@ -8,6 +8,7 @@ from typing import Any
 from prunelab.masks import layer_of
 from prunelab.snapshot import Layer, Snapshot
 from prunelab.views import palette
+from prunelab.views.text import escaped
 
 View = dict[str, Any]
 
@@ -89,8 +90,8 @@ def count(number: int) -> str:
 
 
 def short(layer: Layer) -> str:
-    """A layer's name as people call it."""
-    return layer_of(layer.name)
+    """A layer's name as people call it, to stand in a picture."""
+    return escaped(layer_of(layer.name))
 
 
 def if_cut(snapshot: Snapshot) -> bool:

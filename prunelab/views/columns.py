@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from prunelab.masks import layer_of
 from prunelab.snapshot import Layer, Snapshot
-from prunelab.views.base import short
 
 Counts = NDArray[np.int64]
 
@@ -93,7 +93,7 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
         if not found:
             found.append(_inputs(layer, snapshot.input_shape))
         elif _fit(layer, found[-1].units, channels) is None:
-            found.append(Column(f"into {short(layer)}", "input", inputs))
+            found.append(Column(f"into {layer_of(layer.name)}", "input", inputs))
             channels = True
         source = len(found) - 1
         groups, run = _fit(layer, found[source].units, channels) or (1, 1)
@@ -102,7 +102,7 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
         found[source] = replace(found[source], out=reading.read(layer, kept))
         linear = len(layer.shape) == 2
         into = Side(kept.sum(1), inputs * kernel)
-        found.append(Column(short(layer), "neuron" if linear else "filter", outputs, into))
+        found.append(Column(layer_of(layer.name), "neuron" if linear else "filter", outputs, into))
         readings.append(reading)
         channels = not linear
     return found, readings

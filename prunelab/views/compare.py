@@ -89,7 +89,7 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
         text = f"<b>{wrapped(name, 24, 1)}</b><br>{percent(part.density)} kept"
         own = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
         notes.append(note(text, 0.5, 1.0, yanchor="bottom", yshift=2) | own)
-    keeps = f"{escaped(short(pair[0]), 30)} keeps"
+    keeps = f"{short(pair[0])} keeps"
     shares = [percent(part.density) for part in pair]
     names = escaped(left_name, 30), escaped(right_name, 30)
     title = (

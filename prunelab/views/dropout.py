@@ -10,6 +10,7 @@ from prunelab.masks import layer_of
 from prunelab.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, if_cut, note, percent
+from prunelab.views.text import escaped
 
 SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "pentagon")
 
@@ -32,6 +33,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
     for i, now in enumerate(last.dropouts):
         if now.layer is None:
             continue
+        name, layer = escaped(now.name), escaped(layer_of(now.layer))
         points: dict[float, tuple[float, str]] = {}
         for s in moments:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
@@ -39,16 +41,16 @@ def dropout(history: Iterable[Snapshot]) -> View:
             points[round(100 * s.layer(now.layer).density, 3)] = (round(rate, 4), label)
         colours = [palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()]
         data.append({
-            "type": "scatter", "mode": "markers", "name": now.name,
+            "type": "scatter", "mode": "markers", "name": name,
             "x": list(points), "y": [rate for rate, _ in points.values()],
             "text": [text for _, text in points.values()],
             "marker": {"color": colours, "size": 10, "symbol": SYMBOLS[i % len(SYMBOLS)]},
-            "hovertemplate": f"{now.name} after {layer_of(now.layer)}, %{{text}}: rate %{{y:.3f}}<extra></extra>",
+            "hovertemplate": f"{name} after {layer}, %{{text}}: rate %{{y:.3f}}<extra></extra>",
         })  # fmt: skip
         x, (y, _) = next(reversed(points.items()))
         right = x < 70
         notes.append(note(
-            f"{now.name} {y:.2f}", x, y, xanchor="left" if right else "right", xshift=8 if right else -8,
+            f"{escaped(now.name, 20)} {y:.2f}", x, y, xanchor="left" if right else "right", xshift=8 if right else -8,
             yshift=-10 if i % 2 else 10,
         ))  # fmt: skip
     first = last.dropouts[0]
@@ -59,7 +61,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
         else f"Dropout {verb} from {first.original:.2f} to {first.rate:.2f}"
     )
     top = max(d.original for d in last.dropouts)
-    spoken = "; ".join(f"{d.name}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
+    spoken = "; ".join(f"{escaped(d.name)}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
         data, title, annotations=notes, meta={"summary": spoken},
         xaxis=axis("kept in the layer before (%)", range=[-2, 104]),
