@@ -190,9 +190,12 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   function settle() {
     const now = performance.now();
     patchedSince ??= now;
+    settleIn(Math.max(0, Math.min(SETTLED, patchedSince + UNSETTLED - now)));
+  }
+
+  function settleIn(milliseconds) {
     clearTimeout(settling);
-    const left = Math.max(0, Math.min(SETTLED, patchedSince + UNSETTLED - now));
-    settling = setTimeout(() => (lastMove() + SETTLED > performance.now() ? settle() : repaint()), left);
+    settling = setTimeout(() => (lastMove() + SETTLED > performance.now() ? settleIn(SETTLED) : repaint()), milliseconds);
   }
 
   function repaint() {
