@@ -15,7 +15,6 @@ PAIRS = """
 import ipywidgets
 import prunelab as pl
 from prunelab import views
-from prunelab.lab.panels import steady
 from prunelab.lab.plots import Plot
 
 session = pl.Session(pl.Recipe(epochs=6))
@@ -45,8 +44,13 @@ def named(view, revision):
     view["layout"]["meta"] = {**view["layout"].get("meta", {}), "revision": revision}
     return view
 
-before = {name: named(draw(name, 1.0), "before") for name in names}
-after = {name: named(steady(draw(name, 1.5), before[name]), "after") for name in names}
+def on_axes_of(other, view):
+    axes = {name: part for name, part in other["layout"].items() if "axis" in name}
+    return {**view, "layout": view["layout"] | axes}
+
+# How many moments there are is a matter of time: the axes are those of the later picture from the start.
+after = {name: named(draw(name, 1.5), "after") for name in names}
+before = {name: named(on_axes_of(after[name], draw(name, 1.0)), "before") for name in names}
 changed = {name: Plot(name=name, figure=before[name]) for name in names}
 oracle = {name: Plot(name=f"{name}-oracle", figure=after[name]) for name in names}
 
