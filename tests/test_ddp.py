@@ -1,5 +1,6 @@
 """Masks in a two-process DistributedDataParallel loop (gloo), against the same loop in one process."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -47,6 +48,9 @@ def worker(rank: int, folder: str) -> None:
     train(DistributedDataParallel(model), masks, slice(rank * HALF, (rank + 1) * HALF))
     save_file({name: p.detach() for name, p in model.named_parameters()}, f"{folder}/{rank}.safetensors")
     dist.destroy_process_group()
+    # A gloo thread that still holds the last gradients aborts the process when the interpreter ends under it: see
+    # pytorch/pytorch#179291. Python's end is no subject here, so it is left out.
+    os._exit(0)
 
 
 def test_two_processes_take_the_steps_of_one(tmp_path: Path):
