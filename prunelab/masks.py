@@ -1,16 +1,12 @@
-"""Masks: which connections of a network survive, and the guard that keeps the others at zero.
+"""Masks: which connections of a network survive.
 
-No module is wrapped and no parameter renamed: a pruned model is an ordinary model whose cut weights are zero. What
-was cut stays cut through three measures, all needed: weights are masked after the optimizer's step (momentum, Adam's
-moments and weight decay move them otherwise), the optimizer's moments are cleared where something is cut, and
-gradients are masked as they arrive, so that ``clip_grad_norm_`` sees the norm of the survivors alone.
+No module is wrapped and no parameter renamed: a pruned model is an ordinary model whose cut weights are zero.
 """
 
 from __future__ import annotations
 
 import copy
 import difflib
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
@@ -19,8 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prunelab import criteria, elsewhere, order, rules
-from prunelab.layers import layer_of as layer_of
-from prunelab.layers import prunable, transposed
+from prunelab.guard import Attachment, Guard
+from prunelab.layers import layer_of, prunable, transposed
 from prunelab.rules import Cut, Plan, Scope
 
 Std = Literal["dense", "survivors", "all"]
@@ -62,9 +58,7 @@ class Masks(Mapping[str, Tensor]):
         self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
-        self._factors: dict[str, Tensor] = {}
-        # How often each is attached: the masks forget an optimizer when the last attachment is removed.
-        self._optimizers: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
+        self._guard = Guard(self._parameters)
 
     # Taking up what another tool has pruned
 
@@ -157,8 +151,7 @@ class Masks(Mapping[str, Tensor]):
 
     def zeros_hold(self) -> bool:
         """Whether every cut weight is exactly zero."""
-        held = ((self._parameters[name].detach(), self._factor(name)) for name in self._masks)
-        return all(factor is None or torch.equal(weight * factor, weight) for weight, factor in held)
+        return self._guard.holds()
 
     # Pruning
 
@@ -257,8 +250,7 @@ class Masks(Mapping[str, Tensor]):
 
     def apply(self) -> None:
         """Set every cut weight to zero, now."""
-        with torch.no_grad():
-            self._enforce(tuple(self._parameters))
+        self._guard.apply()
 
     def attach(self, optimizer: Optimizer) -> Attachment:
         """Keep zeros zero after every step of ``optimizer``, in any loop, until the returned attachment is removed.
@@ -268,71 +260,12 @@ class Masks(Mapping[str, Tensor]):
         Raises ValueError when the optimizer holds none of the masked weights.
         """
         self._check_current()
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        names = tuple(name for name, p in self._parameters.items() if id(p) in held)
-        if not names:
-            raise ValueError("this optimizer holds none of the weights that have a mask; is it another model's?")
-        handles: list[Any] = [optimizer.register_step_post_hook(lambda *_: self._after_step(names))]
-        for name in names:
-            parameter = self._parameters[name]
-            if parameter.requires_grad:
-                handles.append(parameter.register_post_accumulate_grad_hook(self._gradient_hook(name)))
-        self._optimizers[optimizer] = self._optimizers.get(optimizer, 0) + 1
-        self._clear_moments(optimizer)
-        return Attachment(handles, lambda: self._forget(optimizer))
-
-    def _forget(self, optimizer: Optimizer) -> None:
-        self._optimizers[optimizer] -= 1
-        if not self._optimizers[optimizer]:
-            del self._optimizers[optimizer]
-
-    def _after_step(self, names: tuple[str, ...]) -> None:
-        if self._factors:  # empty as long as nothing is cut: dense training costs nothing
-            with torch.no_grad():
-                self._enforce(names)
-
-    def _gradient_hook(self, name: str) -> Any:
-        def mask_gradient(parameter: Tensor) -> None:
-            factor = self._factor(name) if self._factors else None
-            if factor is not None and parameter.grad is not None:
-                parameter.grad.mul_(factor)
-
-        return mask_gradient
-
-    def _enforce(self, names: tuple[str, ...]) -> None:
-        factors = [(self._parameters[name], self._factor(name)) for name in names]
-        pairs = [(p, f) for p, f in factors if f is not None]
-        if pairs:  # one fused call: a multiply by layer costs twice as much on small networks
-            torch._foreach_mul_([p for p, _ in pairs], [f for _, f in pairs])
-
-    def _factor(self, name: str) -> Tensor | None:
-        """The mask as numbers, where the weights are (models move and change type); None for a layer without a cut."""
-        factor, parameter = self._factors.get(name), self._parameters[name]
-        if factor is None or (factor.device == parameter.device and factor.dtype == parameter.dtype):
-            return factor
-        self._factors[name] = factor.to(parameter.device, parameter.dtype)
-        return self._factors[name]
-
-    def _clear_moments(self, optimizer: Optimizer) -> None:
-        for name, parameter in self._parameters.items():
-            factor = self._factor(name)
-            if factor is None:
-                continue
-            for moment in optimizer.state.get(parameter, {}).values():
-                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                    moment.mul_(factor.to(moment.device, moment.dtype))
+        return self._guard.attach(optimizer)
 
     def _set(self, masks: Mapping[str, Tensor]) -> None:
         self._masks = dict(masks)
         self._kept = {name: int(mask.sum()) for name, mask in masks.items()}
-        self._factors = {
-            name: mask.to(self._parameters[name].dtype)
-            for name, mask in masks.items()
-            if self._kept[name] < mask.numel()
-        }
-        self.apply()
-        for optimizer in tuple(self._optimizers):
-            self._clear_moments(optimizer)
+        self._guard.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
 
     # Carrying them along
 
@@ -366,18 +299,3 @@ class Masks(Mapping[str, Tensor]):
         twin._outputs = self._outputs
         twin.load_state_dict(self.state_dict())
         return twin
-
-
-class Attachment:
-    """The tie between masks and one optimizer; ``remove`` unties it, once: removing it again does nothing."""
-
-    def __init__(self, handles: list[Any], forget: Any) -> None:
-        self._handles = handles
-        self._forget = forget
-
-    def remove(self) -> None:
-        if self._handles:
-            for handle in self._handles:
-                handle.remove()
-            self._handles = []
-            self._forget()

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prunelab import dropout, training, turns
-from prunelab.masks import Attachment, Masks
+from prunelab.guard import Attachment
+from prunelab.masks import Masks
 from prunelab.modes import held
 from prunelab.recipe import Recipe
 from prunelab.rules import Cut, Plan

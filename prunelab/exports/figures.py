@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from prunelab.exports import drawing
 from prunelab.exports.pictures import PICTURES, checked, shows_something
 from prunelab.exports.words import plain
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.measurement import Measurement
 from prunelab.recipe import Recipe
 from prunelab.snapshot import Snapshot

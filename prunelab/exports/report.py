@@ -17,7 +17,7 @@ from prunelab.exports import words
 from prunelab.exports.pictures import PICTURES, Picture, checked, figures_of, harmless, moment, shows_something
 from prunelab.exports.snippet import differing, snippet
 from prunelab.exports.tables import recipe_json
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.measurement import Measurement
 from prunelab.recipe import Recipe, help_text
 from prunelab.snapshot import Snapshot

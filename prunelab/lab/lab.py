@@ -31,7 +31,7 @@ from prunelab.lab.report import BUSY, Action, Command, Report
 from prunelab.lab.runner import Runner
 from prunelab.lab.special import ComparePanel, DrawPanel, SensitivityPanel
 from prunelab.lab.status import Status
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, RecipeError
 from prunelab.session import Session
 

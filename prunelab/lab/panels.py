@@ -11,7 +11,7 @@ import ipywidgets as w
 from prunelab import views
 from prunelab.lab.plots import Plot
 from prunelab.lab.report import BUSY, Report
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.views.base import View
 
 Submit = Callable[..., None]

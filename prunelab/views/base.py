@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.snapshot import Layer, Snapshot
 from prunelab.views import palette
 from prunelab.views.text import escaped

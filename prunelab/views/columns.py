@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.snapshot import Layer, Snapshot
 
 Counts = NDArray[np.int64]

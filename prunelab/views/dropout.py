@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, if_cut, note, percent

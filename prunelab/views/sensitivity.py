@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunelab.masks import layer_of
+from prunelab.layers import layer_of
 from prunelab.scan import TOLERANCE, Sensitivity
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, percent

@@ -1,0 +1,111 @@
+"""Guard: keeps cut weights at zero, in any training loop.
+
+What was cut stays cut through three measures, all needed: weights are masked after the optimizer's step (momentum,
+Adam's moments and weight decay move them otherwise), the optimizer's moments are cleared where something is cut, and
+gradients are masked as they arrive, so that ``clip_grad_norm_`` sees the norm of the survivors alone.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+
+class Guard:
+    """Guards ``parameters``, by name. Which of their entries are cut, ``hold`` says; before it nothing is."""
+
+    def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        self._parameters = parameters
+        self._factors: dict[str, Tensor] = {}  # the masks as numbers, of the layers where something is cut
+        # How often each is attached: an optimizer is forgotten when its last attachment is removed.
+        self._optimizers: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
+
+    def hold(self, masks: Mapping[str, Tensor]) -> None:
+        """From now on these masks are kept to; layers that are not named have no cut. What they cut is zero at once."""
+        self._factors = {name: mask.to(self._parameters[name].dtype) for name, mask in masks.items()}
+        self.apply()
+        for optimizer in tuple(self._optimizers):
+            self._clear_moments(optimizer)
+
+    def apply(self) -> None:
+        """Set every cut weight to zero, now."""
+        self._enforce(self._parameters)
+
+    def holds(self) -> bool:
+        """Whether every cut weight is exactly zero."""
+        held = ((parameter.detach(), self._factor(name)) for name, parameter in self._parameters.items())
+        return all(factor is None or torch.equal(weight * factor, weight) for weight, factor in held)
+
+    def attach(self, optimizer: Optimizer) -> Attachment:
+        """Keep zeros zero after every step of ``optimizer``, see ``Masks.attach``."""
+        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        names = tuple(name for name, p in self._parameters.items() if id(p) in held)
+        if not names:
+            raise ValueError("this optimizer holds none of the weights that have a mask; is it another model's?")
+        handles: list[Any] = [optimizer.register_step_post_hook(lambda *_: self._enforce(names))]
+        for name in names:
+            parameter = self._parameters[name]
+            if parameter.requires_grad:
+                handles.append(parameter.register_post_accumulate_grad_hook(self._gradient_hook(name)))
+        self._optimizers[optimizer] = self._optimizers.get(optimizer, 0) + 1
+        self._clear_moments(optimizer)
+        return Attachment(handles, lambda: self._forget(optimizer))
+
+    def _forget(self, optimizer: Optimizer) -> None:
+        self._optimizers[optimizer] -= 1
+        if not self._optimizers[optimizer]:
+            del self._optimizers[optimizer]
+
+    def _gradient_hook(self, name: str) -> Callable[[Tensor], None]:
+        def mask_gradient(parameter: Tensor) -> None:
+            factor = self._factor(name)
+            if factor is not None and parameter.grad is not None:
+                parameter.grad.mul_(factor)
+
+        return mask_gradient
+
+    def _enforce(self, names: Iterable[str]) -> None:
+        if not self._factors:  # as long as nothing is cut: dense training costs nothing
+            return
+        factors = [(self._parameters[name], self._factor(name)) for name in names]
+        pairs = [(p, f) for p, f in factors if f is not None]
+        if pairs:  # one fused call: a multiply by layer costs twice as much on small networks
+            with torch.no_grad():
+                torch._foreach_mul_([p for p, _ in pairs], [f for _, f in pairs])
+
+    def _factor(self, name: str) -> Tensor | None:
+        """The mask as numbers, where the weights are (models move and change type); None for a layer without a cut."""
+        factor, parameter = self._factors.get(name), self._parameters[name]
+        if factor is None or (factor.device == parameter.device and factor.dtype == parameter.dtype):
+            return factor
+        self._factors[name] = factor.to(parameter.device, parameter.dtype)
+        return self._factors[name]
+
+    def _clear_moments(self, optimizer: Optimizer) -> None:
+        for name, parameter in self._parameters.items():
+            factor = self._factor(name)
+            if factor is None:
+                continue
+            for moment in optimizer.state.get(parameter, {}).values():
+                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                    moment.mul_(factor.to(moment.device, moment.dtype))
+
+
+class Attachment:
+    """The tie between a guard and one optimizer; ``remove`` unties it, once: removing it again does nothing."""
+
+    def __init__(self, handles: list[Any], forget: Callable[[], None]) -> None:
+        self._handles = handles
+        self._forget = forget
+
+    def remove(self) -> None:
+        if self._handles:
+            for handle in self._handles:
+                handle.remove()
+            self._handles = []
+            self._forget()
