@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from numpy import float32
 from numpy.typing import NDArray
 from torch import nn
 
 from prunelab.asked import Hand, wished
+from prunelab.lab import words
 from prunelab.lab.comparing import series
+from prunelab.lab.fitting import differs, fitted
 from prunelab.lab.opening import Source
 from prunelab.lab.reading import dense_twin, reading
 from prunelab.lab.report import Command, Report, State
 from prunelab.lab.runs import Plan, Shelf
+from prunelab.lab.work import What, Work, to_measure, to_scan
 from prunelab.measurement import Measurement
-from prunelab.recipe import TRAINING_FIELDS, Recipe
+from prunelab.recipe import Recipe
 from prunelab.scan import Sensitivity
-from prunelab.scan import stream as scanned
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
-from prunelab.training import threads_for
 
 HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
-EXAMPLES = 256  # samples that a measurement runs on
-BATCH = 64  # the batch size that matters most there
 STALE: dict[str, Any] = {"measurement": None, "sensitivity": None}  # once the network is another one
-
-What = Literal["train", "retrain", "run", "measure", "scan", "compare"]
-Ticks = Iterator[Snapshot | Measurement | Sensitivity | None]
-STATES: dict[What, State] = {
-    "train": "training", "retrain": "retraining", "run": "running", "measure": "measuring", "scan": "scanning",
-    "compare": "comparing",
-}  # fmt: skip
 
 
 class Stage:
@@ -61,9 +52,7 @@ class Stage:
         self._waiting = waiting
         self._deserted = deserted
         self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
-        self._ticks: Ticks | None = None
-        self._what: What = "train"
-        self._speed: tuple[float, int] = (0.0, 0)  # when the stretch that is being timed began, and at which step
+        self._work: Work | None = None  # what runs, or would if it were not paused
         self._preview: Hand | None = None  # what the slider asks about; None: show what is
         self._twin: nn.Module | None = None  # the dense network, to read drawings with
         self._shelf = Shelf()
@@ -71,7 +60,7 @@ class Stage:
     @property
     def running(self) -> bool:
         """Whether there is a batch to compute."""
-        return self._ticks is not None and self.report.state != "paused"
+        return self._work is not None and self.report.state != "paused"
 
     def close(self) -> None:
         """Let go of the saved session."""
@@ -84,10 +73,10 @@ class Stage:
             case "preview":
                 self._look(command)
             case "pause":
-                if self._ticks is not None:
+                if self._work is not None:
                     self._say(state="paused", doing="paused")
             case "resume":
-                if self._ticks is not None:
+                if self._work is not None:
                     self._go_on()
             case "change":
                 if self.session is not None:
@@ -104,9 +93,9 @@ class Stage:
             case "train" | "retrain" | "run":
                 self._begin(action, recipe)
             case "measure":
-                self._measure()
+                self._look_into(to_measure(self._needed()))
             case "scan":
-                self._scan()
+                self._look_into(to_scan(self._needed()))
             case "compare":
                 self._compare(command.about)
             case "forget":
@@ -140,7 +129,7 @@ class Stage:
 
     def _follow(self, recipe: Recipe) -> None:
         """Do as a link says: another network where it asks for one, else go on with the one there is."""
-        if self.session is None or self._differs(recipe):
+        if self.session is None or differs(self.session, recipe):
             self._begin("train", recipe)
         else:
             self._change(recipe)
@@ -148,19 +137,18 @@ class Stage:
 
     def _begin(self, what: What, wanted: Recipe, *, fresh: bool = True) -> None:
         """Start a stream. Train, and Run all under new training settings, make a new session."""
-        self._drop()
-        if self.session is None or (what == "train" and fresh) or (what == "run" and self._differs(wanted)):
+        self._work = None
+        if self.session is None or (what == "train" and fresh) or (what == "run" and differs(self.session, wanted)):
             self._starting("loading data", recipe=wanted)
             self._take(self._source.new(wanted))
             what = "train" if what == "retrain" else what
-        session = self.session
-        assert session is not None
+        session = self._needed()
         self._change(wanted)
         if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
             self._keep()
             session.restore(self._dense)  # all rounds are over: again from the dense network
-        self._what, self._preview = what, None
-        self._ticks = session.ticks(what)
+        self._preview = None
+        self._work = Work(what, session.ticks(what))
         self._go_on()
 
     def _starting(self, doing: str, **more: Any) -> None:
@@ -178,58 +166,43 @@ class Stage:
         if self.session is not None and self._shelf.take(self.session, label, moments):
             self._say(runs=self._shelf.runs)
 
-    def _differs(self, recipe: Recipe) -> bool:
-        assert self.session is not None
-        now, wanted = self.session.recipe.to_dict(), recipe.to_dict()
-        own = {name for name in ("model", "data") if now[name] == "own"}
-        return any(now[name] != wanted[name] for name in TRAINING_FIELDS if name not in own)
-
     def _change(self, recipe: Recipe) -> None:
-        """Go on by the recipe of the controls, with the training settings that this session was trained by; to be told.
-
-        Qualities of layers that this network does not have are left out, and the page says so: a link may be meant for
-        another network.
-        """
-        session = self.session
-        assert session is not None
-        unknown = []
-        for name, _ in recipe.layer_quality:
-            try:
-                session.masks.resolve(name)
-            except ValueError:
-                unknown.append(name)
-        trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
-        known = tuple(pair for pair in recipe.layer_quality if pair[0] not in unknown)
-        merged = replace(recipe, **trained, layer_quality=known)
-        if merged != session.recipe:
-            session.change(merged)
-            self.report = replace(self.report, recipe=merged)
+        """Go on by what fits of the recipe of the controls; to be told."""
+        session = self._needed()
+        fit, unknown = fitted(session, recipe)
+        if fit != session.recipe:
+            session.change(fit)
+            self.report = replace(self.report, recipe=fit)
         if unknown:
-            there = ", ".join(name.removesuffix(".weight") for name in session.masks)
-            notice = f"quality of {', '.join(unknown)}: left out, this network's layers are {there}."
-            self.report = replace(self.report, notice=notice)
+            self.report = replace(self.report, notice=words.left_out(unknown, session.masks))
 
-    # Streams
+    def _needed(self) -> Session:
+        if self.session is None:
+            raise ValueError("there is no network yet: train one first")
+        return self.session
+
+    # Work
 
     def _go_on(self) -> None:
-        assert self.session is not None
-        self._speed = (time.monotonic(), self.session.clock)
-        self._say(state=STATES[self._what], doing=STATES[self._what], trouble=None)
+        assert self._work is not None
+        self._work.go_on(self._needed())
+        self._say(state=self._work.state, doing=self._work.state, trouble=None)
 
     def advance(self) -> None:
         """Compute one batch, or whatever the next step of what runs is."""
-        assert self._ticks is not None
+        work = self._work
+        assert work is not None
         if self._deserted():
             self._say(state="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
             return
         try:
-            tick = next(self._ticks)
+            tick = next(work.ticks)
         except StopIteration:
-            self._ticks = None
-            measure = self._measuring and self._what in ("retrain", "run")
+            self._work = None
+            measure = self._measuring and work.what in ("retrain", "run")
             self._settle("measuring" if measure else "ready")
             if measure:
-                self._measure()
+                self._look_into(to_measure(self._needed()))
             return
         session = self._needed()
         if session.phase == "trained" and self._dense is None:
@@ -239,36 +212,16 @@ class Stage:
         elif isinstance(tick, Sensitivity):
             self._say(sensitivity=tick, progress=len(tick.points) / tick.planned)
         elif tick is not None:
-            self._show(tick, session)
+            self._say(
+                **work.progress(tick, session), snapshot=tick, preview=self._previewed(HASTY),
+                history=tuple(session.history), **STALE,
+            )  # fmt: skip
 
-    def _show(self, snapshot: Snapshot, session: Session) -> None:
-        began, at = self._speed
-        what = "run" if self._what == "compare" else self._what
-        done, left = session.clock - at, session.steps_left(what)
-        pace = (time.monotonic() - began) / done if done else None
-        whole = session.clock / (session.clock + left) if session.clock + left else 1.0
-        self._say(
-            doing=_doing(snapshot),
-            progress=whole if what == "run" else snapshot.step / max(snapshot.steps, 1),
-            left=None if pace is None else pace * left,
-            snapshot=snapshot,
-            preview=self._previewed(HASTY),
-            history=tuple(session.history),
-            **STALE,
-        )
-
-    def _measure(self) -> None:
-        """Measure what is there, a step at a time, so that sliders and buttons are heard in between."""
-        from prunelab.sparse.measure import stream  # SciPy and more, a second to import: not before it is needed
-
-        session = self._needed()
-        threads = threads_for(session.masks.total, BATCH)  # as many as serve such a network best
-        self._begin_ticks("measure", stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads]))
-
-    def _scan(self) -> None:
-        """Cut one layer at a time, and see which the network can least do without."""
-        session = self._needed()
-        self._begin_ticks("scan", scanned(session.model, session.data, threads=1))
+    def _look_into(self, work: Work) -> None:
+        """Find out more about the network as it is."""
+        self._work = work
+        self._say(progress=0.0, left=None)
+        self._go_on()
 
     def _compare(self, plans: Sequence[Plan]) -> None:
         """Carry out the runs of a preset. The last of them stays on the page."""
@@ -280,19 +233,9 @@ class Stage:
             return self._needed()
 
         self._keep()
-        self._what, self._preview = "compare", None
-        self._ticks = series(plans, begin, lambda plan, moments: self._keep(plan.label, moments))
+        self._preview = None
+        self._work = Work("compare", series(plans, begin, lambda plan, moments: self._keep(plan.label, moments)))
         self._say(state="comparing", doing="comparing", trouble=None)
-
-    def _begin_ticks(self, what: What, ticks: Ticks) -> None:
-        self._what, self._ticks = what, ticks
-        self._say(progress=0.0, left=None)
-        self._go_on()
-
-    def _needed(self) -> Session:
-        if self.session is None:
-            raise ValueError("there is no network yet: train one first")
-        return self.session
 
     def _read(self, picture: NDArray[float32]) -> None:
         session = self._needed()
@@ -302,8 +245,7 @@ class Stage:
 
     def _settle(self, state: State = "ready") -> None:
         """Nothing is trained any more: show where things are, and of a dense network also what the slider would cut."""
-        assert self.session is not None
-        session = self.session
+        session = self._needed()
         if session.phase == "trained":
             self._dense = self._dense or session.state()
             if self._preview is None:  # what the slider asks about, before any hand has touched it
@@ -311,12 +253,12 @@ class Stage:
         preview = self._previewed(None)
         self._say(
             state=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
-            history=tuple(session.history), warning=_about_to_lose(preview),
+            history=tuple(session.history), warning=words.about_to_lose(preview),
         )  # fmt: skip
 
     def _prune(self, command: Command) -> None:
         session = self._needed()
-        self._drop()
+        self._work = None
         if command.recipe is not None:
             self._change(command.recipe)
         if self._dense is None and session.round == 0:
@@ -325,17 +267,15 @@ class Stage:
         self._say(trouble=None, **STALE)
         snapshot = session.prune(command.hand.quality, density=command.hand.density)
         self._settle()
-        spared = _spared(snapshot)
+        spared = words.was_spared(snapshot)
         if spared:
-            self._say(
-                warning=f"{spared} would have lost every connection: the strongest one was kept. Lower the quality."
-            )
+            self._say(warning=spared)
 
-    def _reset(self, recipe: Recipe | None) -> None:
-        self._drop()
+    def _reset(self, recipe: Recipe) -> None:
+        self._work = None
         self._preview = None
         if self.session is None or self._dense is None:
-            self._begin("train", recipe or self.report.recipe)
+            self._begin("train", recipe)
             return
         self._keep()
         self.session.restore(self._dense)
@@ -351,7 +291,7 @@ class Stage:
             self._change(command.recipe)
         hasty = self._previewed(HASTY)
         snapshot = self.report.snapshot or session.snapshot()
-        self._say(preview=hasty, snapshot=snapshot, warning=_about_to_lose(hasty), urgent=True)
+        self._say(preview=hasty, snapshot=snapshot, warning=words.about_to_lose(hasty), urgent=True)
         if hasty is not None and not hasty.exact and not self.running and not self._waiting():
             self._say(preview=self._previewed(None))
 
@@ -360,12 +300,9 @@ class Stage:
             return None
         return self.session.preview(self._preview.quality, density=self._preview.density, samples=samples)
 
-    def _drop(self) -> None:
-        self._ticks = None
-
     def fail(self, error: Exception) -> None:
         """Say what went wrong. The session, if there is one, is at its last good state and can be used."""
-        self._ticks = None
+        self._work = None
         found: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
         if self.session is None:
             self._say(state="failed", **found)
@@ -379,18 +316,3 @@ class Stage:
     def _say(self, *, urgent: bool = False, **changes: Any) -> None:
         self.report = replace(self.report, urgent=urgent, **changes)
         self._tell(self.report)
-
-
-def _doing(snapshot: Snapshot) -> str:
-    if snapshot.round == 0:
-        return "training"
-    return f"round {snapshot.round} of {max(snapshot.rounds, snapshot.round)}: {snapshot.phase}"
-
-
-def _about_to_lose(preview: Snapshot | None) -> str | None:
-    spared = "" if preview is None else _spared(preview)
-    return f"At this quality {spared} would lose every connection; its strongest one will be kept." if spared else None
-
-
-def _spared(snapshot: Snapshot) -> str:
-    return ", ".join(layer.name.removesuffix(".weight") for layer in snapshot.layers if layer.spared)

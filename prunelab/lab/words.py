@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 from prunelab.lab.report import BUSY, Report
+from prunelab.layers import layer_of
 from prunelab.measurement import Measurement
 from prunelab.recipe import Recipe
 from prunelab.snapshot import Snapshot
@@ -49,6 +51,35 @@ def status(report: Report) -> str:
     if report.left is not None and report.state != "paused":
         text += f" · {_duration(report.left)} left"
     return text
+
+
+def doing(snapshot: Snapshot) -> str:
+    """What a run is at."""
+    if snapshot.round == 0:
+        return "training"
+    return f"round {snapshot.round} of {max(snapshot.rounds, snapshot.round)}: {snapshot.phase}"
+
+
+def about_to_lose(preview: Snapshot | None) -> str | None:
+    """A warning that a cut would leave nothing of a layer; None where it would not."""
+    lost = "" if preview is None else _spared(preview)
+    return f"At this quality {lost} would lose every connection; its strongest one will be kept." if lost else None
+
+
+def was_spared(pruned: Snapshot) -> str | None:
+    """The same after the cut."""
+    lost = _spared(pruned)
+    return f"{lost} would have lost every connection: the strongest one was kept. Lower the quality." if lost else None
+
+
+def _spared(snapshot: Snapshot) -> str:
+    return ", ".join(layer_of(layer.name) for layer in snapshot.layers if layer.spared)
+
+
+def left_out(unknown: Iterable[str], layers: Iterable[str]) -> str:
+    """A notice about qualities of layers that this network does not have. layers: those it has, by parameter name."""
+    there = ", ".join(map(layer_of, layers))
+    return f"quality of {', '.join(unknown)}: left out, this network's layers are {there}."
 
 
 def cards(report: Report) -> list[dict[str, str]]:
