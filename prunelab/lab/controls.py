@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as w
 
-from prunelab.recipe import OWN, Choice, Flag, Number, Recipe, allowed, help_text
+from prunelab.lab.options import Options
+from prunelab.recipe import OWN, TRAINING_FIELDS, Choice, Flag, Number, Recipe, allowed, help_text
 
 # Where each field stands on the screen: the visible ones, and those behind "more".
 GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -34,6 +37,7 @@ LABELS = {
 SLIDERS = {"quality": (3.0, 0.05), "dropout": (0.9, 0.05), "density": (1.0, 0.01)}
 # What each rule has no use for.
 IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
+DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # what suits the data, the model and the optimizer
 
 
 def make(name: str, value: Any) -> w.Widget:
@@ -59,16 +63,81 @@ def make(name: str, value: Any) -> w.Widget:
     return w.BoundedFloatText(value=value, min=rule.low, max=rule.high, step=None, **common)
 
 
-def make_all(recipe: Recipe) -> dict[str, w.Widget]:
-    """All controls of the screen, by field name."""
-    values = recipe.to_dict()
-    names = [name for shown, more in GROUPS.values() for name in shown + more]
-    return {name: make(name, values[name]) for name in names}
+class Controls(Mapping[str, w.Widget]):
+    """The controls of the screen, by field name: together they stand for a recipe.
 
+    recipe: what they show at first. own: fields whose value is the user's own object, which nothing here can change.
+    moved: called with the name of a control that a hand has moved.
+    """
 
-def recipe_of(controls: dict[str, w.Widget], base: Recipe) -> Recipe:
-    """The recipe that the controls stand for; fields without a control are those of ``base``."""
-    values = base.to_dict() | {name: control.value for name, control in controls.items()}
-    if values["rule"] == "quality":
-        values["unit"] = "weight"  # whole neurons are cut to a density only
-    return Recipe.from_dict(values)
+    def __init__(self, recipe: Recipe, own: Mapping[str, str], moved: Callable[[str], None]) -> None:
+        self._base = recipe
+        self._own = own
+        self._quiet = False  # they are being set, not by a hand
+        values = recipe.to_dict()
+        self._made = {name: make(name, values[name]) for shown, more in GROUPS.values() for name in shown + more}
+
+        def heard(change: Any, name: str) -> None:
+            if not self._quiet:
+                moved(name)
+
+        for name, control in self._made.items():
+            control.observe(lambda change, name=name: heard(change, name), "value")
+
+    def __getitem__(self, name: str) -> w.Widget:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that they stand for; fields without a control are those of the last one that was set.
+
+        RecipeError if they stand for none.
+        """
+        values = self._base.to_dict() | {name: control.value for name, control in self.items()}
+        if values["rule"] == "quality":
+            values["unit"] = "weight"  # whole neurons are cut to a density only
+        return Recipe.from_dict(values)
+
+    def set(self, recipe: Recipe) -> None:
+        """Show this recipe; fields without a control come along too."""
+        self._base = recipe
+        with self._quietly():
+            for name, value in recipe.to_dict().items():
+                control = self.get(name)
+                if control is not None and name not in self._own:
+                    if isinstance(control, w.FloatSlider):
+                        control.max = max(control.max, value)
+                    control.value = value
+
+    def set_defaults(self) -> None:
+        """Other data, models and optimizers take other times and rates to learn: show what suits these."""
+        usual = Recipe(**{name: self[name].value for name in ("data", "model", "optimizer")})
+        with self._quietly():
+            for name in DEFAULTS:
+                self[name].value = getattr(usual, name)
+
+    def differ(self, recipe: Recipe) -> bool:
+        """Whether they ask for another dense network than ``recipe``."""
+        there = (name for name in TRAINING_FIELDS if name in self)
+        return any(self[name].value != getattr(recipe, name) for name in there)
+
+    def arrange(self, options: Options) -> None:
+        """Show and lock them as the options say; what the rule has no use for is not shown."""
+        idle = IDLE[self["rule"].value]
+        for name, control in self.items():
+            control.layout.display = "none" if name in options.hide or name in idle else None
+            control.disabled = name in options.lock or name in self._own
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        self._quiet = True
+        try:
+            yield
+        finally:
+            self._quiet = False

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from prunelab.lab.download import Download
 from prunelab.lab.report import Report
 from prunelab.session import Session
 
@@ -26,6 +28,25 @@ ITEMS = (
     {"name": "python", "label": "Python", "tooltip": "The lines of Python that do this run again"},
 )
 NEED_A_RUN = tuple(str(item["name"]) for item in ITEMS if item["name"] != "link")
+
+
+def missing(report: Report) -> dict[str, str]:
+    """Which buttons cannot be pressed now, and why."""
+    return {} if report.history else dict.fromkeys(NEED_A_RUN, "Nothing is trained yet")
+
+
+def send(
+    name: str, downloads: Download, soon: Callable[[Callable[[], object]], None], report: Report, session: Session
+) -> None:
+    """Make what a button stands for, and send it to the pages that asked. soon: runs a function where widgets are
+    written."""
+    try:
+        made = make(name, report, session)
+    except Exception as error:  # said beside the button; the run goes on
+        words = f"This could not be made: {error}"
+        soon(lambda: downloads.send_error(name, words))
+        return
+    soon(lambda: downloads.send_file(name, made.filename, made.mime, made.content))
 
 
 def make(name: str, report: Report, session: Session) -> Made:

@@ -15,8 +15,11 @@ from torch import nn
 
 from prunelab.asked import Hand, wished
 from prunelab.data import Data
-from prunelab.lab import controls, exporting, page, visitor, words
+from prunelab.lab import exporting, page, visitor, words
 from prunelab.lab.bridge import Bridge
+from prunelab.lab.buttons import Buttons
+from prunelab.lab.chooser import Chooser
+from prunelab.lab.controls import Controls
 from prunelab.lab.delivery import Delivery
 from prunelab.lab.download import Download
 from prunelab.lab.guess import QUESTIONS, Guess
@@ -37,8 +40,6 @@ from prunelab.session import Session
 
 SETTINGS = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
 SAVED = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
-DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # what suits the data, the model and the optimizer
-SWITCHES = {"big": "large type", "guess": "guess first"}
 
 
 class Lab(w.VBox):
@@ -72,15 +73,14 @@ class Lab(w.VBox):
         self._own: dict[str, Any] = {
             name: OWN for name, given in (("model", model), ("data", data)) if given is not None
         }
-        self._recipe = (recipe or Recipe()).changed(**self._own)
-        self._quiet = False  # controls are being set by the lab itself, not by a hand
+        recipe = (recipe or Recipe()).changed(**self._own)
         self._note: str | None = None  # trouble that the controls or a link made, not the run
         self._adopted = 0
         self._bridge = Bridge(self._complain)
         opener = Opener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         presence = Presence()
         self._runner = Runner(
-            self._recipe,
+            recipe,
             opener,
             self._reported,
             measuring=measure,
@@ -88,23 +88,26 @@ class Lab(w.VBox):
             make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self.controls = controls.make_all(self._recipe)
+        self.controls = Controls(recipe, self._own, self._changed)
         self.layers = LayerQualities(self._ask)
-        self.buttons = {name: w.Button() for name in words.BUTTONS}
-        self.status = Status(presence, title=words.title(self._recipe))
+        self.buttons = Buttons(self._pressed)
+        self.status = Status(presence, title=words.title(recipe))
         self.downloads = Download(items=list(exporting.ITEMS), post=self._bridge.soon)
+        self.downloads.on_request(self._requested)
         self.guess = Guess(self._do, self._bridge.soon)
         self.moments = Moments(self._redraw_at_once)
         self.panels = self._make_panels()
         self._delivery = self.status.delivery = Delivery()
         for panel in self.panels.values():
             panel.plot.delivery = self._delivery
-        self.choices = {name: w.Checkbox(description=name, indent=False) for name in self.panels}
-        self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
+        lines = self.panels["weights"].plot
+        lines.slider = self.controls["quality"]
+        lines.on_drag(self._dragged)
+        self._chooser = Chooser(self.panels, lambda: self.options, self._chosen)
+        self.choices, self.switches = self._chooser.choices, self._chooser.switches
         super().__init__(children=page.whole(self), layout=w.Layout(width="100%"))
         self.add_class("prunelab")
         self._arrange()
-        self._listen()
         self._draw()
         self._runner.start()
         if start:
@@ -166,7 +169,7 @@ class Lab(w.VBox):
     @property
     def recipe(self) -> Recipe:
         """The recipe that the controls stand for. RecipeError if they stand for none."""
-        return replace(controls.recipe_of(self.controls, self._recipe), layer_quality=self.layers.own)  # type: ignore[arg-type]
+        return replace(self.controls.recipe, layer_quality=self.layers.own)  # type: ignore[arg-type]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
@@ -186,30 +189,11 @@ class Lab(w.VBox):
 
     # From hands to commands: on whatever thread the browser's message arrives
 
-    def _listen(self) -> None:
-        for name, control in self.controls.items():
-            control.observe(lambda change, name=name: self._changed(name), "value")
-        for name, button in self.buttons.items():
-            button.on_click(lambda _, name=name: self._pressed(name))
-        for name, choice in self.choices.items():
-            choice.observe(lambda change, name=name: self._chosen(self.options.toggled(name, change["new"])), "value")
-        for name, switch in self.switches.items():
-            switch.observe(
-                lambda change, name=name: self._chosen(replace(self.options, **{name: change["new"]})), "value"
-            )
-        self.downloads.on_request(self._requested)
-        lines = self.panels["weights"].plot
-        lines.slider = self.controls["quality"]
-        lines.on_drag(self._dragged)
-
     def _chosen(self, options: Options) -> None:
-        if not self._quiet and options != self.options:
-            self.options = options
-            self._bridge.post("options", self._arrange)
+        self.options = options
+        self._bridge.post("options", self._arrange)
 
     def _changed(self, name: str) -> None:
-        if self._quiet:
-            return
         if name in ("data", "model", "optimizer"):
             self._bridge.post("lengths", self._set_defaults)
         if name == "rule":
@@ -260,23 +244,13 @@ class Lab(w.VBox):
         if name == "link":
             self._bridge.soon(lambda: self.downloads.send_text("link", self._address()))
         else:
-            self._submit("export", about=partial(self._export, name))
+            self._submit("export", about=partial(exporting.send, name, self.downloads, self._bridge.soon))
 
     def _address(self) -> str:
         query = self.link()
         if not visitor.in_voila():
             return f"lab.follow({query!r})"
         return f"{self.status.address}?{query}" if query else self.status.address
-
-    def _export(self, name: str, report: Report, session: Session) -> None:
-        """On the runner's thread."""
-        try:
-            made = exporting.make(name, report, session)
-        except Exception as error:  # said beside the button; the run goes on
-            words = f"This could not be made: {error}"
-            self._bridge.soon(lambda: self.downloads.send_error(name, words))
-            return
-        self._bridge.soon(lambda: self.downloads.send_file(name, made.filename, made.mime, made.content))
 
     def _take_up(self, query: str) -> bool:
         """Put the page as a link says; False, and a note on the page, for one that cannot be followed."""
@@ -314,19 +288,11 @@ class Lab(w.VBox):
     def _arrange(self) -> None:
         """Show, hide and lock as the options say. On the widgets' own thread."""
         options = self.options
-        idle = controls.IDLE[self.controls["rule"].value]
-        for name, part in {**self.controls, **self.buttons}.items():
-            part.layout.display = "none" if name in options.hide or name in idle else None
-        for name, control in self.controls.items():
-            control.disabled = name in options.lock or name in self._own
+        self.controls.arrange(options)
+        self.buttons.arrange(options)
         for name, panel in self.panels.items():
             panel.layout.display = None if options.shows(name) else "none"
-        self._quiet = True
-        for name, choice in self.choices.items():
-            choice.value = options.shows(name)
-        for name, switch in self.switches.items():
-            switch.value = getattr(options, name)
-        self._quiet = False
+        self._chooser.show(options)
         (self.add_class if options.big else self.remove_class)("pl-big")
         if not options.guess:
             self.guess.ask(None)
@@ -344,15 +310,9 @@ class Lab(w.VBox):
             self._set_controls(report.recipe)
         self.moments.update(report)
         seen = self._seen(report)
-        with self.status.hold_sync():
-            self.status.title = words.title(report.recipe)
-            self.status.text = words.status(report)
-            self.status.progress = report.progress
-            self.status.trouble = "\n".join(text for text in (self._note, report.words) if text)
-            self.status.cards = words.cards(seen)
-            self.status.story = words.story(seen)
-            self.status.attributes = words.attributes(seen)
-        self._draw_buttons(report)
+        self.status.show(report, seen, self._note)
+        self.buttons.show(report, self.options, stale=self.controls.differ(report.recipe))
+        self.downloads.disabled = exporting.missing(report)
         if report.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in report.snapshot.layers])
         for name, panel in self.panels.items():
@@ -367,44 +327,11 @@ class Lab(w.VBox):
         seen = replace(report, moment=self.moments.shown(report))
         return words.concealed(seen, self.guess.hides) if self.options.guess else seen
 
-    def _draw_buttons(self, report: Report) -> None:
-        why_not = words.reasons(report) | dict.fromkeys(self.options.lock, "Locked on this page")
-        for name, button in self.buttons.items():
-            button.description = words.label(name, report)
-            button.disabled = name in why_not
-            button.tooltip = why_not.get(name, words.TIPS[name])
-        if report.snapshot is not None and self._stale(report.recipe):
-            self.buttons["train"].description = "Train with new settings"
-        nothing = {} if report.history else dict.fromkeys(exporting.NEED_A_RUN, "Nothing is trained yet")
-        if self.downloads.disabled != nothing:
-            self.downloads.disabled = nothing
-
-    def _stale(self, recipe: Recipe) -> bool:
-        """Whether the controls under 1 Train ask for another network than the one on the page."""
-        there = (name for name in TRAINING_FIELDS if name in self.controls)
-        return any(self.controls[name].value != getattr(recipe, name) for name in there)
-
     def _set_controls(self, recipe: Recipe) -> None:
-        """Put the controls to a recipe; fields without a control come along too."""
-        self._quiet = True
-        try:
-            self._recipe = recipe
-            for name, value in recipe.to_dict().items():
-                control = self.controls.get(name)
-                if control is not None and name not in self._own:
-                    if isinstance(control, w.FloatSlider):
-                        control.max = max(control.max, value)
-                    control.value = value
-            self.layers.set(dict(recipe.layer_quality))
-            self.layers.follow(recipe.quality)
-        finally:
-            self._quiet = False
+        self.controls.set(recipe)
+        self.layers.set(dict(recipe.layer_quality))
+        self.layers.follow(recipe.quality)
 
     def _set_defaults(self) -> None:
-        """Other data, models and optimizers take other times and rates to learn: put them to what suits these."""
-        usual = Recipe(**{name: self.controls[name].value for name in ("data", "model", "optimizer")})
-        self._quiet = True
-        for name in DEFAULTS:
-            self.controls[name].value = getattr(usual, name)
-        self._quiet = False
+        self.controls.set_defaults()
         self._draw()

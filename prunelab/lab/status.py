@@ -8,8 +8,10 @@ from typing import Any
 
 import traitlets
 
+from prunelab.lab import words
 from prunelab.lab.delivery import Carried
 from prunelab.lab.presence import Presence
+from prunelab.lab.report import Report
 
 
 class Status(Carried):
@@ -31,6 +33,17 @@ class Status(Carried):
         super().__init__(**values)
         self._presence = presence
         self.on_msg(self._heard)
+
+    def show(self, report: Report, seen: Report, note: str | None) -> None:
+        """Say how things stand. seen: what of it the page may show. note: trouble that is not the run's."""
+        with self.hold_sync():
+            self.title = words.title(report.recipe)
+            self.text = words.status(report)
+            self.progress = report.progress
+            self.trouble = "\n".join(text for text in (note, report.words) if text)
+            self.cards = words.cards(seen)
+            self.story = words.story(seen)
+            self.attributes = words.attributes(seen)
 
     def _heard(self, _: Any, content: Any, __: Any) -> None:
         """A page speaks, on whatever thread: see status.js. Anything else that may arrive is nothing to us."""
