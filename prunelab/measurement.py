@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SAME = 1.05  # times that are closer to each other than this are called the same
+BATCH = 64  # the batch size that is spoken of where there is room for one
 
 NETWORKS = {
     "dense": "the network as it is, zeros multiplied like any number",

@@ -9,13 +9,12 @@ from html import unescape
 import torch
 
 import prunelab
-from prunelab.measurement import Measurement
+from prunelab.measurement import BATCH, Measurement
 from prunelab.recipe import OWN, Recipe
 from prunelab.snapshot import Snapshot
 from prunelab.sparse import latency
+from prunelab.views import headline as said
 from prunelab.views.base import count, kilobytes, percent
-
-BATCH = 64  # the batch size that the headline speaks of, if it was measured
 
 
 def plain(text: str) -> str:
@@ -68,21 +67,19 @@ def _cut(r: Recipe) -> str:
 
 def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, str, str]]:
     """The numbers that matter: name, value, and a second line."""
+    density, of_all = said.connections(now)
     rows = [
-        ("accuracy", "–" if now.test_accuracy is None else percent(now.test_accuracy), _dense(now)),
-        ("density", percent(now.density), f"{count(now.kept)} of {count(now.total)} connections"),
-        ("compression", f"{now.compression:.1f}x", "fewer connections"),
+        ("accuracy", *said.accuracy(now)),
+        ("density", density, f"{of_all} connections"),
+        ("compression", *said.compression(now)),
     ]
     if measurement is not None:
-        packed, dense = measurement.bytes("packed"), measurement.bytes("dense")
-        rows.append(("file", kilobytes(packed), f"{dense / packed:.1f}x smaller than dense, {kilobytes(dense)}"))
+        packed, smaller = said.file(measurement)
+        rows.append(("file", packed, f"{smaller}, {kilobytes(measurement.bytes('dense'))}"))
     if measurement is not None and measurement.batches:
         batch = BATCH if BATCH in measurement.batches else measurement.batches[-1]
-        name, speedup = measurement.fastest(batch)
-        more = f"{name}, batch {batch}" if speedup > 1 else f"dense is fastest at batch {batch}"
-        rows.append(("speed", f"{speedup:.1f}x" if speedup > 1 else "no gain", more))
-    zeros = "yes" if now.zeros_hold else "NO"
-    return [*rows, ("zeros still zero", zeros, f"{count(now.total - now.kept)} cut")]
+        rows.append(("speed", *said.speed(measurement, batch)))
+    return [*rows, ("zeros still zero", *said.zeros(now))]
 
 
 def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
@@ -94,10 +91,6 @@ def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
         ("Python", platform.python_version()),
         ("machine", f"{machine.processor}, {machine.cores} cores, {machine.system}"),
     ]
-
-
-def _dense(now: Snapshot) -> str:
-    return "" if now.dense_accuracy is None else f"dense {percent(now.dense_accuracy)}"
 
 
 def _model(recipe: Recipe) -> str:

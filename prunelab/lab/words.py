@@ -8,13 +8,13 @@ from typing import Any
 
 from prunelab.lab.report import BUSY, Report
 from prunelab.layers import layer_of
-from prunelab.measurement import Measurement
+from prunelab.measurement import BATCH, Measurement
 from prunelab.recipe import Recipe
 from prunelab.snapshot import Snapshot
-from prunelab.views.base import count, kilobytes, percent
+from prunelab.views import headline
+from prunelab.views.base import count, percent
 
 CARDS = ("accuracy", "connections", "effective", "compression", "file", "speed", "zeros still zero")
-BATCH = 64  # the batch size that the speed card speaks of
 
 TIPS = {
     "train": "Train a dense network from the start, by the settings above",
@@ -87,27 +87,21 @@ def cards(report: Report) -> list[dict[str, str]]:
     now, preview = report.moment or report.snapshot, None if report.moment else report.preview
     if now is None:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
-    dense = "" if now.dense_accuracy is None else f"dense {percent(now.dense_accuracy)}"
-    accuracy = _card("accuracy", _accuracy(now), dense)
-    connections = _card("connections", percent(now.density), f"{count(now.kept)} of {count(now.total)}")
-    compression = _card("compression", f"{now.compression:.1f}x", "fewer connections")
+    accuracy = _card("accuracy", *headline.accuracy(now))
+    connections = _card("connections", *headline.connections(now))
+    compression = _card("compression", *headline.compression(now))
     effective = _card("effective", "–", "not available for this model")
     if now.effective is not None:
         effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
     if preview is not None:
         about = "" if preview.exact else "about "
-        accuracy["more"] = f"{about}{_accuracy(preview)} if cut now"
+        accuracy["more"] = f"{about}{headline.right(preview)} if cut now"
         connections["more"] = f"{percent(preview.density)} if cut now"
         compression["more"] = f"{preview.compression:.1f}x if cut now"
         if preview.effective is not None:
             effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
-    holds = "yes" if now.zeros_hold else "NO"
-    zeros = _card("zeros still zero", holds, f"{count(now.total - now.kept)} cut")
+    zeros = _card("zeros still zero", *headline.zeros(now))
     return [accuracy, connections, effective, compression, *_measured(report.measurement), zeros]
-
-
-def _accuracy(snapshot: Snapshot) -> str:
-    return "?" if snapshot.test_accuracy is None else percent(snapshot.test_accuracy)
 
 
 def concealed(report: Report, hides: bool) -> Report:
@@ -125,18 +119,11 @@ def concealed(report: Report, hides: bool) -> Report:
 
 def _measured(found: Measurement | None) -> list[dict[str, str]]:
     """File and speed: what pruning bought, or that it bought nothing."""
-    file, speed = _card("file", "–", "not measured yet"), _card("speed", "–", "not measured yet")
-    if found is None:
-        return [file, speed]
-    packed, dense = found.bytes("packed"), found.bytes("dense")
-    file |= {"value": kilobytes(packed), "more": f"{dense / packed:.1f}x smaller than dense"}
-    if BATCH in found.batches:
-        name, speedup = found.fastest(BATCH)
-        if speedup > 1:
-            speed |= {"value": f"{speedup:.1f}x", "more": f"{name}, batch {BATCH}"}
-        else:
-            speed |= {"value": "no gain", "more": f"dense is fastest at batch {BATCH}"}
-    return [file, speed]
+    file = speed = ("–", "not measured yet")
+    if found is not None:
+        file = headline.file(found)
+        speed = headline.speed(found, BATCH) if BATCH in found.batches else speed
+    return [_card("file", *file), _card("speed", *speed)]
 
 
 def _card(name: str, value: str, more: str) -> dict[str, str]:
@@ -148,11 +135,11 @@ def story(report: Report) -> str:
     now, preview = report.moment or report.snapshot, None if report.moment else report.preview
     if now is None or report.state in BUSY:
         return ""
-    kept = f"{percent(now.density)} of the connections are left, accuracy {_accuracy(now)}."
+    kept = f"{percent(now.density)} of the connections are left, accuracy {headline.right(now)}."
     if preview is None:
         return kept
     quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
-    fall = f"{percent(preview.density)} would be left, accuracy {_accuracy(preview)}."
+    fall = f"{percent(preview.density)} would be left, accuracy {headline.right(preview)}."
     return f"{quality}{fall} Now {kept}"
 
 

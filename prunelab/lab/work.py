@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from prunelab.lab import words
 from prunelab.lab.report import State
-from prunelab.measurement import Measurement
+from prunelab.measurement import BATCH, Measurement
 from prunelab.scan import Sensitivity
 from prunelab.scan import stream as scanned
 from prunelab.session import Session
@@ -16,7 +16,6 @@ from prunelab.snapshot import Snapshot
 from prunelab.training import threads_for
 
 EXAMPLES = 256  # samples that a measurement runs on
-BATCH = 64  # the batch size that matters most there
 
 What = Literal["train", "retrain", "run", "measure", "scan", "compare"]
 STATES: dict[What, State] = {
