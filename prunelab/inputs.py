@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from prunelab import models
 from prunelab.data import Data, load, own
 from prunelab.modes import evaluating, held
 from prunelab.recipe import OWN, Recipe
+from prunelab.turns import alone
 
 
 class SessionError(ValueError):
@@ -43,6 +46,15 @@ def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:
     return own(train, test)
 
 
+def model_of(recipe: Recipe, data: Data) -> nn.Module:
+    """The recipe's own model, fresh, for this data."""
+    r = recipe
+    with alone():  # fresh weights are drawn from the global generator
+        return models.build(
+            r.model, data.input_shape, data.classes, dropout=r.dropout, batch_norm=r.batch_norm, seed=r.seed
+        )
+
+
 def tensors(model: nn.Module, data: Data) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """(x, y) of training and test as the model wants them: where its parameters are, x in their floating type."""
     weights = [p for p in model.parameters() if p.is_floating_point()]
@@ -50,6 +62,20 @@ def tensors(model: nn.Module, data: Data) -> tuple[tuple[Tensor, Tensor], tuple[
     pairs = ((data.train_x, data.train_y), (data.test_x, data.test_y))
     train, test = ((x.to(device, dtype), y.to(device)) for x, y in pairs)
     return train, test
+
+
+def identity(data: Data) -> dict[str, Any]:
+    """What tells these data from others: the numbers of training and test samples, and a digest of all."""
+    return {"samples": [len(data.train_y), len(data.test_y)], "data": data.digest}
+
+
+def check_same(data: Data, known: Mapping[str, Any]) -> None:
+    """Raise ValueError unless these are the data whose ``identity`` is among ``known``."""
+    these = identity(data)
+    if known["samples"] != these["samples"]:
+        raise ValueError(f"made with {known['samples']} training and test samples; these are {these['samples']}")
+    if known["data"] != these["data"]:
+        raise ValueError("made with other data: as many samples as these, but of other values; give those again")
 
 
 def check(model: nn.Module, data: Data, sample: Tensor, batch_size: int | None = None) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Self
 import numpy as np
 from torch import nn
 
-from prunelab import asked, inputs, models, storage, training
+from prunelab import asked, inputs, phases, storage, training
 from prunelab.asked import Hand
 from prunelab.data import Data
 from prunelab.inputs import SessionError
@@ -25,11 +25,11 @@ from prunelab.learner import Learner
 from prunelab.masks import Masks
 from prunelab.network import Network
 from prunelab.pace import Pace
+from prunelab.pruner import Pruner, Trial
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.rules import Plan
 from prunelab.snapshot import History, Phase, Snapshot, classes
-from prunelab.training import Tested
-from prunelab.turns import alone
+from prunelab.streams import Streams
 
 
 class Session:
@@ -60,12 +60,14 @@ class Session:
         self.recipe = inputs.recipe_of(recipe, model, data)
         self.data = inputs.data_of(recipe, data)
         self.directory = None if directory is None else Path(directory)
-        self.model = model if model is not None else self._build()
+        self.model = model if model is not None else inputs.model_of(self.recipe, self.data)
         self._train, self._test = inputs.tensors(self.model, self.data)
         inputs.check(self.model, self.data, self._test[0][:2], self.recipe.batch_size)
         self._network = Network(self.model, self._train[0][:2], owners)
         self._learner = Learner(self._network, self.recipe, self._train, self._test)
+        self._pruner = Pruner(self._network, self._train[0], self._test)
         self._threads = training.threads_for(self.masks.total, self.recipe.batch_size)
+        self._streams = Streams(self._threads)
         asked.check(self.masks, self.recipe)
 
         self.phase: Phase = "new"
@@ -73,7 +75,6 @@ class Session:
         self.history = History()
         self._dense_accuracy: float | None = None
         self._quality: float | None = None
-        self._turn = object()  # of the stream that may go on; a new one whenever the session goes on otherwise
         if trained:
             self._begin_trained()
 
@@ -84,13 +85,6 @@ class Session:
             raise SessionError(f"the loss of this trained model is {tested.loss} on the test data: check both")
         self.phase, self._dense_accuracy = "trained", tested.accuracy
         self._record()
-
-    def _build(self) -> nn.Module:
-        r, data = self.recipe, self.data
-        with alone():  # fresh weights are drawn from the global generator
-            return models.build(
-                r.model, data.input_shape, data.classes, dropout=r.dropout, batch_norm=r.batch_norm, seed=r.seed
-            )
 
     @property
     def masks(self) -> Masks:
@@ -131,38 +125,14 @@ class Session:
         session is paused. Pulled again after the session went on otherwise (pruned, restored, by another stream), it
         raises SessionError. Raises Diverged when a loss or weight stops being a number.
         """
-        if what == "train":
-            if self.phase not in ("new", "training"):
-                raise SessionError(f"dense training is over (phase {self.phase}): prune, or start a new session")
-            ticks = self._training()
-        elif what == "retrain":
-            if self.phase not in ("pruned", "retraining", "retrained"):
-                raise SessionError(f"nothing has been pruned yet (phase {self.phase}): prune first, then retrain")
-            ticks = self._retraining()
-        elif what == "run":
-            ticks = self._everything()
-        else:
+        streams = {"train": self._training, "retrain": self._retraining, "run": self._everything}
+        if what not in streams:
             raise ValueError(f"{what!r}: must be train, retrain or run")
-        self._turn = object()
-        return self._in_turns(self._turn, ticks)
+        phases.check(what, self.phase)
+        return self._streams.begin(streams[what]())
 
     def _snapshots(self, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot]:
         return (snapshot for snapshot in ticks if snapshot is not None)
-
-    def _in_turns(self, turn: object, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot | None]:
-        """``ticks``, each with the threads that suit this network: between two of them they are the caller's again."""
-        while True:
-            if self._turn is not turn:
-                raise SessionError(
-                    "this stream has ended: the session went on otherwise (prune, restore or another stream); "
-                    "start a new one with train(), retrain() or run()"
-                )
-            with training.threads(self._threads):
-                try:
-                    item = next(ticks)
-                except StopIteration:
-                    return
-            yield item
 
     def _everything(self) -> Iterator[Snapshot | None]:
         if self.phase in ("new", "training"):
@@ -253,10 +223,7 @@ class Session:
 
     def plan(self, quality: float | None = None, *, density: float | None = None) -> Plan:
         """What the next ``prune`` with the same arguments would cut, nothing changed."""
-        return self._plan(Hand(quality, density))
-
-    def _plan(self, hand: Hand) -> Plan:
-        return asked.plan(self.masks, self.recipe, self._upcoming, hand, self._train[0][:2])
+        return self._pruner.plan(self.recipe, self._upcoming, Hand(quality, density))
 
     @property
     def _upcoming(self) -> int:
@@ -269,30 +236,20 @@ class Session:
         Adjusts dropout and measures batch norm's statistics again, as the recipe says. Pruning twice without
         retraining in between cuts deeper in the same round. Raises SessionError before any training.
         """
-        self._turn = object()
+        self._streams.end()
         with training.threads(self._threads):
             *_, snapshot = self._pruning(Hand(quality, density))
         assert snapshot is not None
         return snapshot
 
     def _pruning(self, hand: Hand) -> Iterator[Snapshot | None]:
-        """Cut a copy, test that, part by part, and only then the network itself: left halfway, nothing has happened."""
-        if self.phase == "new":
-            raise SessionError(
-                "the network is untrained: pruning by magnitude needs weights that mean something. Train, or, if this "
-                "is a model of your own that has learned already, say Session(..., trained=True)"
-            )
-        plan, wanted = self._plan(hand), asked.quality(self.recipe, self._upcoming, hand)
-        twin = self._cut_copy(plan)
-        tested = yield from training.evaluation(twin, *self._test)
-        self._network.cut(plan, twin)
-        self._quality = wanted
+        phases.check("prune", self.phase)
+        trial = yield from self._pruner.prune(self.recipe, self._upcoming, hand)
+        self._quality = trial.quality
         if self.phase != "pruned":
             self.round += 1
         self._learner.leave()
-        self._learner.note(tested)
-        if self.recipe.adjust_dropout:
-            self._network.adjust_dropout()
+        self._learner.note(trial.tested)
         yield self._settle("pruned")
 
     def preview(
@@ -303,43 +260,24 @@ class Session:
         samples: measure accuracy on so many test samples only, always the same ones, picked at random (then ``exact``
         is False and ``predicted`` empty).
         """
-        hand = Hand(quality, density)
-        x, y = self._test
-        exact = samples is None or samples >= len(y)
-        if samples is not None and not exact:
-            chosen = training.subset(len(y), samples).to(y.device)
-            x, y = x[chosen], y[chosen]
         with training.threads(self._threads):
-            plan, wanted = self._plan(hand), asked.quality(self.recipe, self._upcoming, hand)
-            tested = training.evaluate(self._cut_copy(plan), x, y)
-            return self._snapshot("preview", plan, tested, wanted, exact=exact)
-
-    def _cut_copy(self, plan: Plan) -> nn.Module:
-        twin = self._network.twin(plan)
-        if self.recipe.recalibrate:
-            training.recalibrate(twin, self._train[0])
-        return twin
+            trial = self._pruner.preview(self.recipe, self._upcoming, Hand(quality, density), samples)
+            return self._snapshot("preview", trial)
 
     # Looking
 
     def snapshot(self) -> Snapshot:
         """The session as it is now."""
-        return self._snapshot(self.phase, None, self._learner.tested, self._quality, exact=True)
+        return self._snapshot(self.phase)
 
     def _record(self) -> Snapshot:
         snapshot = self.snapshot()
         self.history.append(snapshot)
         return snapshot
 
-    def _snapshot(
-        self,
-        phase: Phase,
-        plan: Plan | None,
-        tested: Tested,
-        quality: float | None,
-        *,
-        exact: bool,
-    ) -> Snapshot:
+    def _snapshot(self, phase: Phase, trial: Trial | None = None) -> Snapshot:
+        """As the session is, or, of a trial, as the cut would leave it."""
+        plan, quality, tested, exact = trial or (None, self._quality, self._learner.tested, True)
         loss, accuracy = self._learner.averages or (None, None)
         return Snapshot(
             phase=phase,
@@ -405,8 +343,7 @@ class Session:
             "round": self.round,
             "dense_accuracy": self._dense_accuracy,
             "quality": self._quality,
-            "samples": [len(self._train[1]), len(self._test[1])],
-            "data": self.data.digest,
+            **inputs.identity(self.data),
             "history": list(self.history),
             **self._learner.state(),
             **self._network.state(),
@@ -414,12 +351,8 @@ class Session:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back (or on) to what ``state`` gave. KeyError, RuntimeError or ValueError if it is another session's."""
-        samples = [len(self._train[1]), len(self._test[1])]
-        if state["samples"] != samples:
-            raise ValueError(f"made with {state['samples']} training and test samples; these are {samples}")
-        if state["data"] != self.data.digest:
-            raise ValueError("made with other data: as many samples as these, but of other values; give those again")
-        self._turn = object()
+        inputs.check_same(self.data, state)
+        self._streams.end()
         self._network.restore(state)
         self._learner.restore(state)
         self.phase, self.round = state["phase"], state["round"]
