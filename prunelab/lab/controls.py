@@ -77,12 +77,12 @@ class Controls(Mapping[str, w.Widget]):
         values = recipe.to_dict()
         self._made = {name: make(name, values[name]) for shown, more in GROUPS.values() for name in shown + more}
 
-        def heard(change: Any, name: str) -> None:
+        def heard(name: str) -> None:
             if not self._quiet:
                 moved(name)
 
         for name, control in self._made.items():
-            control.observe(lambda change, name=name: heard(change, name), "value")
+            control.observe(lambda _, name=name: heard(name), "value")
 
     def __getitem__(self, name: str) -> w.Widget:
         return self._made[name]
