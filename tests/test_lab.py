@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import threading
+from types import SimpleNamespace
 
 import plotly.graph_objects as go
 import pytest
@@ -16,6 +17,7 @@ import prunelab as pl
 from prunelab import storage
 from prunelab.asked import Hand
 from prunelab.lab import exporting, words
+from prunelab.lab import runner as runners
 from prunelab.lab.bridge import INTERVAL, UNHURRIED, Bridge
 from prunelab.lab.opening import Opener
 from prunelab.lab.report import Command, Report
@@ -491,6 +493,27 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
     assert runner.wait(60)
     assert asked[-1] == 49 / 50 and len(asked) < 10
     runner.end()
+
+
+def test_a_training_makes_way_for_the_picture_that_a_hand_asked_for_but_not_for_ever(monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(runners, "time", clock)
+    monkeypatch.setattr(runners, "COURTESY", 3600.0)
+    lab = pl.Lab(LONG, measure=False)
+    reached(lab, lambda r: r.snapshot is not None)
+
+    lab.controls["quality"].value = 0.5
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.5)
+    asked = lab.session.clock
+    press(lab, "pause")  # is heard at once
+    assert lab.session.clock == asked, "nothing was trained meanwhile"
+
+    clock.now = 3601.0
+    lab.buttons["pause"].click()
+    reached(lab, lambda r: r.state == "training")
+    lab.controls["quality"].value = 0.7  # too soon for another rest
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.7 and r.preview.clock > asked + 20)
+    lab.stop()
 
 
 def test_words_for_every_state():

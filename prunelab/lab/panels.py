@@ -16,7 +16,7 @@ from prunelab.views.base import View
 
 Submit = Callable[..., None]
 LEAST = 0.35  # of an axis that a picture has to fill, while it changes
-ROOM = 1.3  # times what is needed, for an axis that grows in a run
+AXIS = ("range", "tickvals", "ticktext")  # what an axis that rests keeps
 
 
 @dataclass(frozen=True)
@@ -110,26 +110,23 @@ class Panel(w.VBox):
         """Axes rest in a run, and while a slider moves; when something has ended they are those that fit best."""
         assert report.snapshot is not None
         before, self._now = self._now, (report.snapshot.phase, report.snapshot.clock)
-        busy = report.state in BUSY
-        return steady(view, self.plot.figure, growing=busy) if busy or before == self._now else view
+        return steady(view, self.plot.figure) if report.state in BUSY or before == self._now else view
 
 
-def steady(view: View, drawn: dict[str, Any], *, growing: bool = False) -> View:
+def steady(view: View, drawn: dict[str, Any]) -> View:
     """The view on the axes of what is drawn, where these still fit: an axis that moves at every step of a run or of a
-    slider is hard to follow, and slow to draw. growing: one that has become too short gets some room for more.
+    slider is hard to follow, and slow to draw.
     """
     layout, old = view["layout"], drawn.get("layout", {})
     axes = {name: part for name, part in layout.items() if "axis" in name and "range" in part and name in old}
-    return {**view, "layout": layout | {name: _steady(part, old[name], growing) for name, part in axes.items()}}
+    return {**view, "layout": layout | {name: _steady(part, old[name]) for name, part in axes.items()}}
 
 
-def _steady(axis: dict[str, Any], old: dict[str, Any], growing: bool) -> dict[str, Any]:
+def _steady(axis: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     (start, end), (low, high) = axis["range"], old.get("range", (0, 0))
     inside = min(low, high) <= min(start, end) and max(start, end) <= max(low, high)
     if inside and (start < end) == (low < high) and abs(end - start) >= LEAST * abs(high - low):
-        return axis | {key: old[key] for key in ("range", "tickvals") if key in old}
-    if growing and 0 < high < end and start in (0, -end):
-        return axis | {"range": [ROOM * start, ROOM * end]}
+        return axis | {key: old[key] for key in AXIS if key in old}
     return axis
 
 

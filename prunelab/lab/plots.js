@@ -1,6 +1,6 @@
 // Draws the figure of a Plot (plots.py) with plotly.js. The model's state is the truth; nothing is kept here that could not be
-// made again from it. plots.py puts this file behind colours.js, sight.js, patch.js and thresholds.js: together they are one
-// module, which loader.js loads once a page.
+// made again from it. plots.py puts this file behind colours.js, sight.js, patch.js, moves.js and thresholds.js: together they
+// are one module, which loader.js loads once a page.
 
 const SETTLED = 500; // ms without a change, after which a patched picture is drawn as a whole, if no hand is on the page
 const UNSETTLED = 4000; // the same, however often it changes

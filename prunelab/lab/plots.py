@@ -35,7 +35,7 @@ from prunelab.lab.delivery import Carried
 
 HERE = Path(__file__).parent
 # One module: the parts stand in one scope, in this order.
-PARTS = ("colours.js", "sight.js", "patch.js", "thresholds.js", "plots.js")
+PARTS = ("colours.js", "sight.js", "patch.js", "moves.js", "thresholds.js", "plots.js")
 
 
 class PlotlyLibrary(ipywidgets.Widget):

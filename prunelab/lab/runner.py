@@ -7,8 +7,10 @@ the runner looks at the queue: that is how pause, a moved slider and a reset tak
 from __future__ import annotations
 
 import atexit
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable
 
 from prunelab.lab.opening import Source
@@ -16,6 +18,11 @@ from prunelab.lab.report import Command, Report
 from prunelab.lab.stage import Stage
 from prunelab.recipe import Recipe
 from prunelab.session import Session
+
+LOOKS = ("preview", "read")  # a hand asks to see something; of a row of these only the last matters
+# Seconds in which nothing is computed after a hand has been answered: the page paints then, and on few cores it is late
+# if a network trains beside it. At least as long is trained between two of these, however busy the hand.
+COURTESY = 0.06
 
 
 class Runner:
@@ -43,6 +50,7 @@ class Runner:
         self._rest = threading.Condition()
         self._open = 0  # commands that are not yet carried out
         self._busy = False  # batches are being computed
+        self._resting_until = -math.inf
         self._ended = False
         self._thread = threading.Thread(target=self._loop, name="prunelab-runner", daemon=True)
 
@@ -104,6 +112,8 @@ class Runner:
                 return False
             else:
                 self._stage.do(command)
+                if command.action in LOOKS and time.monotonic() > self._resting_until + COURTESY:
+                    self._resting_until = time.monotonic() + COURTESY
         except Exception as error:  # the page is where errors are read: nothing may end this thread unseen
             self._stage.fail(error)
         with self._rest:
@@ -114,12 +124,13 @@ class Runner:
 
     def _next(self) -> tuple[Command | None, int]:
         """The next command, and how many it stands for; none when a batch can be computed. Sleeps if neither is."""
+        courtesy = max(0.0, self._resting_until - time.monotonic()) if self._stage.running else None
         try:
-            command = self._commands.get(block=not self._stage.running)
+            command = self._commands.get(block=courtesy != 0, timeout=courtesy)
         except queue.Empty:
             return None, 0
         count = 1
-        while command.action in ("preview", "read"):  # of a row of these only the last matters: the hand has moved on
+        while command.action in LOOKS:
             with self._commands.mutex:
                 following = self._commands.queue[0] if self._commands.queue else None
             if following is None or following.action != command.action:

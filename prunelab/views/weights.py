@@ -127,14 +127,24 @@ def _centres(layer: Layer) -> list[float]:
 
 
 def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
-    half = float(f"{layer.limit / 2:.6g}")  # three labels stand beside each other on a phone too
-    ticks = {"tickvals": [-half, 0, half], "range": [-layer.limit, layer.limit]}
+    """Three labels an axis, always at the same places: they stand beside each other on a phone too, and a page that
+    follows a run has only to write them anew.
+    """
+    half = float(f"{layer.limit / 2:.6g}")
     # Fixed, so that no axis moves under a hand that moves the threshold; and rounded, so that it seldom does in a run.
-    top = round_up(max(1, int((layer.kept_counts + layer.cut_counts).max())))
+    middle = math.ceil(round_up(max(1.0, int((layer.kept_counts + layer.cut_counts).max()) / 2)))
+    weight = {"range": [-layer.limit, layer.limit], "tickvals": [-half, 0, half]}
+    height = {"range": [0, 2 * middle], "tickvals": [0, middle, 2 * middle]}
     return {
-        f"xaxis{number}": axis("weight", domain=across, anchor=f"y{number}", showgrid=False, **ticks),
-        f"yaxis{number}": axis("connections" if first else "", domain=up, anchor=f"x{number}", range=[0, top]),
-    }
+        f"xaxis{number}": axis(
+            "weight", domain=across, anchor=f"y{number}", showgrid=False,
+            ticktext=[f"−{half:g}", "0", f"{half:g}"], **weight,
+        ),
+        f"yaxis{number}": axis(
+            "connections" if first else "", domain=up, anchor=f"x{number}",
+            ticktext=["0", count(middle), count(2 * middle)], **height,
+        ),
+    }  # fmt: skip
 
 
 def _part(index: int, parts: int, gap: float) -> list[float]:

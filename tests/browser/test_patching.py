@@ -18,10 +18,11 @@ from prunelab import views
 from prunelab.lab.plots import Plot
 
 session = pl.Session(pl.Recipe(epochs=6))
+new = session.snapshot(), session.preview(1.0)
 history = [s for s in session.ticks("train") if s is not None]
 now = session.snapshot()
 cut = {quality: session.preview(quality) for quality in (1.0, 1.5)}
-names = ["weights", "accuracy", "connections", "mask", "pixels", "dropout", "probabilities"]
+names = ["weights", "accuracy", "connections", "mask", "pixels", "dropout", "probabilities", "numbers"]
 
 def early(moments):
     return moments[: len(moments) // 2 + 1]
@@ -38,6 +39,7 @@ def draw(name, quality):
         "pixels": lambda: views.pixels(snapshot),
         "dropout": lambda: views.dropout([*history, snapshot]),
         "probabilities": lambda: views.probabilities(dense, pruned),
+        "numbers": lambda: views.weights(new[1], before=new[0]) if first else views.weights(snapshot, before=now),
     }[name]()
 
 def named(view, revision):
@@ -48,9 +50,12 @@ def on_axes_of(other, view):
     axes = {name: part for name, part in other["layout"].items() if "axis" in name}
     return {**view, "layout": view["layout"] | axes}
 
-# How many moments there are is a matter of time: the axes are those of the later picture from the start.
+# How many moments there are is a matter of time: the axes are those of the later picture from the start. Only those of
+# "numbers" get other numbers.
 after = {name: named(draw(name, 1.5), "after") for name in names}
-before = {name: named(on_axes_of(after[name], draw(name, 1.0)), "before") for name in names}
+before = {name: draw(name, 1.0) for name in names}
+before |= {name: on_axes_of(after[name], view) for name, view in before.items() if name != "numbers"}
+before = {name: named(view, "before") for name, view in before.items()}
 changed = {name: Plot(name=name, figure=before[name]) for name in names}
 oracle = {name: Plot(name=f"{name}-oracle", figure=after[name]) for name in names}
 
@@ -70,7 +75,7 @@ rows = [plot for name in names for plot in (changed[name], oracle[name])]
 grid = ipywidgets.GridBox(rows, layout={"grid_template_columns": "repeat(2, 560px)"})
 ipywidgets.VBox([ipywidgets.HBox(buttons), grid])
 """
-NAMES = ["weights", "accuracy", "connections", "mask", "pixels", "dropout", "probabilities"]
+NAMES = ["weights", "accuracy", "connections", "mask", "pixels", "dropout", "probabilities", "numbers"]
 
 # What can be seen of a picture, in pixels from the corner of its canvas.
 SEEN = """
@@ -111,8 +116,8 @@ async name => {
         markers: all(".scatterlayer .points > path").flatMap(box),
         curves: all(".scatterlayer .lines > path").flatMap(along),
         shapes: all(".shapelayer path").flatMap(box),
-        words: all(".annotation text").map((text) => text.textContent),
-        places: all(".annotation text").flatMap(box),
+        words: all(".annotation text, [class$=tick] > text").map((text) => text.textContent),
+        places: all(".annotation text, [class$=tick] > text").flatMap(box),
         images: all(".imagelayer image").map((image) => image.href.baseVal),
         cells: (await Promise.all(all(".heatmaplayer image").map(cells))).flat(),
     };
@@ -151,6 +156,10 @@ def test_changes_in_place_look_like_plotlys_own_pictures(pictures: Page) -> None
             if (target.dataset.revision === "after") drawnAs[target.dataset.plot] ??= target.dataset.drawn;
         })).observe(document.body, { subtree: true, attributeFilter: ["data-state", "data-paints", "data-drawn"] });
     }""")
+    ranges = """name => ["xaxis", "yaxis"].map((axis) => document.querySelector(
+        `.prunelab-plot[data-plot="${name}"] .prunelab-plot-canvas`).layout[axis].range[1])"""
+    old, new = (pictures.evaluate(ranges, name) for name in ("numbers", "numbers-oracle"))
+    assert old[0] != new[0] and old[1] != new[1]
     press(pictures, "change")
     for name in NAMES:
         expect(plot(pictures, name)).to_have_attribute("data-revision", "after")
