@@ -36,6 +36,13 @@ def quality(recipe: Recipe, round: int, hand: Hand) -> float | None:
     return recipe.quality_of_round(round) if recipe.rule == "quality" else None
 
 
+def density(recipe: Recipe, round: int, hand: Hand) -> float | None:
+    """The density to leave: the one by hand, else the recipe's in ``round``; None where a quality decides."""
+    if hand.quality is not None or hand.density is not None:
+        return hand.density
+    return recipe.density_of_round(round) if recipe.rule == "density" else None
+
+
 def plan(masks: Masks, recipe: Recipe, round: int, hand: Hand, example: Tensor) -> Plan:
     """What to cut in ``round``. example: a batch, to find the outputs of a model that cannot be traced without one.
 
@@ -46,8 +53,7 @@ def plan(masks: Masks, recipe: Recipe, round: int, hand: Hand, example: Tensor) 
     if wanted is None:
         if recipe.unit == "neuron":
             masks.outputs(example)
-        density = recipe.density_of_round(round) if hand.density is None else hand.density
-        return masks.plan(density=density, scope=recipe.scope, unit=recipe.unit)  # type: ignore[arg-type]
+        return masks.plan(density=density(recipe, round, hand), scope=recipe.scope, unit=recipe.unit)  # type: ignore[arg-type]
     part = wanted / recipe.quality if hand.quality is None and recipe.quality else 1.0
     by_layer = dict.fromkeys(masks, wanted) | {masks.resolve(name): part * own for name, own in recipe.layer_quality}
     return masks.plan(quality=by_layer, std=recipe.std)  # type: ignore[arg-type]

@@ -18,10 +18,14 @@ from prunelab.training import Tested
 
 
 class Trial(NamedTuple):
-    """A cut as a copy took it. quality: as asked for, None where a density decided. exact: all samples were tested."""
+    """A cut as a copy took it. quality, target: as asked for, the density to leave or a quality, None for the other.
+    exact: all samples were tested.
+    """
 
+    recipe: Recipe
     plan: Plan
     quality: float | None
+    target: float | None
     tested: Tested
     exact: bool
 
@@ -46,7 +50,7 @@ class Pruner:
         self._network.cut(plan, twin)
         if recipe.adjust_dropout:
             self._network.adjust_dropout()
-        return Trial(plan, asked.quality(recipe, round, hand), tested, exact=True)
+        return _trial(recipe, round, hand, plan, tested, exact=True)
 
     def preview(self, recipe: Recipe, round: int, hand: Hand, samples: int | None) -> Trial:
         """What ``prune`` would come to. samples: of the test, always the same ones, picked at random; None: all."""
@@ -57,10 +61,14 @@ class Pruner:
             x, y = x[chosen], y[chosen]
         plan = self.plan(recipe, round, hand)
         tested = training.evaluate(self._cut_copy(plan, recipe), x, y)
-        return Trial(plan, asked.quality(recipe, round, hand), tested, exact)
+        return _trial(recipe, round, hand, plan, tested, exact=exact)
 
     def _cut_copy(self, plan: Plan, recipe: Recipe) -> nn.Module:
         twin = self._network.twin(plan)
         if recipe.recalibrate:
             training.recalibrate(twin, self._train)
         return twin
+
+
+def _trial(recipe: Recipe, round: int, hand: Hand, plan: Plan, tested: Tested, *, exact: bool) -> Trial:
+    return Trial(recipe, plan, asked.quality(recipe, round, hand), asked.density(recipe, round, hand), tested, exact)

@@ -241,20 +241,31 @@ class Recipe:
             raise RecipeError(f"prunelab_recipe = {version!r}: this version reads format {FORMAT}; update prunelab")
         return cls.from_dict(values)
 
-    def to_query(self) -> str:
-        """The fields that differ from the defaults, as the query part of a link (without the question mark)."""
+    def to_query(self, over: Recipe | None = None) -> str:
+        """The fields that differ from the defaults, as the query part of a link (without the question mark).
+
+        over: what a reader may start from instead, see ``from_query``; what differs from it is written, too.
+        """
         values, defaults = self.to_dict(), Recipe().to_dict()
         # Of what depends on these three, the usual values under them are left out, not those of the defaults.
         usual = Recipe(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
         usual |= {name: defaults[name] for name in ("data", "model", "optimizer")}
         layers = values.pop("layer_quality")
-        pairs = [(name, _text(value)) for name, value in values.items() if value != usual[name]]
+        start = usual
+        if over is not None:
+            start = over.changed(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
+            start |= {name: getattr(over, name) for name in ("data", "model", "optimizer")}
+            layers = {layer: self.quality for layer, _ in over.layer_quality} | layers
+        pairs = [(name, _text(v)) for name, v in values.items() if v != usual[name] or v != start[name]]
         pairs += [(f"quality.{layer}", _text(quality)) for layer, quality in layers.items()]
         return urlencode(pairs)
 
     @classmethod
-    def from_query(cls, query: str) -> Recipe:
-        """Read the query part of a link. Unknown or repeated keys and values out of range are errors."""
+    def from_query(cls, query: str, over: Recipe | None = None) -> Recipe:
+        """Read the query part of a link. Unknown or repeated keys and values out of range are errors.
+
+        over: where fields that the link does not name come from; else they have their usual values.
+        """
         if len(query) > LONGEST_QUERY:
             raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
         values: dict[str, Any] = {}
@@ -269,7 +280,8 @@ class Recipe:
                 target[slot] = rule.parse(text)
             except ValueError:
                 raise _complaint(key, text) from None
-        return cls.from_dict({**values, "layer_quality": layers} if layers else values)
+        given = {**values, "layer_quality": layers} if layers else values
+        return cls.from_dict(given) if over is None else over.changed(**given)
 
     def quality_of_round(self, round: int) -> float:
         """The quality to prune with in ``round`` (1 to rounds): quality x round / rounds if ``ramp``, else quality."""

@@ -69,7 +69,7 @@ CHECKS: dict[str, Check] = {
     "averages": _maybe(_row(_number, _share)),
     "tested": _maybe(_row(_number, _share, _count)),
     "dense_accuracy": _maybe(_share),
-    "quality": _maybe(_number),
+    "cut": _fields(quality=_maybe(_number), density=_maybe(_share)),
     "samples": _row(_count, _count),
     "data": _text,
     "cuts": _each(CUT),

@@ -74,7 +74,8 @@ class Session:
         self.round = 0
         self.history = History()
         self._dense_accuracy: float | None = None
-        self._quality: float | None = None
+        self._by = self.recipe  # by which this phase was begun
+        self._cut = Hand()  # what the last cut was asked for
         if trained:
             self._begin_trained()
 
@@ -156,7 +157,7 @@ class Session:
 
     def _learning(self, phase: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
         if self.phase != phase:
-            self.phase = phase
+            self.phase, self._by = phase, self.recipe
             self._learner.begin(epochs, rate)
         pace = Pace()
         with self._going_back():
@@ -245,7 +246,7 @@ class Session:
     def _pruning(self, hand: Hand) -> Iterator[Snapshot | None]:
         phases.check("prune", self.phase)
         trial = yield from self._pruner.prune(self.recipe, self._upcoming, hand)
-        self._quality = trial.quality
+        self._by, self._cut = self.recipe, Hand(trial.quality, trial.target)
         if self.phase != "pruned":
             self.round += 1
         self._learner.leave()
@@ -253,15 +254,20 @@ class Session:
         yield self._settle("pruned")
 
     def preview(
-        self, quality: float | None = None, *, density: float | None = None, samples: int | None = None
+        self,
+        quality: float | None = None,
+        *,
+        density: float | None = None,
+        samples: int | None = None,
+        recipe: Recipe | None = None,
     ) -> Snapshot:
         """The snapshot that ``prune`` would lead to, with the phase "preview"; nothing is changed.
 
         samples: measure accuracy on so many test samples only, always the same ones, picked at random (then ``exact``
-        is False and ``predicted`` empty).
+        is False and ``predicted`` empty). recipe: as after ``change(recipe)``.
         """
         with training.threads(self._threads):
-            trial = self._pruner.preview(self.recipe, self._upcoming, Hand(quality, density), samples)
+            trial = self._pruner.preview(recipe or self.recipe, self._upcoming, Hand(quality, density), samples)
             return self._snapshot("preview", trial)
 
     # Looking
@@ -277,16 +283,20 @@ class Session:
 
     def _snapshot(self, phase: Phase, trial: Trial | None = None) -> Snapshot:
         """As the session is, or, of a trial, as the cut would leave it."""
-        plan, quality, tested, exact = trial or (None, self._quality, self._learner.tested, True)
+        recipe, plan, quality, target, tested, exact = trial or (
+            self._by, None, *self._cut, self._learner.tested, True
+        )  # fmt: skip
         loss, accuracy = self._learner.averages or (None, None)
         return Snapshot(
             phase=phase,
             round=self.round,
-            rounds=self.recipe.rounds,
+            rounds=recipe.rounds,
             step=self.step,
             steps=self._steps,
             clock=self.clock,
+            recipe=recipe,
             quality=quality,
+            target=target,
             train_loss=loss,
             train_accuracy=accuracy,
             test_loss=tested.loss,
@@ -296,7 +306,7 @@ class Session:
             exact=exact,
             input_shape=self.data.input_shape,
             layers=self._network.layers(plan),
-            dropouts=tuple(self._network.dropouts(plan, adjusted=self.recipe.adjust_dropout)),
+            dropouts=tuple(self._network.dropouts(plan, adjusted=recipe.adjust_dropout)),
             predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
         )
 
@@ -342,7 +352,7 @@ class Session:
             "phase": self.phase,
             "round": self.round,
             "dense_accuracy": self._dense_accuracy,
-            "quality": self._quality,
+            "cut": self._cut._asdict(),
             **inputs.identity(self.data),
             "history": list(self.history),
             **self._learner.state(),
@@ -356,5 +366,6 @@ class Session:
         self._network.restore(state)
         self._learner.restore(state)
         self.phase, self.round = state["phase"], state["round"]
-        self._dense_accuracy, self._quality = state["dense_accuracy"], state["quality"]
+        self._dense_accuracy, self._cut = state["dense_accuracy"], Hand(**state["cut"])
         self.history = History(state["history"])
+        self._by = self.history[-1].recipe if len(self.history) else self.recipe

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from prunelab.recipe import Recipe
 from prunelab.rounding import round_up
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
@@ -85,8 +86,10 @@ class Snapshot:
     """A run at one moment.
 
     round: 0 while dense. step of steps: within the phase. clock: training steps since the very start.
-    quality: of the last cut, or of the preview. train_loss, train_accuracy: moving averages over batches;
-    test_loss, test_accuracy: over test data as last measured; all None before they are first known. Accuracies 0 to 1.
+    recipe: that the phase was begun by. quality, target: what the last cut (or the preview) was asked for, by recipe or
+    by hand: a quality, or the density to leave; None for the other. train_loss, train_accuracy: moving averages over
+    batches; test_loss, test_accuracy: over test data as last measured; all None before they are first known. Accuracies
+    0 to 1.
     dense_accuracy: test accuracy when dense training ended. zeros_hold: every cut weight is exactly zero.
     exact: test figures are over the whole test set (a hasty preview looks at a part). predicted: the class of each
     test sample, in their order; empty unless ``exact``, for then it was not each of them that was looked at.
@@ -98,7 +101,9 @@ class Snapshot:
     step: int
     steps: int
     clock: int
+    recipe: Recipe
     quality: float | None
+    target: float | None
     train_loss: float | None
     train_accuracy: float | None
     test_loss: float | None
@@ -161,8 +166,8 @@ class Snapshot:
         raise KeyError(f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}")
 
     def scalars(self) -> dict[str, Any]:
-        """Everything but arrays and masks, as JSON types."""
-        apart = ("layers", "dropouts", "predicted")
+        """Everything but arrays, masks and the recipe, as JSON types."""
+        apart = ("layers", "dropouts", "predicted", "recipe")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         values["input_shape"] = list(self.input_shape)
         values["layers"] = [
@@ -174,7 +179,9 @@ class Snapshot:
         return values
 
     @classmethod
-    def from_scalars(cls, values: Mapping[str, Any], arrays: list[dict[str, Any]], predicted: Any) -> Snapshot:
+    def from_scalars(
+        cls, values: Mapping[str, Any], recipe: Recipe, arrays: list[dict[str, Any]], predicted: Any
+    ) -> Snapshot:
         """The inverse of ``scalars``. arrays: for each layer what ARRAYS names, by field name."""
         layers = tuple(
             Layer(**{**layer, "shape": tuple(layer["shape"])}, **own)
@@ -183,6 +190,7 @@ class Snapshot:
         dropouts = tuple(Dropout(**dropout) for dropout in values["dropouts"])
         rest = {
             **values,
+            "recipe": recipe,
             "layers": layers,
             "dropouts": dropouts,
             "predicted": predicted,

@@ -27,7 +27,7 @@ from prunelab import saved
 from prunelab.recipe import Recipe, RecipeError
 from prunelab.snapshot import Snapshot
 
-FORMAT = 2
+FORMAT = 3
 INDEX = "session.json"
 COUNTS = ("kept_counts", "cut_counts")
 GROUPS = ("model", "masks", "ghosts", "predicted")  # parts of a state that are flat dicts of tensors
@@ -166,9 +166,10 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
     return {name.removeprefix(group + "/"): t for name, t in tensors.items() if name.startswith(group + "/")}
 
 
-def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Arrays by name, equal ones once, and the scalars of each snapshot with the names of its arrays."""
+def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arrays by name and recipes by number, equal ones once; the scalars of each snapshot with these names."""
     arrays: dict[str, Any] = {}
+    recipes: list[Recipe] = []
     scalars = []
     for snapshot in history:
         for layer in snapshot.layers:
@@ -177,14 +178,18 @@ def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], list[dict
                     arrays[name] = _array(getattr(layer, field))
         arrays[snapshot.digest] = snapshot.predicted
         layers = [layer.digests for layer in snapshot.layers]
-        scalars.append({**snapshot.scalars(), "arrays": layers, "predicted": snapshot.digest})
+        if snapshot.recipe not in recipes:
+            recipes.append(snapshot.recipe)
+        own = {"recipe": recipes.index(snapshot.recipe), "arrays": layers, "predicted": snapshot.digest}
+        scalars.append({**snapshot.scalars(), **own})
     if history:  # of these no two are equal
         counts = [[[getattr(layer, field) for field in COUNTS] for layer in s.layers] for s in history]
         arrays["counts"] = np.array(counts, dtype=np.int32)
-    return arrays, scalars
+    return arrays, {"recipes": [recipe.to_dict() for recipe in recipes], "snapshots": scalars}
 
 
-def _history_in(scalars: Sequence[dict[str, Any]], arrays: Mapping[str, Tensor]) -> list[Snapshot]:
+def _history_in(told: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> list[Snapshot]:
+    recipes, scalars = [Recipe.from_dict(values) for values in told["recipes"]], told["snapshots"]
     known = {name: array.numpy() for name, array in arrays.items()}
     packed: dict[str, bytes] = {}  # snapshots of the same mask share one bytes object
     history = []
@@ -195,7 +200,7 @@ def _history_in(scalars: Sequence[dict[str, Any]], arrays: Mapping[str, Tensor])
             found: dict[str, Any] = {field: known[name] for field, name in names.items()}
             found["packed"] = packed.setdefault(names["packed"], found["packed"].tobytes())
             own.append({**found, **dict(zip(COUNTS, pair, strict=True))})
-        history.append(Snapshot.from_scalars(values, own, predicted))
+        history.append(Snapshot.from_scalars(values, recipes[values.pop("recipe")], own, predicted))
     return history
 
 

@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import plotly.graph_objects as go
@@ -182,7 +183,11 @@ def test_a_good_link_sets_the_controls_and_trains_if_it_must(lab):
     network = lab.session
     lab.follow("model=mlp-small&epochs=2&quality=0.9&seed=3&std=all")
     lab.wait(60)
-    assert lab.session is network and lab.session.recipe.std == "all", "no new network for settings of pruning"
+    assert lab.session is network, "no new network for settings of pruning"
+    preview = lab.report.preview
+    assert lab.recipe.std == preview.recipe.std == "all" and preview.quality == 0.9
+    press(lab, "prune")
+    assert lab.session.recipe.std == "all"
 
 
 def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
@@ -328,8 +333,12 @@ def test_a_link_to_own_data_or_a_monstrous_number_is_told(lab):
 def test_a_quality_for_a_layer_that_is_not_there_is_left_out_and_told(lab):
     lab.follow("model=mlp-small&epochs=3&retrain_epochs=2&rounds=2&quality.fc9=1&quality.fc1=0.4")
     lab.wait(60)
-    assert "fc9" in lab.status.trouble and lab.session.recipe.layer_quality == (("fc1", 0.4),)
+    assert "fc9" in lab.status.trouble and lab.recipe.layer_quality == (("fc1", 0.4),)
     press(lab, "prune")
+    assert lab.session.recipe.layer_quality == (("fc1", 0.4),)
+    lab.controls["quality"].value = 1.1
+    lab.wait(60)
+    assert lab.recipe.layer_quality == (("fc1", 0.4),), "it is told once, and nothing of it is left"
     press(lab, "train")
     assert lab.report.snapshot.phase == "trained"
 
@@ -624,6 +633,8 @@ def test_a_layer_can_have_a_quality_of_its_own_by_slider_or_by_its_line(lab):
     lab.layers._links["fc1"].click()
     lab.wait(10)
     assert lab.layers.sliders["fc1"].value == 1.0 and lab.recipe.layer_quality == (("fc3", 2.0),)
+    assert "These qualities would leave" in lab.panels["weights"].plot.figure["layout"]["title"]["text"]
+    assert lab.status.story.startswith("At these qualities ")
 
 
 def test_whole_neurons_can_be_cut_to_a_density_which_makes_the_compacted_network_smaller(lab):
@@ -798,3 +809,218 @@ def test_a_model_that_has_learned_already_can_be_pruned_at_once():
 def test_other_models_bring_the_rate_they_learn_at(lab):
     lab.controls["model"].value = "lenet-5"
     assert lab.controls["learning_rate"].value == pl.Recipe(model="lenet-5").learning_rate != 0.1
+
+
+def test_each_run_of_a_network_is_kept_and_the_same_one_once(lab):
+    for quality in (0.5, 0.9, 0.5):
+        press(lab, "reset")
+        lab.controls["quality"].value = quality
+        press(lab, "run")
+    press(lab, "reset")
+    assert [run.recipe.quality for run in lab.report.runs] == [0.5, 0.9]
+    press(lab, "prune")  # at 0.5, by hand: another run
+    press(lab, "reset")
+    assert [len(run.moments) for run in lab.report.runs] == [5, 5, 2]
+    assert len({run.moments[-1].kept for run in lab.report.runs}) == 3
+
+
+def test_what_is_set_after_a_run_belongs_to_the_next(lab):
+    lab.controls["quality"].value = 0.8
+    press(lab, "run")
+    before = exporting.make("python", lab.report, lab.session).content
+    lab.controls["quality"].value = 2.0
+    lab.controls["rounds"].value = 7
+    lab.controls["retrain_epochs"].value = 9
+    assert lab.wait(60)
+    assert exporting.make("python", lab.report, lab.session).content == before
+    assert "quality=0.8" in before.decode() and b"rounds=7" not in before
+    text = exporting.make("report", lab.report, lab.session).content.decode()
+    assert "rising from 0.4 to 0.8" in text and "quality=2" not in text
+    assert lab.report.preview.quality == 2.0 and lab.report.preview.recipe.rounds == 7
+    press(lab, "reset")
+    assert [run.recipe.rounds for run in lab.report.runs] == [2]
+    press(lab, "run")
+    assert lab.report.recipe.rounds == 7
+
+
+def test_a_run_goes_by_what_it_began_with():
+    lab = pl.Lab(LONG.changed(epochs=1, rounds=1), measure=False)
+    assert lab.wait(60)
+    lab.controls["retrain_epochs"].value = 10000
+    lab.buttons["run"].click()
+    reached(lab, lambda r: r.state == "running" and r.snapshot.phase == "retraining")
+    lab.controls["quality"].value = 0.3
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.3)
+    assert lab.report.recipe.quality == LONG.quality and lab.report.snapshot.recipe.quality == LONG.quality
+    lab.stop()
+
+
+def test_pictures_for_print_are_made_while_the_lab_goes_on(lab, monkeypatch):
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(name, report, session=None):
+        begun.set()
+        assert go.wait(60)
+        return exporting.Made("figures.zip", "application/zip", b"PK")
+
+    monkeypatch.setattr(exporting, "make", slow)
+    sent = []
+    monkeypatch.setattr(lab.downloads, "send_file", lambda *args: sent.append(args))
+    lab._requested("figures")
+    assert begun.wait(60)
+    lab.controls["quality"].value = 0.7
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.7)  # answered meanwhile
+    assert sent == [] and not lab.wait(0.01)
+    go.set()
+    assert lab.wait(60) and sent == [("figures", "figures.zip", "application/zip", b"PK")]
+
+
+def test_a_drawing_is_read_anew_when_the_networks_change(lab):
+    panel = lab.panels["draw"]
+    lab.options = lab.options.toggled("draw", True)
+    lab._arrange()
+    picture = lab.report.data.test_x[0, 0]
+    panel.sheet.value = (255 * picture).round().byte().numpy().tobytes()
+    assert lab.wait(60)
+    before = lab.report.reading
+    assert before.dense == pytest.approx(before.pruned)
+    lab.controls["quality"].value = 2.0
+    press(lab, "prune")
+    after = lab.report.reading
+    assert after.dense == pytest.approx(before.dense) and after.pruned != pytest.approx(before.pruned)
+    with torch.no_grad():
+        scores = lab.session.model.eval()(torch.from_numpy(panel.sheet.prepared()).reshape(1, 1, 8, 8))
+    assert after.pruned == pytest.approx(scores.double().softmax(1)[0].tolist(), abs=1e-6)
+    assert [bar["x"] for bar in panel.plot.figure["data"]][1] == [round(100 * p, 2) for p in after.pruned]
+
+
+def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
+    press(lab, "run")
+    press(lab, "measure")
+    marks = [i for i, s in enumerate(lab.report.history) if s.phase == "trained"]
+    lab.moments.widget.position = marks[0]
+    cards = {card["name"]: card for card in lab.status.cards}
+    assert cards["connections"]["value"] == "100.0 %"
+    for name in ("file", "speed"):
+        assert cards[name] == {"name": name, "value": "–", "more": "measured at the end only"}
+    drawn = [trace for trace in lab.panels["dropout"].plot.figure["data"] if trace["mode"] == "markers"]
+    assert drawn and all(trace["x"] == [100.0] for trace in drawn)
+    lab.controls["quality"].value = 0.55  # asks about what is now
+    assert lab.wait(60) and lab.moments.widget.position is None
+    assert lab.report.preview.quality == 0.55 and "preview" in lab.status.attributes
+    lab.moments.widget.position = marks[0]
+    lab.panels["compare"].button.click()
+    assert lab.moments.widget.position is None
+    press(lab, "reset")
+
+
+def test_a_quality_that_is_locked_or_hidden_cannot_be_changed_by_its_lines_or_by_layer():
+    for options in ({"lock": ["quality"]}, {"hide": ["quality"]}):
+        lab = pl.Lab(QUICK, measure=False, **options)
+        assert lab.wait(60)
+        plot = lab.panels["weights"].plot
+        assert not plot.draggable and all(slider.disabled for slider in lab.layers.sliders.values())
+        plot.dragged = {"layer": "fc1.weight", "quality": 2.5, "final": True, "at": 1.0}
+        assert lab.wait(60) and lab.layers.own == {} and lab.report.preview.quality == QUICK.quality
+        assert ("pl-no-layers" in lab._dom_classes) == ("hide" in options)
+        lab.stop()
+    lab = pl.Lab(QUICK, measure=False)
+    assert lab.wait(60)
+    assert lab.panels["weights"].plot.draggable and not lab.layers.sliders["fc1"].disabled
+    lab.controls["rule"].value = "density"  # in which no layer has a quality
+    assert lab.wait(60) and "pl-no-layers" in lab._dom_classes and not lab.panels["weights"].plot.draggable
+    lab.stop()
+
+
+def test_nothing_tells_the_result_before_the_guess_is_answered():
+    lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
+    assert lab.wait(60)
+    lab.options = replace(lab.options, guess=True, show=("digits",))
+    lab._arrange()
+    assert "before the guess" in lab.panels["digits"].plot.summary
+    lab.buttons["run"].click()
+    lab.guess.button.click()
+    reached(lab, lambda r: r.state == "running" and r.snapshot.phase == "retraining")
+    press(lab, "pause")
+    cards = {card["name"]: card["value"] for card in lab.status.cards}
+    assert cards["accuracy"] == "?" and "No accuracy" in lab.panels["accuracy"].plot.summary
+    press(lab, "reset")  # the result will not come
+    cards = {card["name"]: card["value"] for card in lab.status.cards}
+    assert cards["accuracy"].endswith("%") and not lab.guess.waits
+    lab.stop()
+
+
+def test_a_model_of_ones_own_brings_its_own_dropout_and_batch_norm():
+    data = blobs()
+    lab = pl.Lab(QUICK, model=nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), data=(data, data))
+    assert lab.wait(60)
+    assert lab.controls["dropout"].disabled and lab.controls["batch_norm"].disabled
+    assert "1 Train" not in lab.panels["dropout"].plot.summary
+    text = exporting.make("report", lab.report, lab.session).content.decode()
+    assert "no dropout" in text and "Dropout was lowered" not in text
+    lab.stop()
+
+
+def test_a_visitors_link_is_read_over_the_servers_own(monkeypatch):
+    monkeypatch.setenv("PRUNELAB_LINK", "model=mlp-small&epochs=2&guess=true&lock=data&quality.fc1=0.4&rounds=7")
+    monkeypatch.setattr("prunelab.lab.visitor.query", lambda: "quality=1.2&lock=seed")
+    lab = pl.Lab.for_page(measure=False)
+    assert lab.wait(60)
+    assert lab.recipe == pl.Recipe(model="mlp-small", epochs=2, quality=1.2, layer_quality={"fc1": 0.4}, rounds=7)
+    assert lab.options.guess and lab.options.lock == ("data", "seed")
+    lab.controls["rounds"].value = pl.Recipe().rounds  # what is usual elsewhere, but not here
+    lab.layers.own = {}
+    link, wanted = lab.link(), lab.recipe
+    monkeypatch.setattr("prunelab.lab.visitor.query", lambda: link)
+    other = pl.Lab.for_page(measure=False)
+    assert other.wait(60)
+    assert other.recipe.rounds == wanted.rounds and other.options == lab.options
+    assert other.recipe.quality == 1.2 and dict(other.recipe.layer_quality) == {"fc1": 1.2}, "as the common one"
+    lab.stop()
+    other.stop()
+
+
+def test_what_the_page_says_goes_with_its_cause(monkeypatch):
+    lab = pl.Lab(LONG, measure=False)
+    reached(lab, lambda r: r.snapshot is not None)
+    lab._runner._stage._deserted = lambda: True
+    reached(lab, lambda r: r.state == "paused")
+    assert "nobody was looking" in lab.status.trouble
+    lab._runner._stage._deserted = lambda: False
+    lab.buttons["pause"].click()
+    reached(lab, lambda r: r.state == "training" and r.notice is None)
+    press(lab, "pause")
+    assert lab.status.trouble == ""
+    lab.controls["batch_norm"].value = True
+    lab.controls["batch_size"].value = 1
+    lab.buttons["train"].click()
+    assert "single samples" in lab.status.trouble
+    lab.controls["batch_size"].value = 32
+    lab.controls["quality"].value = 0.35
+    assert lab.wait(60) and lab.status.trouble == ""
+    lab.stop()
+
+
+def test_a_saved_session_can_go_back_to_its_dense_network(tmp_path):
+    lab = pl.Lab(QUICK, directory=tmp_path / "s", measure=False)
+    assert lab.wait(60)
+    dense = lab.session.snapshot().test_loss
+    press(lab, "run")
+    lab.stop()
+    again = pl.Lab(directory=tmp_path / "s", measure=False)
+    assert again.wait(60)
+    assert again.report.snapshot.phase == "retrained"
+    press(again, "reset")
+    assert again.report.snapshot.phase == "trained" and again.report.snapshot.test_loss == dense
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["s"]
+    again.stop()
+
+
+def test_a_session_that_was_saved_without_its_dense_network_says_so(tmp_path):
+    session = pl.Session(QUICK, directory=tmp_path / "s")
+    list(session)
+    lab = pl.Lab(directory=tmp_path / "s", measure=False)
+    assert lab.wait(60)
+    lab.buttons["reset"].click()
+    assert lab.wait(60) and "was not saved" in lab.status.trouble and lab.report.snapshot.phase == "retrained"
+    lab.stop()

@@ -83,7 +83,7 @@ def test_history_comes_back_with_masks_and_histograms(saved):
         (lambda d: edited(d, tested=None), "tested does not fit"),
         (lambda d: edited(d, tested=[0.1, 7.0, 3]), "tested = "),
         (lambda d: edited(d, dense_accuracy="good"), "dense_accuracy = good"),
-        (lambda d: edited(d, quality=[1]), "quality = "),
+        (lambda d: edited(d, cut={"quality": [1], "density": None}), "cut = "),
         (lambda d: edited(d, samples=[1]), "samples = "),
         (lambda d: edited(d, data=7), "data = 7"),
         (lambda d: edited(d, data="abc"), "made with other data"),

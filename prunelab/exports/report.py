@@ -48,7 +48,7 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
     values = {
         "version": escape(prunelab.__version__),
         "title": escape(words.title(recipe, now)),
-        "told": escape(words.told(recipe)),
+        "told": escape(words.told(recipe, snapshots)),
         "cards": "\n".join(map(_card, words.headline(now, measurement))),
         "last": str(len(shown) - 1),
         "moment": escape(moments[-1]),

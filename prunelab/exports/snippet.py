@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
+from prunelab.asked import Hand, density, quality
 from prunelab.recipe import OWN, Recipe
 from prunelab.snapshot import Snapshot
 
@@ -22,19 +23,22 @@ def differing(recipe: Recipe) -> dict[str, Any]:
 def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     """Python that runs ``recipe`` again and prints what came out; only what differs from the defaults is written.
 
-    history: of the run, if it may have gone otherwise than the recipe says (cut by hand, stopped early): then its steps
-    are written one by one, up to the last that was finished. Data and models of one's own are left to be filled in.
+    history: of the run, if it may have gone otherwise than the recipe says (cut by hand, stopped early, settings
+    changed on the way): then its steps are written one by one, up to the last that was finished, and count instead of
+    ``recipe``. Data and models of one's own are left to be filled in.
     """
+    taken = [s for s in history if s.phase in ("trained", "pruned", "retrained")]
+    recipe = next((s.recipe for s in taken if s.phase == "pruned"), recipe)  # dense training is the same by all of them
     values = {name: value for name, value in differing(recipe).items() if value != OWN}
     own = [name for name in ("model", "data") if getattr(recipe, name) == OWN]
     lines = ["import prunelab as pl", ""]
     if own:
         what = {"model": "model: your torch module", "data": "train, test: pairs (x, y) of tensors, or datasets"}
         lines += [f"# {what[name]}" for name in own]
-    lines += _recipe(values)
+    lines += _written("recipe = pl.Recipe", values)
     given = {"model": ", model=model", "data": ", data=(train, test)"}
     lines.append(f"session = pl.Session(recipe{''.join(given[name] for name in own)})")
-    lines += _steps(recipe, history) or ["for snapshot in session:", "    pass"]
+    lines += _steps(recipe, taken) or ["for snapshot in session:", "    pass"]
     lines += [
         "",
         "now = session.snapshot()",
@@ -43,30 +47,43 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _recipe(values: dict[str, Any]) -> list[str]:
+def _written(call: str, values: dict[str, Any], end: str = "") -> list[str]:
+    """A call with these arguments, on one line or on many."""
     arguments = [f"{name}={value!r}" for name, value in values.items()]
-    line = f"recipe = pl.Recipe({', '.join(arguments)})"
+    line = f"{call}({', '.join(arguments)}){end}"
     if len(line) <= WIDEST:
         return [line]
-    return ["recipe = pl.Recipe(", *(f"    {argument}," for argument in arguments), ")"]
+    return [f"{call}(", *(f"    {argument}," for argument in arguments), f"){end}"]
 
 
-def _steps(recipe: Recipe, history: Sequence[Snapshot]) -> list[str]:
+def _steps(recipe: Recipe, taken: Sequence[Snapshot]) -> list[str]:
     """The steps that were taken, a line each; none where they are just those of the recipe."""
-    taken = [s for s in history if s.phase in ("trained", "pruned", "retrained")]
     planned = ["trained"] + ["pruned", "retrained"] * recipe.rounds
-    as_planned = [_usual(recipe, s) for s in taken if s.phase == "pruned"]
-    if not taken or ([s.phase for s in taken] == planned and all(as_planned)):
+    by_it = all(s.recipe == recipe and by_recipe(s) for s in taken if s.round)
+    if not taken or ([s.phase for s in taken] == planned and by_it):
         return []
     lines = []
     for s in taken:
-        if s.phase == "pruned":
-            lines.append(f"session.prune({'' if _usual(recipe, s) else repr(s.quality)})")
-        else:
-            lines.append(f"list(session.{'train' if s.phase == 'trained' else 'retrain'}())")
+        if s.round and s.recipe != recipe:
+            old, new = recipe.to_dict(), s.recipe.to_dict()
+            changes = {name: value for name, value in new.items() if value != old[name]}
+            lines += _written("session.change(session.recipe.changed", changes, ")")
+            recipe = s.recipe
+        lines.append(_step(s))
     return lines
 
 
-def _usual(recipe: Recipe, cut: Snapshot) -> bool:
-    """Whether a cut was the one that the recipe asks for in its round."""
-    return cut.quality == (recipe.quality_of_round(cut.round) if recipe.rule == "quality" else None)
+def _step(taken: Snapshot) -> str:
+    if taken.phase != "pruned":
+        return f"list(session.{'train' if taken.phase == 'trained' else 'retrain'}())"
+    if by_recipe(taken):
+        return "session.prune()"
+    return f"session.prune({taken.quality!r})" if taken.target is None else f"session.prune(density={taken.target!r})"
+
+
+def by_recipe(taken: Snapshot) -> bool:
+    """Whether a step was the one that its recipe asks for: a cut may have been made by hand instead."""
+    if taken.phase != "pruned":
+        return True
+    recipe, round = taken.recipe, taken.round
+    return (taken.quality, taken.target) == (quality(recipe, round, Hand()), density(recipe, round, Hand()))

@@ -37,6 +37,7 @@ LABELS = {
 SLIDERS = {"quality": (3.0, 0.05), "dropout": (0.9, 0.05), "density": (1.0, 0.01)}
 # What each rule has no use for.
 IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
+BUILT_IN = ("dropout", "batch_norm")  # a model of the user's own has these, or has not
 DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # what suits the data, the model and the optimizer
 
 
@@ -132,7 +133,7 @@ class Controls(Mapping[str, w.Widget]):
         idle = IDLE[self["rule"].value]
         for name, control in self.items():
             control.layout.display = "none" if name in options.hide or name in idle else None
-            control.disabled = name in options.lock or name in self._own
+            control.disabled = name in options.lock or name in self._own or (name in BUILT_IN and "model" in self._own)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -1,8 +1,9 @@
-"""Exporting: what the download buttons give. Made on the runner's thread, from what the page shows."""
+"""Exporting: what the download buttons give, from what the page shows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from prunelab.lab.download import Download
@@ -35,22 +36,47 @@ def missing(report: Report) -> dict[str, str]:
     return {} if report.history else dict.fromkeys(NEED_A_RUN, "Nothing is trained yet")
 
 
-def send(
-    name: str, downloads: Download, soon: Callable[[Callable[[], object]], None], report: Report, session: Session
-) -> None:
-    """Make what a button stands for, and send it to the pages that asked. soon: runs a function where widgets are
-    written."""
-    try:
-        made = make(name, report, session)
-    except Exception as error:  # said beside the button; the run goes on
-        words = f"This could not be made: {error}"
-        soon(lambda: downloads.send_error(name, words))
-        return
-    soon(lambda: downloads.send_file(name, made.filename, made.mime, made.content))
+class Exporter:
+    """Makes what the buttons stand for, and sends it to the pages that asked. soon: runs a function where widgets are
+    written.
+
+    Pictures for print take seconds: they are made on a thread of their own, one after the other, while the lab goes on.
+    """
+
+    def __init__(self, downloads: Download, soon: Callable[[Callable[[], object]], None]) -> None:
+        self._downloads, self._soon = downloads, soon
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prunelab-exporter")
+        self._asked: list[Future[None]] = []
+        self._ended = False
+
+    def later(self, name: str, report: Report) -> None:
+        """Send what can be made from a report alone; returns at once. After the end nothing is listened to any more."""
+        if self._ended:
+            return
+        self._asked = [*(made for made in self._asked if not made.done()), self._thread.submit(self.send, name, report)]
+
+    def send(self, name: str, report: Report, session: Session | None = None) -> None:
+        """Send it now. session: where ``make`` needs one."""
+        try:
+            made = make(name, report, session)
+        except Exception as error:  # said beside the button; the run goes on
+            words = f"This could not be made: {error}"
+            self._soon(lambda: self._downloads.send_error(name, words))
+            return
+        self._soon(lambda: self._downloads.send_file(name, made.filename, made.mime, made.content))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until all that was asked for is sent; False if that took more than ``timeout`` seconds."""
+        return not wait(self._asked, timeout).not_done
+
+    def end(self) -> None:
+        """Make nothing more."""
+        self._ended = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def make(name: str, report: Report, session: Session) -> Made:
-    """What a button stands for (except the link). ValueError for a name that is none."""
+def make(name: str, report: Report, session: Session | None = None) -> Made:
+    """What a button stands for (except the link). session: for the model. ValueError for a name that is none."""
     from prunelab import exports, sparse  # matplotlib, SciPy: not before somebody asks
 
     recipe, history, measured = report.recipe, report.history, report.measurement
@@ -66,7 +92,7 @@ def make(name: str, report: Report, session: Session) -> Made:
         if measured is not None:
             files["measurement.csv"] = measured.to_csv()
         return Made(f"{stem}-data.zip", "application/zip", exports.zipped(files))
-    if name == "model":
+    if name == "model" and session is not None:
         packed = sparse.files.packed(session.model, masks=session.masks)
         return Made(f"{stem}.prune", "application/octet-stream", packed)
     if name == "python":

@@ -65,9 +65,14 @@ class Guess(w.VBox):
             self._arrange()
 
     @property
-    def hides(self) -> bool:
-        """Whether results are to be kept back: a question is open, or its answer not yet revealed."""
-        return self.action is not None or self._due is not None
+    def waits(self) -> bool:
+        """Whether a guess waits for its result: what the run has come to is to be kept back until then."""
+        return self._due is not None
+
+    def drop(self) -> None:
+        """Its result will not come."""
+        self._due = None
+        self.ask(None)
 
     def _answered(self) -> None:
         action = self.action

@@ -40,6 +40,7 @@ from prunelab.session import Session
 
 SETTINGS = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
 SAVED = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
+ANEW = ("train", "reset")  # buttons after which no guess can be answered any more
 
 
 class Lab(w.VBox):
@@ -74,8 +75,10 @@ class Lab(w.VBox):
             name: OWN for name, given in (("model", model), ("data", data)) if given is not None
         }
         recipe = (recipe or Recipe()).changed(**self._own)
-        self._note: str | None = None  # trouble that the controls or a link made, not the run
-        self._adopted = 0
+        self._start = recipe, self.options  # what links are read over
+        self._unread: str | None = None  # why a link could not be followed
+        self._unfit: str | None = None  # why the controls stand for no recipe
+        self._adopted: Recipe | None = None
         self._bridge = Bridge(self._complain)
         opener = Opener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         presence = Presence()
@@ -94,6 +97,7 @@ class Lab(w.VBox):
         self.status = Status(presence, title=words.title(recipe))
         self.downloads = Download(items=list(exporting.ITEMS), post=self._bridge.soon)
         self.downloads.on_request(self._requested)
+        self._exporter = exporting.Exporter(self.downloads, self._bridge.soon)
         self.guess = Guess(self._do, self._bridge.soon)
         self.moments = Moments(self._redraw_at_once)
         self.panels = self._make_panels()
@@ -116,7 +120,7 @@ class Lab(w.VBox):
     def _make_panels(self) -> dict[str, Panel]:
         made: list[Panel] = [Panel(kind, self._redraw) for kind in KINDS]
         made += [
-            ComparePanel(self._submit, lambda: self.recipe, self._redraw),
+            ComparePanel(self._do, lambda: self.recipe, self._redraw),
             DrawPanel(self._submit, self._redraw, self._bridge.soon),
             SensitivityPanel(self._submit, self._redraw),
         ]
@@ -132,6 +136,7 @@ class Lab(w.VBox):
         """
         lab = cls(start=False, **{"directory": os.environ.get(SAVED) or None, **options})
         lab._take_up(os.environ.get(SETTINGS, ""))
+        lab._start = lab.recipe, lab.options
         if lab._first == "open":
             query = visitor.query()
             lab.start()
@@ -146,13 +151,15 @@ class Lab(w.VBox):
         self._submit(self._first)
 
     def follow(self, query: str) -> None:
-        """Do as a link says (its query part). One with bad values changes nothing, and the page says what was wrong."""
+        """Do as a link says (its query part); what it does not name is as the lab was made, and what was locked then
+        stays locked. One with bad values changes nothing, and the page says what was wrong.
+        """
         if self._take_up(query):
             self._submit("follow")
 
     def link(self) -> str:
         """The query part of a link to this page as it stands: recipe, and what is shown and locked. "" by default."""
-        return to_query(self.recipe, self.options)
+        return to_query(self.recipe, self.options, self._start)
 
     # For scripts, notebooks and tests
 
@@ -173,12 +180,13 @@ class Lab(w.VBox):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
-        done = self._runner.wait(timeout)
+        done = self._runner.wait(timeout) and self._exporter.wait(timeout)
         self._bridge.flush()
         return done
 
     def stop(self) -> None:
-        """End the lab's thread after the batch it is at. The lab can't be used afterwards."""
+        """End the lab's threads after the batch they are at. The lab can't be used afterwards."""
+        self._exporter.end()
         self._runner.end()
 
     def close(self) -> None:
@@ -206,36 +214,42 @@ class Lab(w.VBox):
             self._submit("change")
 
     def _ask(self) -> None:
-        """What would be cut, as the sliders stand?"""
+        """What would be cut, as the sliders stand? Of what is now: whoever looked at an earlier moment comes back."""
+        self._bridge.soon(self.moments.live)
         self._submit("preview")
 
     def _dragged(self, drag: Drag) -> None:
         """A threshold line was taken by hand: from now on its layer has a quality of its own."""
+        if not self.options.frees("quality"):
+            return
         self.layers.own = {**self.layers.own, layer_of(drag.layer): round(drag.quality, 3)}
         self._ask()
 
     def _pressed(self, name: str) -> None:
         if name == "pause":
             name = "resume" if self._runner.report.state == "paused" else "pause"
+        if name in ANEW:
+            self._bridge.soon(self.guess.drop)
         if self.options.guess and name in QUESTIONS:
             self._bridge.soon(partial(self.guess.ask, name))
             self._redraw()
         else:
             self._do(name)
 
-    def _do(self, name: str) -> None:
+    def _do(self, name: str, about: Any = None) -> None:
         self._bridge.soon(self.moments.live)
-        self._submit(name)
+        self._submit(name, about)
 
     def _submit(self, action: Any, about: Any = None) -> None:
         try:
             recipe = self.recipe
         except RecipeError as error:
-            self._note = str(error)
+            self._unfit = str(error)
             self._redraw()
             return
+        self._unfit = None
         if action not in ("change", "preview", "follow", "read"):
-            self._note = None
+            self._unread = None
         hand = wished(recipe) if action in ("prune", "preview") else Hand()
         self._runner.submit(Command(action, recipe, hand, about))
 
@@ -243,8 +257,10 @@ class Lab(w.VBox):
         """A download button was pressed."""
         if name == "link":
             self._bridge.soon(lambda: self.downloads.send_text("link", self._address()))
+        elif name == "model":
+            self._submit("export", about=partial(self._exporter.send, name))
         else:
-            self._submit("export", about=partial(exporting.send, name, self.downloads, self._bridge.soon))
+            self._exporter.later(name, self.report)
 
     def _address(self) -> str:
         query = self.link()
@@ -257,15 +273,15 @@ class Lab(w.VBox):
         if not query:
             return False
         try:
-            recipe, options = from_query(query)
+            recipe, options = from_query(query, self._start)
             asked = [name for name in ("data", "model") if getattr(recipe, name) == OWN and name not in self._own]
             if asked:
                 raise RecipeError(f"{asked[0]} = own: whose own? A link cannot carry Python objects")
         except RecipeError as error:
-            self._note = f"This link could not be used: {error}. Nothing was changed."
+            self._unread = f"This link could not be used: {error}. Nothing was changed."
             self._redraw()
             return False
-        self._note = None
+        self._unread = None
         self.options = options
         self._set_controls(recipe.changed(**self._own))
         self._arrange()
@@ -292,6 +308,10 @@ class Lab(w.VBox):
         self.buttons.arrange(options)
         for name, panel in self.panels.items():
             panel.layout.display = None if options.shows(name) else "none"
+        self.layers.disabled = not options.frees("quality")
+        self.panels["weights"].plot.draggable = options.frees("quality") and self.controls["rule"].value == "quality"
+        by_layer = "quality" not in options.hide and self.controls["rule"].value == "quality"
+        (self.remove_class if by_layer else self.add_class)("pl-no-layers")
         self._chooser.show(options)
         (self.add_class if options.big else self.remove_class)("pl-big")
         if not options.guess:
@@ -305,12 +325,12 @@ class Lab(w.VBox):
         self.layers.follow(self.controls["quality"].value)
 
     def _draw_report(self, report: Report) -> None:
-        if report.adopted != self._adopted:
+        if report.adopted is not None and report.adopted is not self._adopted:
             self._adopted = report.adopted
-            self._set_controls(report.recipe)
+            self._set_controls(report.adopted)
         self.moments.update(report)
         seen = self._seen(report)
-        self.status.show(report, seen, self._note)
+        self.status.show(report, seen, filter(None, (self._unread, self._unfit)))
         self.buttons.show(report, self.options, stale=self.controls.differ(report.recipe))
         self.downloads.disabled = exporting.missing(report)
         if report.snapshot is not None:
@@ -323,9 +343,9 @@ class Lab(w.VBox):
         """What the page shows of a report: the moment that is looked at, and nothing that is still to be guessed."""
         if report.snapshot is not None:
             accuracy = report.snapshot.test_accuracy
-            self.guess.tell(report.snapshot.phase, accuracy, busy=report.state in BUSY)
+            self.guess.tell(report.snapshot.phase, accuracy, busy=report.state in (*BUSY, "paused"))
         seen = replace(report, moment=self.moments.shown(report))
-        return words.concealed(seen, self.guess.hides) if self.options.guess else seen
+        return words.concealed(seen, self.guess.waits) if self.options.guess else seen
 
     def _set_controls(self, recipe: Recipe) -> None:
         self.controls.set(recipe)

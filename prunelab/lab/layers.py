@@ -22,6 +22,19 @@ class LayerQualities(w.VBox):
         self.own: dict[str, float] = {}
         self.sliders: dict[str, w.FloatSlider] = {}
         self._links: dict[str, w.Button] = {}
+        self._disabled = False
+
+    @property
+    def disabled(self) -> bool:
+        """Whether they can be seen but not used."""
+        return self._disabled
+
+    @disabled.setter
+    def disabled(self, value: bool) -> None:
+        self._disabled = value
+        for name, slider in self.sliders.items():
+            slider.disabled = value
+            self._links[name].disabled = value or name not in self.own
 
     def offer(self, layers: list[str]) -> None:
         """Sliders for these layers ("fc1"); what was set for others is forgotten."""
@@ -43,6 +56,7 @@ class LayerQualities(w.VBox):
             row.add_class("pl-layer-quality")
             rows.append(row)
         self.children = rows
+        self.disabled = self._disabled
         self.follow(self._common)
 
     def follow(self, quality: float) -> None:
@@ -55,7 +69,7 @@ class LayerQualities(w.VBox):
             value = self.own.get(name, quality)
             slider.max = max(slider.max, value)
             slider.value = value
-            self._links[name].disabled = name not in self.own
+            self._links[name].disabled = self._disabled or name not in self.own
         self._quiet = False
 
     def set(self, own: Mapping[str, float]) -> None:

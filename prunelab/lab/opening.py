@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,17 +12,24 @@ from filelock import BaseFileLock
 from torch import nn
 
 from prunelab import data as data_module
+from prunelab import storage
 from prunelab.claim import claim
 from prunelab.data import Data
 from prunelab.recipe import Recipe
 from prunelab.session import Session
 from prunelab.storage import INDEX
 
+DENSE = "dense"  # folder in a session's, of the session at the end of dense training
+
 
 class Source(Protocol):
     """Where sessions come from: see ``Opener``."""
 
     def saved(self) -> Session | None: ...
+
+    def dense(self) -> dict[str, Any] | None: ...
+
+    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None: ...
 
     def new(self, recipe: Recipe) -> Session: ...
 
@@ -60,6 +68,17 @@ class Opener:
         if not (self.directory / INDEX).exists():
             return None
         return Session.load(self.directory, model=copy.deepcopy(self._model), data=self._data)
+
+    def dense(self) -> dict[str, Any] | None:
+        """The saved session as it was when dense training ended; None if that is not saved."""
+        if self.directory is None or not (self.directory / DENSE / INDEX).exists():
+            return None
+        return storage.read(self.directory / DENSE)[0]
+
+    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None:
+        """Save that, too. StorageError if it can't be."""
+        if self.directory is not None:
+            storage.write(self.directory / DENSE, state, recipe)
 
     def new(self, recipe: Recipe) -> Session:
         """A new session by ``recipe``, on a copy of the user's model."""

@@ -51,6 +51,10 @@ class Options:
         """Whether a panel is on the page."""
         return panel not in self.hide and (panel not in EXTRA or panel in self.show)
 
+    def frees(self, control: str) -> bool:
+        """Whether a control can be used."""
+        return control not in self.lock and control not in self.hide
+
     def toggled(self, panel: str, shown: bool) -> Options:
         """With a panel shown, or not."""
         hide = tuple(name for name in self.hide if name != panel)
@@ -59,23 +63,33 @@ class Options:
             return replace(self, hide=hide, show=(*show, panel) if panel in EXTRA else show)
         return replace(self, show=show, hide=hide if panel in EXTRA else (*hide, panel))
 
-    def pairs(self) -> list[tuple[str, str]]:
-        """What differs from the defaults, as keys and values of a link."""
+    def pairs(self, over: Options) -> list[tuple[str, str]]:
+        """What differs from the defaults or from ``over``, as keys and values of a link."""
         found = []
         for f in fields(self):
             value = getattr(self, f.name)
-            if value != f.default:
-                found.append((f.name, "true" if value is True else ",".join(value)))
+            if value != f.default or value != getattr(over, f.name):
+                found.append((f.name, str(value).lower() if isinstance(value, bool) else ",".join(value)))
         return found
 
 
-def to_query(recipe: Recipe, options: Options) -> str:
-    """Recipe and options as the query part of a link, without the question mark; defaults are left out."""
-    return "&".join(filter(None, (recipe.to_query(), urlencode(options.pairs(), safe=","))))
+Start = tuple[Recipe, Options]  # what a page starts with, before any link
+USUAL: Start = (Recipe(), Options())
 
 
-def from_query(query: str) -> tuple[Recipe, Options]:
-    """What ``to_query`` wrote. RecipeError, naming key and value, for anything that cannot be."""
+def to_query(recipe: Recipe, options: Options, over: Start = USUAL) -> str:
+    """Recipe and options as the query part of a link, without the question mark; what is usual is left out.
+
+    over: what the page that opens the link starts with; see ``from_query``.
+    """
+    return "&".join(filter(None, (recipe.to_query(over[0]), urlencode(options.pairs(over[1]), safe=","))))
+
+
+def from_query(query: str, over: Start = USUAL) -> Start:
+    """What ``to_query`` wrote. RecipeError, naming key and value, for anything that cannot be.
+
+    over: what the page starts with: holds for all that the link does not name. What is locked there stays locked.
+    """
     if len(query) > LONGEST_QUERY:
         raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
     given: dict[str, Any] = {}
@@ -89,4 +103,6 @@ def from_query(query: str) -> tuple[Recipe, Options]:
             given[key] = text == "true"
         else:
             given[key] = (*given.get(key, ()), *filter(None, text.split(",")))
-    return Recipe.from_query(urlencode(rest)), Options(**given)
+    recipe, options = over
+    given["lock"] = (*options.lock, *given.get("lock", ()))
+    return Recipe.from_query(urlencode(rest), recipe), Options(**{**vars(options), **given})

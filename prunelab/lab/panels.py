@@ -35,7 +35,7 @@ class Kind:
 
 
 def _weights(report: Report) -> View:
-    own = {f"{layer_of(name)}.weight" for name, _ in report.recipe.layer_quality}
+    own = {f"{layer_of(name)}.weight" for name, _ in report.shown.recipe.layer_quality}
     return views.weights(report.shown, before=None if report.moment else report.snapshot, own=own)
 
 
@@ -44,6 +44,10 @@ def _flips(report: Report) -> View:
     trained = next((s for s in report.history if s.phase == "trained"), None)
     if data is None or trained is None:
         return views.empty("Nothing to compare with yet: the dense network is still being trained.")
+    if shown.test_accuracy is None:
+        return views.empty("No gallery before the guess: say first what you expect.")
+    if not shown.exact:
+        return views.empty("The gallery follows: when the slider rests,<br>all test samples are looked at.")
     return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted)
 
 
@@ -53,7 +57,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("connections", lambda r, _: views.connections(r.shown)),
     Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
     Kind("pixels", lambda r, _: views.pixels(r.shown)),
-    Kind("dropout", lambda r, _: views.dropout([*r.history, r.shown])),
+    Kind("dropout", lambda r, _: views.dropout([*r.past, r.shown])),
     Kind("size", lambda r, _: views.size(r.measurement), timeless=True),
     Kind("speed", lambda r, _: views.speed(r.measurement), timeless=True),
     Kind("graph", lambda r, _: views.graph(r.shown)),

@@ -47,11 +47,12 @@ class Reading:
 class Report:
     """How things stand, for the page. progress: 0 to 1; left: seconds; None when nothing runs.
 
-    snapshot: the network as it is; preview: as a cut would leave it; moment: an earlier one that the page looks at.
-    runs: kept for comparison. measurement, sensitivity: of the network as it is now, None once it has changed.
+    recipe: by which the network was made; the controls may stand elsewhere. snapshot: the network as it is; preview:
+    as a cut would leave it; moment: an earlier one that the page looks at. runs: kept for comparison. measurement,
+    sensitivity: of the network as it is now, None once it has changed.
     trouble: what went wrong, in words, with what to do, until the next step is begun. warning: what the slider would do
-    that nobody wants. notice: what happened that one should know. None when all is well. adopted: counts the recipes
-    that did not come from the controls (a saved session's, a link's): the controls have to follow. urgent: someone's
+    that nobody wants. notice: what happened that one should know. None when all is well. adopted: the latest recipe
+    that did not come from the controls (a saved session's, a link's): they have to follow it. urgent: someone's
     hand is on the slider and waits for this.
     """
 
@@ -72,13 +73,22 @@ class Report:
     trouble: str | None = None
     warning: str | None = None
     notice: str | None = None
-    adopted: int = 0
+    adopted: Recipe | None = None
     urgent: bool = False
 
     @property
     def words(self) -> str:
         """All that the banner says, a line each."""
         return "\n".join(text for text in (self.trouble, self.warning, self.notice) if text)
+
+    @property
+    def past(self) -> tuple[Snapshot, ...]:
+        """The history up to the moment that the page looks at (which may have been thinned out by now)."""
+        moment = self.moment
+        if moment is None:
+            return self.history
+        before = [s for s in self.history if s.clock <= moment.clock]
+        return tuple(before[: before.index(moment) + 1] if moment in before else before)
 
     @property
     def shown(self) -> Snapshot:

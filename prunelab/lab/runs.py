@@ -11,6 +11,7 @@ from prunelab.recipe import Recipe
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
 
+LIVE = 0  # number of the run that is on the page
 MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
 QUALITIES = tuple(i / 4 for i in range(1, 13))  # where a network is cut without retraining
 
@@ -107,16 +108,15 @@ class Shelf:
     def __init__(self) -> None:
         self.runs: tuple[Run, ...] = ()
         self._numbers = count(1)
-        self._last: tuple[int, int, str] | None = None
+        self._taken: set[tuple[object, ...]] = set()
 
     def take(self, session: Session, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> bool:
         """Keep the session's run, or these moments of it; False where nothing was cut, or it is here already."""
         settled = [s for s in session.history if s.settled] if moments is None else moments
-        place = (id(session), session.clock, session.phase)
-        if place == self._last or not any(s.phase == "pruned" for s in settled):
+        if not any(s.phase == "pruned" for s in settled) or mark(settled[-1]) in self._taken:
             return False
-        self._last = place
-        self.runs = kept(self.runs, Run(next(self._numbers), session.recipe, tuple(settled), label))
+        self._taken.add(mark(settled[-1]))
+        self.runs = kept(self.runs, Run(next(self._numbers), settled[-1].recipe, tuple(settled), label))
         return True
 
     def forget(self, number: int) -> None:
@@ -126,6 +126,12 @@ class Shelf:
     def pin(self, number: int) -> None:
         """Keep a run whatever comes after it; or no longer."""
         self.runs = tuple(replace(run, pinned=not run.pinned) if run.number == number else run for run in self.runs)
+
+
+def mark(end: Snapshot) -> tuple[object, ...]:
+    """Equal for the ends of equal runs. A run that is carried out again comes to the same weights."""
+    masks = tuple(layer.digests["packed"] for layer in end.layers)
+    return end.recipe.key, end.phase, end.clock, end.test_loss, masks
 
 
 def kept(runs: Sequence[Run], new: Run) -> tuple[Run, ...]:
@@ -142,6 +148,8 @@ def names(runs: Sequence[Run]) -> dict[int, str]:
     found: dict[int, str] = {}
     for run, own in zip(runs, values, strict=True):
         name = run.label or ", ".join(_words(key, own[key]) for key in differing) or "run"
+        if run.number == LIVE:
+            name = f"{name} (on the page)"
         found[run.number] = name if name not in found.values() else f"{name} (run {run.number})"
     return found
 

@@ -16,10 +16,7 @@ from prunelab.lab.draw import Draw
 from prunelab.lab.panels import Kind, Panel, Submit
 from prunelab.lab.report import BUSY, Report
 from prunelab.recipe import Recipe
-from prunelab.snapshot import Snapshot
 from prunelab.views.base import View
-
-LIVE = 0  # number of the run that is on the page
 
 
 class ComparePanel(Panel):
@@ -28,6 +25,7 @@ class ComparePanel(Panel):
     def __init__(self, submit: Submit, recipe: Callable[[], Recipe], redraw: Callable[[], None]) -> None:
         self._submit, self._recipe, self._redraw = submit, recipe, redraw
         self._hidden: set[int] = set()
+        self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()
         self.rows = w.VBox()
         presets = runs.presets(Recipe())
@@ -62,13 +60,13 @@ class ComparePanel(Panel):
 
     def _kept(self, report: Report) -> list[runs.Run]:
         moments = tuple(s for s in report.history if s.settled)
-        known = {self._mark(run.moments[-1]) for run in report.runs}
-        new = any(s.phase == "pruned" for s in moments) and self._mark(moments[-1]) not in known
-        return [*report.runs, *([runs.Run(LIVE, report.recipe, moments)] if new else [])]
-
-    def _mark(self, moment: Snapshot) -> tuple[object, ...]:
-        """Equal for the same run, kept and still on the page."""
-        return moment.phase, moment.clock, moment.kept, moment.test_accuracy
+        marks = {runs.mark(run.moments[-1]): run.number for run in report.runs}
+        if self._live in marks and runs.LIVE in self._hidden:  # it is kept by now, and stays hidden
+            self._hidden = self._hidden - {runs.LIVE} | {marks[self._live]}
+        if not any(s.phase == "pruned" for s in moments) or runs.mark(moments[-1]) in marks:
+            return list(report.runs)
+        self._live = runs.mark(moments[-1])
+        return [*report.runs, runs.Run(runs.LIVE, moments[-1].recipe, moments)]
 
     def _drawn(self, report: Report, _: str | None) -> View:
         kept = [run for run in self._kept(report) if run.number not in self._hidden]
@@ -84,7 +82,7 @@ class ComparePanel(Panel):
         shown = w.Checkbox(value=run.number not in self._hidden, description=name, indent=False)
         shown.observe(lambda change: self._toggled(run.number, change["new"]), "value")
         parts: list[w.Widget] = [shown]
-        if run.number != LIVE:
+        if run.number != runs.LIVE:
             pin = w.Button(
                 description="Unpin" if run.pinned else "Pin", tooltip=f"Keep {name}, whatever comes after it"
             )

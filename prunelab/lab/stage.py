@@ -16,7 +16,7 @@ from prunelab.lab.comparing import series
 from prunelab.lab.fitting import differs, fitted
 from prunelab.lab.opening import Source
 from prunelab.lab.reading import dense_twin, reading
-from prunelab.lab.report import Command, Report, State
+from prunelab.lab.report import Command, Reading, Report, State
 from prunelab.lab.runs import Plan, Shelf
 from prunelab.lab.work import What, Work, to_measure, to_scan
 from prunelab.measurement import Measurement
@@ -53,8 +53,10 @@ class Stage:
         self._deserted = deserted
         self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
         self._work: Work | None = None  # what runs, or would if it were not paused
+        self._wanted = recipe  # as the controls stand: what the next step will go by
         self._preview: Hand | None = None  # what the slider asks about; None: show what is
         self._twin: nn.Module | None = None  # the dense network, to read drawings with
+        self._picture: NDArray[float32] | None = None  # the drawing
         self._shelf = Shelf()
 
     @property
@@ -68,24 +70,25 @@ class Stage:
 
     def do(self, command: Command) -> None:
         """Carry out a command."""
-        action, recipe = command.action, command.recipe or self.report.recipe
+        action = command.action
+        recipe = self._wanted = command.recipe or self._wanted
         match action:
             case "preview":
-                self._look(command)
+                self._look(command.hand)
             case "pause":
                 if self._work is not None:
                     self._say(state="paused", doing="paused")
             case "resume":
                 if self._work is not None:
                     self._go_on()
+                    self._say(notice=self._source.notice())
             case "change":
-                if self.session is not None:
-                    self._change(recipe)
-                    self._say()
+                if self._preview is not None:
+                    self._look(self._preview)
             case "reset":
                 self._reset(recipe)
             case "prune":
-                self._prune(command)
+                self._prune(command.hand)
             case "open":
                 self._open_saved(recipe)
             case "follow":
@@ -121,7 +124,8 @@ class Stage:
             self._begin("train", recipe)
             return
         self._take(session)
-        self._say(adopted=self.report.adopted + 1)
+        self._adopt(session.recipe)
+        self._dense = self._source.dense()
         if session.phase in ("new", "training"):
             self._begin("train", session.recipe, fresh=False)
         else:
@@ -131,19 +135,20 @@ class Stage:
         """Do as a link says: another network where it asks for one, else go on with the one there is."""
         if self.session is None or differs(self.session, recipe):
             self._begin("train", recipe)
-        else:
-            self._change(recipe)
-            self._say(adopted=self.report.adopted + 1)
+            return
+        self._adopt(self._fit())
+        if self._preview is not None:
+            self._look(wished(self._wanted))
 
     def _begin(self, what: What, wanted: Recipe, *, fresh: bool = True) -> None:
         """Start a stream. Train, and Run all under new training settings, make a new session."""
         self._work = None
         if self.session is None or (what == "train" and fresh) or (what == "run" and differs(self.session, wanted)):
             self._starting("loading data", recipe=wanted)
-            self._take(self._source.new(wanted))
+            self._take(self._source.new(replace(wanted, layer_quality=())))  # which layers there are, is known then
             what = "train" if what == "retrain" else what
         session = self._needed()
-        self._change(wanted)
+        self._take_up()
         if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
             self._keep()
             session.restore(self._dense)  # all rounds are over: again from the dense network
@@ -159,6 +164,8 @@ class Stage:
         """From now on this session is the one on the page."""
         self._keep()
         self.session, self._dense, self._preview, self._twin = session, None, None, None
+        if self._picture is not None and self._picture.shape != session.data.input_shape[1:]:
+            self._picture = None
         self._say(recipe=session.recipe, data=session.data, notice=self._source.notice(), **STALE)
 
     def _keep(self, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> None:
@@ -166,15 +173,26 @@ class Stage:
         if self.session is not None and self._shelf.take(self.session, label, moments):
             self._say(runs=self._shelf.runs)
 
-    def _change(self, recipe: Recipe) -> None:
-        """Go on by what fits of the recipe of the controls; to be told."""
+    def _fit(self) -> Recipe:
+        """What fits of the recipe of the controls. What does not, they give up, and the page says so."""
         session = self._needed()
-        fit, unknown = fitted(session, recipe)
-        if fit != session.recipe:
-            session.change(fit)
-            self.report = replace(self.report, recipe=fit)
+        fit, unknown = fitted(session, self._wanted)
         if unknown:
-            self.report = replace(self.report, notice=words.left_out(unknown, session.masks))
+            self._adopt(replace(self._wanted, layer_quality=fit.layer_quality))
+            self._say(notice=words.left_out(unknown, session.masks))
+        return fit
+
+    def _adopt(self, recipe: Recipe) -> None:
+        """The controls have to follow."""
+        self._wanted = recipe
+        self._say(adopted=recipe)
+
+    def _take_up(self) -> None:
+        """Go on by the recipe of the controls. A run that has begun goes by the one that it began with."""
+        fit = self._fit()
+        if fit != self._needed().recipe:
+            self._needed().change(fit)
+            self.report = replace(self.report, recipe=fit)
 
     def _needed(self) -> Session:
         if self.session is None:
@@ -205,8 +223,8 @@ class Stage:
                 self._look_into(to_measure(self._needed()))
             return
         session = self._needed()
-        if session.phase == "trained" and self._dense is None:
-            self._dense = session.state()
+        if session.phase == "trained":
+            self._keep_dense()
         if isinstance(tick, Measurement):
             self._say(measurement=tick, progress=tick.progress)
         elif isinstance(tick, Sensitivity):
@@ -214,7 +232,7 @@ class Stage:
         elif tick is not None:
             self._say(
                 **work.progress(tick, session), snapshot=tick, preview=self._previewed(HASTY),
-                history=tuple(session.history), **STALE,
+                history=tuple(session.history), reading=self._reading(), **STALE,
             )  # fmt: skip
 
     def _look_into(self, work: Work) -> None:
@@ -238,34 +256,47 @@ class Stage:
         self._say(state="comparing", doing="comparing", trouble=None)
 
     def _read(self, picture: NDArray[float32]) -> None:
+        self._needed()
+        self._picture = picture
+        self._say(reading=self._reading(), urgent=True)
+
+    def _reading(self) -> Reading:
+        """What the networks, as they are now, make of the drawing."""
         session = self._needed()
+        if self._picture is None:
+            return Reading()
         if self._twin is None and self._dense is not None:
             self._twin = dense_twin(session, self._dense)
-        self._say(reading=reading(session, self._twin, picture), urgent=True)
+        return reading(session, self._twin, self._picture)
+
+    def _keep_dense(self) -> None:
+        """Remember the network as it is: what Reset goes back to. It may be remembered already."""
+        if self._dense is None:
+            self._dense = self._needed().state()
+            self._source.keep_dense(self._dense, self._needed().recipe)
 
     def _settle(self, state: State = "ready") -> None:
         """Nothing is trained any more: show where things are, and of a dense network also what the slider would cut."""
         session = self._needed()
         if session.phase == "trained":
-            self._dense = self._dense or session.state()
+            self._keep_dense()
             if self._preview is None:  # what the slider asks about, before any hand has touched it
-                self._preview = wished(session.recipe)
+                self._preview = wished(self._wanted)
         preview = self._previewed(None)
         self._say(
             state=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
-            history=tuple(session.history), warning=words.about_to_lose(preview),
+            history=tuple(session.history), warning=words.about_to_lose(preview), reading=self._reading(),
         )  # fmt: skip
 
-    def _prune(self, command: Command) -> None:
+    def _prune(self, hand: Hand) -> None:
         session = self._needed()
         self._work = None
-        if command.recipe is not None:
-            self._change(command.recipe)
-        if self._dense is None and session.round == 0:
-            self._dense = session.state()  # training was cut short: this is the dense network then
+        self._take_up()
+        if session.round == 0:
+            self._keep_dense()  # where training was cut short, this is the dense network
         self._preview = None
         self._say(trouble=None, **STALE)
-        snapshot = session.prune(command.hand.quality, density=command.hand.density)
+        snapshot = session.prune(hand.quality, density=hand.density)
         self._settle()
         spared = words.was_spared(snapshot)
         if spared:
@@ -275,6 +306,8 @@ class Stage:
         self._work = None
         self._preview = None
         if self.session is None or self._dense is None:
+            if self.session is not None and self.session.round:
+                raise ValueError("the dense network of this session was not saved: Train makes a new one")
             self._begin("train", recipe)
             return
         self._keep()
@@ -282,13 +315,11 @@ class Stage:
         self._say(trouble=None, recipe=self.session.recipe, **STALE)
         self._settle()
 
-    def _look(self, command: Command) -> None:
-        self._preview = command.hand
+    def _look(self, hand: Hand) -> None:
+        self._preview = hand
         session = self.session
         if session is None:
             return
-        if command.recipe is not None:
-            self._change(command.recipe)
         hasty = self._previewed(HASTY)
         snapshot = self.report.snapshot or session.snapshot()
         self._say(preview=hasty, snapshot=snapshot, warning=words.about_to_lose(hasty), urgent=True)
@@ -298,7 +329,8 @@ class Stage:
     def _previewed(self, samples: int | None) -> Snapshot | None:
         if self._preview is None or self.session is None:
             return None
-        return self.session.preview(self._preview.quality, density=self._preview.density, samples=samples)
+        asked = self._preview
+        return self.session.preview(asked.quality, density=asked.density, samples=samples, recipe=self._fit())
 
     def fail(self, error: Exception) -> None:
         """Say what went wrong. The session, if there is one, is at its last good state and can be used."""

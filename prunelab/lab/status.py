@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,13 @@ class Status(Carried):
         self._presence = presence
         self.on_msg(self._heard)
 
-    def show(self, report: Report, seen: Report, note: str | None) -> None:
-        """Say how things stand. seen: what of it the page may show. note: trouble that is not the run's."""
+    def show(self, report: Report, seen: Report, notes: Iterable[str]) -> None:
+        """Say how things stand. seen: what of it the page may show. notes: trouble that is not the run's."""
         with self.hold_sync():
             self.title = words.title(report.recipe)
             self.text = words.status(report)
             self.progress = report.progress
-            self.trouble = "\n".join(text for text in (note, report.words) if text)
+            self.trouble = "\n".join((*notes, *filter(None, [report.words])))
             self.cards = words.cards(seen)
             self.story = words.story(seen)
             self.attributes = words.attributes(seen)

@@ -8,7 +8,7 @@ from typing import Any
 
 from prunelab.lab.report import BUSY, Report
 from prunelab.layers import layer_of
-from prunelab.measurement import BATCH, Measurement
+from prunelab.measurement import BATCH
 from prunelab.recipe import Recipe
 from prunelab.snapshot import Snapshot
 from prunelab.views import headline
@@ -101,11 +101,13 @@ def cards(report: Report) -> list[dict[str, str]]:
         if preview.effective is not None:
             effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
     zeros = _card("zeros still zero", *headline.zeros(now))
-    return [accuracy, connections, effective, compression, *_measured(report.measurement), zeros]
+    return [accuracy, connections, effective, compression, *_measured(report), zeros]
 
 
-def concealed(report: Report, hides: bool) -> Report:
-    """A report without what is still to be guessed: accuracies after a cut, and, if ``hides``, those of a run."""
+def concealed(report: Report, waits: bool) -> Report:
+    """A report without what is still to be guessed: accuracies after a cut, and, if a guess waits for its result, those
+    of a run.
+    """
 
     def hidden(snapshot: Snapshot | None) -> Snapshot | None:
         if snapshot is None:
@@ -113,14 +115,14 @@ def concealed(report: Report, hides: bool) -> Report:
         return replace(snapshot, test_accuracy=None, test_loss=None, train_loss=None, predicted=snapshot.predicted[:0])
 
     report = replace(report, preview=hidden(report.preview))
-    busy = report.state in BUSY
-    return replace(report, snapshot=hidden(report.snapshot), history=(), moment=None) if hides and busy else report
+    return replace(report, snapshot=hidden(report.snapshot), history=(), moment=None) if waits else report
 
 
-def _measured(found: Measurement | None) -> list[dict[str, str]]:
-    """File and speed: what pruning bought, or that it bought nothing."""
-    file = speed = ("–", "not measured yet")
-    if found is not None:
+def _measured(report: Report) -> list[dict[str, str]]:
+    """File and speed: what pruning bought, or that it bought nothing. Earlier moments were not measured."""
+    found = report.measurement
+    file = speed = ("–", "not measured yet" if report.moment is None else "measured at the end only")
+    if found is not None and report.moment is None:
         file = headline.file(found)
         speed = headline.speed(found, BATCH) if BATCH in found.batches else speed
     return [_card("file", *file), _card("speed", *speed)]
@@ -139,6 +141,7 @@ def story(report: Report) -> str:
     if preview is None:
         return kept
     quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
+    quality = "At these qualities " if quality and preview.recipe.layer_quality else quality
     fall = f"{percent(preview.density)} would be left, accuracy {headline.right(preview)}."
     return f"{quality}{fall} Now {kept}"
 

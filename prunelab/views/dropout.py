@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from prunelab.layers import layer_of
+from prunelab.recipe import OWN
 from prunelab.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, if_cut, note, percent
@@ -19,7 +20,9 @@ def dropout(history: Iterable[Snapshot]) -> View:
     """Rates over the density of the layer they belong to; the curve is D_o x sqrt(kept / total)."""
     moments = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
     if not moments or not moments[-1].dropouts:
-        return empty("No dropout: this network has none, so there is nothing to adjust.<br>Set a rate under 1 Train.")
+        own = bool(moments) and moments[-1].recipe.model == OWN
+        more = "" if own else "<br>Set a rate under 1 Train."
+        return empty(f"No dropout: this network has none, so there is nothing to adjust.{more}")
     last = moments[-1]
     data: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []

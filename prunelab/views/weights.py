@@ -182,9 +182,10 @@ def _label(layer: Layer, number: str) -> dict[str, Any]:
 def _title(snapshot: Snapshot) -> str:
     gone = snapshot.total - snapshot.kept
     if if_cut(snapshot):
-        quality = "" if snapshot.quality is None else f"Quality {snapshot.quality:.2f} "
-        verb = "would leave" if quality else "The next cut would leave"
-        return f"{quality}{verb} {percent(snapshot.density)} of {count(snapshot.total)} connections"
+        asked = "The next cut" if snapshot.quality is None else f"Quality {snapshot.quality:.2f}"
+        if snapshot.quality is not None and snapshot.recipe.layer_quality:
+            asked = "These qualities"
+        return f"{asked} would leave {percent(snapshot.density)} of {count(snapshot.total)} connections"
     if not gone:
         peak = "random numbers" if snapshot.phase == "new" else "one peak around zero"
         return f"Dense: all {count(snapshot.total)} connections, {peak}"

@@ -3,12 +3,14 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import plotly.graph_objects as go
 import pytest
 
 import prunelab as pl
+from prunelab.asked import Hand, density, quality
 from prunelab.exports import report
 from prunelab.exports.pictures import PICTURES, harmless
 from prunelab.exports.report import _plotly, script_json
@@ -92,7 +94,7 @@ def test_pictures_that_stay_the_same_are_kept_once(opened):
 
 
 def test_the_text_tells_recipe_numbers_layers_and_versions(opened, recipe, history, measurement):
-    assert told(recipe) in opened.text
+    assert told(recipe, history) in opened.text
     for row in headline(history[-1], measurement):
         assert all(part in opened.text for part in row)
     for name in ("quality", "rounds", "dropout"):
@@ -155,17 +157,26 @@ def test_a_run_that_has_only_begun_has_a_report(recipe, history):
         report(recipe, [])
 
 
+def as_by(recipe, moment):
+    """The moment as if the recipe had led to it."""
+    none = Hand()
+    return replace(
+        moment, recipe=recipe, quality=quality(recipe, moment.round, none), target=density(recipe, moment.round, none)
+    )
+
+
 @pytest.mark.parametrize(
     ("recipe", "parts"),
     [
-        (pl.Recipe(), ["lenet-300-100", "rising from 0.5 to 1.5", "L2 penalty 0.0001", "SGD", "Dropout was lowered"]),
+        (pl.Recipe(rounds=2), ["lenet-300-100", "from 0.75 to 1.5", "L2 penalty 0.0001", "SGD", "Dropout was lowered"]),
         (pl.Recipe(ramp=False, quality=2.0, rounds=1), ["a quality of 2", "In 1 round,"]),
-        (pl.Recipe(rule="density", density=0.05, unit="neuron", scope="layer"), ["filters of each layer", "5.0 %"]),
+        (pl.Recipe(rule="density", density=0.05, unit="neuron", scope="layer", rounds=2), ["filters of each", "5.0 %"]),
         (pl.Recipe(model="own", data="own", regularizer="none", dropout=0.0), ["one's own", "no penalty"]),
+        (pl.Recipe(rounds=7, quality=1.4), ["In 2 of 7 rounds, ", "from 0.2 to 0.4", "after each cut", "20 epochs"]),
         (pl.Recipe(batch_norm=True, layer_quality={"fc1": 2.0}), ["batch normalisation", "but to 2 for fc1"]),
     ],
 )  # fmt: skip
-def test_recipes_are_told_in_words(recipe, parts):
-    text = told(recipe)
+def test_recipes_are_told_in_words(recipe, parts, history):
+    text = told(recipe, [as_by(recipe, s) for s in history if s.round <= recipe.rounds])
     assert all(part in text for part in parts), text
     assert text.endswith(".") and "  " not in text

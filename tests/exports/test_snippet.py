@@ -52,6 +52,30 @@ def test_a_run_that_was_cut_by_hand_and_stopped_early_is_done_again_step_by_step
     assert ran(code) == said(session)
 
 
+def test_cuts_to_a_density_and_settings_that_were_changed_on_the_way_are_done_again():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=3))
+    list(session.train())
+    session.change(session.recipe.changed(rule="density", density=0.2))
+    session.prune(density=0.31)
+    list(session.retrain())
+    session.change(session.recipe.changed(rule="quality", quality=2.0, retrain_epochs=2, layer_quality={"fc2": 0.5}))
+    session.prune()
+    list(session.retrain())
+    session.change(session.recipe.changed(quality=0.1, epochs=2))  # after the fact
+    code = snippet(session.recipe, list(session.history))
+    assert "session.prune(density=0.31)" in code
+    assert ran(code) == said(session)
+
+
+def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=2))
+    list(session)
+    code = snippet(session.recipe, list(session.history))
+    session.change(session.recipe.changed(quality=2.9, rounds=7))
+    assert snippet(session.recipe, list(session.history)) == code
+    assert ran(code) == said(session)
+
+
 RECIPES = st.fixed_dictionaries(
     {},
     optional={

@@ -33,7 +33,8 @@ def layer_of(name, weight, mask=None):
 
 def snapshot_of(*layers, shape=(3,), phase="pruned"):
     return Snapshot(
-        phase=phase, round=1, rounds=1, step=0, steps=0, clock=0, quality=None, train_loss=None, train_accuracy=None,
+        phase=phase, round=1, rounds=1, step=0, steps=0, clock=0, recipe=pl.Recipe(), quality=None, target=None,
+        train_loss=None, train_accuracy=None,
         test_loss=None, test_accuracy=0.5, dense_accuracy=0.9, zeros_hold=True, exact=True, input_shape=shape,
         layers=layers, dropouts=(), predicted=np.zeros(0, np.uint8),
     )  # fmt: skip
