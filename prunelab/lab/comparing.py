@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from prunelab.lab.runs import QUALITIES, Plan
+from prunelab.lab.presets import Plan
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
 
@@ -16,13 +16,13 @@ def series(
     """Every plan carried out. begin: opens a session by it; end: told its settled moments. Leave it to cancel."""
     for plan in plans:
         session = begin(plan)
-        if plan.retrain:
-            yield from session.ticks("run")
-            end(plan, [snapshot for snapshot in session.history if snapshot.settled])
-        else:
+        if plan.cuts:
             yield from session.ticks("train")
             moments = [snapshot for snapshot in session.history if snapshot.phase == "trained"]
-            for number, quality in enumerate(QUALITIES, 1):
-                moments.append(replace(session.preview(quality), phase="pruned", round=number))
+            for number, density in enumerate(plan.cuts, 1):
+                moments.append(replace(session.preview(density=density), phase="pruned", round=number))
                 yield None
             end(plan, moments)
+        else:
+            yield from session.ticks("run")
+            end(plan, [snapshot for snapshot in session.history if snapshot.settled])

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+from prunelab.lab.presets import Plan as Plan
 from prunelab.recipe import Recipe
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
 
 LIVE = 0  # number of the run that is on the page
 MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
-QUALITIES = tuple(i / 4 for i in range(1, 13))  # where a network is cut without retraining
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,81 +25,6 @@ class Run:
     moments: tuple[Snapshot, ...]
     label: str | None = None
     pinned: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One run of a preset: its recipe, and whether it retrains at all."""
-
-    recipe: Recipe
-    label: str | None = None
-    retrain: bool = True
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A comparison that makes one point. changes: of the recipe on the page, one run each."""
-
-    name: str
-    point: str
-    changes: tuple[dict[str, Any], ...]
-    labels: tuple[str, ...] = ()
-
-    def plans(self, recipe: Recipe) -> tuple[Plan, ...]:
-        """The runs to compare, beside what the page has set."""
-        labels = self.labels or (None,) * len(self.changes)
-        found = []
-        for change, label in zip(self.changes, labels, strict=True):
-            change = dict(change)
-            retrain = change.pop("retrain", True)
-            found.append(Plan(replace(recipe, **change), label, retrain))
-        return tuple(found)
-
-
-def presets(recipe: Recipe) -> tuple[Preset, ...]:
-    """The comparisons on offer. recipe: that of the page; equal budgets of training are reckoned from it."""
-    five = 5 * recipe.retrain_epochs
-    return (
-        Preset(
-            "L1 or L2",
-            "L1 pushes weights to zero and wins before retraining; L2 wins after it.",
-            ({"regularizer": "l1"}, {"regularizer": "l2"}),
-            ("L1", "L2"),
-        ),
-        Preset(
-            "with and without retraining",
-            "Without retraining accuracy falls early; the survivors can make up for what was cut.",
-            ({"retrain": False}, {"rounds": 5}),
-            ("no retraining", "five rounds"),
-        ),
-        Preset(
-            "one shot or five rounds",
-            "Cutting little by little loses less than cutting all at once, at the same number of epochs.",
-            ({"rounds": 1, "retrain_epochs": five}, {"rounds": 5}),
-            ("one shot", "five rounds"),
-        ),
-        Preset(
-            "constant quality stalls",
-            "Retraining empties the middle of the histogram: the same quality finds ever less to cut.",
-            (
-                {"rounds": 8, "std": "survivors", "ramp": False, "quality": 0.55},
-                {"rounds": 8, "std": "dense", "ramp": True, "quality": max(recipe.quality, 1.75)},
-            ),
-            ("constant 0.55, survivors' deviation", "rising, dense deviation"),
-        ),
-        Preset(
-            "dropout rule on or off",
-            "A thinner network has less to overfit with: the old dropout rate is too much for it.",
-            ({"dropout": 0.5, "adjust_dropout": False}, {"dropout": 0.5, "adjust_dropout": True}),
-            ("dropout stays 0.5", "dropout by the rule"),
-        ),
-        Preset(
-            "batch norm renewed or stale",
-            "After a cut the statistics of batch norm are those of another network.",
-            ({"batch_norm": True, "recalibrate": False}, {"batch_norm": True, "recalibrate": True}),
-            ("stale batch norm", "renewed batch norm"),
-        ),
-    )
 
 
 class Shelf:

@@ -11,12 +11,13 @@ from dataclasses import replace
 import ipywidgets as w
 
 from prunelab import views
-from prunelab.lab import runs
+from prunelab.lab import presets, runs
 from prunelab.lab.draw import Draw
 from prunelab.lab.panels import Kind, Panel, Submit
 from prunelab.lab.report import BUSY, Report
 from prunelab.recipe import Recipe
 from prunelab.views.base import View
+from prunelab.views.text import escaped
 
 
 class ComparePanel(Panel):
@@ -28,20 +29,18 @@ class ComparePanel(Panel):
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()
         self.rows = w.VBox()
-        presets = runs.presets(Recipe())
+        self._presets = presets.presets(Recipe())
         self.preset = w.Dropdown(
-            options=[preset.name for preset in presets],
+            options=[preset.name for preset in self._presets],
             description="compare",
             tooltip="A comparison that makes a point",
         )
-        self.point = w.Label(presets[0].point)
-        self.point.add_class("pl-hint")
+        self.point = w.HTML(_hint(self._presets[0].asks))  # a label would not break its line
         self.button = w.Button(description="Compare", tooltip="Run both, one after the other, from a new network each")
         self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
         bar = w.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
         super().__init__(Kind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
-        self._presets = presets
         self.preset.observe(lambda change: redraw(), "value")
         self.pair.observe(lambda change: redraw(), "value")
         self.button.on_click(lambda _: self._pressed())
@@ -49,7 +48,8 @@ class ComparePanel(Panel):
     def show(self, report: Report) -> None:
         """Draw the runs, and list them."""
         self.button.disabled = report.state in BUSY
-        self.point.value = self._presets[self.preset.index].point
+        self._offer(report.recipe)
+        self.point.value = _hint(self._said(report))
         kept = self._kept(report)
         names = runs.names(kept)
         listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
@@ -57,6 +57,27 @@ class ComparePanel(Panel):
             self._listed = listed
             self.rows.children = [self._row(run, names[run.number]) for run in kept]
         super().show(report)
+
+    def _offer(self, recipe: Recipe) -> None:
+        """The presets that this network can be put to."""
+        self._presets = presets.presets(recipe)
+        offered = tuple(preset.name for preset in self._presets)
+        if self.preset.options != offered:
+            chosen = self.preset.value
+            self.preset.options = offered
+            self.preset.value = chosen if chosen in offered else offered[0]
+
+    def _said(self, report: Report) -> str:
+        """What the chosen preset asks, or, once both of its runs are there, what they answer."""
+        chosen = self._presets[self.preset.index]
+        latest = {run.label: run for run in report.runs}
+        pair = [latest[label] for label in chosen.labels if label in latest]
+        if len(pair) < 2:
+            return chosen.asks
+        of_one = next(p for p in presets.presets(pair[1].recipe) if p.name == chosen.name)
+        if [plan.recipe for plan in of_one.plans(pair[1].recipe)] != [run.recipe for run in pair]:
+            return chosen.asks  # one was let go of, or is still to come: the other is of an earlier press
+        return chosen.says((pair[0].moments[-1], pair[1].moments[-1]))
 
     def _kept(self, report: Report) -> list[runs.Run]:
         moments = tuple(s for s in report.history if s.settled)
@@ -99,8 +120,13 @@ class ComparePanel(Panel):
         self._redraw()
 
     def _pressed(self) -> None:
-        preset = runs.presets(self._recipe())[self.preset.index]
-        self._submit("compare", about=preset.plans(self._recipe()))
+        recipe = self._recipe()
+        preset = next(preset for preset in presets.presets(recipe) if preset.name == self.preset.value)
+        self._submit("compare", about=preset.plans(recipe))
+
+
+def _hint(text: str) -> str:
+    return f'<div class="pl-hint">{escaped(text)}</div>'
 
 
 class DrawPanel(Panel):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from importlib.resources import files
 
@@ -62,12 +63,13 @@ def test_two_runs_are_compared_by_a_preset(page: Page, voila: Callable[..., Serv
     panel = root(page).locator(".pl-compare")
     panel.scroll_into_view_if_needed()
     panel.get_by_role("combobox", name="compare").select_option("one shot or five rounds")
-    expect(panel).to_contain_text("Cutting little by little loses less")
+    expect(panel).to_contain_text("does cutting little by little lose less than cutting all at once?")
     panel.get_by_role("button", name="Compare").click()
     expect_root(page, state="ready", phase="retrained", round="5")
     for name in ("one shot", "five rounds"):
         expect(panel.get_by_label(name, exact=True)).to_be_checked()
         expect(panel.locator(".prunelab-plot-words")).to_contain_text(name)
+    expect(panel).to_contain_text(re.compile(r"five rounds [0-9.]+ % right, one shot [0-9.]+ %, with [0-9.]+ %"))
     panel.get_by_label("one shot", exact=True).uncheck()
     expect(panel.locator(".prunelab-plot-words")).not_to_contain_text("one shot")
 
