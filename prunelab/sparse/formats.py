@@ -44,7 +44,7 @@ def sizes(model: nn.Module | Tensors) -> tuple[Size, ...]:
         Size("CSR", whole(_csr), "torch's default, int64"),
         Size("npz", rest + sum(_npz(tensors[name]) for name in thin), "SciPy's CSR, int32, zipped"),
         Size("packed", len(files.packed(model)), "prunelab's own, exact"),
-        Size("bound", files.bound(model), "every survivor in full, and the entropy of the masks"),
+        Size("bound", files.bound(model), "every survivor, and the masks' entropy if places were independent"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Size: bytes of the network by format, against the least that values and masks can take."""
+"""Size: bytes of the network by format, against the values and the entropy of masks without any structure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from prunelab.measurement import Measurement
 from prunelab.views import palette
 from prunelab.views.base import View, axis, empty, figure, kilobytes, named_axis, note
 
+INDEPENDENT = "entropy if places were independent"
 MISSING = "Nothing measured yet: press Measure, or let a run end."
 
 
@@ -17,7 +18,11 @@ def unmeasured() -> View:
 
 
 def size(measurement: Measurement | None) -> View:
-    """One bar a format; longer than dense says so. The bound is a line: no exact format can be left of it."""
+    """One bar a format; longer than dense says so.
+
+    The line is what every exact format would need at least if connections survived independently of each other, equally
+    likely within a layer. Real masks have dead rows and bands: a file that makes use of these can be left of it.
+    """
     if measurement is None or not measurement.sizes:
         return unmeasured()
     dense, bound = measurement.bytes("dense"), measurement.bytes("bound")
@@ -36,13 +41,13 @@ def size(measurement: Measurement | None) -> View:
     line = {"color": palette.LINE, "width": 2, "dash": "dot"}
     at = bound / 1000
     shapes = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
-    notes = [note(f"entropy bound {kilobytes(bound)}", at, 1, yref="paper", yanchor="bottom", xanchor="left")]
+    notes = [note(f"{INDEPENDENT}: {kilobytes(bound)}", at, 1, yref="paper", yanchor="bottom", xanchor="left")]
     most = max(x.bytes for x in measurement.sizes) / 1000
     return figure(
         data, _title(measurement, dense), shapes=shapes, annotations=notes, height=330,
         margin={"l": 48, "r": 12, "t": 54, "b": 40},
         xaxis=axis("kilobytes", range=[0, most * 1.45]), yaxis=named_axis(),
-        meta={"summary": "; ".join(f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes)},
+        meta={"summary": _spoken(measurement)},
     )  # fmt: skip
 
 
@@ -52,7 +57,14 @@ def _title(measurement: Measurement, dense: int) -> str:
     if packed >= dense:
         return f"Nothing to gain: packed, the file is as large as dense ({kilobytes(dense)})"
     title = f"The packed file is {dense / packed:.1f}x smaller: {kilobytes(packed)} instead of {kilobytes(dense)}"
+    if packed < measurement.bytes("bound"):
+        title += ", below the entropy of a mask without structure"
     return title + (f"; {' and '.join(larger)} would be larger than dense" if larger else "")
+
+
+def _spoken(measurement: Measurement) -> str:
+    said = [f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes if x.format != "bound"]
+    return "; ".join([*said, f"{INDEPENDENT}: {kilobytes(measurement.bytes('bound'))}"])
 
 
 def _label(bytes: int, dense: int) -> str:
