@@ -20,6 +20,7 @@ from prunelab.asked import Hand
 from prunelab.lab import exporting, words
 from prunelab.lab import runner as runners
 from prunelab.lab.bridge import INTERVAL, UNHURRIED, Bridge
+from prunelab.lab.controls import Controls
 from prunelab.lab.opening import Opener
 from prunelab.lab.report import Command, Report
 from prunelab.lab.runner import Runner
@@ -1045,3 +1046,21 @@ def test_a_session_that_was_saved_without_its_dense_network_says_so(tmp_path):
     lab.buttons["reset"].click()
     assert lab.wait(60) and "was not saved" in lab.status.trouble and lab.report.snapshot.phase == "retrained"
     lab.stop()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [("density", 0.005, "0.005"), ("density", 0.08, "0.08"), ("density", 0.0123, "0.0123"), ("quality", 7.0, "7.00"),
+     ("quality", 1.55, "1.55"), ("density", 1e-6, "0.000001")],
+)  # fmt: skip
+def test_a_value_that_no_slider_would_stop_at_is_kept_and_shown_as_it_is(name, value, shown):
+    recipe = pl.Recipe(**{name: value})
+    first = Controls(recipe, {}, lambda name: None)
+    later = Controls(pl.Recipe(), {}, lambda name: None)
+    later.set(recipe)
+    for controls in (first, later):
+        control = controls[name]
+        assert getattr(controls.recipe, name) == control.value == value
+        assert format(value, control.readout_format) == shown
+        steps = (value - control.min) / control.step
+        assert control.min <= value <= control.max and abs(steps - round(steps)) < 1e-6, "the slider stands on it"

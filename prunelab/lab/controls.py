@@ -56,12 +56,31 @@ def make(name: str, value: Any) -> w.Widget:
         return w.Dropdown(value=value, options=options, disabled=value == OWN, **common)
     assert isinstance(rule, Number)
     if name in SLIDERS:
-        most, step = SLIDERS[name]
-        low = step if rule.above else rule.low
-        return w.FloatSlider(value=value, min=low, max=max(most, value), step=step, readout_format=".2f", **common)
+        return w.FloatSlider(value=value, **span(name, value), **common)
     if rule.integer:
         return w.BoundedIntText(value=value, min=int(rule.low), max=int(rule.high), **common)
     return w.BoundedFloatText(value=value, min=rule.low, max=rule.high, step=None, **common)
+
+
+def span(name: str, value: float) -> dict[str, Any]:
+    """Range, step and readout of a slider that can show ``value``, of a link for instance, as it is."""
+    (most, step), rule = SLIDERS[name], allowed()[name]
+    assert isinstance(rule, Number)
+    low = step if rule.above else rule.low
+    digits = next(digits for digits in (2, 3, 4, 5, 6, 9) if digits == 9 or round(value, digits) == round(value, 9))
+    steps = (value - low) / step
+    even = value >= low and abs(steps - round(steps)) < 1e-6
+    return {
+        "min": min(low, value), "max": max(most, value), "step": step if even else 10.0**-digits,
+        "readout_format": f".{digits}f",
+    }  # fmt: skip
+
+
+def _widen(slider: w.FloatSlider, wide: Mapping[str, Any]) -> None:
+    """Let a slider show what ``wide`` is the span of. A longer range than that stays."""
+    slider.max = max(slider.max, wide["max"])
+    slider.min = min(slider.min, wide["min"])
+    slider.step, slider.readout_format = wide["step"], wide["readout_format"]
 
 
 class Controls(Mapping[str, w.Widget]):
@@ -113,7 +132,7 @@ class Controls(Mapping[str, w.Widget]):
                 control = self.get(name)
                 if control is not None and name not in self._own:
                     if isinstance(control, w.FloatSlider):
-                        control.max = max(control.max, value)
+                        _widen(control, span(name, value))
                     control.value = value
 
     def set_defaults(self) -> None:

@@ -126,7 +126,7 @@ class ComparePanel(Panel):
 
 
 def _hint(text: str) -> str:
-    return f'<div class="pl-hint">{escaped(text)}</div>'
+    return f'<div class="pl-hint">{escaped(text, 400)}</div>'
 
 
 class DrawPanel(Panel):
