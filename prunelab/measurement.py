@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 SAME = 1.05  # times that are closer to each other than this are called the same
+Verdict = Literal["faster", "slower", "even", "unsteady"]
 BATCH = 64  # the batch size that is spoken of where there is room for one
 
 NETWORKS = {
@@ -92,16 +93,41 @@ class Measurement:
     def speedup(self, network: str, batch: int, threads: int | None = None) -> float | None:
         """How many times faster than dense a network is (below 1: slower); None if either was not measured.
 
-        1.0 when the two can't be told apart: quartiles that overlap, or less than SAME between them. By the medians or
-        the minima, whichever say less: a neighbour on the machine can slow one network down for all but a moment.
+        1.0 where that cannot be told (see ``verdict``). By the medians or the minima, whichever say less: a neighbour
+        on the machine can slow one network down for all but a moment.
+        """
+        found, ratios = self.verdict(network, batch, threads), self._ratios(network, batch, threads)
+        if found is None or ratios is None:
+            return None
+        return {"faster": min(ratios), "slower": max(ratios)}.get(found, 1.0)
+
+    def verdict(self, network: str, batch: int, threads: int | None = None) -> Verdict | None:
+        """Whether a network is faster or slower than dense; None if either was not measured.
+
+        faster, slower: quartiles don't overlap, and medians and minima both say so, by SAME or more. even: neither
+        differs by SAME. unsteady: they differ, but the clock has not settled which way; measured again they may tell.
         """
         dense, own = self.latency("dense", batch, threads), self.latency(network, batch, threads)
-        if dense is None or own is None:
+        ratios = self._ratios(network, batch, threads)
+        if dense is None or own is None or ratios is None:
             return None
-        ratios = dense.median / own.median, dense.least / own.least
         if own.high < dense.low and min(ratios) >= SAME:
-            return min(ratios)
-        return max(ratios) if own.low > dense.high and max(ratios) <= 1 / SAME else 1.0
+            return "faster"
+        if own.low > dense.high and max(ratios) <= 1 / SAME:
+            return "slower"
+        return "even" if max(ratios) < SAME and min(ratios) > 1 / SAME else "unsteady"
+
+    def unsteady(self, batch: int, threads: int | None = None) -> bool:
+        """Whether some network may be faster than dense at a batch size, for all that the unsteady clock tells."""
+        return any(
+            self.verdict(name, batch, threads) == "unsteady" and max(self._ratios(name, batch, threads) or (0,)) > 1
+            for name in NETWORKS
+        )
+
+    def _ratios(self, network: str, batch: int, threads: int | None) -> tuple[float, float] | None:
+        """Dense's time over the network's, by the medians and by the minima."""
+        dense, own = self.latency("dense", batch, threads), self.latency(network, batch, threads)
+        return None if dense is None or own is None else (dense.median / own.median, dense.least / own.least)
 
     def fastest(self, batch: int, threads: int | None = None) -> tuple[str, float]:
         """The fastest network for a batch size and its speedup; ("dense", 1.0) where none is clearly faster."""

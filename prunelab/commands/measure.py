@@ -108,8 +108,9 @@ def _latencies(found: Measurement) -> Table:
     for threads, batch in sorted({(x.threads, x.batch) for x in found.latencies}):
         cells = []
         for name in names:
-            own, speedup = found.latency(name, batch, threads), found.speedup(name, batch, threads)
-            assert own is not None and speedup is not None
-            cells.append(duration(own.median) + ("" if name == "dense" else f" · {verdict(speedup)}"))
+            own = found.latency(name, batch, threads)
+            assert own is not None
+            words = "" if name == "dense" else f" · {verdict(found, name, batch, threads)}"
+            cells.append(duration(own.median) + words)
         table.add_row(str(threads), str(batch), *cells)
     return table

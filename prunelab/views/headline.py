@@ -36,8 +36,10 @@ def file(found: Measurement) -> Said:
 
 
 def speed(found: Measurement, batch: int) -> Said:
-    """Of the fastest network for a batch size; that pruning gains nothing is said, too."""
+    """Of the fastest network for a batch size; that pruning gains nothing is said, too, and that nobody can tell."""
     name, speedup = found.fastest(batch)
     if speedup > 1:
         return f"{speedup:.1f}x", f"{name}, batch {batch}"
-    return "no gain", f"dense is fastest at batch {batch}"
+    if found.unsteady(batch):
+        return "no verdict", f"unsteady at batch {batch}: measure again"
+    return "no gain", f"none beats dense at batch {batch}"

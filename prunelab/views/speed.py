@@ -8,6 +8,7 @@ from prunelab.views.base import View, axis, figure, named_axis
 from prunelab.views.size import unmeasured
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
+UNSTEADY = "unsteady: quartiles overlap, or medians and minima disagree"
 LONGEST = 4.0  # dense = 1: a longer bar ends here, its text says the rest
 
 
@@ -24,10 +25,9 @@ def speed(measurement: Measurement | None) -> View:
         shares, texts, hovers = [], [], []
         for batch in batches:
             dense, own = measurement.latency("dense", batch), measurement.latency(name, batch)
-            speedup = measurement.speedup(name, batch)
-            assert dense is not None and own is not None and speedup is not None
+            assert dense is not None and own is not None
             shares.append(round(min(own.median / dense.median, LONGEST), 4))
-            texts.append(duration(own.median) + ("" if name == "dense" else f" · {verdict(speedup)}"))
+            texts.append(duration(own.median) + ("" if name == "dense" else f" · {verdict(measurement, name, batch)}"))
             span = f"{duration(own.low)} to {duration(own.high)}"
             hovers.append(f"{name}, batch {batch}: {duration(own.median)} ({span}), {NETWORKS[name]}")
         longest = max(longest, *shares)
@@ -38,22 +38,31 @@ def speed(measurement: Measurement | None) -> View:
             "marker": {"color": COLOURS[name]},
         })  # fmt: skip
     line = {"color": palette.DENSE, "width": 2, "dash": "dash"}
+    unsteady = any(measurement.verdict(name, batch) == "unsteady" for name in names for batch in batches)
+    shorter = "time, dense = 1 (shorter is faster)"
     return figure(
         data, _title(measurement), barmode="group", showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         shapes=[{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
-        xaxis=axis("time, dense = 1 (shorter is faster)", range=[0, longest * 1.5]),
+        xaxis=axis(f"{shorter}<br>{UNSTEADY}" if unsteady else shorter, range=[0, longest * 1.5]),
         yaxis=named_axis(autorange="reversed"),
-        margin={"l": 64, "r": 12, "t": 64, "b": 40}, height=90 + 78 * len(batches), bargap=0.16,
-        meta={"summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."},
+        margin={"l": 64, "r": 12, "t": 64, "b": 40 + 16 * unsteady}, height=90 + 16 * unsteady + 78 * len(batches), bargap=0.16,
+        meta={
+            "summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."
+            + (f" {UNSTEADY.capitalize()}." if unsteady else "")
+        },
     )  # fmt: skip
 
 
-def verdict(speedup: float) -> str:
-    """A speedup in words: how many times faster or slower than dense, or the same."""
-    if speedup > 1:
-        return f"{speedup:.1f}x faster"
-    return f"{1 / speedup:.1f}x slower" if speedup < 1 else "same as dense"
+def verdict(measurement: Measurement, network: str, batch: int, threads: int | None = None) -> str:
+    """How a network stands against dense, in words: how many times faster or slower, or why that is not said."""
+    speedup = measurement.speedup(network, batch, threads)
+    found = measurement.verdict(network, batch, threads)
+    if speedup is None or found is None:
+        return "not measured"
+    if found in ("faster", "slower"):
+        return f"{max(speedup, 1 / speedup):.1f}x {found}"
+    return "same as dense" if found == "even" else "unsteady: no verdict"
 
 
 def duration(seconds: float) -> str:
@@ -64,17 +73,34 @@ def duration(seconds: float) -> str:
 def _title(measurement: Measurement) -> str:
     best = {batch: measurement.fastest(batch) for batch in measurement.batches}
     name, speedup = max(best.values(), key=lambda found: found[1])
-    if speedup == 1.0:
-        return "Not faster anywhere: no network beats dense at any batch size"
-    at = next(batch for batch, found in best.items() if found == (name, speedup))
-    title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {at}"
-    lost = [str(batch) for batch, (_, ratio) in best.items() if ratio == 1.0]
-    return title + (f"; no gain at batch {', '.join(lost)}" if lost else "")
+    lost = [batch for batch, (_, ratio) in best.items() if ratio == 1.0]
+    unsteady = [batch for batch in lost if measurement.unsteady(batch)]
+    none = [batch for batch in lost if batch not in unsteady]
+    doubt = f"; unsteady at batch {_listed(unsteady)}: no verdict" if unsteady else ""
+    if speedup > 1.0:
+        at = next(batch for batch, found in best.items() if found == (name, speedup))
+        title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {at}"
+        return title + (f"; no gain at batch {_listed(none)}" if none else "") + doubt
+    if none:
+        where = f"at batch {_listed(none)}" if unsteady else "at any batch size"
+        return (
+            "" if unsteady else "Not faster anywhere: "
+        ) + f"{'No' if unsteady else 'no'} network beats dense {where}{doubt}"
+    return f"No verdict: the timing was unsteady at batch {_listed(unsteady)}, measure again"
+
+
+def _listed(batches: list[int]) -> str:
+    return ", ".join(map(str, batches))
 
 
 def _spoken(measurement: Measurement, names: list[str]) -> str:
     parts = []
     for batch in measurement.batches:
-        times = [(name, measurement.latency(name, batch)) for name in names]
-        parts.append(f"batch {batch}: " + ", ".join(f"{name} {duration(t.median)}" for name, t in times if t))
+        said = []
+        for name in names:
+            own = measurement.latency(name, batch)
+            if own is not None:
+                how = "" if name == "dense" else f" ({verdict(measurement, name, batch)})"
+                said.append(f"{name} {duration(own.median)}{how}")
+        parts.append(f"batch {batch}: " + ", ".join(said))
     return "; ".join(parts) + "."

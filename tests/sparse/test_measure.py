@@ -18,6 +18,7 @@ from prunelab import models, views
 from prunelab.measurement import NETWORKS, Latency, Measurement
 from prunelab.sparse import MeasureError, bound, latency, measure
 from prunelab.sparse.formats import sizes
+from prunelab.views import headline
 
 
 def network(density: float = 0.08) -> nn.Module:
@@ -163,6 +164,29 @@ def test_only_what_noise_cannot_have_made_is_called_faster_or_slower(measured, o
     found = replace(measured, latencies=(timed("dense", 1.0), own))
     assert found.speedup("sparse", 64) == pytest.approx(expected, rel=0.01)
     assert found.fastest(64)[0] == ("sparse" if expected > 1 else "dense")
+
+
+@pytest.mark.parametrize(
+    ("own", "word", "card"),
+    [
+        (timed("sparse", 0.97), "same as dense", "no gain"),
+        (timed("sparse", 2.0), "2.0x slower", "no gain"),
+        (timed("sparse", 0.5), "2.0x faster", "2.0x"),
+        (timed("sparse", 0.7, spread=0.5), "unsteady: no verdict", "no verdict"),
+        (timed("sparse", 5.0, least=0.5), "unsteady: no verdict", "no verdict"),
+        # Slower, if anything: how much nobody knows, but it is no gain.
+        (timed("sparse", 1.85, spread=0.5, least=1.2), "unsteady: no verdict", "no gain"),
+    ],
+)
+def test_the_same_is_said_of_what_is_the_same_only(measured, own, word, card):
+    found = replace(measured, latencies=(timed("dense", 1.0), own))
+    view = views.speed(found)
+    assert view["data"][1]["text"][0].endswith(word) and word in views.summary(view)
+    assert headline.speed(found, 64)[0] == card
+    unsteady = "unsteady" in word
+    assert ("quartiles overlap" in view["layout"]["xaxis"]["title"]["text"]) == unsteady, "why stands on the page"
+    title = view["layout"]["title"]["text"]
+    assert title.startswith({"no gain": "Not faster anywhere", "no verdict": "No verdict"}.get(card, "Sparse"))
 
 
 def test_views_are_honest_about_what_is_larger_and_slower(measured):
