@@ -56,7 +56,7 @@ def voila_argv(
     return [
         sys.executable,
         "-m",
-        "voila",
+        "prunelab.serve.roomy",
         str(notebook),
         f"--template={TEMPLATE}",
         f"--Voila.ip={HOST}",

@@ -46,7 +46,8 @@ def speed(measurement: Measurement | None) -> View:
         shapes=[{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
         xaxis=axis(f"{shorter}<br>{UNSTEADY}" if unsteady else shorter, range=[0, longest * 1.5]),
         yaxis=named_axis(autorange="reversed"),
-        margin={"l": 64, "r": 12, "t": 64, "b": 40 + 16 * unsteady}, height=90 + 16 * unsteady + 78 * len(batches), bargap=0.16,
+        margin={"l": 64, "r": 12, "t": 64, "b": 40 + 16 * unsteady},
+        height=90 + 16 * unsteady + 78 * len(batches), bargap=0.16,
         meta={
             "summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."
             + (f" {UNSTEADY.capitalize()}." if unsteady else "")

@@ -207,6 +207,18 @@ def test_a_bad_link_is_told_as_text_and_the_lab_is_usable(
     expect_root(page, phase="pruned")
 
 
+@pytest.mark.parametrize("theme", ["", "theme=dark&"], ids=["preheated", "fresh kernel"])
+def test_a_link_of_100_kb_is_answered_in_words(page: Page, voila: Callable[..., Server], theme: str) -> None:
+    query = f"{theme}quality=" + "9" * 102_400
+    server = voila(f"?{query}")
+    expect(root(page).get_by_role("alert").first).to_contain_text(f"this link is {len(query)} characters long")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned")
+    # What does not fit into a kernel's environment is answered by the server itself.
+    answer = page.request.get(f"{server.url}?quality={'9' * 200_000}")
+    assert answer.status == 414 and "200,010 characters long" in answer.text()
+
+
 def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, voila: Callable[..., Server]) -> None:
     voila("?model=mlp-small&quality=0.8&seed=4&rounds=2")
     expect(root(page).locator(".pl-title")).to_have_text("digits · mlp-small · seed 4")
