@@ -50,7 +50,7 @@ function enlarge(layout, scale) {
   if (scale === 1) return;
   layout.font.size = (layout.font.size ?? 12) * scale;
   for (const note of layout.annotations ?? []) if (note.font?.size) note.font.size *= scale;
-  if (layout.margin) for (const side of ["l", "t", "b"]) layout.margin[side] = (layout.margin[side] ?? 40) * scale;
+  if (layout.margin) for (const side of ["l", "r", "t", "b"]) layout.margin[side] = (layout.margin[side] ?? 40) * scale;
 }
 
 // The page's part of a figure: colours, sizes, and the title as text of the page instead of a part of the picture: it wraps,
@@ -99,13 +99,14 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const caption = element("p", "prunelab-plot-title", root);
   const stage = element("div", "prunelab-plot-stage", root);
   const canvas = element("div", "prunelab-plot-canvas", stage);
+  const says = element("p", "prunelab-plot-says", stage);
   const words = element("p", "prunelab-plot-words", root);
   const trouble = element("p", "prunelab-plot-trouble", root);
   canvas.setAttribute("role", "img");
   // The same words twice (as the picture's name, and as text that can be searched and copied) are read out once.
   words.setAttribute("aria-hidden", "true");
   trouble.setAttribute("role", "alert");
-  trouble.hidden = true;
+  trouble.hidden = says.hidden = true;
   root.dataset.state = "loading";
   root.dataset.revision = "";
   root.dataset.paints = "0";
@@ -138,7 +139,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
 
   // What has changed since the last picture, as changes to be made in place; null where plotly.js has to draw it.
   function changesNow() {
-    if (whole || spoilt || !drawn) return null;
+    if (whole || spoilt || !drawn || drawn.layout?.meta?.says) return null;
     // Bars that followed a hand stand elsewhere than the figure says that was drawn.
     return patches(canvas, drawn, model.get("figure"), root.hasAttribute("data-live"));
   }
@@ -175,6 +176,8 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     const figure = model.get("figure");
     const { data, layout } = checked(figure);
     canvas.style.height = layout.height > 0 ? `${layout.height}px` : "";
+    write(says, plain(layout.meta?.says ?? ""));
+    if (!says.hidden) layout.annotations = [];
     if (spoilt) plotly.purge(canvas);
     spoilt = true;
     whole = false;

@@ -55,7 +55,7 @@ def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) ->
 
 
 def empty(text: str) -> View:
-    """A view that has nothing to show, and says why."""
+    """A view that has nothing to show, and says why; to a page also as text (``meta["says"]``), which wraps there."""
     hidden = {"visible": False, "fixedrange": True}
     centre = note(text, 0.5, 0.5, xref="paper", yref="paper", font={"size": 13, "color": palette.QUIET})
     return figure(
@@ -64,6 +64,7 @@ def empty(text: str) -> View:
         annotations=[centre],
         xaxis=hidden,
         yaxis=hidden,
+        meta={"says": text.replace("<br>", " ")},
     )
 
 
