@@ -42,7 +42,13 @@ DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # what suits the data,
 
 
 def make(name: str, value: Any) -> w.Widget:
-    """The control of one field, showing ``value``."""
+    """The control of one field, showing ``value``; its class tells the page whose it is, wherever it stands."""
+    made = _made(name, value)
+    made.add_class("prunelab-control")
+    return made
+
+
+def _made(name: str, value: Any) -> w.Widget:
     rule, text = allowed()[name], help_text(name)
     common: dict[str, Any] = {
         "description": LABELS.get(name, name.replace("_", " ")),
@@ -56,6 +62,8 @@ def make(name: str, value: Any) -> w.Widget:
         return w.Dropdown(value=value, options=options, disabled=value == OWN, **common)
     assert isinstance(rule, Number)
     if name in SLIDERS:
+        # Beside a picture in somebody's own row too there has to be a track to drag along.
+        common["layout"].min_width = "min(300px, 100%)"
         return w.FloatSlider(value=value, **span(name, value), **common)
     if rule.integer:
         return w.BoundedIntText(value=value, min=int(rule.low), max=int(rule.high), **common)

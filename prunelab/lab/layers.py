@@ -15,6 +15,7 @@ class LayerQualities(w.VBox):
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
+        self.add_class("prunelab-control")
         self._changed = changed
         self._quiet = False
         self._followed: tuple[object, ...] = ()

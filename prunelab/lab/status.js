@@ -1,5 +1,6 @@
 // The top of the page. Also what only the browser can do for the rest of it: the state as data attributes on the
-// lab's root (style sheets and tests read them), and names for sliders, which ipywidgets leaves nameless.
+// lab's root (style sheets and tests read them), and names for sliders, which ipywidgets leaves nameless: for those that
+// stand elsewhere in a notebook too, whether or not the page itself is shown.
 
 function element(tag, className, parent) {
   const made = document.createElement(tag);
@@ -9,8 +10,8 @@ function element(tag, className, parent) {
 }
 
 // ipywidgets puts a slider's name into a label beside it that no screen reader connects.
-function nameSliders(root) {
-  for (const handle of root.querySelectorAll(".widget-slider .noUi-handle:not([aria-label])")) {
+function nameSliders() {
+  for (const handle of document.querySelectorAll(":is(.prunelab, .prunelab-control) .noUi-handle:not([aria-label])")) {
     const label = handle.closest(".widget-slider").querySelector(".widget-label");
     if (label) handle.setAttribute("aria-label", label.textContent);
   }
@@ -56,6 +57,14 @@ function openByKeyboard(root) {
       header.click();
     });
   }
+}
+
+// Runs on every page that has the lab's models: whatever is shown of it, and whenever.
+function initialize() {
+  const watcher = new MutationObserver(nameSliders);
+  watcher.observe(document.body, { childList: true, subtree: true });
+  nameSliders();
+  return () => watcher.disconnect();
 }
 
 function render({ model, el }) {
@@ -112,7 +121,6 @@ function render({ model, el }) {
     for (const [name, value] of Object.entries(attributes)) {
       if (root.getAttribute(`data-${name}`) !== value) root.setAttribute(`data-${name}`, value);
     }
-    nameSliders(root);
     openByKeyboard(root);
   };
 
@@ -134,4 +142,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };
