@@ -4,6 +4,7 @@
 
 const SETTLED = 500; // ms without a change, after which a patched picture is drawn as a whole, if no hand is on the page
 const UNSETTLED = 4000; // the same, however often it changes
+const LEAST = 40; // px of width; in a place that is still narrower (a row being laid out) plotly.js sets titles at -Infinity
 
 const CONFIG = {
   displaylogo: false,
@@ -211,7 +212,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     asked = true;
     if (drawing) return;
     drawing = true;
-    while (asked && !gone && place.width > 0 && !thresholds.holds(model.get("figure"), changesNow)) {
+    while (asked && !gone && place.width >= LEAST && !thresholds.holds(model.get("figure"), changesNow)) {
       asked = false;
       try {
         await draw();
