@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+import prunelab as pl
+from prunelab import views
 from prunelab.lab.panels import steady
 from prunelab.rounding import round_up
 from prunelab.views.base import axis, figure
@@ -47,3 +52,17 @@ def test_an_axis_that_rests_keeps_its_ticks():
     rests = steady(view(2, tickvals=[-1, 0, 1], ticktext=["−1", "0", "1"]), drawn)
     assert rests["layout"]["xaxis"] == drawn["layout"]["xaxis"]
     assert steady(view(5, tickvals=[-2.5, 0, 2.5]), drawn) == view(5, tickvals=[-2.5, 0, 2.5])
+
+
+def test_counts_beside_a_histogram_are_short_and_stand_at_the_same_places():
+    session = pl.Session(pl.Recipe(model="lenet-300-100"))
+    first = session.snapshot()
+    layer = first.layers[0]
+    for most, said in ((7, ["0", "4", "8"]), (1600, ["0", "800", "1,600"]), (23_000, ["0", "12.5k", "25k"])):
+        counts = np.zeros_like(layer.kept_counts)
+        counts[40] = most
+        layers = (replace(layer, kept_counts=counts), *first.layers[1:])
+        ruler = views.weights(replace(first, layers=layers))["layout"]["yaxis"]
+        assert ruler["ticktext"] == said
+        assert [tick / ruler["range"][1] for tick in ruler["tickvals"]] == [0, 0.5, 1]
+        assert most <= ruler["range"][1] < 1.5 * most

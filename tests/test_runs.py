@@ -17,6 +17,8 @@ def test_names_say_what_differs_and_nothing_else():
     assert list(names(pair).values()) == ["L1, 3 rounds", "L2, one round"]
     assert list(names(runs(base, replace(base, adjust_dropout=False))).values()) == ["dropout rule", "no dropout rule"]
     assert list(names(runs(base, base)).values()) == ["run", "run (run 2)"]
+    far = replace(base, regularizer="l1", rounds=1, ramp=False, quality=2.0)
+    assert list(names(runs(base, far)).values())[1] == "L1, quality 2, constant quality, 1 more"
     assert names([]) == {}
 
 

@@ -12,6 +12,7 @@ from prunelab.recipe import Recipe
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot
 
+MOST_SAID = 3  # settings in a name; a run that differs in more is another experiment
 LIVE = 0  # number of the run that is on the page
 MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
 
@@ -72,7 +73,9 @@ def names(runs: Sequence[Run]) -> dict[int, str]:
     differing = [key for key in (values[0] if values else ()) if len({str(v[key]) for v in values}) > 1]
     found: dict[int, str] = {}
     for run, own in zip(runs, values, strict=True):
-        name = run.label or ", ".join(_words(key, own[key]) for key in differing) or "run"
+        said = [_words(key, own[key]) for key in differing]
+        more = [] if len(said) <= MOST_SAID else [f"{len(said) - MOST_SAID} more"]
+        name = run.label or ", ".join(said[:MOST_SAID] + more) or "run"
         if run.number == LIVE:
             name = f"{name} (on the page)"
         found[run.number] = name if name not in found.values() else f"{name} (run {run.number})"

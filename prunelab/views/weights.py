@@ -142,9 +142,14 @@ def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, fi
         ),
         f"yaxis{number}": axis(
             "connections" if first else "", domain=up, anchor=f"x{number}",
-            ticktext=["0", count(middle), count(2 * middle)], **height,
+            ticktext=["0", _narrow(middle), _narrow(2 * middle)], **height,
         ),
     }  # fmt: skip
+
+
+def _narrow(number: int) -> str:
+    """A count that fits beside an axis: 1,600 or 20k."""
+    return count(number) if number < 10_000 else f"{number / 1000:g}k"
 
 
 def _part(index: int, parts: int, gap: float) -> list[float]:
