@@ -137,7 +137,7 @@ def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, fi
     height = {"range": [0, 2 * middle], "tickvals": [0, middle, 2 * middle]}
     return {
         f"xaxis{number}": axis(
-            "weight", domain=across, anchor=f"y{number}", showgrid=False,
+            "weight", domain=across, anchor=f"y{number}", showgrid=False, tickangle=0,
             ticktext=[f"−{half:g}", "0", f"{half:g}"], **weight,
         ),
         f"yaxis{number}": axis(
