@@ -71,7 +71,9 @@ def unfold(page: Page) -> None:
         header.click()
 
 
-@pytest.mark.parametrize(("query", "widths"), [("", (360, 390, 1280, 1440)), ("&big=true", (390, 1024, 1280, 2560))])
+@pytest.mark.parametrize(
+    ("query", "widths"), [("", (360, 390, 768, 1280, 1440)), ("&big=true", (390, 1024, 1280, 2560))]
+)
 def test_no_text_is_cut_off(page: Page, voila: Voila, query: str, widths: tuple[int, ...]) -> None:
     voila(EVERYTHING + query)
     unfold(page)

@@ -43,6 +43,8 @@ def test_before_anything_is_drawn_the_view_asks_for_it():
     view = probabilities(None, None)
     go.Figure(view)
     assert title(view) == "Draw a digit" and not view["data"]
+    says = view["layout"]["meta"]["says"]
+    assert says == "Draw a digit: the dense and the pruned network say here what they read."
 
 
 def test_classes_may_have_names_equal_ones_and_hostile_ones():
