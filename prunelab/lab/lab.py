@@ -120,7 +120,7 @@ class Lab(w.VBox):
     def _make_panels(self) -> dict[str, Panel]:
         made: list[Panel] = [Panel(kind, self._redraw) for kind in KINDS]
         made += [
-            ComparePanel(self._do, lambda: self.recipe, self._redraw),
+            ComparePanel(self._submit, lambda: self.recipe, self._redraw),
             DrawPanel(self._submit, self._redraw, self._bridge.soon),
             SensitivityPanel(self._submit, self._redraw),
         ]
@@ -176,7 +176,9 @@ class Lab(w.VBox):
     @property
     def recipe(self) -> Recipe:
         """The recipe that the controls stand for. RecipeError if they stand for none."""
-        return replace(self.controls.recipe, layer_quality=self.layers.own)  # type: ignore[arg-type]
+        recipe = self.controls.recipe
+        own = self.layers.own if recipe.rule == "quality" else {}  # a density is no matter of single layers
+        return replace(recipe, layer_quality=own)  # type: ignore[arg-type]
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
@@ -236,9 +238,9 @@ class Lab(w.VBox):
         else:
             self._do(name)
 
-    def _do(self, name: str, about: Any = None) -> None:
+    def _do(self, name: str) -> None:
         self._bridge.soon(self.moments.live)
-        self._submit(name, about)
+        self._submit(name)
 
     def _submit(self, action: Any, about: Any = None) -> None:
         try:
@@ -250,6 +252,8 @@ class Lab(w.VBox):
         self._unfit = None
         if action not in ("change", "preview", "follow", "read"):
             self._unread = None
+        if action == "compare":
+            self._bridge.soon(self.moments.live)
         hand = wished(recipe) if action in ("prune", "preview") else Hand()
         self._runner.submit(Command(action, recipe, hand, about))
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from prunelab.lab.presets import Plan as Plan
 from prunelab.recipe import Recipe
 from prunelab.session import Session
 from prunelab.snapshot import Snapshot

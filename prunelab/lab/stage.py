@@ -15,9 +15,10 @@ from prunelab.lab import words
 from prunelab.lab.comparing import series
 from prunelab.lab.fitting import differs, fitted
 from prunelab.lab.opening import Source
+from prunelab.lab.presets import Plan
 from prunelab.lab.reading import dense_twin, reading
 from prunelab.lab.report import Command, Reading, Report, State
-from prunelab.lab.runs import Plan, Shelf
+from prunelab.lab.runs import Shelf
 from prunelab.lab.work import What, Work, to_measure, to_scan
 from prunelab.measurement import Measurement
 from prunelab.recipe import Recipe

@@ -9,6 +9,7 @@ from prunelab.views.size import unmeasured
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
 UNSTEADY = "unsteady: quartiles overlap, or medians and minima disagree"
+ROOM = 1.8  # times the longest bar: the words beside it fit on a phone too
 LONGEST = 4.0  # dense = 1: a longer bar ends here, its text says the rest
 
 
@@ -38,13 +39,14 @@ def speed(measurement: Measurement | None) -> View:
             "marker": {"color": COLOURS[name]},
         })  # fmt: skip
     line = {"color": palette.DENSE, "width": 2, "dash": "dash"}
+    dense_line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line, "layer": "below"}
     unsteady = any(measurement.verdict(name, batch) == "unsteady" for name in names for batch in batches)
     shorter = "time, dense = 1 (shorter is faster)"
     return figure(
         data, _title(measurement), barmode="group", showlegend=True,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
-        shapes=[{"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line}],
-        xaxis=axis(f"{shorter}<br>{UNSTEADY}" if unsteady else shorter, range=[0, longest * 1.5]),
+        shapes=[dense_line],
+        xaxis=axis(f"{shorter}<br>{UNSTEADY}" if unsteady else shorter, range=[0, longest * ROOM]),
         yaxis=named_axis(autorange="reversed"),
         margin={"l": 64, "r": 12, "t": 64, "b": 40 + 16 * unsteady},
         height=90 + 16 * unsteady + 78 * len(batches), bargap=0.16,
@@ -82,11 +84,10 @@ def _title(measurement: Measurement) -> str:
         at = next(batch for batch, found in best.items() if found == (name, speedup))
         title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {at}"
         return title + (f"; no gain at batch {_listed(none)}" if none else "") + doubt
+    if not unsteady:
+        return "Not faster anywhere: no network beats dense at any batch size"
     if none:
-        where = f"at batch {_listed(none)}" if unsteady else "at any batch size"
-        return (
-            "" if unsteady else "Not faster anywhere: "
-        ) + f"{'No' if unsteady else 'no'} network beats dense {where}{doubt}"
+        return f"No network beats dense at batch {_listed(none)}{doubt}"
     return f"No verdict: the timing was unsteady at batch {_listed(unsteady)}, measure again"
 
 
