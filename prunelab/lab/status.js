@@ -11,7 +11,9 @@ function element(tag, className, parent) {
 
 // ipywidgets puts a slider's name into a label beside it that no screen reader connects.
 function nameSliders() {
-  for (const handle of document.querySelectorAll(":is(.prunelab, .prunelab-control) .noUi-handle:not([aria-label])")) {
+  // A live list: to look for new handles costs nothing, however much has changed on the page.
+  for (const handle of document.getElementsByClassName("noUi-handle")) {
+    if (handle.hasAttribute("aria-label") || !handle.closest(".prunelab, .prunelab-control")) continue;
     const label = handle.closest(".widget-slider").querySelector(".widget-label");
     if (label) handle.setAttribute("aria-label", label.textContent);
   }

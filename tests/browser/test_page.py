@@ -62,7 +62,7 @@ def test_a_page_that_is_left_ends_its_kernel(page: Page, notebook: Notebook, voi
         assert _count_when(server, "Kernel shutdown", visits - 1) == visits - 1
     page.goto("about:blank")
     assert _count_when(server, "Kernel shutdown", 3) == 3
-    assert "403" not in server.log
+    assert not re.search(r"\b403\b", server.log)  # a port may have these figures, too
 
 
 def test_light_and_dark_follow_the_browser_unless_the_address_says_otherwise(
