@@ -1064,3 +1064,22 @@ def test_a_value_that_no_slider_would_stop_at_is_kept_and_shown_as_it_is(name, v
         assert format(value, control.readout_format) == shown
         steps = (value - control.min) / control.step
         assert control.min <= value <= control.max and abs(steps - round(steps)) < 1e-6, "the slider stands on it"
+
+
+def test_a_run_that_is_hidden_stays_hidden_when_it_is_kept_and_the_one_on_the_page_is_called_so(lab):
+    lab.options = lab.options.toggled("compare", True)
+    lab._arrange()
+    panel = lab.panels["compare"]
+    press(lab, "run")
+    (row,) = panel.rows.children
+    assert row.children[0].description == "run (on the page)" and len(row.children) == 1
+    row.children[0].value = False
+    assert "Nothing to compare" in panel.plot.summary
+    press(lab, "reset")
+    (row,) = panel.rows.children
+    assert row.children[0].description == "run" and not row.children[0].value
+    assert "Nothing to compare" in panel.plot.summary
+    row.children[0].value = True
+    assert "Nothing to compare" not in panel.plot.summary
+    row.children[2].click()
+    assert lab.wait(10) and panel.rows.children == () and lab.report.runs == ()
