@@ -58,7 +58,7 @@ def test_counts_beside_a_histogram_are_short_and_stand_at_the_same_places():
     session = pl.Session(pl.Recipe(model="lenet-300-100"))
     first = session.snapshot()
     layer = first.layers[0]
-    for most, said in ((7, ["0", "4", "8"]), (1600, ["0", "800", "1,600"]), (23_000, ["0", "12k", "24k"])):
+    for most, said in ((7, ["0", "4", "8"]), (1600, ["0", "800", "1.6k"]), (23_000, ["0", "12k", "24k"])):
         counts = np.zeros_like(layer.kept_counts)
         counts[40] = most
         layers = (replace(layer, kept_counts=counts), *first.layers[1:])

@@ -148,8 +148,8 @@ def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, fi
 
 
 def _narrow(number: int) -> str:
-    """A count that fits beside an axis: 1,600 or 20k."""
-    return count(number) if number < 10_000 else f"{number / 1000:g}k"
+    """A count that fits beside an axis on a phone: 800 or 1.6k."""
+    return count(number) if number < 1000 else f"{number / 1000:g}k"
 
 
 def _part(index: int, parts: int, gap: float) -> list[float]:
