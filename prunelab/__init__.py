@@ -7,31 +7,31 @@ Names are imported when they are first used: ``import prunelab`` alone loads nei
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from prunelab._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from prunelab import sparse as sparse
     from prunelab import views as views
     from prunelab.data import Data as Data
-    from prunelab.dropout import adjust_dropout as adjust_dropout
+    from prunelab.errors import RecipeError as RecipeError
+    from prunelab.experiments.sensitivity import sensitivity as sensitivity
     from prunelab.lab import Lab as Lab
-    from prunelab.masks import Masks as Masks
+    from prunelab.pruning.dropout import adjust_dropout as adjust_dropout
+    from prunelab.pruning.masks import Masks as Masks
     from prunelab.recipe import Recipe as Recipe
-    from prunelab.recipe import RecipeError as RecipeError
-    from prunelab.scan import sensitivity as sensitivity
-    from prunelab.session import Session as Session
-    from prunelab.snapshot import Snapshot as Snapshot
-
-__version__ = "0.1.0"
+    from prunelab.results.snapshot import Snapshot as Snapshot
+    from prunelab.sessions.session import Session as Session
 
 _HOMES = {
     "Data": "data",
     "Lab": "lab",
-    "Masks": "masks",
+    "Masks": "pruning.masks",
     "Recipe": "recipe",
-    "RecipeError": "recipe",
-    "Session": "session",
-    "Snapshot": "snapshot",
-    "adjust_dropout": "dropout",
-    "sensitivity": "scan",
+    "RecipeError": "errors",
+    "Session": "sessions.session",
+    "Snapshot": "results.snapshot",
+    "adjust_dropout": "pruning.dropout",
+    "sensitivity": "experiments.sensitivity",
 }
 _MODULES = ("sparse", "views")
 

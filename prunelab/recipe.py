@@ -9,19 +9,19 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import numbers
-import reprlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import parse_qsl, urlencode
+
+from prunelab.errors import RecipeError
+from prunelab.recipe_fields import Allowed, Choice, Flag, Number, link_text, quoted, refusal, setting
 
 DATASETS = ("digits", "mnist")
 MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
 OWN = "own"  # data or model handed over as Python objects: a recipe can say so, but cannot rebuild them
 FORMAT = 1
 LONGEST_QUERY = 8192
-LONGEST_NUMBER = 256  # bits of a whole number that is quoted digit by digit
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second on digits, ten on MNIST.
@@ -44,76 +44,6 @@ TRAINING_FIELDS = (
 )  # fmt: skip
 
 
-class RecipeError(ValueError):
-    """A recipe that cannot be: names the field, the value and what is allowed."""
-
-
-@dataclass(frozen=True)
-class Number:
-    """Allowed values of a numeric field: from ``low`` to ``high``, both allowed unless ``above`` (then > low)."""
-
-    low: float
-    high: float
-    integer: bool = False
-    above: bool = False
-
-    def __str__(self) -> str:
-        kind = "a whole number" if self.integer else "a number"
-        high = f"{self.high:,.0f}" if self.integer else f"{self.high:g}"
-        return f"{kind} above {self.low:g} and at most {high}" if self.above else f"{kind} from {self.low:g} to {high}"
-
-    def check(self, value: Any) -> bool:
-        kind: Any = numbers.Integral if self.integer else numbers.Real
-        if isinstance(value, bool) or not isinstance(value, kind):
-            return False
-        # Compared before it is converted: a whole number may be too long for a float. NaN is neither side of anything.
-        return bool((value > self.low if self.above else value >= self.low) and value <= self.high)
-
-    def kept(self, value: Any) -> Any:
-        """An allowed ``value`` (NumPy's numbers too) as Python's own int or float."""
-        return int(value) if self.integer else float(value)
-
-    def parse(self, text: str) -> Any:
-        return int(text) if self.integer else float(text)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Allowed values of a field that takes one of a few names."""
-
-    options: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "one of " + ", ".join(self.options)
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, str) and value in self.options
-
-    def parse(self, text: str) -> Any:
-        return text
-
-
-@dataclass(frozen=True)
-class Flag:
-    """Allowed values of a yes-or-no field."""
-
-    def __str__(self) -> str:
-        return "true or false"
-
-    def check(self, value: Any) -> bool:
-        return isinstance(value, bool)
-
-    def parse(self, text: str) -> Any:
-        return {"true": True, "false": False}.get(text, text)
-
-
-Allowed = Number | Choice | Flag
-
-
-def _field(default: Any, allowed: Allowed, text: str) -> Any:
-    return field(default=default, metadata={"allowed": allowed, "help": text})
-
-
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What to train and how to prune it. Frozen and validated: a Recipe that exists is a Recipe that can run.
@@ -124,21 +54,21 @@ class Recipe:
     mapping {layer: quality} and is kept as sorted pairs. Source of the method: Han et al. 2015, section 3.
     """
 
-    data: str = _field("digits", Choice((*DATASETS, OWN)), "What the network learns to read.")
-    model: str = _field("lenet-300-100", Choice((*MODELS, OWN)), "The network that is pruned.")
-    seed: int = _field(0, Number(0, 2**31 - 1, integer=True), "Same seed, same numbers.")
+    data: str = setting("digits", Choice((*DATASETS, OWN)), "What the network learns to read.")
+    model: str = setting("lenet-300-100", Choice((*MODELS, OWN)), "The network that is pruned.")
+    seed: int = setting(0, Number(0, 2**31 - 1, integer=True), "Same seed, same numbers.")
 
-    optimizer: str = _field("sgd", Choice(("sgd", "adam")), "SGD with momentum 0.9, or Adam.")
-    learning_rate: float = _field(None, Number(0, 10, above=True), "Step size of dense training, falling to 0.")
-    batch_size: int = _field(64, Number(1, 65536, integer=True), "Samples in one step.")
-    epochs: int = _field(None, Number(1, 10000, integer=True), "Passes over the data in dense training.")
-    regularizer: str = _field("l2", Choice(("l2", "l1", "none")), "Penalty on weights during training.")
-    strength: float = _field(1e-4, Number(0, 1), "Factor of the penalty.")
-    dropout: float = _field(0.2, Number(0, 0.95), "Dropout rate before pruning; 0: no dropout.")
-    batch_norm: bool = _field(False, Flag(), "Batch normalisation after hidden layers.")
+    optimizer: str = setting("sgd", Choice(("sgd", "adam")), "SGD with momentum 0.9, or Adam.")
+    learning_rate: float = setting(None, Number(0, 10, above=True), "Step size of dense training, falling to 0.")
+    batch_size: int = setting(64, Number(1, 65536, integer=True), "Samples in one step.")
+    epochs: int = setting(None, Number(1, 10000, integer=True), "Passes over the data in dense training.")
+    regularizer: str = setting("l2", Choice(("l2", "l1", "none")), "Penalty on weights during training.")
+    strength: float = setting(1e-4, Number(0, 1), "Factor of the penalty.")
+    dropout: float = setting(0.2, Number(0, 0.95), "Dropout rate before pruning; 0: no dropout.")
+    batch_norm: bool = setting(False, Flag(), "Batch normalisation after hidden layers.")
 
-    rule: str = _field("quality", Choice(("quality", "density")), "Cut below quality x deviation, or to a density.")
-    quality: float = _field(1.5, Number(0, 10), "Threshold of a layer in standard deviations of its weights.")
+    rule: str = setting("quality", Choice(("quality", "density")), "Cut below quality x deviation, or to a density.")
+    quality: float = setting(1.5, Number(0, 10), "Threshold of a layer in standard deviations of its weights.")
     layer_quality: tuple[tuple[str, float], ...] = field(
         default=(),
         metadata={
@@ -146,25 +76,25 @@ class Recipe:
             "help": "Quality of single layers, instead of the global one.",
         },
     )
-    std: str = _field(
+    std: str = setting(
         "dense",
         Choice(("dense", "survivors", "all")),
         "Whose deviation: dense weights, survivors, all.",
     )
-    ramp: bool = _field(True, Flag(), "Quality rises linearly over the rounds to its full value.")
-    density: float = _field(0.08, Number(0, 1, above=True), "Kept fraction in the end, under the density rule.")
-    scope: str = _field("global", Choice(("global", "layer")), "Density over all layers together, or in each alone.")
-    unit: str = _field(
+    ramp: bool = setting(True, Flag(), "Quality rises linearly over the rounds to its full value.")
+    density: float = setting(0.08, Number(0, 1, above=True), "Kept fraction in the end, under the density rule.")
+    scope: str = setting("global", Choice(("global", "layer")), "Density over all layers together, or in each alone.")
+    unit: str = setting(
         "weight",
         Choice(("weight", "neuron")),
         "Cut single connections, or whole neurons and filters.",
     )
 
-    rounds: int = _field(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
-    retrain_epochs: int = _field(None, Number(1, 10000, integer=True), "Passes over the data in each retraining.")
-    retrain_rate: float = _field(0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first.")
-    adjust_dropout: bool = _field(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
-    recalibrate: bool = _field(True, Flag(), "Measure batch norm's statistics again after each cut.")
+    rounds: int = setting(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
+    retrain_epochs: int = setting(None, Number(1, 10000, integer=True), "Passes over the data in each retraining.")
+    retrain_rate: float = setting(0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first.")
+    adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
+    recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
     _left: ClassVar[tuple[str, ...]] = ()  # fields left to their usual value, for ``changed``; each recipe has its own
 
@@ -172,7 +102,7 @@ class Recipe:
         table = allowed()
         for name in ("data", "model", "optimizer"):  # the usual values depend on these
             if not table[name].check(getattr(self, name)):
-                raise _complaint(name, getattr(self, name))
+                raise refusal(name, getattr(self, name), table[name])
         usual = {
             "epochs": TRAIN_EPOCHS[self.data],
             "retrain_epochs": RETRAIN_EPOCHS[self.data],
@@ -189,7 +119,7 @@ class Recipe:
                 continue
             value = getattr(self, name)
             if not rule.check(value):
-                raise _complaint(name, value)
+                raise refusal(name, value, rule)
             if isinstance(rule, Number):
                 object.__setattr__(self, name, rule.kept(value))
         if self.rule == "quality" and self.unit == "neuron":
@@ -256,8 +186,8 @@ class Recipe:
             start = over.changed(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
             start |= {name: getattr(over, name) for name in ("data", "model", "optimizer")}
             layers = {layer: self.quality for layer, _ in over.layer_quality} | layers
-        pairs = [(name, _text(v)) for name, v in values.items() if v != usual[name] or v != start[name]]
-        pairs += [(f"quality.{layer}", _text(quality)) for layer, quality in layers.items()]
+        pairs = [(name, link_text(v)) for name, v in values.items() if v != usual[name] or v != start[name]]
+        pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in layers.items()]
         return urlencode(pairs)
 
     @classmethod
@@ -274,12 +204,12 @@ class Recipe:
             name, _, layer = key.partition(".")
             target, slot = (layers, layer) if name == "quality" and layer else (values, key)
             if slot in target:
-                raise RecipeError(f"{_short(key)} stands twice in this link; keep one")
+                raise RecipeError(f"{quoted(key)} stands twice in this link; keep one")
             rule = allowed()["layer_quality"] if target is layers else _known(key)
             try:
                 target[slot] = rule.parse(text)
             except ValueError:
-                raise _complaint(key, text) from None
+                raise refusal(key, text, rule) from None
         given = {**values, "layer_quality": layers} if layers else values
         return cls.from_dict(given) if over is None else over.changed(**given)
 
@@ -309,13 +239,13 @@ def help_text(name: str) -> str:
 
 def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:
     if not isinstance(pairs, Iterable) or isinstance(pairs, str):
-        raise RecipeError(f"layer_quality = {_short(pairs)}: must be a mapping from layer to quality")
+        raise RecipeError(f"layer_quality = {quoted(pairs)}: must be a mapping from layer to quality")
     rule, found = allowed()["layer_quality"], {}
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not pair[0]:
-            raise RecipeError(f"layer_quality: {_short(pair)} is not a pair of layer and quality")
+            raise RecipeError(f"layer_quality: {quoted(pair)} is not a pair of layer and quality")
         if not rule.check(pair[1]):
-            raise RecipeError(f"layer_quality of {_short(pair[0])} = {_short(pair[1])}: must be {rule}")
+            raise RecipeError(f"layer_quality of {quoted(pair[0])} = {quoted(pair[1])}: must be {rule}")
         found[pair[0]] = float(pair[1])
     return tuple(sorted(found.items()))
 
@@ -325,37 +255,31 @@ def _known(key: str) -> Allowed:
     if key not in table:
         near = difflib.get_close_matches(key, table, n=1)
         hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(table)
-        raise RecipeError(f"{_short(key)} is not a field of a recipe; {hint}")
+        raise RecipeError(f"{quoted(key)} is not a field of a recipe; {hint}")
     return table[key]
 
 
-def _complaint(name: str, value: Any) -> RecipeError:
-    rule = allowed()[name.partition(".")[0]]
-    near = difflib.get_close_matches(_short(value), rule.options, n=1) if isinstance(rule, Choice) else []
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return RecipeError(f"{_short(name)} = {_short(value)}: must be {rule}{hint}")
+class Hand(NamedTuple):
+    """What is asked for by hand, instead of by the recipe's schedule: a quality or a density, or nothing."""
+
+    quality: float | None = None
+    density: float | None = None
 
 
-def _short(value: Any) -> str:
-    """A value as it stands in a message: quoted, never longer than a line (links can be hostile)."""
-    plain = isinstance(value, str) and value.replace(".", "").replace("_", "").isalnum()
-    text = value if plain else _Short().repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+def wished(recipe: Recipe) -> Hand:
+    """By hand what the recipe would reach in its last round."""
+    return Hand(quality=recipe.quality) if recipe.rule == "quality" else Hand(density=recipe.density)
 
 
-class _Short(reprlib.Repr):
-    """Python's own representation, but never deep, and never of more digits than anybody reads (4,300 raise)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxstring = self.maxother = 76
-
-    def repr_int(self, x: int, level: int) -> str:
-        long = x.bit_length() > LONGEST_NUMBER
-        return f"a number of about {round(x.bit_length() * 0.30103)} digits" if long else repr(x)
+def quality(recipe: Recipe, round: int, hand: Hand) -> float | None:
+    """The quality to prune with: the one by hand, else the recipe's in ``round``; None where a density decides."""
+    if hand.quality is not None or hand.density is not None:
+        return hand.quality
+    return recipe.quality_of_round(round) if recipe.rule == "quality" else None
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return repr(value) if isinstance(value, float) else str(value)
+def density(recipe: Recipe, round: int, hand: Hand) -> float | None:
+    """The density to leave: the one by hand, else the recipe's in ``round``; None where a quality decides."""
+    if hand.quality is not None or hand.density is not None:
+        return hand.density
+    return recipe.density_of_round(round) if recipe.rule == "density" else None

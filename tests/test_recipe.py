@@ -9,20 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunelab.recipe import (
-    LEARNING_RATES,
-    MODELS,
-    OWN,
-    RETRAIN_EPOCHS,
-    TRAIN_EPOCHS,
-    Choice,
-    Flag,
-    Number,
-    Recipe,
-    RecipeError,
-    allowed,
-    help_text,
-)
+from prunelab.errors import RecipeError
+from prunelab.recipe import LEARNING_RATES, MODELS, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text
+from prunelab.recipe_fields import Choice, Flag, Number
 
 
 def values_of(rule):

@@ -71,7 +71,7 @@ def test_the_wheel_states_its_license_and_command(wheel):
 
 def test_the_installed_package_is_loaded_and_finds_its_files(installed, tmp_path):
     code = """
-import pathlib, prunelab, prunelab.data, prunelab.lab.plots
+import pathlib, prunelab, prunelab.data, prunelab.lab.widgets.plot
 package = pathlib.Path(prunelab.__file__).parent
 print(package)
 print(len(prunelab.data.load("digits").train_x))

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from prunelab import places
+from prunelab import resources
 from prunelab.bench import servers
 from prunelab.bench.chromium import Visit, chromium
 from prunelab.bench.servers import Server
 from prunelab.bench.statistics import interleave, percentile, ratios, spread
 from prunelab.bench.table import Row
 from prunelab.recipe import Recipe
-from prunelab.session import Session
+from prunelab.sessions.session import Session
 
 Say = Callable[[str], None]
 LONG = 10_000  # epochs: longer than everything that is measured while it trains
@@ -36,7 +36,7 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
         say("starting two servers and a browser")
-        lab = stack.enter_context(servers.voila(places.notebooks() / "dashboard.ipynb", home / "lab"))
+        lab = stack.enter_context(servers.voila(resources.notebooks() / "dashboard.ipynb", home / "lab"))
         alone = servers.notebook(home / "alone", servers.ALONE)
         bare = stack.enter_context(servers.voila(alone, home / "bare"))
         browser = stack.enter_context(chromium())
@@ -61,7 +61,7 @@ def soak_rows(*, seconds: float, say: Say) -> list[Row]:
     """The page's memory over a long run: at its end against a tenth of the way. Not part of "all": it takes minutes."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
-        lab = stack.enter_context(servers.voila(places.notebooks() / "dashboard.ipynb", home / "lab"))
+        lab = stack.enter_context(servers.voila(resources.notebooks() / "dashboard.ipynb", home / "lab"))
         browser = stack.enter_context(chromium())
         lab.rest()
         visit = Visit(browser, "lab", f"{lab.url}?model=mlp-small&epochs={LONG}")

@@ -16,15 +16,17 @@ from torch.nn import functional as F
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
-from prunelab import models, training
+from prunelab import models, torch_state
 from prunelab.bench.statistics import interleave, ratios, spread
 from prunelab.bench.table import Row
-from prunelab.data import DataError, load, own
+from prunelab.data import load, own
+from prunelab.errors import DataError
 from prunelab.lab import Lab
-from prunelab.masks import Masks
+from prunelab.pruning.masks import Masks
 from prunelab.recipe import Recipe
-from prunelab.session import Session
-from prunelab.snapshot import History
+from prunelab.results.history import History
+from prunelab.sessions.session import Session
+from prunelab.training import steps
 
 BATCH = 128
 DENSITY = 0.08  # of the paper's LeNet-300-100
@@ -54,7 +56,7 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
         "masked": _stretch(_our_loop(dense, x, y, masked=True), steps),
         "usual": _stretch(_usual_loop(dense, x, y), steps),
     }
-    with training.threads(training.threads_for(sum(p.numel() for p in dense.parameters()), BATCH)):
+    with torch_state.threads(torch_state.threads_for(sum(p.numel() for p in dense.parameters()), BATCH)):
         found = interleave(candidates, rounds)
     times = {name: f"{1e3 * spread(values).median:.2f} ms" for name, values in found.items()}
     return [
@@ -179,8 +181,8 @@ def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterat
         masks.prune(density=DENSITY, scope="layer")
         masks.attach(optimizer)
     for epoch in range(10**9):
-        for chosen in training.shuffled(len(y), epoch).split(BATCH):
-            training.training_step(model, optimizer, x[chosen], y[chosen])
+        for chosen in steps.shuffled(len(y), epoch).split(BATCH):
+            steps.training_step(model, optimizer, x[chosen], y[chosen])
             yield
 
 

@@ -22,9 +22,9 @@ from torch.nn import functional as F
 
 from prunelab.bench.statistics import Spread, interleave, ratios, spread
 from prunelab.bench.table import Row
-from prunelab.sparse.choice import medians
-from prunelab.sparse.convert import convert
-from prunelab.sparse.kernels import Weights, available
+from prunelab.sparse.inference.convert import convert
+from prunelab.sparse.inference.kernel_choice import medians
+from prunelab.sparse.inference.kernels import Weights, available
 
 SIZES = ((300, 784), (1024, 1024), (4096, 4096))  # out, in
 DENSITIES = (0.3, 0.08, 0.02)

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
-from prunelab import serve
-from prunelab.commands.serving import answers
+from prunelab.serve.process import answers
+from prunelab.serve.voila import HOST, environment, free_port, voila_argv
 
 PATIENCE = 120.0  # seconds to start, and to come to rest
 QUIET = 0.1  # share of one core below which a server and its kernels are at rest
@@ -67,17 +67,15 @@ class Server:
 @contextmanager
 def voila(notebook: Path, home: Path) -> Iterator[Server]:
     """A Voila with one preheated kernel, without the user's settings; ended with its kernels."""
-    port = serve.free_port(0)
+    port = free_port(0)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("PRUNELAB_LINK", "VOILA"))}
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         env[name] = str(home / name.lower())
     log_file = home / "voila.log"
     home.mkdir(parents=True, exist_ok=True)
     with log_file.open("wb") as log:
-        process = psutil.Popen(
-            serve.voila_argv(notebook, port), env=serve.environment(env), stdout=log, stderr=subprocess.STDOUT
-        )
-        url = f"http://{serve.HOST}:{port}/"
+        process = psutil.Popen(voila_argv(notebook, port), env=environment(env), stdout=log, stderr=subprocess.STDOUT)
+        url = f"http://{HOST}:{port}/"
         try:
             deadline = time.monotonic() + PATIENCE
             while not answers(f"{url}voila/static/voila.js"):

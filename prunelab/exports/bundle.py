@@ -7,14 +7,14 @@ import zipfile
 from collections.abc import Mapping, Sequence
 
 from prunelab.exports.figures import FORMATS, figures
-from prunelab.exports.pictures import checked
-from prunelab.exports.report import report
-from prunelab.exports.snippet import snippet
+from prunelab.exports.html_report import report
+from prunelab.exports.narrative import title
+from prunelab.exports.script import snippet
 from prunelab.exports.tables import recipe_json, snapshots_csv
-from prunelab.exports.words import title
-from prunelab.measurement import Measurement
+from prunelab.exports.view_list import checked
 from prunelab.recipe import Recipe
-from prunelab.snapshot import Snapshot
+from prunelab.results.measurement import Measurement
+from prunelab.results.snapshot import Snapshot
 
 ABOUT = {
     "report.html": "the run as a page, its pictures interactive; opens in any browser, without a network",

@@ -12,15 +12,15 @@ from typing import Any
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from prunelab.exports import drawing
-from prunelab.exports.pictures import PICTURES, checked, shows_something
-from prunelab.exports.words import plain
-from prunelab.layers import layer_of
-from prunelab.measurement import Measurement
+from prunelab.exports import matplotlib_drawing
+from prunelab.exports.narrative import plain
+from prunelab.exports.view_list import PICTURES, checked, shows_something
+from prunelab.formatting import layer_of
 from prunelab.recipe import Recipe
-from prunelab.snapshot import Snapshot
+from prunelab.results.measurement import Measurement
+from prunelab.results.snapshot import Snapshot
 from prunelab.views import summary
-from prunelab.views.base import View
+from prunelab.views.figure import View
 
 WIDTHS = {"column": 8.5, "page": 17.4}  # cm
 FORMATS = ("svg", "pdf", "png")
@@ -97,7 +97,7 @@ def distinct(names: list[str]) -> list[str]:
 
 def _printed(view: View, width: float, formats: Sequence[str], recipe: Recipe) -> dict[str, bytes]:
     with _ONE, style.context(["default", STYLE]):
-        figure = drawing.draw(view, width)
+        figure = matplotlib_drawing.draw(view, width)
         return {format: _file(figure, format, view, recipe) for format in formats}
 
 

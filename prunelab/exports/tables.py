@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any
 
 from prunelab.recipe import Recipe
-from prunelab.snapshot import ARRAYS, Layer, Snapshot
+from prunelab.results.snapshot import ARRAYS, Layer, Snapshot
 
 # Every number that a snapshot and a layer hold, in the order of their fields.
 MOMENT = tuple(f.name for f in fields(Snapshot) if f.name not in ("input_shape", "layers", "dropouts", "predicted"))

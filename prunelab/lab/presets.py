@@ -6,13 +6,14 @@ at the depth of an ordinary run what the two runs of a preset differ by is lost 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from prunelab.formatting import percent
 from prunelab.recipe import OWN, Recipe
-from prunelab.snapshot import Snapshot
-from prunelab.views.base import percent
+from prunelab.results.snapshot import Snapshot
+from prunelab.sessions.session import Session
 
 TELLING = 0.02  # accuracies that are closer than this are called alike: 7 of the 360 test digits
 STALLED = 1.2  # kept weights, one run's over the other's, from which on it has stalled
@@ -191,3 +192,21 @@ def _stalls(labels: tuple[str, str], ends: Ends) -> str:
 def _shares(ends: Ends) -> str:
     shares = [percent(end.density) for end in ends]
     return shares[0] if shares[0] == shares[1] else f"{shares[1]} and {shares[0]}"
+
+
+def series(
+    plans: Sequence[Plan], begin: Callable[[Plan], Session], end: Callable[[Plan, Sequence[Snapshot]], None]
+) -> Iterator[Snapshot | None]:
+    """Every plan carried out. begin: opens a session by it; end: told its settled moments. Leave it to cancel."""
+    for plan in plans:
+        session = begin(plan)
+        if plan.cuts:
+            yield from session.ticks("train")
+            moments = [snapshot for snapshot in session.history if snapshot.phase == "trained"]
+            for number, density in enumerate(plan.cuts, 1):
+                moments.append(replace(session.preview(density=density), phase="pruned", round=number))
+                yield None
+            end(plan, moments)
+        else:
+            yield from session.ticks("run")
+            end(plan, [snapshot for snapshot in session.history if snapshot.settled])

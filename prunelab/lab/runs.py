@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any
 
 from prunelab.recipe import Recipe
-from prunelab.session import Session
-from prunelab.snapshot import Snapshot
+from prunelab.results.snapshot import Snapshot
+from prunelab.sessions.session import Session
 
 MOST_SAID = 3  # settings in a name; a run that differs in more is another experiment
 LIVE = 0  # number of the run that is on the page

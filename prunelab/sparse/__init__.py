@@ -3,11 +3,14 @@
 Imported at once, not lazily as in ``prunelab``: a function named as its module must be bound after that module.
 """
 
-from prunelab.sparse.compact import CompactError, compact
-from prunelab.sparse.convert import ConvertError, convert
-from prunelab.sparse.files import PackedError, bound, load, save
-from prunelab.sparse.measure import MeasureError, measure
-from prunelab.sparse.semi import to_2_4
+from __future__ import annotations
+
+from prunelab.errors import CompactError, ConvertError, MeasureError, PackedError
+from prunelab.sparse.compaction.compact import compact
+from prunelab.sparse.inference.convert import convert
+from prunelab.sparse.inference.semi_structured import to_2_4
+from prunelab.sparse.measuring.measure import measure
+from prunelab.sparse.packing.file import bound, load, save
 
 __all__ = [
     "CompactError",

@@ -4,11 +4,13 @@ Pure functions, one file a view: no widget, no training, no plotly import. Every
 ``summary`` gives it as text for whoever cannot see the picture.
 """
 
+from __future__ import annotations
+
 from prunelab.views.accuracy import accuracy
-from prunelab.views.base import View, empty, summary
 from prunelab.views.compare import compare, side_by_side
 from prunelab.views.connections import connections
 from prunelab.views.dropout import dropout
+from prunelab.views.figure import View, empty, summary
 from prunelab.views.flips import flips
 from prunelab.views.graph import graph
 from prunelab.views.mask import mask

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from prunelab.rounding import round_up
-from prunelab.snapshot import Snapshot
+from prunelab.formatting import percent, round_up
+from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure, note, percent
+from prunelab.views.figure import View, axis, empty, figure, note
 
 FLOORS = (85.0, 60.0, 0.0)  # %, where the axis of accuracy may begin
 COARSE = (1.0, 2.0, 5.0, 10.0)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from prunelab.snapshot import BINS, Layer, Snapshot
+from prunelab.formatting import count, percent
+from prunelab.results.snapshot import BINS, Layer, Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, count, empty, figure, note, percent, short
-from prunelab.views.lines import DENSE, MOST, PLAIN, End, Style, kept_axis, named, style
-from prunelab.views.text import escaped, wrapped
+from prunelab.views.escaping import escaped, wrapped
+from prunelab.views.figure import View, axis, empty, figure, note, short
+from prunelab.views.line_charts import DENSE, MOST, PLAIN, End, Style, kept_axis, named, style
 
 SETTLED = ("trained", "pruned", "retrained")
 FEW = 4  # runs whose falls can be followed without a tangle

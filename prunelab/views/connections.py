@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from prunelab.snapshot import Snapshot
+from prunelab.formatting import count, percent
+from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, count, figure, if_cut, named_axis, note, percent, short
+from prunelab.views.figure import View, axis, figure, if_cut, named_axis, note, short
 
 
 def connections(snapshot: Snapshot) -> View:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from prunelab.layers import layer_of
+from prunelab.formatting import layer_of, percent
 from prunelab.recipe import OWN
-from prunelab.snapshot import Snapshot
+from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure, if_cut, note, percent
-from prunelab.views.text import escaped
+from prunelab.views.escaping import escaped
+from prunelab.views.figure import View, axis, empty, figure, if_cut, note
 
 SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "pentagon")
 

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from prunelab.views import palette
-from prunelab.views.base import View, empty, figure, note
+from prunelab.views.escaping import escaped
+from prunelab.views.figure import View, empty, figure, note
 from prunelab.views.images import placed
-from prunelab.views.text import escaped
 
 WIDEST = 8  # tiles in a row
 NAMED = 4  # the same, where classes have names that need room

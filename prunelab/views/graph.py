@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.snapshot import Layer, Snapshot
+from prunelab.formatting import count
+from prunelab.results.snapshot import Layer, Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, count, figure, if_cut, note
-from prunelab.views.columns import Column, Counts, Reading, columns, folded
-from prunelab.views.text import escaped
+from prunelab.views.escaping import escaped
+from prunelab.views.figure import View, figure, if_cut, note
+from prunelab.views.network_columns import Column, Counts, Reading, columns, folded
 
 MOST_DOTS = 1000  # more and a browser stutters
 ROWS = 32  # dots above one another; a wider layer gets more columns

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from prunelab.snapshot import Snapshot
-from prunelab.views.base import View, axis, figure, if_cut, percent, short
+from prunelab.formatting import percent
+from prunelab.results.snapshot import Snapshot
+from prunelab.views.figure import View, axis, figure, if_cut, short
 from prunelab.views.images import mask_image, placed
 
 

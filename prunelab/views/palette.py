@@ -1,5 +1,7 @@
 """The one place where colours are chosen: Okabe and Ito's, told apart under every common colour blindness."""
 
+from __future__ import annotations
+
 KEPT = "#0072B2"  # blue: what survives, everywhere
 CUT = "#E69F00"  # orange: what is cut, everywhere
 DENSE = "#009E73"  # green: the dense network, for comparison

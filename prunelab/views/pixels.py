@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunelab.snapshot import Snapshot
+from prunelab.formatting import percent
+from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure, if_cut, percent, short
+from prunelab.views.figure import View, axis, empty, figure, if_cut, short
 
 # A pixel that nobody reads is cut; from one reader on it fades into the colour of kept.
 SCALE = [

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure
-from prunelab.views.text import escaped
+from prunelab.views.escaping import escaped
+from prunelab.views.figure import View, axis, empty, figure
 
 MOST = 10  # classes that stay readable
 

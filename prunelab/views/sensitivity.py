@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunelab.layers import layer_of
-from prunelab.scan import TOLERANCE, Sensitivity
+from prunelab.formatting import layer_of, percent
+from prunelab.results.sensitivity import TOLERANCE, Sensitivity
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure, percent
-from prunelab.views.lines import DENSE, MOST, End, kept_axis, named, style
-from prunelab.views.text import escaped
+from prunelab.views.escaping import escaped
+from prunelab.views.figure import View, axis, empty, figure
+from prunelab.views.line_charts import DENSE, MOST, End, kept_axis, named, style
 
 
 def sensitivity(result: Sensitivity | None) -> View:

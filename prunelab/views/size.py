@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from prunelab.measurement import Measurement
+from prunelab.formatting import kilobytes
+from prunelab.results.measurement import Measurement
 from prunelab.views import palette
-from prunelab.views.base import View, axis, empty, figure, kilobytes, named_axis, note
+from prunelab.views.figure import View, axis, empty, figure, named_axis, note
 
 INDEPENDENT = "entropy if places were independent"
 MISSING = "Nothing measured yet: press Measure, or let a run end."

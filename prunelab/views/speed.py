@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from prunelab.measurement import NETWORKS, Measurement
+from prunelab.formatting import duration
+from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.views import palette
-from prunelab.views.base import View, axis, figure, named_axis
+from prunelab.views.figure import View, axis, figure, named_axis
 from prunelab.views.size import unmeasured
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
@@ -66,11 +67,6 @@ def verdict(measurement: Measurement, network: str, batch: int, threads: int | N
     if found in ("faster", "slower"):
         return f"{max(speedup, 1 / speedup):.1f}x {found}"
     return "same as dense" if found == "even" else "unsteady: no verdict"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in a unit that fits."""
-    return f"{1e6 * seconds:,.0f} µs" if seconds < 1e-3 else f"{1e3 * seconds:,.1f} ms"
 
 
 def _title(measurement: Measurement) -> str:

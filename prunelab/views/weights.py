@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from prunelab.rounding import round_up
-from prunelab.snapshot import BINS, Layer, Snapshot
+from prunelab.formatting import count, percent, round_up
+from prunelab.results.snapshot import BINS, Layer, Snapshot
 from prunelab.views import palette
-from prunelab.views.base import View, axis, count, figure, if_cut, note, percent, short
+from prunelab.views.figure import View, axis, figure, if_cut, note, short
 
 MOST = 6  # panels that stay readable
 

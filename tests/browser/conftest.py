@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 import nbformat
 import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Request, WebError
-from servers import CHECKOUT, Server, start_jupyterlab, start_voila, stop
+
+from support.servers import CHECKOUT, Server, start_jupyterlab, start_voila, stop
 
 ARTEFACTS = CHECKOUT / "artefacts"
 OURS = ("127.0.0.1", "localhost")

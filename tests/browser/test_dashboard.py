@@ -10,79 +10,24 @@ from pathlib import Path
 
 import psutil
 import pytest
-from jupyterlab import open_notebook, run_all, save
-from playwright.sync_api import BrowserContext, Locator, Page, expect
-from servers import CHECKOUT, Server
+from playwright.sync_api import BrowserContext, Page, expect
 
-DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"
+from support.jupyterlab import open_notebook, run_all, save
+from support.lab_page import (
+    DASHBOARD,
+    button,
+    expect_all_at_the_slider,
+    expect_drawn,
+    expect_root,
+    number,
+    reached,
+    root,
+    slider,
+    turn,
+)
+from support.servers import CHECKOUT, Server
+
 ENDLESS = "?model=mlp-small&epochs=10000"
-
-
-def root(page: Page) -> Locator:
-    return page.locator(".prunelab").first
-
-
-def expect_root(page: Page, **attributes: str) -> None:
-    for name, value in attributes.items():
-        expect(root(page)).to_have_attribute(f"data-{name.replace('_', '-')}", value, timeout=60_000)
-
-
-# Panels of a moment that are laid out within the window: the others are not drawn until somebody scrolls there.
-IN_VIEW = """[...document.querySelectorAll(".prunelab .pl-panel:not(.pl-timeless) .prunelab-plot")].filter((p) => {
-    const box = p.getBoundingClientRect();
-    return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
-})"""
-
-
-def expect_drawn(page: Page, ending: str) -> None:
-    """All panels in view show a moment whose revision (phase:round:clock:quality) ends so."""
-    page.wait_for_function(
-        f"""(ending) => {{
-            const plots = {IN_VIEW};
-            return plots.length && plots.every(
-                (p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(ending));
-        }}""",
-        arg=ending,
-    )
-
-
-def expect_all_at_the_slider(page: Page) -> None:
-    """The preview and all panels in view show the quality at which the slider's handle stands."""
-    page.wait_for_function(
-        f"""() => {{
-            const handle = document.querySelector(".prunelab [role=slider][aria-label=quality]");
-            const quality = (+handle.getAttribute("aria-valuenow")).toFixed(2);
-            const plots = {IN_VIEW};
-            return document.querySelector(".prunelab").dataset.preview === quality && plots.length
-                && plots.every((p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(`:${{quality}}`));
-        }}"""
-    )
-
-
-def number(page: Page, name: str) -> float:
-    return float(root(page).get_attribute(f"data-{name}") or "nan")
-
-
-def reached(page: Page, name: str, least: float) -> None:
-    page.wait_for_function(
-        "([name, least]) => +document.querySelector('.prunelab').getAttribute(`data-${name}`) >= least",
-        arg=[name, least],
-    )
-
-
-def button(page: Page, name: str) -> Locator:
-    return root(page).get_by_role("button", name=name, exact=True)
-
-
-def slider(page: Page, name: str = "quality") -> Locator:
-    return root(page).get_by_role("slider", name=name, exact=True)
-
-
-def turn(page: Page, steps: int) -> None:
-    """Move the quality slider by keyboard, in steps of 0.05."""
-    slider(page).focus()
-    for _ in range(abs(steps)):
-        page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
 
 
 @pytest.fixture

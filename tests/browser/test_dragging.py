@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
-from servers import Server
 
-from prunelab.lab.plots import Drag, Plot
+from prunelab.lab.widgets.plot import Drag, Plot
+from support.servers import Server
 
 # A kernel that answers when it is told to: what is on the screen until then, the page has done alone.
 LATE = """

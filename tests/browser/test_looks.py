@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from servers import CHECKOUT, Server
-from test_dashboard import expect_drawn, expect_root, root, slider, turn
+
+from support.lab_page import expect_drawn, expect_root, root, slider, turn
+from support.servers import CHECKOUT, Server
 
 Voila = Callable[..., Server]
 DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"

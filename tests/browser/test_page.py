@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
-from servers import Server
+
+from support.servers import Server
 
 Notebook = Callable[..., Path]
 Voila = Callable[..., Server]

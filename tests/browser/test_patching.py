@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from servers import Server
+
+from support.servers import Server
 
 # Each picture twice: one is changed, the other was never anything else. Revisions are told apart by what is shown.
 PAIRS = """

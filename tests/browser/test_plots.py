@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from jupyterlab import open_notebook, run_all, save
 from playwright.sync_api import BrowserContext, Page, WebSocket, expect
-from servers import Server
 
-from prunelab.lab.plots import Plot
+from prunelab.lab.widgets.plot import Plot
+from support.jupyterlab import open_notebook, run_all, save
+from support.servers import Server
 
 NAMES = ["line", "bars", "points", "map", "filled", "spread"]
 

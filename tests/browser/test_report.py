@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import prunelab as pl
 from prunelab.exports import report
-from prunelab.measurement import Latency, Machine, Measurement, Size
-from prunelab.snapshot import Snapshot
+from prunelab.hardware import Machine
+from prunelab.results.measurement import Latency, Measurement, Size
+from prunelab.results.snapshot import Snapshot
 
 PANELS = ("weights", "accuracy", "connections", "mask", "pixels", "dropout", "size", "speed")
 HOSTILE = "<img src=x onerror='window.harmed=1'></script><script>window.harmed=2</script><a href='https://evil'>x</a>"

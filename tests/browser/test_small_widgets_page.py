@@ -12,9 +12,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyterlab import open_notebook, run_all, save
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
-from servers import Server, start_voila, stop
+
+from support.jupyterlab import open_notebook, run_all, save
+from support.servers import Server, start_voila, stop
 
 Notebook = Callable[..., Path]
 

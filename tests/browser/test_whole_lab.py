@@ -9,8 +9,9 @@ from importlib.resources import files
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from servers import CHECKOUT, Server
-from test_dashboard import button, expect_drawn, expect_root, number, root, slider, turn
+
+from support.lab_page import button, expect_drawn, expect_root, number, root, slider, turn
+from support.servers import CHECKOUT, Server
 
 SMALL = "?model=mlp-small&rounds=2&retrain_epochs=5"
 EVERYTHING = "&show=graph,compare,digits,draw,sensitivity"

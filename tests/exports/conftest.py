@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import prunelab as pl
-from prunelab.measurement import Latency, Machine, Measurement, Size
-from prunelab.snapshot import BINS, Layer, Snapshot
+from prunelab.hardware import Machine
+from prunelab.results.measurement import Latency, Measurement, Size
+from prunelab.results.snapshot import BINS, Layer, Snapshot
 
 RECIPE = pl.Recipe(model="mlp-small", epochs=4, retrain_epochs=2, rounds=2, dropout=0.5, quality=1.2)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from prunelab.exports import figures
 from prunelab.exports.figures import distinct
-from prunelab.exports.pictures import PICTURES
+from prunelab.exports.view_list import PICTURES
 
 LAYERS = ("fc1.weight",)
 

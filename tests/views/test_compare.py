@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 import prunelab as pl
 from prunelab.views import palette
-from prunelab.views.base import summary
 from prunelab.views.compare import compare, side_by_side
-from prunelab.views.lines import MOST, apart, style
-from prunelab.views.text import escaped, wrapped
+from prunelab.views.escaping import escaped, wrapped
+from prunelab.views.figure import summary
+from prunelab.views.line_charts import MOST, apart, style
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import prunelab as pl
-from prunelab.views.base import summary
+from prunelab.views.figure import summary
 from prunelab.views.flips import flips
 
 # Samples 1 and 4 are lost, 2 comes back, 0 stays right, 3 is wrong both times (and differently).

@@ -12,11 +12,12 @@ from torch import nn
 
 import prunelab as pl
 from prunelab import models
-from prunelab.snapshot import Layer, Snapshot, strongest
+from prunelab.results.snapshot import Layer, Snapshot
+from prunelab.sessions.snapshot_arrays import strongest
 from prunelab.views import palette
-from prunelab.views.base import summary
-from prunelab.views.columns import Column, columns, folded
+from prunelab.views.figure import summary
 from prunelab.views.graph import MOST_DOTS, graph
+from prunelab.views.network_columns import Column, columns, folded
 
 
 def layer_of(name, weight, mask=None):

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 import pytest
 
 from prunelab.views import palette
-from prunelab.views.base import summary
+from prunelab.views.figure import summary
 from prunelab.views.probabilities import probabilities
 
 SEVEN = [0.0, 0.01, 0, 0, 0, 0, 0, 0.98, 0.01, 0]

@@ -6,8 +6,8 @@ import json
 import plotly.graph_objects as go
 import pytest
 
-from prunelab.scan import Point, Sensitivity
-from prunelab.views.base import summary
+from prunelab.results.sensitivity import Point, Sensitivity
+from prunelab.views.figure import summary
 from prunelab.views.sensitivity import sensitivity
 
 

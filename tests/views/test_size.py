@@ -4,7 +4,8 @@ import plotly.graph_objects as go
 import pytest
 
 from prunelab import views
-from prunelab.measurement import Machine, Measurement, Size
+from prunelab.hardware import Machine
+from prunelab.results.measurement import Measurement, Size
 
 
 def measured(packed: int, bound: int = 134_000) -> Measurement:

@@ -1,0 +1,190 @@
+"""The command line: ``prunelab dashboard | lab | run | measure | bench``.
+
+What a command takes and how its errors are told; what it does stands in ``prunelab/commands``, imported when it runs.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from prunelab import __version__
+from prunelab.cli.errors import SIGNALLED, CommandError
+from prunelab.cli.recipe_options import recipe_from, with_recipe_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Port = Annotated[int, typer.Option(help="Port to serve on; 0: any free one.", min=0, max=65535)]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Do not open a browser.")]
+Json = Annotated[bool, typer.Option("--json", help="The result as JSON, nothing else on stdout.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show what the server and its kernels write.")]
+
+app = typer.Typer(
+    name="prunelab",
+    help="A laboratory for neural-network pruning: cut, retrain and measure.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # what a user can cause is told in one line; the rest is a bug, with its traceback
+    rich_markup_mode=None,  # rich's help costs a third of the time that --help may take
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Suite(StrEnum):
+    """What ``prunelab bench`` measures."""
+
+    engine = "engine"
+    sparse = "sparse"
+    browser = "browser"
+    soak = "soak"
+    all = "all"
+
+
+def main() -> None:
+    """The entry point of ``prunelab``."""
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def prunelab(version: Annotated[bool, typer.Option("--version", help="Say the version and exit.")] = False) -> None:
+    if version:
+        typer.echo(f"prunelab {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def dashboard(
+    port: Port = 8866,
+    no_browser: NoBrowser = False,
+    data: Annotated[str | None, typer.Option(help="What to begin with: digits or mnist.", metavar="NAME")] = None,
+    model: Annotated[str | None, typer.Option(help="The network to begin with.", metavar="NAME")] = None,
+    link: Annotated[str | None, typer.Option(help="Begin as a copied link says.", metavar="QUERY")] = None,
+    session: Annotated[
+        Path | None, typer.Option(help="Save there after every phase, and go on from what is there.", metavar="DIR")
+    ] = None,
+    verbose: Verbose = False,
+) -> None:
+    """Open the lab in the browser."""
+    with _errors_told():
+        from prunelab.cli import dashboard as command
+
+        command.run(
+            port=port, open_browser=not no_browser, data=data, model=model, link=link, session=session,
+            verbose=verbose, say=_say, warn=_complain,
+        )  # fmt: skip
+
+
+@app.command()
+def lab(
+    folder: Annotated[Path, typer.Argument(help="Where your copy of the notebooks is kept.")] = Path(
+        "prunelab-notebooks"
+    ),
+    port: Port = 8888,
+    no_browser: NoBrowser = False,
+    verbose: Verbose = False,
+) -> None:
+    """Open the notebooks in JupyterLab: a copy that is yours; files that are there already stay as they are."""
+    with _errors_told():
+        from prunelab.cli import lab as command
+
+        command.run(folder, port=port, open_browser=not no_browser, verbose=verbose, say=_say)
+
+
+@app.command()
+@with_recipe_options
+def run(
+    *,
+    recipe: Annotated[Path | None, typer.Option(help="A recipe to start from.", metavar="FILE.json")] = None,
+    out: Annotated[Path | None, typer.Option(help="Save there, and go on from what is there.", metavar="DIR")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the pruned network there, packed.", metavar="FILE", dir_okay=False)
+    ] = None,
+    bits: Annotated[
+        int | None, typer.Option(help="Bits of a value in that file, shared by k-means; exact without.", min=1, max=8)
+    ] = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Train, then prune and retrain round after round, without a screen."""
+    with _errors_told():
+        wanted = recipe_from(given, recipe)
+        from prunelab.cli import run as command
+
+        command.run(
+            wanted, out=out, save=save, bits=bits, as_json=as_json, stdout=_console(), stderr=_console(stderr=True)
+        )
+
+
+@app.command()
+def measure(
+    source: Annotated[Path, typer.Argument(help="A packed file, or a saved session.", metavar="FILE|DIR")],
+    batch: Annotated[list[int], typer.Option(help="Batch sizes to time.", min=1)] = [1, 8, 64, 256],  # noqa: B006
+    threads: Annotated[
+        list[int], typer.Option(help="Threads to time with; default: one, and as many as there are.", min=1)
+    ] = [],  # noqa: B006
+    csv: Annotated[
+        Path | None, typer.Option(help="Write the figures there too.", metavar="FILE", dir_okay=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure what pruning bought: bytes by format, latency by batch size."""
+    with _errors_told():
+        from prunelab.cli import measure as command
+
+        command.run(
+            source, batches=batch, threads=threads, csv=csv, as_json=as_json,
+            stdout=_console(), stderr=_console(stderr=True),
+        )  # fmt: skip
+
+
+@app.command()
+def bench(
+    suite: Annotated[Suite, typer.Argument(help="What to measure.")] = Suite.all,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer repetitions: a look, not a measurement.")] = False,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures there too.", metavar="FILE", dir_okay=False)
+    ] = None,
+) -> None:
+    """Measure what prunelab promises on this machine: figure, target, met or not."""
+    with _errors_told():
+        from prunelab.cli import bench as command
+
+        command.run(suite.value, quick=quick, file=json, stdout=_console(), stderr=_console(stderr=True))
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Tell errors in one line on stderr and end with their exit code."""
+    try:
+        yield
+    except CommandError as error:
+        _complain(str(error))
+        raise typer.Exit(error.code) from None
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        raise typer.Exit(SIGNALLED + signal.SIGINT) from None
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def _say(text: str) -> None:
+    _console().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _complain(text: str) -> None:
+    _console(stderr=True).print(f"prunelab: {text}", markup=False, highlight=False, soft_wrap=True, style="red")
+
+
+if __name__ == "__main__":
+    main()

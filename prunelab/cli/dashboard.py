@@ -1,0 +1,78 @@
+"""``prunelab dashboard``: the lab as a page of its own, served by Voila."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlencode
+
+from prunelab import resources
+from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.errors import DataError, RecipeError
+from prunelab.recipe import Recipe
+from prunelab.serve import process, voila
+
+LINK, SESSION = "PRUNELAB_LINK", "PRUNELAB_SESSION"  # read by Lab.for_page
+
+
+def run(
+    *,
+    port: int,
+    open_browser: bool,
+    data: str | None,
+    model: str | None,
+    link: str | None,
+    session: Path | None,
+    verbose: bool,
+    say: Callable[[str], None],
+    warn: Callable[[str], None],
+) -> None:
+    """Serve the dashboard until Ctrl-C or SIGTERM. say, warn: told the address and troubles that do not end it."""
+    env = voila.environment()
+    query = start_query(link, data=data, model=model)
+    if query:
+        env[LINK] = query
+    if session is not None:
+        env[SESSION] = str(session.absolute())  # kernels run in the notebook's folder, not here
+    notebook = resources.notebooks() / "dashboard.ipynb"
+    number = process.chosen_port(port)
+    if Recipe.from_query(query).data == "mnist":
+        _fetch_mnist(warn)
+    url = f"http://{voila.HOST}:{number}/"
+    process.serve_until_stopped(
+        [*voila.voila_argv(notebook, number), "--Voila.log_level=WARN"],
+        env,
+        url=url,
+        probe=f"{url}voila/static/voila.js",  # not the page: asking for that would use up the preheated kernel
+        open_browser=open_browser,
+        say=say,
+        verbose=verbose,
+    )
+
+
+def start_query(link: str | None, *, data: str | None = None, model: str | None = None) -> str:
+    """What the lab starts with, as the query part of a link. CommandError with the recipe's own words if it is none."""
+    given = {name: value for name, value in (("data", data), ("model", model)) if value is not None}
+    # A whole link is welcome too: it is what "Copy link" gives.
+    part = (link or "").rpartition("?")[2]
+    try:
+        recipe = Recipe.from_query("&".join(filter(None, (part, urlencode(given)))))
+    except RecipeError as error:
+        raise CommandError(str(error), BAD_INPUT) from error
+    own = [name for name in ("data", "model") if getattr(recipe, name) == "own"]
+    if own:
+        raise CommandError(
+            f"{own[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT
+        )
+    return recipe.to_query()
+
+
+def _fetch_mnist(warn: Callable[[str], None]) -> None:
+    """Have MNIST in the cache before the page asks for it, with a bar to watch."""
+    from prunelab.data import mnist
+
+    try:
+        for name in mnist.FILES:
+            mnist.content(name, progress=True)
+    except DataError as error:
+        warn(f"{error} The page opens all the same, and says so too.")

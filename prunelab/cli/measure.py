@@ -1,0 +1,115 @@
+"""``prunelab measure``: bytes by format and latency by batch size, of a packed file or of a saved session."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+
+from prunelab import disk, errors, models, sparse
+from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.errors import DataError, SessionError
+from prunelab.formatting import duration, kilobytes
+from prunelab.results.measurement import NETWORKS, Measurement
+from prunelab.sessions.session import Session
+from prunelab.sparse.measuring.file_sizes import distinct
+from prunelab.sparse.measuring.measure import stream
+from prunelab.views.speed import verdict
+
+SAMPLES = 256
+
+
+def run(
+    source: Path,
+    *,
+    batches: list[int],
+    threads: list[int],
+    csv: Path | None,
+    as_json: bool,
+    stdout: Console,
+    stderr: Console,
+) -> None:
+    """Measure what ``source`` holds and show it, as tables or JSON; csv: a file for the rows. Raises CommandError."""
+    model, example = opened(source)
+    try:
+        with stderr.status("measuring") as status:
+            for found in stream(model, example, batches=batches, threads=threads or None):
+                status.update(f"measuring {100 * found.progress:.0f} %")
+    except sparse.MeasureError as error:
+        raise CommandError(str(error), BAD_INPUT) from error
+    if csv is not None:
+        try:
+            disk.write_atomically(csv, found.to_csv().encode())
+        except OSError as error:
+            raise CommandError(f"--csv {csv} cannot be written: {error.strerror or error}") from error
+    if as_json:
+        stdout.file.write(json.dumps({"prunelab_measurement": 1, **found.to_dict()}, indent=2) + "\n")
+        return
+    stdout.print(_sizes(found))
+    if found.latencies:
+        stdout.print(_latencies(found))
+    stdout.print(f"{found.kept:,} of {found.total:,} connections. {found.machine}.", markup=False, highlight=False)
+    for note in found.notes:
+        stdout.print(f"note: {note}", markup=False, highlight=False, style="yellow")
+
+
+def opened(source: Path) -> tuple[nn.Module, Tensor]:
+    """The network in a packed file or in the folder of a saved session, and samples to run it on."""
+    try:
+        if source.is_dir():
+            session = Session.load(source)
+            return session.model, session.data.test_x[:SAMPLES]
+        tensors = sparse.load(source)
+    except SessionError as error:
+        raise CommandError(
+            f"{source}: {error}; in Python: prunelab.sparse.measure(model, example)", BAD_INPUT
+        ) from error
+    except (sparse.PackedError, errors.StorageError, DataError) as error:
+        raise CommandError(str(error), BAD_INPUT) from error
+    found = models.recognised({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    if found is None:
+        names = ", ".join(list(distinct(tensors))[:6])
+        raise CommandError(
+            f"{source} holds tensors ({names}, ...) of none of prunelab's own networks, and a file does not say how "
+            "they are wired. In Python: sparse.measure(sparse.load(file, model), example)",
+            BAD_INPUT,
+        )
+    model, shape = found
+    model.load_state_dict(tensors)
+    return model, torch.rand(SAMPLES, *shape, generator=torch.Generator().manual_seed(0))
+
+
+def _sizes(found: Measurement) -> Table:
+    dense = found.bytes("dense")
+    table = Table(title="bytes")
+    table.add_column("format")
+    table.add_column("size", justify="right")
+    table.add_column("against dense", justify="right")
+    table.add_column("what it is", style="dim")
+    for size in found.sizes:
+        ratio = dense / size.bytes
+        words = "" if size.format == "dense" else f"{ratio:.1f}x smaller" if ratio >= 1 else f"{1 / ratio:.1f}x LARGER"
+        table.add_row(size.format, kilobytes(size.bytes), words, size.about)
+    return table
+
+
+def _latencies(found: Measurement) -> Table:
+    names = [name for name in NETWORKS if any(x.network == name for x in found.latencies)]
+    table = Table(title="time of a batch: median, and against dense")
+    table.add_column("threads", justify="right")
+    table.add_column("batch", justify="right")
+    for name in names:
+        table.add_column(name, justify="right")
+    for threads, batch in sorted({(x.threads, x.batch) for x in found.latencies}):
+        cells = []
+        for name in names:
+            own = found.latency(name, batch, threads)
+            assert own is not None
+            words = "" if name == "dense" else f" · {verdict(found, name, batch, threads)}"
+            cells.append(duration(own.median) + words)
+        table.add_row(str(threads), str(batch), *cells)
+    return table

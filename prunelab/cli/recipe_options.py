@@ -1,0 +1,116 @@
+"""Options: one for each field of a Recipe, made from the recipe's own table, and the recipe they stand for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.errors import RecipeError
+from prunelab.recipe import LEARNING_RATES, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text
+from prunelab.recipe_fields import Choice, Flag, Number
+
+LAYERS = "layer_quality"  # the one field that is a mapping: given as layer=quality, as often as needed
+LENGTHS = {"epochs": TRAIN_EPOCHS, "retrain_epochs": RETRAIN_EPOCHS}
+
+
+def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give ``command`` an option for each field of a Recipe, beside its own; they arrive as ``given``, by field name.
+
+    ``given`` holds what the user wrote, and only that: texts, booleans, and for layer_quality a list of texts.
+    """
+    table = allowed()
+    own = inspect.signature(command, eval_str=True).parameters
+    kept = [parameter for name, parameter in own.items() if name != "given"]
+
+    def called(**values: Any) -> None:
+        fields = {name: values.pop(name) for name in table}
+        command(given={name: value for name, value in fields.items() if value not in (None, [])}, **values)
+
+    signature = inspect.Signature([*kept, *(_parameter(name) for name in table)])
+    called.__signature__ = signature  # type: ignore[attr-defined]
+    called.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
+    called.__name__, called.__doc__ = command.__name__, command.__doc__
+    return called
+
+
+def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
+    """The recipe of ``file`` (None: the defaults) with the options that were ``given``. CommandError if it is none."""
+    try:
+        values: dict[str, Any] = {} if file is None else Recipe.from_json(_text_of(file)).to_dict()
+        layers = dict(values.get(LAYERS, {}))
+        for name, value in given.items():
+            if name == LAYERS:
+                layers |= dict(_layer(text) for text in value)
+            else:
+                values[name] = _parsed(name, value)
+        return Recipe.from_dict({**values, LAYERS: layers})
+    except RecipeError as error:
+        raise CommandError(f"{file}: {error}" if file is not None and not given else str(error), BAD_INPUT) from error
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise CommandError(f"--recipe {file} cannot be read: {reason}", BAD_INPUT) from error
+
+
+def _parsed(name: str, value: Any) -> Any:
+    """A text as the field's type; as it is when it has none such, for the recipe to say what it should be."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return allowed()[name].parse(value)
+    except ValueError:
+        return value
+
+
+def _layer(text: str) -> tuple[str, Any]:
+    layer, equals, quality = text.rpartition("=")
+    if not equals or not layer:
+        raise CommandError(f"--layer-quality {text!r}: must be layer=quality, as in fc1=1.2", BAD_INPUT)
+    return layer, _parsed(LAYERS, quality)
+
+
+def _parameter(name: str) -> inspect.Parameter:
+    """Values are read as text and checked by the recipe, so that its own messages tell what is wrong."""
+    rule, flag = allowed()[name], "--" + name.replace("_", "-")
+    text = help_text(name)
+    default = getattr(Recipe(), name)
+    option: Any
+    if name == LAYERS:
+        option = typer.Option(flag, help=text, metavar="LAYER=QUALITY")
+        kind: Any = list[str] | None
+    elif isinstance(rule, Flag):
+        option = typer.Option(f"{flag}/--no-{flag[2:]}", help=f"{text} [default: {'yes' if default else 'no'}]")
+        kind = bool | None
+    else:
+        option = typer.Option(flag, help=f"{text} [default: {_default(name, default)}]", metavar=_metavar(rule))
+        kind = str | None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def _default(name: str, value: Any) -> str:
+    if name == "learning_rate":
+        return ", ".join(
+            f"{model} " + " or ".join(f"{rate:g} ({optimizer})" for optimizer, rate in rates.items())
+            for model, rates in LEARNING_RATES.items()
+            if model != OWN
+        )
+    lengths = LENGTHS.get(name)
+    if lengths is None:
+        return str(value)
+    return ", ".join(f"{length} on {data}" for data, length in lengths.items() if data != OWN)
+
+
+def _metavar(rule: Any) -> str:
+    if isinstance(rule, Choice):
+        return "|".join(option for option in rule.options if option != OWN)
+    assert isinstance(rule, Number)
+    return "INTEGER" if rule.integer else "NUMBER"

@@ -1,0 +1,173 @@
+"""``prunelab run``: a recipe from start to end without a screen, saved after every phase, resumed where it was left."""
+
+from __future__ import annotations
+
+import copy
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from prunelab.cli import result_tables
+from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
+from prunelab.disk import claim
+from prunelab.errors import DataError, Diverged, SessionError, StorageError
+from prunelab.formatting import kilobytes
+from prunelab.recipe import OWN, Recipe
+from prunelab.results.snapshot import Snapshot
+from prunelab.sessions.checkpoint import INDEX
+from prunelab.sessions.session import Session
+from prunelab.training import evaluation
+
+
+def run(
+    recipe: Recipe,
+    *,
+    out: Path | None,
+    save: Path | None,
+    bits: int | None,
+    as_json: bool,
+    stdout: Console,
+    stderr: Console,
+) -> None:
+    """Run what ``recipe`` asks for, or the rest of it if ``out`` holds the beginning, and show the result.
+
+    save: pack the network there, with values of ``bits`` bits or exactly. Progress goes to ``stderr``, the result to
+    ``stdout``. Raises CommandError for all that can go wrong.
+    """
+    if bits is not None and save is None:
+        raise CommandError("--bits is of the packed file: say where to, --save FILE", BAD_INPUT)
+    if save is not None and not save.parent.is_dir():  # now, not after minutes of training
+        raise CommandError(f"--save {save}: there is no folder {save.parent}", BAD_INPUT)
+    for name in ("data", "model"):
+        if getattr(recipe, name) == OWN:
+            raise CommandError(f"{name} = 'own': Python objects can't be named here; use Session(...)", BAD_INPUT)
+    try:
+        session = open_session(recipe, out)
+    except (DataError, StorageError) as error:
+        raise CommandError(str(error)) from error
+    except ValueError as error:  # what the recipe's table cannot know: a layer's name, a network the images don't fit
+        raise CommandError(str(error), BAD_INPUT) from error
+    try:
+        _finish(session, out, stderr)
+    except (SessionError, StorageError) as error:
+        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
+        raise CommandError(f"{error}{saved}") from error
+    found = result_tables.as_dict(session)
+    if save is not None:
+        found["packed"] = _pack(session, save, bits)
+    if as_json:
+        stdout.file.write(json.dumps(found, indent=2) + "\n")
+        return
+    for table in result_tables.tables(found):
+        stdout.print(table)
+    if save is not None:
+        packed = found["packed"]
+        words = (
+            f"{save}: {kilobytes(packed['bytes'])}, accuracy from that file {result_tables.percent(packed['accuracy'])}"
+        )
+        stdout.print(words, markup=False, highlight=False, soft_wrap=True)
+    if out is not None:
+        stdout.print(f"saved in {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
+    """Write the packed file, read it back, and test what was read: shared values can cost accuracy."""
+    from prunelab import sparse
+
+    try:
+        size = sparse.save(session.model, path, masks=session.masks, bits=bits)
+        model = sparse.load(path, copy.deepcopy(session.model))
+    except (sparse.PackedError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    tested = evaluation.evaluate(model, session.data.test_x, session.data.test_y)
+    return {"file": str(path), "bytes": size, "bits": bits, "accuracy": tested.accuracy}
+
+
+def open_session(recipe: Recipe, out: Path | None) -> Session:
+    """A session of ``recipe``: the one that ``out`` holds, else a new one that saves there.
+
+    Raises CommandError when ``out`` holds one of another recipe or can't be a folder, StorageError when what it holds
+    cannot be read.
+    """
+    if out is None:
+        return Session(recipe)
+    try:
+        out.mkdir(parents=True, exist_ok=True)  # now, not when the first phase has ended and has nowhere to go
+    except OSError as error:
+        raise CommandError(f"--out {out}: this folder can't be made: {error.strerror or error}", BAD_INPUT) from error
+    claim(out, patience=1.0)  # until this process ends
+    if not (out / INDEX).exists():
+        return Session(recipe, directory=out)
+    session = Session.load(out)
+    if session.recipe != recipe:
+        saved, wanted = session.recipe.to_dict(), recipe.to_dict()
+        differing = ", ".join(
+            f"{name} = {saved[name]} there, {wanted[name]} here" for name in saved if saved[name] != wanted[name]
+        )
+        raise CommandError(
+            f"{out} holds a session of another recipe ({differing}): choose another --out, or the same options",
+            BAD_INPUT,
+        )
+    return session
+
+
+def _finish(session: Session, out: Path | None, stderr: Console) -> None:
+    """Run to the end. On Ctrl-C or SIGTERM: stop after the batch, save, and raise CommandError."""
+    total = session.clock + session.steps_left("run")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[accuracy]}"),
+        TimeRemainingColumn(),
+    )
+    with _interrupted() as signals, Progress(*columns, console=stderr, transient=True) as progress:
+        task = progress.add_task(session.phase, total=total, completed=session.clock, accuracy="")
+        for snapshot in session.ticks("run"):
+            if snapshot is not None:
+                _show(progress, task, snapshot)
+            if signals:
+                break
+    if signals:
+        if out is not None:
+            session.save(out)
+        raise CommandError(f"interrupted at step {session.clock} of {total}. {_saved(out)}", SIGNALLED + signals[0])
+
+
+def _show(progress: Progress, task: Any, snapshot: Snapshot) -> None:
+    where = f"round {snapshot.round} of {snapshot.rounds}: " if snapshot.round else ""
+    accuracy = f"accuracy {result_tables.percent(snapshot.test_accuracy)}"
+    progress.update(task, description=f"{where}{snapshot.phase}", completed=snapshot.clock, accuracy=accuracy)
+
+
+def _saved(out: Path | None) -> str:
+    if out is None:
+        return "Nothing was saved: give --out DIR to keep a run and go on with it later."
+    if not (out / INDEX).exists():
+        return f"Nothing was saved in {out}: the first phase had not ended."
+    return f"What was reached is saved in {out}; the same command goes on from there."
+
+
+@contextmanager
+def _interrupted() -> Iterator[list[int]]:
+    """Collects the signals that ask to stop, so that a run ends between two batches; the second one ends it at once."""
+    signals: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if signals:
+            raise KeyboardInterrupt
+        signals.append(number)
+
+    before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield signals
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

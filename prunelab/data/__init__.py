@@ -1,0 +1,111 @@
+"""Data to learn from: the embedded digits, MNIST, or your own. All of it in memory, as tensors, split in two."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunelab.data import custom, mnist
+from prunelab.recipe import DATASETS
+
+__all__ = ["Data", "DataError", "load", "own"]
+
+TEST_SHARE = 0.2  # of the digits, in every class
+DIGESTED = 4096  # values of each tensor that a digest looks at
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A training and a test set.
+
+    train_x, test_x: float32 (N, ...), images (N, channels, height, width) in [0, 1]. train_y, test_y: int64 (N,),
+    from 0 to ``classes`` - 1. seed: what the split depends on; None where it does not.
+    """
+
+    name: str
+    train_x: Tensor
+    train_y: Tensor
+    test_x: Tensor
+    test_y: Tensor
+    classes: int
+    seed: int | None = None
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one sample, without the batch."""
+        return tuple(self.train_x.shape[1:])
+
+    @property
+    def digest(self) -> str:
+        """Tells other data from these, at once: a digest of all shapes and of up to 4,096 values of each tensor.
+
+        The values are picked at random, always the same: at equal distances they might all be of one blank corner.
+        """
+        digest = hashlib.sha256(str(self.classes).encode())
+        for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
+            generator = torch.Generator().manual_seed(0)
+            chosen = torch.randint(tensor.numel(), (min(DIGESTED, tensor.numel()),), generator=generator)
+            values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
+        return digest.hexdigest()
+
+
+def load(name: str, seed: int = 0, progress: bool = False) -> Data:
+    """The data set called ``name``: one of ``recipe.DATASETS``.
+
+    seed: 0 to 2**32 - 1, decides how the digits are split; MNIST has its official split. progress: draw a bar on stderr
+    while MNIST is downloaded. Raises ValueError for an unknown name, DataError when MNIST can't be had.
+    """
+    loaders: dict[str, Callable[[], Data]] = {
+        "digits": lambda: _digits(seed),
+        "mnist": lambda: Data("mnist", *mnist.read(progress), classes=10),
+    }
+    if name not in loaders:
+        known = ", ".join(DATASETS)
+        raise ValueError(f"data = {name!r}: there is no such data set; known are {known}, and own() for yours")
+    return loaders[name]()
+
+
+def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None) -> Data:
+    """Your own data.
+
+    train, test: each a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is
+    read once into memory. x: (N, ...) floating point, uint8 pixels become x / 255. y: (N,) class numbers from 0 on.
+    classes: how many there are; None: highest training label + 1.
+    Raises ValueError, TypeError or MemoryError, naming what is wrong: see ``own_data.samples``.
+    """
+    train_x, train_y = custom.samples(train, "train")
+    test_x, test_y = custom.samples(test, "test")
+    if train_x.shape[1:] != test_x.shape[1:]:
+        raise ValueError(
+            f"a training sample has shape {tuple(train_x.shape[1:])}, a test sample {tuple(test_x.shape[1:])}; "
+            f"they must be equal"
+        )
+    count = custom.count_classes(train_y, test_y, classes)
+    return Data(name, train_x, train_y, test_x, test_y, count)
+
+
+def _digits(seed: int) -> Data:
+    """1,797 real 8 x 8 digits, one fifth of every class for the test. Source: assets/DIGITS.md."""
+    with (
+        resources.files("prunelab").joinpath("assets/digits.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as archive,
+    ):
+        images, labels = archive["images"], archive["labels"]
+    # NumPy promises never to change RandomState's stream: a link made today gives the same split for good.
+    random = np.random.RandomState(seed)
+    is_test = np.zeros(len(labels), dtype=bool)
+    for digit in range(10):
+        members = random.permutation(np.flatnonzero(labels == digit))
+        is_test[members[: round(TEST_SHARE * len(members))]] = True
+    x = torch.from_numpy(images.astype(np.float32) / 16).unsqueeze(1)
+    y = torch.from_numpy(labels.astype(np.int64))
+    test = torch.from_numpy(is_test)
+    return Data("digits", x[~test], y[~test], x[test], y[test], classes=10, seed=seed)

@@ -1,0 +1,182 @@
+"""Data of your own: whatever you hand over, as two checked tensors.
+
+Every check here answers a mistake that would otherwise surface as a cryptic error, or not at all, in the middle of
+training.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunelab.hardware import memory
+
+Samples = tuple[Tensor, Tensor]  # x float32 (N, ...), y int64 (N,)
+
+_CHUNK = 1024  # samples looked at at once in search of a wrong one
+
+
+def samples(part: Any, what: str) -> Samples:
+    """``part`` as x, float32 (N, ...), and y, int64 (N,).
+
+    part: a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is read once into
+    memory. x: floating point; uint8 (0 to 255) becomes x / 255. what: its name in errors.
+    Raises TypeError for something else than these, ValueError for values that can't be trained on: lengths that differ,
+    nothing at all, samples of unequal shape, labels that are no whole numbers or negative, NaN or infinity; MemoryError
+    for a dataset larger than the memory of this machine.
+    """
+    if isinstance(part, tuple | list) and len(part) == 2:
+        x, y = _inputs(part[0], f"{what} x"), _labels(part[1], f"{what} y")
+        if len(x) != len(y):
+            raise ValueError(f"{what}: {len(x)} samples in x, {len(y)} labels in y; there must be one label each")
+    elif hasattr(part, "__getitem__") and hasattr(part, "__len__"):
+        x, y = _read(part, what)
+    else:
+        raise TypeError(
+            f"{what}: {type(part).__name__} is neither a pair (x, y) of tensors or arrays nor a dataset "
+            f"with a length; read an iterable dataset into two tensors first"
+        )
+    _check_finite(x, what)
+    if int(y.min()) < 0:
+        where = int((y < 0).nonzero()[0])
+        raise ValueError(f"{what} y: label {int(y[where])} at index {where}; labels begin at 0")
+    return x, y
+
+
+def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
+    """Number of classes: ``classes``, or the highest training label + 1. ValueError for a label that is not among them.
+
+    train_y, test_y: int64, not empty, not negative. classes: at least 2, or None.
+    """
+    if classes is None:
+        count = int(train_y.max()) + 1
+        if count < 2:
+            raise ValueError("train y: all labels are 0; there must be at least 2 classes to tell apart")
+        bound = f"the training labels end at {count - 1}; if there are more classes, say classes="
+    elif isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        raise ValueError(f"classes = {classes!r}: must be a whole number, at least 2, or None")
+    else:
+        count, bound = classes, f"classes = {classes} allows labels from 0 to {classes - 1}"
+    for what, y in (("train", train_y), ("test", test_y)):
+        if int(y.max()) >= count:
+            where = int((y >= count).nonzero()[0])
+            raise ValueError(f"{what} y: label {int(y[where])} at index {where}, but {bound}")
+    return count
+
+
+def _read(dataset: Any, what: str) -> Samples:
+    """All samples of a map-style dataset; memory is taken once, for as much as its length and first item ask."""
+    length = len(dataset)
+    if length == 0:
+        raise ValueError(f"{what}: the dataset is empty")
+    first, _ = _item(dataset, 0, what)
+    needed, free = length * first.numel() * 4, memory()
+    if free is not None and needed > free:
+        raise MemoryError(
+            f"{what}: {length} samples of shape {tuple(first.shape)} need {needed / 2**30:,.1f} GiB as float32, "
+            f"but {free / 2**30:,.1f} GiB are free; take fewer or smaller samples"
+        )
+    x = torch.empty((length, *first.shape), dtype=torch.float32)
+    y = []
+    for i in range(length):
+        sample, label = _item(dataset, i, what)
+        if sample.shape != first.shape:
+            raise ValueError(
+                f"{what}: sample {i} has shape {tuple(sample.shape)}, sample 0 has {tuple(first.shape)}; "
+                f"bring all samples to one shape (crop, pad or resize)"
+            )
+        x[i] = sample
+        y.append(label)
+    if x.ndim < 2:
+        raise ValueError(f"{what}: a sample is a single number; it must have at least one dimension")
+    return x, torch.tensor(y, dtype=torch.int64)
+
+
+def _item(dataset: Any, i: int, what: str) -> tuple[Tensor, int]:
+    item = dataset[i]
+    if not isinstance(item, tuple | list) or len(item) != 2:
+        raise TypeError(f"{what}: item {i} is {type(item).__name__}; it must be a pair (x, y)")
+    x, label = item
+    if not isinstance(x, Tensor | np.ndarray):
+        raise TypeError(
+            f"{what}: x of item {i} is {type(x).__name__}; it must be a tensor or an array "
+            f"(for torchvision's images: transform=ToTensor())"
+        )
+    if isinstance(label, int) and not isinstance(label, bool):
+        return _to_float(x, f"{what}: x of item {i}"), label
+    label = _to_integer(label, f"{what}: y of item {i}")
+    if label.numel() != 1:
+        raise ValueError(
+            f"{what}: y of item {i} has shape {tuple(label.shape)}; it must be one class number "
+            f"(argmax of a one-hot label)"
+        )
+    return _to_float(x, f"{what}: x of item {i}"), int(label)
+
+
+def _inputs(value: Any, what: str) -> Tensor:
+    x = _to_float(value, what)
+    if x.ndim < 2 or x.numel() == 0:
+        raise ValueError(
+            f"{what}: shape {tuple(x.shape)}; it must be (samples, ...) with at least one sample of at least one value"
+        )
+    return x.contiguous()
+
+
+def _labels(value: Any, what: str) -> Tensor:
+    y = _to_integer(value, what)
+    if y.ndim != 1:
+        raise ValueError(
+            f"{what}: shape {tuple(y.shape)}; it must be (samples,), one class number each "
+            f"(squeeze a column, take the argmax of one-hot labels)"
+        )
+    return y
+
+
+def _to_float(value: Any, what: str) -> Tensor:
+    x = _to_tensor(value, what)
+    if x.dtype == torch.uint8:
+        return x.to(torch.float32) / 255
+    if not x.is_floating_point():
+        raise ValueError(
+            f"{what}: dtype {x.dtype}; it must be floating point, or uint8 for pixels from 0 to 255. "
+            f"Convert and scale it yourself: x.float() / largest value"
+        )
+    return x.to(torch.float32)
+
+
+def _to_integer(value: Any, what: str) -> Tensor:
+    y = _to_tensor(value, what)
+    if y.dtype == torch.bool or y.is_floating_point() or y.is_complex():
+        raise ValueError(
+            f"{what}: dtype {y.dtype}; labels must be class numbers, whole and from 0 on. "
+            f"If they are, convert them: y.long()"
+        )
+    return y.to(torch.int64)
+
+
+def _to_tensor(value: Any, what: str) -> Tensor:
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu")
+    try:
+        # A list of numbers is welcome too. Copied if it can't be written: torch would warn about a memory map.
+        return torch.from_numpy(np.require(np.asarray(value), requirements=["W", "C"]))
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{what}: cannot be read as a tensor ({error})") from error
+
+
+def _check_finite(x: Tensor, what: str) -> None:
+    # NaN passes through minimum and maximum; so the usual case needs no second tensor of this size.
+    low, high = torch.aminmax(x)
+    if bool(low.isfinite()) and bool(high.isfinite()):
+        return
+    for start in range(0, len(x), _CHUNK):
+        bad = ~x[start : start + _CHUNK].flatten(1).isfinite()
+        if bool(bad.any()):
+            row, column = (int(i) for i in bad.nonzero()[0])
+            value = float(x[start + row].flatten()[column])
+            raise ValueError(
+                f"{what} x: sample {start + row} contains {value} as float32; remove or replace such values"
+            )

@@ -1,0 +1,111 @@
+"""Scan: how sensitive each layer is to pruning, one layer cut at a time, nothing retrained (the paper's figure 6).
+
+The public name is ``prunelab.sensitivity``; a module of that name would hide the function.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunelab import torch_state
+from prunelab.data import Data, custom
+from prunelab.pruning import criteria
+from prunelab.pruning.masks import Masks
+from prunelab.results.sensitivity import Point, Sensitivity
+from prunelab.sessions import validation
+from prunelab.training import evaluation
+from prunelab.training.evaluation import Tested
+
+DENSITIES = (0.8, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.06, 0.03, 0.01)
+
+
+def sensitivity(
+    model: nn.Module,
+    data: Data | tuple[Any, Any],
+    *,
+    densities: Sequence[float] = DENSITIES,
+    layers: Iterable[str] | None = None,
+    threads: int | None = None,
+) -> Sensitivity:
+    """Cut one layer at a time to each of ``densities``, by magnitude, and measure accuracy; nothing is retrained.
+
+    model: stays untouched, its device and mode too. data: a ``Data``, whose test set is measured on (and batch norm
+    recalibrated on its training set after each cut, as in a session), or a pair (x, y) of samples and labels, without
+    recalibration. densities: each above 0 and at most 1, the part of a layer that is kept; of a network that is pruned
+    already, what is cut stays cut. layers: only these, by name, else all. threads: of torch's; else as many as suit the
+    network. Raises ValueError (SessionError where model and data do not fit), naming what is wrong.
+    Source: Han et al. 2015, section 5, figure 6.
+    """
+    *_, last = stream(model, data, densities=densities, layers=layers, threads=threads)
+    return last
+
+
+def stream(
+    model: nn.Module,
+    data: Data | tuple[Any, Any],
+    *,
+    densities: Sequence[float] = DENSITIES,
+    layers: Iterable[str] | None = None,
+    threads: int | None = None,
+) -> Iterator[Sensitivity]:
+    """``sensitivity`` as it comes: first without a point, then with one more each time. Leave it to cancel."""
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads = {threads!r}: must be a whole number, at least 1, or None")
+    asked = sorted({criteria.check_density(density) for density in densities}, reverse=True)
+    if not asked:
+        raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of a layer")
+    twin = copy.deepcopy(model)
+    masks = Masks(twin, layers=layers)
+    if isinstance(data, Data):
+        calibration = data.train_x
+    else:
+        x, y = custom.samples(data, "data")
+        data, calibration = Data("own", x, y, x, y, int(y.max()) + 1), None
+    device = masks.weight(next(iter(masks))).device
+    x, y = data.test_x.to(device), data.test_y.to(device)
+    validation.check(twin, data, x[:2])
+    connections = sum(p.numel() for p in twin.parameters())
+    threads = threads or torch_state.threads_for(connections, min(len(y), evaluation.CHUNK))
+    return _points(twin, masks, asked, (x, y), None if calibration is None else calibration.to(device), threads)
+
+
+def _points(
+    model: nn.Module,
+    masks: Masks,
+    densities: list[float],
+    test: tuple[Tensor, Tensor],
+    calibration: Tensor | None,
+    threads: int,
+) -> Iterator[Sensitivity]:
+    """``model`` is ours to change: a weight is cut, measured, and put back."""
+
+    def measure() -> Tested:
+        with torch_state.threads(threads):  # not around a yield: the thread count is also that of whoever listens
+            return evaluation.evaluate(model, *test)
+
+    whole = measure()
+    names = tuple(masks)
+    result = Sensitivity(whole.accuracy, whole.loss, len(test[1]), names, len(names) * len(densities))
+    yield result
+    for name in names:
+        weight = masks.weight(name)
+        before = weight.detach().clone()
+        for density in densities:
+            with torch.no_grad():
+                weight.copy_(before * criteria.largest(before.abs(), max(round(density * before.numel()), 1)))
+            if calibration is not None:
+                with torch_state.threads(threads):
+                    evaluation.recalibrate(model, calibration)
+            tested = measure()
+            kept = int(weight.detach().count_nonzero())
+            point = Point(name, density, kept, weight.numel(), tested.accuracy, tested.loss)
+            result = replace(result, points=(*result.points, point))
+            yield result
+        with torch.no_grad():
+            weight.copy_(before)  # buffers need no such care: only calibration moves them, and it starts afresh

@@ -1,0 +1,228 @@
+"""Report: a run as one HTML file that opens anywhere, without a network, its pictures still interactive."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import prunelab
+from prunelab.exports import narrative
+from prunelab.exports.script import differing, snippet
+from prunelab.exports.tables import recipe_json
+from prunelab.exports.view_list import PICTURES, Picture, checked, figures_of, harmless, moment, shows_something
+from prunelab.formatting import count, layer_of, percent
+from prunelab.recipe import Recipe, help_text
+from prunelab.results.measurement import Measurement
+from prunelab.results.snapshot import Snapshot
+from prunelab.views.figure import View
+
+HERE = Path(__file__).parent
+# What the scrubber may cost: connections drawn as cells of masks, over all moments. 45 moments of LeNet-300-100.
+CELLS = 12_000_000
+DRAWN = 640_000  # cells of a mask image at most: views draw larger masks shrunk
+MOMENTS = 60
+LAYERS = 6  # masks to choose from; as many layers as the view of all weights shows
+
+
+def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement | None = None) -> str:
+    """A self-contained HTML page about a run: what was done, what came of it, every view, a scrubber over its moments.
+
+    The scrubber stops where a phase ended, and at the last snapshot; of a long run it shows as many of these, evenly
+    chosen, as keep the file to a few megabytes. Asks nothing of any network; all text from outside is escaped.
+    Raises ValueError for an empty history, ModuleNotFoundError where plotly is not installed.
+    """
+    snapshots = checked(history)
+    now = snapshots[-1]
+    stops = [i for i, s in enumerate(snapshots) if s.settled or s is now]
+    shown = _thinned(stops, now)
+    panels, views = _panels(snapshots, shown, measurement)
+    moments = [f"{moment(snapshots[i])} · {figures_of(snapshots[i])}" for i in shown]
+    left_out = "" if len(shown) == len(stops) else f"{len(shown)} of {len(stops)} moments are shown."
+    values = {
+        "version": escape(prunelab.__version__),
+        "title": escape(narrative.title(recipe, now)),
+        "told": escape(narrative.told(recipe, snapshots)),
+        "cards": "\n".join(map(_card, narrative.headline(now, measurement))),
+        "last": str(len(shown) - 1),
+        "moment": escape(moments[-1]),
+        "thinned": escape(left_out),
+        "panels": "\n".join(_figure(panel, views) for panel in panels),
+        "measured": _measured(measurement),
+        "recipe": _changes(recipe),
+        "query": _link(recipe),
+        "json": escape(recipe_json(recipe)),
+        "snippet": escape(snippet(recipe, snapshots)),
+        "layers": _layers(now),
+        "surroundings": _table((), narrative.surroundings(measurement)),
+        "pictures": script_json({"moments": moments, "panels": panels, "views": views}),
+        "plotly": base64.b64encode(gzip.compress(_plotly(), compresslevel=6, mtime=0)).decode(),
+        "css": _asset("html_report.css"),
+        "js": _asset("html_report.js"),
+    }
+    return Template(_asset("html_report.html")).substitute(values)
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand inside a script element, and in JavaScript: nothing in it can end the element."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+# Pictures
+
+
+def _thinned(stops: list[int], now: Snapshot) -> list[int]:
+    """As many of the moments as the file has room for, evenly chosen, the first and the last among them."""
+    cells = sum(min(layer.total, DRAWN) for layer in now.layers[:LAYERS])
+    most = max(2, min(MOMENTS, CELLS // cells))
+    if len(stops) <= most:
+        return stops
+    return [stops[round(i * (len(stops) - 1) / (most - 1))] for i in range(most)]
+
+
+def _panels(
+    snapshots: list[Snapshot], shown: list[int], measurement: Measurement | None
+) -> tuple[list[dict[str, Any]], list[View]]:
+    """The panels, and the distinct views that they refer to by number: for each choice of a layer, one a moment."""
+    pool = _Pool()
+    panels = []
+    for picture in PICTURES:
+        if picture.measured and measurement is None:
+            continue
+        layers = [layer.name for layer in snapshots[-1].layers[:LAYERS]] if picture.by_layer else [None]
+        drawn = [_moments(picture, snapshots, shown, measurement, layer) for layer in layers]
+        if not any(shows_something(view) for views in drawn for view in views):
+            continue
+        names = [layer_of(layer) for layer in layers if layer is not None]
+        choices = [[pool.number(view) for view in views] for views in drawn]
+        panels.append({"name": picture.name, "heading": picture.heading, "layers": names, "choices": choices})
+    return panels, pool.views
+
+
+def _moments(
+    picture: Picture, snapshots: list[Snapshot], shown: list[int], measurement: Measurement | None, layer: str | None
+) -> list[View]:
+    if picture.measured:
+        return [picture.draw(snapshots, measurement, layer)] * len(shown)
+    return [picture.draw(snapshots[: i + 1], measurement, layer) for i in shown]
+
+
+class _Pool:
+    """Views, each once: many do not change between two moments."""
+
+    def __init__(self) -> None:
+        self.views: list[View] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, view: View) -> int:
+        layout = dict(view["layout"])
+        meta = layout.pop("meta", {})
+        title = narrative.plain(layout.pop("title")["text"])
+        spoken = narrative.plain(meta.get("summary", ""))
+        own = {"title": title, "words": spoken, "data": harmless(view["data"]), "layout": harmless(layout)}
+        key = json.dumps(own, allow_nan=False)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.views)
+            self.views.append(own)
+        return self._numbers[key]
+
+
+# The page around them
+
+
+def _figure(panel: dict[str, Any], views: list[View]) -> str:
+    last = views[panel["choices"][0][-1]]
+    options = "".join(f"<option>{escape(name)}</option>" for name in panel["layers"])
+    choice = f'<select aria-label="layer" autocomplete="off">{options}</select>' if len(panel["layers"]) > 1 else ""
+    title, spoken = escape(last["title"]), escape(last["words"])
+    axes = [axis for key, axis in last["layout"].items() if key.startswith("yaxis")]
+    rows = len({tuple(axis.get("domain", ())) for axis in axes})
+    size = "plot tall" if panel["name"] == "weights" and rows > 1 else "plot"
+    return (
+        f'<figure data-panel="{panel["name"]}" aria-label="{panel["heading"]}"><figcaption><h3>{title}</h3>{choice}'
+        f'</figcaption><div class="{size}" role="img" aria-label="{title}. {spoken}"></div>'
+        f'<p class="words">{spoken}</p></figure>'
+    )
+
+
+def _card(row: tuple[str, str, str]) -> str:
+    name, value, more = map(escape, row)
+    return f'<div><dt>{name}</dt><dd class="value">{value}</dd><dd class="more">{more}</dd></div>'
+
+
+def _changes(recipe: Recipe) -> str:
+    changed, usual = differing(recipe), Recipe().to_dict()
+    rows = [(name, _value(value), _value(usual[name]), help_text(name)) for name, value in changed.items()]
+    return _table(("field", "value", "default", "what it is"), rows) if rows else "<p>Every field has its default.</p>"
+
+
+def _link(recipe: Recipe) -> str:
+    query = recipe.to_query()
+    return f"<p>As a link, after the address of any lab: <code>{escape('?' + query)}</code></p>" if query else ""
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {number:g}" for name, number in value.items()) or "none"
+    return json.dumps(value) if isinstance(value, bool) else str(value)
+
+
+def _layers(now: Snapshot) -> str:
+    columns = ("layer", "shape", "kept", "total", "density", "threshold", "deviation")
+    rows = [
+        (
+            layer_of(layer.name), " x ".join(map(str, layer.shape)), count(layer.kept), count(layer.total),
+            percent(layer.density), _small(layer.threshold), _small(layer.deviation),
+        )
+        for layer in now.layers
+    ]  # fmt: skip
+    return _table(
+        columns, [*rows, ("all", "", count(now.kept), count(now.total), percent(now.density), "", "")], numbers=2
+    )
+
+
+def _small(value: float | None) -> str:
+    return "–" if value is None else f"{value:#.3g}"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | None = None) -> str:
+    """A table of text; from column ``numbers`` on of numbers."""
+
+    def row(cells: Sequence[str], tag: str) -> str:
+        css = ["" if numbers is None or i < numbers else ' class="number"' for i in range(len(cells))]
+        return (
+            "<tr>" + "".join(f"<{tag}{c}>{escape(text)}</{tag}>" for c, text in zip(css, cells, strict=True)) + "</tr>"
+        )
+
+    head = f"<thead>{row(heads, 'th')}</thead>" if heads else ""
+    return f"<table>{head}<tbody>{''.join(row(cells, 'td') for cells in rows)}</tbody></table>"
+
+
+def _measured(measurement: Measurement | None) -> str:
+    if measurement is None:
+        return '<p class="note">Bytes and speed were not measured.</p>'
+    notes = "".join(f"<li>{escape(note)}</li>" for note in measurement.notes)
+    where = f"Size and speed are those of the end, measured on {measurement.machine}."
+    return f'<p class="note">{escape(where)}</p>' + (f'<ul class="note">{notes}</ul>' if notes else "")
+
+
+def _asset(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8")
+
+
+def _plotly() -> bytes:
+    """plotly.js as the installed plotly ships it; found without importing plotly."""
+    try:
+        found = distribution("plotly")
+    except PackageNotFoundError as error:
+        raise ModuleNotFoundError("a report needs plotly: pip install plotly") from error
+    return Path(str(found.locate_file("plotly/package_data/plotly.min.js"))).read_bytes()

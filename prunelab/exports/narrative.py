@@ -1,0 +1,134 @@
+"""Words: what was done and what came of it, in sentences and numbers. Plain text, no markup."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Sequence
+from html import unescape
+
+import torch
+
+import prunelab
+from prunelab import hardware
+from prunelab.exports.script import by_recipe
+from prunelab.formatting import count, kilobytes, percent
+from prunelab.recipe import OWN, Recipe
+from prunelab.results.measurement import BATCH, Measurement
+from prunelab.results.snapshot import Snapshot
+from prunelab.views import key_figures as said
+
+
+def plain(text: str) -> str:
+    """Text of a view without the markup that plotly.js reads."""
+    return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", " ")))
+
+
+def title(recipe: Recipe, now: Snapshot) -> str:
+    """What was reached, in one line."""
+    what = f"{_model(recipe)} on {_data(recipe)}"
+    right = "" if now.test_accuracy is None else f", {percent(now.test_accuracy)} right"
+    if now.kept == now.total:
+        return f"{what}: dense{right}"
+    return f"{what}: {now.compression:.1f}x fewer connections{right}"
+
+
+def told(recipe: Recipe, history: Sequence[Snapshot]) -> str:
+    """What was done, as a text of a few sentences. recipe: of the run. history: what came of it; not empty."""
+    r, now = recipe, history[-1]
+    optimizer = {"sgd": "SGD with momentum 0.9", "adam": "Adam"}[r.optimizer]
+    penalty = "no penalty" if r.regularizer == "none" else f"{r.regularizer.upper()} penalty {r.strength:g}"
+    rates = sorted({d.original for d in now.dropouts if d.original})
+    extras = [f"dropout {' and '.join(f'{rate:g}' for rate in rates)}"] if rates else ["no dropout"]
+    extras += ["batch normalisation"] if r.batch_norm and r.model != OWN else []
+    name = _model(r)
+    parts = [
+        f"The network, {name}, was trained on {_data(r)} for {_many(r.epochs, 'epoch')}: {optimizer}, learning "
+        f"rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, {' and '.join(extras)}, seed {r.seed}.",
+        *_rounds(r, history),
+    ]
+    if now.round == 0:
+        return " ".join(parts)
+    if rates and r.adjust_dropout:
+        parts.append("Dropout was lowered as connections went, by the square root of what was kept.")
+    if r.batch_norm and r.model != OWN and r.recalibrate:
+        parts.append("Batch normalisation was measured again after each cut.")
+    return " ".join(parts)
+
+
+def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
+    """Cuts and retrainings that there have been."""
+    cuts = [s for s in history if s.phase == "pruned"]
+    if not cuts:
+        return ["Nothing is cut yet."]
+    if all(by_recipe(s) and s.recipe == r for s in cuts):
+        done = "" if cuts[-1].round >= r.rounds else f"{cuts[-1].round} of "
+        cut = f"In {done}{_many(r.rounds, 'round')}, {_cut(r, cuts[-1].round)}"
+    else:
+        steps = [f"{_asked(s)} in round {s.round}" for s in cuts]
+        cut = f"Connections were cut by hand: {', then '.join(steps)}"
+    retrained = [s.recipe for s in history if s.phase == "retrained"]
+    often = "after each cut" if len(retrained) == len(cuts) else _many(len(retrained), "time")
+    lengths = dict.fromkeys(f"{_many(own.retrain_epochs, 'epoch')} at {own.retrain_rate:g}" for own in retrained)
+    length = f"{' or '.join(lengths)} of the learning rate"
+    after = f"{often} the survivors were retrained for {length}" if retrained else "nothing was retrained"
+    return [f"{cut}; {after}."]
+
+
+def _asked(cut: Snapshot) -> str:
+    return f"below quality {cut.quality:g}" if cut.target is None else f"until {percent(cut.target)} were left"
+
+
+def _cut(r: Recipe, last: int) -> str:
+    """How cuts were made up to the round ``last``."""
+    if r.rule == "density":
+        unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
+        place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
+        left = percent(r.density_of_round(last))
+        return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {left} were left"
+    whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
+    steps = [r.quality_of_round(number) for number in range(1, last + 1)]
+    rises = steps[0] != steps[-1]
+    height = f"rising from {steps[0]:.3g} to {steps[-1]:.3g}" if rises else f"of {steps[0]:.3g}"
+    apart = "".join(f", but {'to' if rises else 'of'} {quality:g} for {name}" for name, quality in r.layer_quality)
+    return f"connections below quality x standard deviation of {whose} were cut, with a quality {height}{apart}"
+
+
+def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, str, str]]:
+    """The numbers that matter: name, value, and a second line."""
+    density, of_all = said.connections(now)
+    rows = [
+        ("accuracy", *said.accuracy(now)),
+        ("density", density, f"{of_all} connections"),
+        ("compression", *said.compression(now)),
+    ]
+    if measurement is not None:
+        packed, smaller = said.file(measurement)
+        rows.append(("file", packed, f"{smaller}, {kilobytes(measurement.bytes('dense'))}"))
+    if measurement is not None and measurement.batches:
+        batch = BATCH if BATCH in measurement.batches else measurement.batches[-1]
+        rows.append(("speed", *said.speed(measurement, batch)))
+    return [*rows, ("zeros still zero", *said.zeros(now))]
+
+
+def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
+    """What the run depends on beside the recipe: versions, and the machine (the one that was measured, else this)."""
+    machine = hardware.machine() if measurement is None else measurement.machine
+    return [
+        ("prunelab", prunelab.__version__),
+        ("torch", torch.__version__),
+        ("Python", platform.python_version()),
+        ("machine", f"{machine.processor}, {machine.cores} cores, {machine.system}"),
+    ]
+
+
+def _model(recipe: Recipe) -> str:
+    return "a model of one's own" if recipe.model == OWN else recipe.model
+
+
+def _data(recipe: Recipe) -> str:
+    return "data of one's own" if recipe.data == OWN else recipe.data
+
+
+def _many(number: int, what: str) -> str:
+    return f"{count(number)} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,87 @@
+"""Pictures: every view there is of a run, by name, for whatever shows them outside the lab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prunelab import views
+from prunelab.formatting import percent
+from prunelab.results.measurement import Measurement
+from prunelab.results.snapshot import Snapshot
+from prunelab.views.figure import View
+
+_MARKUP = re.compile(r"<(?!/?(?:b|br|i|sub|sup|extra)>)")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A view: its name, its heading, and how to draw it as of the last snapshot of a history.
+
+    ``draw`` takes the history, what was measured and, if ``by_layer``, a layer's parameter name. measured: shows the
+    measurement, so it is the same at every moment.
+    """
+
+    name: str
+    heading: str
+    draw: Callable[[Sequence[Snapshot], Measurement | None, str | None], View]
+    by_layer: bool = False
+    measured: bool = False
+
+
+PICTURES: tuple[Picture, ...] = (
+    Picture("weights", "Weights", lambda h, m, layer: views.weights(h[-1], [layer] if layer else None)),
+    Picture("accuracy", "Accuracy", lambda h, m, layer: views.accuracy(h)),
+    Picture("connections", "Connections", lambda h, m, layer: views.connections(h[-1])),
+    Picture("mask", "Mask", lambda h, m, layer: views.mask(h[-1], layer), by_layer=True),
+    Picture("pixels", "Inputs", lambda h, m, layer: views.pixels(h[-1])),
+    Picture("dropout", "Dropout", lambda h, m, layer: views.dropout(h)),
+    Picture("size", "Size", lambda h, m, layer: views.size(m), measured=True),
+    Picture("speed", "Speed", lambda h, m, layer: views.speed(m), measured=True),
+)
+
+
+def shows_something(view: View) -> bool:
+    """False for a view that only says why it is empty."""
+    return bool(view["data"])
+
+
+def checked(history: Sequence[Snapshot]) -> list[Snapshot]:
+    """The history as a list. Raises ValueError where there is nothing to export."""
+    snapshots = list(history)
+    if not snapshots:
+        raise ValueError("this history is empty: there is nothing to export before a run has begun; train first")
+    return snapshots
+
+
+def moment(snapshot: Snapshot) -> str:
+    """Which moment of a run this is: "round 2, pruned"."""
+    if snapshot.phase == "new":
+        return "untrained"
+    return f"dense, {snapshot.phase}" if snapshot.round == 0 else f"round {snapshot.round}, {snapshot.phase}"
+
+
+def figures_of(snapshot: Snapshot) -> str:
+    """The numbers of a moment in one line."""
+    right = "accuracy unknown" if snapshot.test_accuracy is None else f"{percent(snapshot.test_accuracy)} right"
+    return f"{right}, {percent(snapshot.density)} of the connections ({snapshot.compression:.1f}x fewer)"
+
+
+def harmless(value: Any) -> Any:
+    """A view in which text is only text: of the markup that plotly.js knows, links, styles and TeX are taken out.
+
+    Names of layers stand in titles and labels; a network from elsewhere may have been named to mislead.
+    """
+    if isinstance(value, str):
+        return value if value.startswith("data:image/png;base64,") else _text(value)
+    if isinstance(value, dict):
+        return {key: harmless(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [harmless(item) for item in value] if value and not isinstance(value[0], int | float) else value
+    return value
+
+
+def _text(text: str) -> str:
+    return _MARKUP.sub("&lt;", text).replace("$", "&#36;")

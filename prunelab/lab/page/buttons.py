@@ -1,0 +1,44 @@
+"""Buttons: what can be asked for by a press, and, where it cannot be now, why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import ipywidgets as w
+
+from prunelab.lab import wording
+from prunelab.lab.links import Options
+from prunelab.lab.messages import Report
+
+
+class Buttons(Mapping[str, w.Button]):
+    """The buttons of the screen, by name. pressed: called with the name of one."""
+
+    def __init__(self, pressed: Callable[[str], None]) -> None:
+        self._made = {name: w.Button() for name in wording.BUTTONS}
+        for name, button in self._made.items():
+            button.on_click(lambda _, name=name: pressed(name))
+
+    def __getitem__(self, name: str) -> w.Button:
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+    def arrange(self, options: Options) -> None:
+        """Show them as the options say."""
+        for name, button in self.items():
+            button.layout.display = "none" if name in options.hide else None
+
+    def show(self, report: Report, options: Options, *, stale: bool) -> None:
+        """Say what each does now. stale: the controls ask for another dense network than the one on the page."""
+        why_not = wording.reasons(report) | dict.fromkeys(options.lock, "Locked on this page")
+        for name, button in self.items():
+            button.description = wording.label(name, report)
+            button.disabled = name in why_not
+            button.tooltip = why_not.get(name, wording.TIPS[name])
+        if report.snapshot is not None and stale:
+            self["train"].description = "Train with new settings"

@@ -1,0 +1,127 @@
+"""Special panels: those with hands of their own. Comparing runs, drawing a digit, asking each layer what it can lose.
+
+``submit(action, about=...)`` puts a command on the queue; nothing else happens in a callback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as w
+
+from prunelab import views
+from prunelab.lab import presets, runs
+from prunelab.lab.messages import BUSY, Report
+from prunelab.lab.page.panels import Kind, Panel, Submit
+from prunelab.recipe import Recipe
+from prunelab.views.escaping import escaped
+from prunelab.views.figure import View
+
+
+class ComparePanel(Panel):
+    """Runs on one picture: the kept ones and the one on the page; presets that make one point each."""
+
+    def __init__(self, submit: Submit, recipe: Callable[[], Recipe], redraw: Callable[[], None]) -> None:
+        self._submit, self._recipe, self._redraw = submit, recipe, redraw
+        self._hidden: set[int] = set()
+        self._live: tuple[object, ...] = ()  # the mark of the run on the page
+        self._listed: tuple[object, ...] = ()
+        self.rows = w.VBox()
+        self._presets = presets.presets(Recipe())
+        self.preset = w.Dropdown(
+            options=[preset.name for preset in self._presets],
+            description="compare",
+            tooltip="A comparison that makes a point",
+        )
+        self.point = w.HTML(_hint(self._presets[0].asks))  # a label would not break its line
+        self.button = w.Button(description="Compare", tooltip="Run both, one after the other, from a new network each")
+        self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
+        bar = w.HBox([self.preset, self.button, self.pair])
+        bar.add_class("pl-bar-of-controls")
+        super().__init__(Kind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
+        self.preset.observe(lambda change: redraw(), "value")
+        self.pair.observe(lambda change: redraw(), "value")
+        self.button.on_click(lambda _: self._pressed())
+
+    def show(self, report: Report) -> None:
+        """Draw the runs, and list them."""
+        self.button.disabled = report.state in BUSY
+        self._offer(report.recipe)
+        self.point.value = _hint(self._said(report))
+        kept = self._kept(report)
+        names = runs.names(kept)
+        listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
+        if listed != self._listed:
+            self._listed = listed
+            self.rows.children = [self._row(run, names[run.number]) for run in kept]
+        super().show(report)
+
+    def _offer(self, recipe: Recipe) -> None:
+        """The presets that this network can be put to."""
+        self._presets = presets.presets(recipe)
+        offered = tuple(preset.name for preset in self._presets)
+        if self.preset.options != offered:
+            chosen = self.preset.value
+            self.preset.options = offered
+            self.preset.value = chosen if chosen in offered else offered[0]
+
+    def _said(self, report: Report) -> str:
+        """What the chosen preset asks, or, once both of its runs are there, what they answer."""
+        chosen = self._presets[self.preset.index]
+        latest = {run.label: run for run in report.runs}
+        pair = [latest[label] for label in chosen.labels if label in latest]
+        if len(pair) < 2:
+            return chosen.asks
+        of_one = next(p for p in presets.presets(pair[1].recipe) if p.name == chosen.name)
+        if [plan.recipe for plan in of_one.plans(pair[1].recipe)] != [run.recipe for run in pair]:
+            return chosen.asks  # one was let go of, or is still to come: the other is of an earlier press
+        return chosen.says((pair[0].moments[-1], pair[1].moments[-1]))
+
+    def _kept(self, report: Report) -> list[runs.Run]:
+        moments = tuple(s for s in report.history if s.settled)
+        marks = {runs.mark(run.moments[-1]): run.number for run in report.runs}
+        if self._live in marks and runs.LIVE in self._hidden:  # it is kept by now, and stays hidden
+            self._hidden = self._hidden - {runs.LIVE} | {marks[self._live]}
+        if not any(s.phase == "pruned" for s in moments) or runs.mark(moments[-1]) in marks:
+            return list(report.runs)
+        self._live = runs.mark(moments[-1])
+        return [*report.runs, runs.Run(runs.LIVE, moments[-1].recipe, moments)]
+
+    def _drawn(self, report: Report, _: str | None) -> View:
+        kept = [run for run in self._kept(report) if run.number not in self._hidden]
+        names = runs.names(kept)
+        if self.pair.value == "pair":
+            if len(kept) < 2:
+                return views.empty("Two runs are needed: their weights stand side by side here.")
+            left, right = kept[-2:]
+            return views.side_by_side(names[left.number], left.moments[-1], names[right.number], right.moments[-1])
+        return views.compare({names[run.number]: run.moments for run in kept})
+
+    def _row(self, run: runs.Run, name: str) -> w.Widget:
+        shown = w.Checkbox(value=run.number not in self._hidden, description=name, indent=False)
+        shown.observe(lambda change: self._toggled(run.number, change["new"]), "value")
+        parts: list[w.Widget] = [shown]
+        if run.number != runs.LIVE:
+            pin = w.Button(
+                description="Unpin" if run.pinned else "Pin", tooltip=f"Keep {name}, whatever comes after it"
+            )
+            pin.on_click(lambda _: self._submit("pin", about=run.number))
+            delete = w.Button(description="Delete", tooltip=f"Forget {name}")
+            delete.on_click(lambda _: self._submit("forget", about=run.number))
+            parts += [pin, delete]
+        row = w.HBox(parts)
+        row.add_class("pl-run")
+        return row
+
+    def _toggled(self, number: int, shown: bool) -> None:
+        self._hidden = self._hidden - {number} if shown else self._hidden | {number}
+        self._redraw()
+
+    def _pressed(self) -> None:
+        recipe = self._recipe()
+        preset = next(preset for preset in presets.presets(recipe) if preset.name == self.preset.value)
+        self._submit("compare", about=preset.plans(recipe))
+
+
+def _hint(text: str) -> str:
+    return f'<div class="pl-hint">{escaped(text, 400)}</div>'

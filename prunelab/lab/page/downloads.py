@@ -1,0 +1,101 @@
+"""Exporting: what the download buttons give, from what the page shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from prunelab.lab.messages import Report
+from prunelab.lab.widgets.download_bar import Download
+from prunelab.sessions.session import Session
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file, or, where ``mime`` is empty, a text for the clipboard."""
+
+    filename: str
+    mime: str
+    content: bytes
+
+
+ITEMS = (
+    {"name": "link", "label": "Copy link", "tooltip": "A link to this page as it stands", "copy": True},
+    {"name": "report", "label": "Report", "tooltip": "The run as one page that opens anywhere, offline"},
+    {"name": "figures", "label": "Figures", "tooltip": "All pictures for print: PNG, SVG and PDF, zipped"},
+    {"name": "data", "label": "Data", "tooltip": "Every snapshot as CSV, the recipe as JSON, zipped"},
+    {"name": "model", "label": "Model", "tooltip": "The network as a packed file: prunelab.sparse.load"},
+    {"name": "python", "label": "Python", "tooltip": "The lines of Python that do this run again"},
+)
+NEED_A_RUN = tuple(str(item["name"]) for item in ITEMS if item["name"] != "link")
+
+
+def missing(report: Report) -> dict[str, str]:
+    """Which buttons cannot be pressed now, and why."""
+    return {} if report.history else dict.fromkeys(NEED_A_RUN, "Nothing is trained yet")
+
+
+class Exporter:
+    """Makes what the buttons stand for, and sends it to the pages that asked. soon: runs a function where widgets are
+    written.
+
+    Pictures for print take seconds: they are made on a thread of their own, one after the other, while the lab goes on.
+    """
+
+    def __init__(self, downloads: Download, soon: Callable[[Callable[[], object]], None]) -> None:
+        self._downloads, self._soon = downloads, soon
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prunelab-exporter")
+        self._asked: list[Future[None]] = []
+        self._ended = False
+
+    def later(self, name: str, report: Report) -> None:
+        """Send what can be made from a report alone; returns at once. After the end nothing is listened to any more."""
+        if self._ended:
+            return
+        self._asked = [*(made for made in self._asked if not made.done()), self._thread.submit(self.send, name, report)]
+
+    def send(self, name: str, report: Report, session: Session | None = None) -> None:
+        """Send it now. session: where ``make`` needs one."""
+        try:
+            made = make(name, report, session)
+        except Exception as error:  # said beside the button; the run goes on
+            words = f"This could not be made: {error}"
+            self._soon(lambda: self._downloads.send_error(name, words))
+            return
+        self._soon(lambda: self._downloads.send_file(name, made.filename, made.mime, made.content))
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until all that was asked for is sent; False if that took more than ``timeout`` seconds."""
+        return not wait(self._asked, timeout).not_done
+
+    def end(self) -> None:
+        """Make nothing more."""
+        self._ended = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def make(name: str, report: Report, session: Session | None = None) -> Made:
+    """What a button stands for (except the link). session: for the model. ValueError for a name that is none."""
+    from prunelab import exports  # matplotlib, SciPy: not before somebody asks
+    from prunelab.sparse.packing import file as packing
+
+    recipe, history, measured = report.recipe, report.history, report.measurement
+    stem = f"prunelab-{recipe.key}"
+    if name == "report":
+        return Made(f"{stem}.html", "text/html", exports.report(recipe, history, measured).encode())
+    if name == "figures":
+        return Made(
+            f"{stem}-figures.zip", "application/zip", exports.zipped(exports.figures(recipe, history, measured))
+        )
+    if name == "data":
+        files = {"snapshots.csv": exports.snapshots_csv(history), "recipe.json": exports.recipe_json(recipe)}
+        if measured is not None:
+            files["measurement.csv"] = measured.to_csv()
+        return Made(f"{stem}-data.zip", "application/zip", exports.zipped(files))
+    if name == "model" and session is not None:
+        packed = packing.packed(session.model, masks=session.masks)
+        return Made(f"{stem}.prune", "application/octet-stream", packed)
+    if name == "python":
+        return Made(f"{stem}.py", "text/x-python", exports.snippet(recipe, history).encode())
+    raise ValueError(f"{name!r} is nothing that can be exported")

@@ -1,0 +1,85 @@
+"""Guess: say first what you expect, then see. A teacher's switch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as w
+
+from prunelab.formatting import percent
+
+QUESTIONS = {
+    "prune": "What will the accuracy be after this cut?",
+    "retrain": "What will the accuracy be after retraining?",
+    "run": "What will the accuracy be when all rounds are over?",
+}
+
+
+class Guess(w.VBox):
+    """The question, a slider for the answer, and how far off it was. ``go`` is called with the action when answered.
+
+    soon: runs a function where widgets are written; buttons are heard on threads nobody can predict.
+    """
+
+    def __init__(self, go: Callable[[str], None], soon: Callable[[Callable[[], object]], None]) -> None:
+        self._go = go
+        self.action: str | None = None  # what is asked about
+        self._due: tuple[str, float] | None = None  # what was answered, until the result is there
+        self.question = w.Label("")
+        self.slider = w.FloatSlider(
+            value=90, min=0, max=100, step=0.5, readout_format=".1f", description="your guess (%)",
+            tooltip="The accuracy that you expect", style={"description_width": "110px"},
+        )  # fmt: skip
+        self.button = w.Button(description="Reveal", button_style="primary", tooltip="Do it, and show the result")
+        self.cancel = w.Button(description="Cancel", tooltip="Do nothing")
+        self.result = w.Label("")
+        form = w.HBox([self.slider, self.button, self.cancel])
+        form.add_class("pl-bar-of-controls")
+        self._form = w.VBox([self.question, form])
+        super().__init__([self._form, self.result])
+        self.add_class("pl-guess")
+        self.button.on_click(lambda _: soon(self._answered))
+        self.cancel.on_click(lambda _: soon(lambda: self.ask(None)))
+        self.ask(None)
+
+    def ask(self, action: str | None) -> None:
+        """Ask about an action; None: ask nothing."""
+        self.action = action
+        self.question.value = QUESTIONS[action] if action else ""
+        self._form.layout.display = None if action else "none"
+        if action:
+            self.result.value = ""
+        self._arrange()
+
+    def tell(self, phase: str, accuracy: float | None, *, busy: bool) -> None:
+        """A result may be there: say how far off the guess was. phase: of the network now."""
+        if self._due is None or busy or accuracy is None:
+            return
+        action, guess = self._due
+        if phase == ("pruned" if action == "prune" else "retrained"):
+            self._due = None
+            off = 100 * accuracy - guess
+            side = "higher" if off > 0 else "lower"
+            how = "exactly right" if abs(off) < 0.05 else f"{abs(off):.1f} points {side}"
+            self.result.value = f"You guessed {guess:.1f} %, it is {percent(accuracy)}: {how}."
+            self._arrange()
+
+    @property
+    def waits(self) -> bool:
+        """Whether a guess waits for its result: what the run has come to is to be kept back until then."""
+        return self._due is not None
+
+    def drop(self) -> None:
+        """Its result will not come."""
+        self._due = None
+        self.ask(None)
+
+    def _answered(self) -> None:
+        action = self.action
+        if action is not None:
+            self._due = (action, self.slider.value)
+            self.ask(None)
+            self._go(action)
+
+    def _arrange(self) -> None:
+        self.layout.display = None if self.action or self.result.value else "none"

@@ -1,0 +1,154 @@
+"""Panels: one picture each, as a widget of its own. What a panel shows follows from the report alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as w
+
+from prunelab import views
+from prunelab.formatting import layer_of
+from prunelab.lab.messages import BUSY, Report
+from prunelab.lab.widgets.plot import Plot
+from prunelab.views.figure import View
+
+Submit = Callable[..., None]
+LEAST = 0.35  # of an axis that a picture has to fill, while it changes
+AXIS = ("range", "tickvals", "ticktext")  # what an axis that rests keeps
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name.
+
+    timeless: it shows no moment of the run, so that neither slider nor scrubber changes it. growing: its axes are as
+    long as what they show.
+    """
+
+    name: str
+    draw: Callable[[Report, str | None], View]
+    by_layer: bool = False
+    timeless: bool = False
+    growing: bool = False
+
+
+def _weights(report: Report) -> View:
+    own = {f"{layer_of(name)}.weight" for name, _ in report.shown.recipe.layer_quality}
+    return views.weights(report.shown, before=None if report.moment else report.snapshot, own=own)
+
+
+def _flips(report: Report) -> View:
+    data, shown = report.data, report.shown
+    trained = next((s for s in report.history if s.phase == "trained"), None)
+    if data is None or trained is None:
+        return views.empty("Nothing to compare with yet: the dense network is still being trained.")
+    if shown.test_accuracy is None:
+        return views.empty("No gallery before the guess: say first what you expect.")
+    if not shown.exact:
+        return views.empty("The gallery follows: when the slider rests,<br>all test samples are looked at.")
+    return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted)
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind("weights", lambda r, _: _weights(r), growing=True),
+    Kind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.moment), growing=True),
+    Kind("connections", lambda r, _: views.connections(r.shown)),
+    Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
+    Kind("pixels", lambda r, _: views.pixels(r.shown)),
+    Kind("dropout", lambda r, _: views.dropout([*r.past, r.shown])),
+    Kind("size", lambda r, _: views.size(r.measurement), timeless=True),
+    Kind("speed", lambda r, _: views.speed(r.measurement), timeless=True),
+    Kind("graph", lambda r, _: views.graph(r.shown)),
+    Kind("digits", lambda r, _: _flips(r)),
+)
+
+
+class Panel(w.VBox):
+    """A picture on the page, with the choice of a layer where it shows one. ``redraw`` is called when that changes.
+
+    more: what stands under the picture. A picture that nobody has on a screen is not made, until somebody has.
+    """
+
+    def __init__(self, kind: Kind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
+        self.kind = kind
+        self.plot = Plot(name=kind.name)
+        self._now: tuple[str, int] | None = None  # the moment of the run when this was drawn last
+        self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
+        super().__init__([*([self.layer] if kind.by_layer else []), self.plot, *(more or [])])
+        self.add_class("pl-panel")
+        self.add_class(f"pl-{kind.name}")
+        if kind.timeless:
+            self.add_class("pl-timeless")
+        self.layer.observe(lambda change: redraw(), "value")
+        self.plot.on_visible(lambda visible: redraw() if visible else None)
+
+    def show(self, report: Report) -> None:
+        """Draw the report; what cannot be drawn says why in its own place. On the widgets' own thread."""
+        if report.snapshot is None or not self.plot.visible:
+            return
+        names = tuple((layer_of(layer.name), layer.name) for layer in report.snapshot.layers)
+        if self.kind.by_layer and self.layer.options != names:
+            self.layer.options = names
+            self.layer.index = 0  # new options select nothing by themselves
+        try:
+            view = self.kind.draw(report, self.layer.value)
+        except Exception as error:  # one picture that fails must not take the others, or the run, with it
+            self.plot.trouble = f"This picture could not be made: {error}"
+            return
+        self.plot.trouble = ""
+        if self.kind.growing:
+            view = self._steady(report, view)
+        name = revision(report)
+        live = report.preview is None and report.moment is None
+        if _same(self.plot.figure, view) and (live or self.kind.timeless or _revision(self.plot.figure) == name):
+            return
+        layout = view["layout"]
+        layout["meta"] = {**layout.get("meta", {}), "revision": name}
+        with self.plot.hold_sync():  # one message
+            self.plot.summary = views.summary(view)
+            self.plot.figure = view
+
+    def _steady(self, report: Report, view: View) -> View:
+        """Axes rest in a run, and while a slider moves; when something has ended they are those that fit best."""
+        assert report.snapshot is not None
+        before, self._now = self._now, (report.snapshot.phase, report.snapshot.clock)
+        return steady(view, self.plot.figure) if report.state in BUSY or before == self._now else view
+
+
+def steady(view: View, drawn: dict[str, Any]) -> View:
+    """The view on the axes of what is drawn, where these still fit: an axis that moves at every step of a run or of a
+    slider is hard to follow, and slow to draw.
+    """
+    layout, old = view["layout"], drawn.get("layout", {})
+    axes = {name: part for name, part in layout.items() if "axis" in name and "range" in part and name in old}
+    return {**view, "layout": layout | {name: _steady(part, old[name]) for name, part in axes.items()}}
+
+
+def _steady(axis: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
+    (start, end), (low, high) = axis["range"], old.get("range", (0, 0))
+    inside = min(low, high) <= min(start, end) and max(start, end) <= max(low, high)
+    if inside and (start < end) == (low < high) and abs(end - start) >= LEAST * abs(high - low):
+        return axis | {key: old[key] for key in AXIS if key in old}
+    return axis
+
+
+def revision(report: Report) -> str:
+    """Names the moment a plot shows, for whoever waits for it: phase, round, step, quality."""
+    moment = report.shown
+    quality = "" if moment.quality is None else f"{moment.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
+    return f"{moment.phase}:{moment.round}:{moment.clock}:{quality}"
+
+
+def _revision(drawn: dict[str, Any]) -> str | None:
+    return drawn["layout"].get("meta", {}).get("revision")
+
+
+def _same(drawn: dict[str, Any], view: View) -> bool:
+    """Whether a view would draw what is drawn already, its revision aside."""
+    if not drawn:
+        return False
+    meta = {key: value for key, value in drawn["layout"].get("meta", {}).items() if key != "revision"}
+    old = {**drawn["layout"], "meta": meta}
+    return drawn["data"] == view["data"] and old == {"meta": {}, **view["layout"]}

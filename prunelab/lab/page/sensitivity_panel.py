@@ -1,0 +1,29 @@
+"""Each layer cut by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import ipywidgets as w
+
+from prunelab import views
+from prunelab.lab.messages import BUSY, Report
+from prunelab.lab.page.panels import Kind, Panel, Submit
+
+
+class SensitivityPanel(Panel):
+    """Each layer cut by itself: which of them the network can least do without."""
+
+    def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
+        self.button = w.Button(
+            description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
+        )
+        super().__init__(
+            Kind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity), timeless=True), redraw, [self.button]
+        )
+        self.button.on_click(lambda _: submit("scan"))
+
+    def show(self, report: Report) -> None:
+        self.button.disabled = report.state in BUSY or report.snapshot is None
+        super().show(replace(report, preview=None, moment=None))

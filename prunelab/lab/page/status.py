@@ -1,0 +1,56 @@
+"""Status: the top of the page. Title, what is going on, trouble in words, the cards; and the root's data attributes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from prunelab.lab import wording
+from prunelab.lab.messages import Report
+from prunelab.lab.page.presence import Presence
+from prunelab.lab.widgets.batching import Carried
+
+
+class Status(Carried):
+    """All of it is state and plain text: a page that comes late shows the same, and nothing is read as markup."""
+
+    _esm = Path(__file__).parent / "status.js"
+    _css = Path(__file__).parent / "lab.css"
+
+    title = traitlets.Unicode("").tag(sync=True)
+    text = traitlets.Unicode("starting").tag(sync=True)
+    progress = traitlets.Float(None, allow_none=True).tag(sync=True)
+    trouble = traitlets.Unicode("").tag(sync=True)
+    cards = traitlets.List(traitlets.Dict()).tag(sync=True)
+    story = traitlets.Unicode("", help="the finding in words, read out politely").tag(sync=True)
+    attributes = traitlets.Dict().tag(sync=True)
+    address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
+
+    def __init__(self, presence: Presence, **values: Any) -> None:
+        super().__init__(**values)
+        self._presence = presence
+        self.on_msg(self._heard)
+
+    def show(self, report: Report, seen: Report, notes: Iterable[str]) -> None:
+        """Say how things stand. seen: what of it the page may show. notes: trouble that is not the run's."""
+        with self.hold_sync():
+            self.title = wording.title(report.recipe)
+            self.text = wording.status(report)
+            self.progress = report.progress
+            self.trouble = "\n".join((*notes, *filter(None, [report.words])))
+            self.cards = wording.cards(seen)
+            self.story = wording.story(seen)
+            self.attributes = wording.attributes(seen)
+
+    def _heard(self, _: Any, content: Any, __: Any) -> None:
+        """A page speaks, on whatever thread: see status.js. Anything else that may arrive is nothing to us."""
+        kind, view = content.get("kind"), content.get("view")
+        if isinstance(view, str) and len(view) <= 64:
+            if kind == "here":
+                self._presence.here(view, time.monotonic())
+            elif kind == "gone":
+                self._presence.gone(view, time.monotonic())

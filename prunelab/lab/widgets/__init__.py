@@ -1,0 +1,1 @@
+"""Own widgets: plot, scrubber, drawing, downloads. They know nothing of pruning."""

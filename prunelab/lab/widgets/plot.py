@@ -1,0 +1,186 @@
+"""Plots that hold their figure as state: ``Plot`` draws ``dict(data=..., layout=...)`` with plotly.js.
+
+Why not plotly's own FigureWidget: it sends 5 MB of JavaScript per figure and forgets what was changed before
+the browser attached. Here plotly.js and our own code travel once, as the state of one ``PlotlyLibrary`` that all
+plots point to, and the figure is plain state: a page that joins late, reloads or opens twice shows the same
+picture, because there is nothing else to show.
+
+What the page tells (plots.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
+``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
+of the picture that is on the screen now; ``data-paints`` counts pictures; ``data-drawn`` is "whole" for one that
+plotly.js drew, "patched" for one that was changed in place (patch.js) and will be drawn as a whole when nothing moves
+any more. A plot that is hidden is drawn when it becomes visible.
+
+With a ``slider`` (of the quality) and a figure that tells of its thresholds (``views.weights``), a plot moves lines and
+colours by itself while a hand is on the slider, or on a line (``on_drag``), and the kernel's figures follow when they
+arrive: ``data-threshold`` is the quality that was last drawn so, ``data-live`` is there until the kernel has answered.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import ipywidgets
+import traitlets
+
+from prunelab.lab.widgets.batching import Carried
+
+HERE = Path(__file__).parent
+# One module: the parts stand in one scope, in this order.
+PARTS = ("plot_colours.js", "plot_visibility.js", "plot_patch.js", "plot_moves.js", "plot_thresholds.js", "plot.js")
+
+
+class PlotlyLibrary(ipywidgets.Widget):
+    """What all plots have in common: plotly.js, gzipped, and the code that draws with it.
+
+    ``plotly_library()`` gives the one of this process.
+
+    A plain widget model without a view: what it holds is fetched by loader.js, by reference, when the first plot comes.
+    """
+
+    version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
+    source = traitlets.Bytes(help="plotly.min.js, gzipped").tag(sync=True)
+    code = traitlets.Unicode(help="a module that exports how to render a Plot").tag(sync=True)
+
+    @traitlets.default("version")
+    def _installed_version(self) -> str:
+        return _plotly().version
+
+    @traitlets.default("code")
+    def _our_code(self) -> str:
+        return "\n".join((HERE / part).read_text(encoding="utf-8") for part in PARTS)
+
+    @traitlets.default("source")
+    def _installed_source(self) -> bytes:
+        # Read through the metadata: importing plotly would cost every kernel its start-up time and memory.
+        file = Path(str(_plotly().locate_file("plotly/package_data/plotly.min.js")))
+        if not file.is_file():
+            raise FileNotFoundError(f"plotly is installed without its JavaScript ({file.name}); install it again")
+        # Level 6: the last 0.2 % of level 9 cost another third of the time.
+        return gzip.compress(file.read_bytes(), compresslevel=6, mtime=0)
+
+
+def plotly_library() -> PlotlyLibrary:
+    """The library that all plots of this process share, made on first use, and again if someone closed it."""
+    if _shared_library().comm is None:
+        _shared_library.cache_clear()
+    return _shared_library()
+
+
+class Plot(Carried):
+    """One picture: ``Plot(figure=view, name="weights", summary="91 % of fc1 is cut")``.
+
+    figure: ``dict(data=[...], layout={...})`` as plotly.js takes it; arrays and numbers of NumPy are welcome, NaN and
+    infinity travel as null (a gap). To change it, assign a new dict: changes inside the old one go unseen.
+    Without ``layout["height"]`` the plot is as high as CSS says: ``--prunelab-plot-height``, 300px unless set.
+    """
+
+    _esm = HERE / "plot_loader.js"
+    _css = HERE / "plot.css"
+
+    figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))
+    name = traitlets.Unicode(help="the element's data-plot").tag(sync=True)
+    summary = traitlets.Unicode(help="the picture in words, for those who do not see it").tag(sync=True)
+    trouble = traitlets.Unicode(help="why there is no picture; empty when there is one").tag(sync=True)
+    library = traitlets.Instance(PlotlyLibrary, help="where plotly.js comes from").tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+    slider = traitlets.Instance(ipywidgets.Widget, allow_none=True, help="its value is the common quality").tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+    draggable = traitlets.Bool(False, help="threshold lines can be moved by a pointer").tag(sync=True)
+    dragged = traitlets.Dict(help="the last movement of a line, as the page tells it: see on_drag").tag(sync=True)
+    visible = traitlets.Bool(True, help="whether anybody has it on a screen; True until a page has told")
+
+    def __init__(self, **traits: Any) -> None:
+        self._sight: dict[str, tuple[int, bool]] = {}  # by view: number of its last message, whether it is on a screen
+        self._lock = threading.Lock()
+        super().__init__(**traits)
+        self.on_msg(self._told)
+
+    def on_drag(self, callback: Callable[[Drag], None]) -> None:
+        """Make threshold lines movable and call ``callback`` when one is moved, at most once a frame.
+
+        On whatever thread the page's message arrives: only enqueue there. The page shows the line where the pointer
+        is until a figure with that quality comes.
+        """
+        self.observe(lambda change: callback(Drag.of(change.new)), "dragged")
+        self.draggable = True
+
+    def on_visible(self, callback: Callable[[bool], None]) -> None:
+        """Call ``callback`` with the new ``visible`` when it changes. On whatever thread: only enqueue there."""
+        self.observe(lambda change: callback(change.new), "visible")
+
+    def _told(self, _: Any, content: Any, __: Any) -> None:
+        """A view says that it is on a screen (true), is not (false), or is gone (null)."""
+        if not isinstance(content, dict) or "sight" not in content:
+            return
+        view, number, sight = str(content["view"]), int(content["number"]), bool(content["sight"])
+        with self._lock:
+            if number > self._sight.get(view, (0, False))[0]:
+                self._sight[view] = (number, sight)
+            self.visible = any(on for _, on in self._sight.values())
+
+    @traitlets.default("figure")
+    def _empty_figure(self) -> dict[str, Any]:
+        return {"data": [], "layout": {}}
+
+    @traitlets.default("library")
+    def _library(self) -> PlotlyLibrary:
+        return plotly_library()
+
+
+@dataclass(frozen=True)
+class Drag:
+    """A threshold line was moved: ``layer`` (parameter name) to ``quality`` (>= 0); ``final``: it was let go there."""
+
+    layer: str
+    quality: float
+    final: bool
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> Drag:
+        """Raises ValueError for what no page of ours would tell."""
+        layer, quality, final = (told.get(name) for name in ("layer", "quality", "final"))
+        if not isinstance(layer, str) or not isinstance(final, bool):
+            raise ValueError(f"{told!r} is no movement of a line: it needs layer, quality and final")
+        if not isinstance(quality, int | float) or isinstance(quality, bool):
+            raise ValueError(f"quality = {quality!r} of {layer}: must be a number")
+        if not math.isfinite(quality) or quality < 0:
+            raise ValueError(f"quality = {quality} of {layer}: must be finite and not negative")
+        return cls(layer, float(quality), final)
+
+
+@cache
+def _shared_library() -> PlotlyLibrary:
+    return PlotlyLibrary()
+
+
+def _plotly() -> Any:
+    try:
+        return distribution("plotly")
+    except PackageNotFoundError as error:
+        raise ModuleNotFoundError("the plots need plotly: pip install plotly") from error
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can carry: arrays as lists, NaN and infinity (which JSON has not) as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | int | None):
+        return value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):  # arrays and scalars of NumPy, tensors
+        return _plain(value.tolist())
+    return value

@@ -1,0 +1,198 @@
+"""Words: what the page says about a report, and what can be done now. Pure functions, plain text, no markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from prunelab.formatting import count, layer_of, percent
+from prunelab.lab.messages import BUSY, Report
+from prunelab.recipe import Recipe
+from prunelab.results.measurement import BATCH
+from prunelab.results.snapshot import Snapshot
+from prunelab.views import key_figures
+
+CARDS = ("accuracy", "connections", "effective", "compression", "file", "speed", "zeros still zero")
+
+TIPS = {
+    "train": "Train a dense network from the start, by the settings above",
+    "prune": "Cut what lies below quality x deviation, now",
+    "retrain": "Train the survivors",
+    "run": "Train if needed, then prune and retrain round after round",
+    "pause": "Hold the run after this batch, or go on",
+    "reset": "Back to the dense trained network",
+    "measure": "Measure bytes and latency of the network as it is now",
+}
+BUTTONS = tuple(TIPS)
+
+
+def label(button: str, report: Report) -> str:
+    """What stands on a button."""
+    if button == "pause" and report.state == "paused":
+        return "Resume"
+    return {"run": "Run all"}.get(button, button.capitalize())
+
+
+def title(recipe: Recipe) -> str:
+    """The experiment in one line."""
+    return f"{recipe.data} · {recipe.model} · seed {recipe.seed}"
+
+
+def status(report: Report) -> str:
+    """What is going on, with progress and time left."""
+    words = {"starting": "starting", "ready": "ready", "failed": "stopped", "paused": "paused"}
+    text = words.get(report.state, report.doing or report.state)
+    if report.state == "starting" and report.doing:
+        text = report.doing
+    if report.progress is not None:
+        text += f" {100 * report.progress:.0f} %"
+    if report.left is not None and report.state != "paused":
+        text += f" · {_duration(report.left)} left"
+    return text
+
+
+def doing(snapshot: Snapshot) -> str:
+    """What a run is at."""
+    if snapshot.round == 0:
+        return "training"
+    return f"round {snapshot.round} of {max(snapshot.rounds, snapshot.round)}: {snapshot.phase}"
+
+
+def about_to_lose(preview: Snapshot | None) -> str | None:
+    """A warning that a cut would leave nothing of a layer; None where it would not."""
+    lost = "" if preview is None else _spared(preview)
+    return f"At this quality {lost} would lose every connection; its strongest one will be kept." if lost else None
+
+
+def was_spared(pruned: Snapshot) -> str | None:
+    """The same after the cut."""
+    lost = _spared(pruned)
+    return f"{lost} would have lost every connection: the strongest one was kept. Lower the quality." if lost else None
+
+
+def _spared(snapshot: Snapshot) -> str:
+    return ", ".join(layer_of(layer.name) for layer in snapshot.layers if layer.spared)
+
+
+def left_out(unknown: Iterable[str], layers: Iterable[str]) -> str:
+    """A notice about qualities of layers that this network does not have. layers: those it has, by parameter name."""
+    there = ", ".join(map(layer_of, layers))
+    return f"quality of {', '.join(unknown)}: left out, this network's layers are {there}."
+
+
+def cards(report: Report) -> list[dict[str, str]]:
+    """The numbers on top: name, value, and a second line."""
+    now, preview = report.moment or report.snapshot, None if report.moment else report.preview
+    if now is None:
+        return [{"name": name, "value": "–", "more": ""} for name in CARDS]
+    accuracy = _card("accuracy", *key_figures.accuracy(now))
+    connections = _card("connections", *key_figures.connections(now))
+    compression = _card("compression", *key_figures.compression(now))
+    effective = _card("effective", "–", "not available for this model")
+    if now.effective is not None:
+        effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
+    if preview is not None:
+        about = "" if preview.exact else "about "
+        accuracy["more"] = f"{about}{key_figures.right(preview)} if cut now"
+        connections["more"] = f"{percent(preview.density)} if cut now"
+        compression["more"] = f"{preview.compression:.1f}x if cut now"
+        if preview.effective is not None:
+            effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
+    zeros = _card("zeros still zero", *key_figures.zeros(now))
+    return [accuracy, connections, effective, compression, *_measured(report), zeros]
+
+
+def concealed(report: Report, waits: bool) -> Report:
+    """A report without what is still to be guessed: accuracies after a cut, and, if a guess waits for its result, those
+    of a run.
+    """
+
+    def hidden(snapshot: Snapshot | None) -> Snapshot | None:
+        if snapshot is None:
+            return None
+        return replace(snapshot, test_accuracy=None, test_loss=None, train_loss=None, predicted=snapshot.predicted[:0])
+
+    report = replace(report, preview=hidden(report.preview))
+    return replace(report, snapshot=hidden(report.snapshot), history=(), moment=None) if waits else report
+
+
+def _measured(report: Report) -> list[dict[str, str]]:
+    """File and speed: what pruning bought, or that it bought nothing. Earlier moments were not measured."""
+    found = report.measurement
+    file = speed = ("–", "not measured yet" if report.moment is None else "measured at the end only")
+    if found is not None and report.moment is None:
+        file = key_figures.file(found)
+        speed = key_figures.speed(found, BATCH) if BATCH in found.batches else speed
+    return [_card("file", *file), _card("speed", *speed)]
+
+
+def _card(name: str, value: str, more: str) -> dict[str, str]:
+    return {"name": name, "value": value, "more": more}
+
+
+def story(report: Report) -> str:
+    """What there is to see, in a sentence or two, for whoever hears the page; empty while something runs."""
+    now, preview = report.moment or report.snapshot, None if report.moment else report.preview
+    if now is None or report.state in BUSY:
+        return ""
+    kept = f"{percent(now.density)} of the connections are left, accuracy {key_figures.right(now)}."
+    if preview is None:
+        return kept
+    quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
+    quality = "At these qualities " if quality and preview.recipe.layer_quality else quality
+    fall = f"{percent(preview.density)} would be left, accuracy {key_figures.right(preview)}."
+    return f"{quality}{fall} Now {kept}"
+
+
+def step_of(report: Report) -> str:
+    """Which of the three steps is lit: what is being done, or what comes next."""
+    doing = _phase(report.snapshot)
+    if report.state in BUSY or report.state == "paused":
+        return "train" if doing in ("new", "training") else "prune" if doing == "trained" else "retrain"
+    return {"new": "train", "training": "train", "pruned": "retrain", "retraining": "retrain"}.get(doing, "prune")
+
+
+def reasons(report: Report) -> dict[str, str]:
+    """Why a button cannot be pressed now, by button; buttons that are not named here can."""
+    phase, busy = _phase(report.snapshot), report.state in BUSY
+    if busy:
+        wait = "Pause the run first" if report.state != "starting" else "The lab is starting"
+        no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
+        return no | ({"pause": "Nothing to pause yet", "reset": wait} if report.state == "starting" else {})
+    no = {} if report.state in ("paused", "measuring", "scanning") else {"pause": "Nothing is running"}
+    if report.snapshot is None:
+        return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")
+    if phase == "new":
+        no["prune"] = "Train first: random weights say nothing about what matters"
+    if phase in ("new", "training", "trained"):
+        no["retrain"] = "Nothing is cut yet: prune first"
+    return no
+
+
+def attributes(report: Report) -> dict[str, str]:
+    """The state of the lab as data attributes of its root, for style sheets and tests."""
+    shown = report.moment or report.snapshot
+    facts: dict[str, Any] = {"state": report.state, "step": step_of(report), "phase": _phase(shown)}
+    if shown is not None:
+        facts |= {"round": shown.round, "clock": shown.clock, "kept": shown.kept, "total": shown.total}
+        facts |= {"accuracy": _four(shown.test_accuracy), "zeros": "yes" if shown.zeros_hold else "no"}
+    if report.preview is not None and report.moment is None:
+        preview = report.preview
+        asked = f"{preview.quality:.2f}" if preview.quality is not None else f"{preview.density:.2f}"
+        facts |= {"preview": asked, "preview-kept": preview.kept, "preview-accuracy": _four(preview.test_accuracy)}
+    return {name: str(value) for name, value in facts.items()}
+
+
+def _four(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _phase(snapshot: Snapshot | None) -> str:
+    return "new" if snapshot is None else snapshot.phase
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "under 1 s"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,348 @@
+"""Stage: the session on the page, and what each command does to it. On the runner's thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from numpy import float32
+from numpy.typing import NDArray
+from torch import nn
+
+from prunelab.lab import wording
+from prunelab.lab.messages import Command, Reading, Report, State
+from prunelab.lab.presets import Plan, series
+from prunelab.lab.runs import Shelf
+from prunelab.lab.worker.classify import dense_twin, reading
+from prunelab.lab.worker.session_source import Source, differs, fitted
+from prunelab.lab.worker.tasks import What, Work, to_measure, to_scan
+from prunelab.recipe import Hand, Recipe, wished
+from prunelab.results.measurement import Measurement
+from prunelab.results.sensitivity import Sensitivity
+from prunelab.results.snapshot import Snapshot
+from prunelab.sessions.session import Session
+
+HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
+STALE: dict[str, Any] = {"measurement": None, "sensitivity": None}  # once the network is another one
+
+
+class Stage:
+    """source: where sessions come from. tell: called with every report. measuring: measure whenever a run has ended.
+    waiting: whether more commands have come. deserted: whether nobody looks any more.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        source: Source,
+        tell: Callable[[Report], None],
+        *,
+        measuring: bool,
+        waiting: Callable[[], bool],
+        deserted: Callable[[], bool],
+    ) -> None:
+        self.report = Report("starting", recipe)
+        self.session: Session | None = None
+        self._source = source
+        self._tell = tell
+        self._measuring = measuring
+        self._waiting = waiting
+        self._deserted = deserted
+        self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
+        self._work: Work | None = None  # what runs, or would if it were not paused
+        self._wanted = recipe  # as the controls stand: what the next step will go by
+        self._preview: Hand | None = None  # what the slider asks about; None: show what is
+        self._twin: nn.Module | None = None  # the dense network, to read drawings with
+        self._picture: NDArray[float32] | None = None  # the drawing
+        self._shelf = Shelf()
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a batch to compute."""
+        return self._work is not None and self.report.state != "paused"
+
+    def close(self) -> None:
+        """Let go of the saved session."""
+        self._source.close()
+
+    def do(self, command: Command) -> None:
+        """Carry out a command."""
+        action = command.action
+        recipe = self._wanted = command.recipe or self._wanted
+        match action:
+            case "preview":
+                self._look(command.hand)
+            case "pause":
+                if self._work is not None:
+                    self._say(state="paused", doing="paused")
+            case "resume":
+                if self._work is not None:
+                    self._go_on()
+                    self._say(notice=self._source.notice())
+            case "change":
+                if self._preview is not None:
+                    self._look(self._preview)
+            case "reset":
+                self._reset(recipe)
+            case "prune":
+                self._prune(command.hand)
+            case "open":
+                self._open_saved(recipe)
+            case "follow":
+                self._follow(recipe)
+            case "train" | "retrain" | "run":
+                self._begin(action, recipe)
+            case "measure":
+                self._look_into(to_measure(self._needed()))
+            case "scan":
+                self._look_into(to_scan(self._needed()))
+            case "compare":
+                self._compare(command.about)
+            case "forget":
+                self._shelf.forget(command.about)
+                self._say(runs=self._shelf.runs)
+            case "pin":
+                self._shelf.pin(command.about)
+                self._say(runs=self._shelf.runs)
+            case "read":
+                self._read(command.about)
+            case "export":
+                command.about(self.report, self._needed())
+            case _:
+                raise ValueError(f"{action!r}: no such command")
+
+    # Sessions
+
+    def _open_saved(self, recipe: Recipe) -> None:
+        """Go on with the saved session, if there is one; else train a new one."""
+        self._starting("reading the saved session")
+        session = self._source.saved()
+        if session is None:
+            self._begin("train", recipe)
+            return
+        self._take(session)
+        self._adopt(session.recipe)
+        self._dense = self._source.dense()
+        if session.phase in ("new", "training"):
+            self._begin("train", session.recipe, fresh=False)
+        else:
+            self._settle()
+
+    def _follow(self, recipe: Recipe) -> None:
+        """Do as a link says: another network where it asks for one, else go on with the one there is."""
+        if self.session is None or differs(self.session, recipe):
+            self._begin("train", recipe)
+            return
+        self._adopt(self._fit())
+        if self._preview is not None:
+            self._look(wished(self._wanted))
+
+    def _begin(self, what: What, wanted: Recipe, *, fresh: bool = True) -> None:
+        """Start a stream. Train, and Run all under new training settings, make a new session."""
+        self._work = None
+        if self.session is None or (what == "train" and fresh) or (what == "run" and differs(self.session, wanted)):
+            self._starting("loading data", recipe=wanted)
+            self._take(self._source.new(replace(wanted, layer_quality=())))  # which layers there are, is known then
+            what = "train" if what == "retrain" else what
+        session = self._needed()
+        self._take_up()
+        if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
+            self._keep()
+            session.restore(self._dense)  # all rounds are over: again from the dense network
+        self._preview = None
+        self._work = Work(what, session.ticks(what))
+        self._go_on()
+
+    def _starting(self, doing: str, **more: Any) -> None:
+        clear: dict[str, Any] = dict.fromkeys(("progress", "left", "trouble", "warning", "notice"))
+        self._say(state="starting", doing=doing, **clear, **more)
+
+    def _take(self, session: Session) -> None:
+        """From now on this session is the one on the page."""
+        self._keep()
+        self.session, self._dense, self._preview, self._twin = session, None, None, None
+        if self._picture is not None and self._picture.shape != session.data.input_shape[1:]:
+            self._picture = None
+        self._say(recipe=session.recipe, data=session.data, notice=self._source.notice(), **STALE)
+
+    def _keep(self, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> None:
+        """Keep the run of the session, as far as it came, to be compared."""
+        if self.session is not None and self._shelf.take(self.session, label, moments):
+            self._say(runs=self._shelf.runs)
+
+    def _fit(self) -> Recipe:
+        """What fits of the recipe of the controls. What does not, they give up, and the page says so."""
+        session = self._needed()
+        fit, unknown = fitted(session, self._wanted)
+        if unknown:
+            self._adopt(replace(self._wanted, layer_quality=fit.layer_quality))
+            self._say(notice=wording.left_out(unknown, session.masks))
+        return fit
+
+    def _adopt(self, recipe: Recipe) -> None:
+        """The controls have to follow."""
+        self._wanted = recipe
+        self._say(adopted=recipe)
+
+    def _take_up(self) -> None:
+        """Go on by the recipe of the controls. A run that has begun goes by the one that it began with."""
+        fit = self._fit()
+        if fit != self._needed().recipe:
+            self._needed().change(fit)
+            self.report = replace(self.report, recipe=fit)
+
+    def _needed(self) -> Session:
+        if self.session is None:
+            raise ValueError("there is no network yet: train one first")
+        return self.session
+
+    # Work
+
+    def _go_on(self) -> None:
+        assert self._work is not None
+        self._work.go_on(self._needed())
+        self._say(state=self._work.state, doing=self._work.state, trouble=None)
+
+    def advance(self) -> None:
+        """Compute one batch, or whatever the next step of what runs is."""
+        work = self._work
+        assert work is not None
+        if self._deserted():
+            self._say(state="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
+            return
+        try:
+            tick = next(work.ticks)
+        except StopIteration:
+            self._work = None
+            measure = self._measuring and work.what in ("retrain", "run")
+            self._settle("measuring" if measure else "ready")
+            if measure:
+                self._look_into(to_measure(self._needed()))
+            return
+        session = self._needed()
+        if session.phase == "trained":
+            self._keep_dense()
+        if isinstance(tick, Measurement):
+            self._say(measurement=tick, progress=tick.progress)
+        elif isinstance(tick, Sensitivity):
+            self._say(sensitivity=tick, progress=len(tick.points) / tick.planned)
+        elif tick is not None:
+            self._say(
+                **work.progress(tick, session), snapshot=tick, preview=self._previewed(HASTY),
+                history=tuple(session.history), reading=self._reading(), **STALE,
+            )  # fmt: skip
+
+    def _look_into(self, work: Work) -> None:
+        """Find out more about the network as it is."""
+        self._work = work
+        self._say(progress=0.0, left=None)
+        self._go_on()
+
+    def _compare(self, plans: Sequence[Plan]) -> None:
+        """Carry out the runs of a preset. The last of them stays on the page."""
+
+        def begin(plan: Plan) -> Session:
+            self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
+            self._take(self._source.new(plan.recipe))
+            self._go_on()
+            return self._needed()
+
+        self._keep()
+        self._preview = None
+        self._work = Work("compare", series(plans, begin, lambda plan, moments: self._keep(plan.label, moments)))
+        self._say(state="comparing", doing="comparing", trouble=None)
+
+    def _read(self, picture: NDArray[float32]) -> None:
+        self._needed()
+        self._picture = picture
+        self._say(reading=self._reading(), urgent=True)
+
+    def _reading(self) -> Reading:
+        """What the networks, as they are now, make of the drawing."""
+        session = self._needed()
+        if self._picture is None:
+            return Reading()
+        if self._twin is None and self._dense is not None:
+            self._twin = dense_twin(session, self._dense)
+        return reading(session, self._twin, self._picture)
+
+    def _keep_dense(self) -> None:
+        """Remember the network as it is: what Reset goes back to. It may be remembered already."""
+        if self._dense is None:
+            self._dense = self._needed().state()
+            self._source.keep_dense(self._dense, self._needed().recipe)
+
+    def _settle(self, state: State = "ready") -> None:
+        """Nothing is trained any more: show where things are, and of a dense network also what the slider would cut."""
+        session = self._needed()
+        if session.phase == "trained":
+            self._keep_dense()
+            if self._preview is None:  # what the slider asks about, before any hand has touched it
+                self._preview = wished(self._wanted)
+        preview = self._previewed(None)
+        self._say(
+            state=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
+            history=tuple(session.history), warning=wording.about_to_lose(preview), reading=self._reading(),
+        )  # fmt: skip
+
+    def _prune(self, hand: Hand) -> None:
+        session = self._needed()
+        self._work = None
+        self._take_up()
+        if session.round == 0:
+            self._keep_dense()  # where training was cut short, this is the dense network
+        self._preview = None
+        self._say(trouble=None, **STALE)
+        snapshot = session.prune(hand.quality, density=hand.density)
+        self._settle()
+        spared = wording.was_spared(snapshot)
+        if spared:
+            self._say(warning=spared)
+
+    def _reset(self, recipe: Recipe) -> None:
+        self._work = None
+        self._preview = None
+        if self.session is None or self._dense is None:
+            if self.session is not None and self.session.round:
+                raise ValueError("the dense network of this session was not saved: Train makes a new one")
+            self._begin("train", recipe)
+            return
+        self._keep()
+        self.session.restore(self._dense)
+        self._say(trouble=None, recipe=self.session.recipe, **STALE)
+        self._settle()
+
+    def _look(self, hand: Hand) -> None:
+        self._preview = hand
+        session = self.session
+        if session is None:
+            return
+        hasty = self._previewed(HASTY)
+        snapshot = self.report.snapshot or session.snapshot()
+        self._say(preview=hasty, snapshot=snapshot, warning=wording.about_to_lose(hasty), urgent=True)
+        if hasty is not None and not hasty.exact and not self.running and not self._waiting():
+            self._say(preview=self._previewed(None))
+
+    def _previewed(self, samples: int | None) -> Snapshot | None:
+        if self._preview is None or self.session is None:
+            return None
+        asked = self._preview
+        return self.session.preview(asked.quality, density=asked.density, samples=samples, recipe=self._fit())
+
+    def fail(self, error: Exception) -> None:
+        """Say what went wrong. The session, if there is one, is at its last good state and can be used."""
+        self._work = None
+        found: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
+        if self.session is None:
+            self._say(state="failed", **found)
+            return
+        try:
+            found |= {"snapshot": self.session.snapshot(), "history": tuple(self.session.history)}
+        except Exception as second:  # a model that fails wherever it is looked at: the last picture has to do
+            found["trouble"] += f"\nThe network cannot be shown either: {second}"
+        self._say(state="ready", preview=None, recipe=self.session.recipe, **found)
+
+    def _say(self, *, urgent: bool = False, **changes: Any) -> None:
+        self.report = replace(self.report, urgent=urgent, **changes)
+        self._tell(self.report)

@@ -1,0 +1,147 @@
+"""Opening: where the lab's sessions come from: new ones by a recipe, or the one that was saved."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import BaseFileLock
+from torch import nn
+
+from prunelab import data as data_module
+from prunelab.data import Data
+from prunelab.disk import claim
+from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
+from prunelab.sessions import checkpoint
+from prunelab.sessions.checkpoint import INDEX
+from prunelab.sessions.session import Session
+
+DENSE = "dense"  # folder in a session's, of the session at the end of dense training
+
+
+class Source(Protocol):
+    """Where sessions come from: see ``Opener``."""
+
+    def saved(self) -> Session | None: ...
+
+    def dense(self) -> dict[str, Any] | None: ...
+
+    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None: ...
+
+    def new(self, recipe: Recipe) -> Session: ...
+
+    def notice(self) -> str | None: ...
+
+    def close(self) -> None: ...
+
+
+class Opener:
+    """model, data: the user's own, or None. trained: the model has learned already. directory: where to save after
+    every phase, and to go on from; or None.
+
+    A saved session is never overwritten by another one: a new network goes into a new folder beside it.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | None,
+        data: Data | tuple[Any, Any] | None,
+        directory: Path | None,
+        *,
+        trained: bool = False,
+    ) -> None:
+        self._model = model
+        self._trained = trained
+        self._data = data
+        self.directory = self._asked = directory
+        self._lock: BaseFileLock | None = None
+        self._loaded: tuple[tuple[str, int], Data] | None = None
+
+    def saved(self) -> Session | None:
+        """The session that the folder holds; None if it holds none. StorageError if it can't be read or is in use."""
+        if self.directory is None:
+            return None
+        self._claim(self.directory)
+        if not (self.directory / INDEX).exists():
+            return None
+        return Session.load(self.directory, model=copy.deepcopy(self._model), data=self._data)
+
+    def dense(self) -> dict[str, Any] | None:
+        """The saved session as it was when dense training ended; None if that is not saved."""
+        if self.directory is None or not (self.directory / DENSE / INDEX).exists():
+            return None
+        return checkpoint.read(self.directory / DENSE)[0]
+
+    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None:
+        """Save that, too. StorageError if it can't be."""
+        if self.directory is not None:
+            checkpoint.write(self.directory / DENSE, state, recipe)
+
+    def new(self, recipe: Recipe) -> Session:
+        """A new session by ``recipe``, on a copy of the user's model."""
+        data = self._data
+        if data is None:
+            key = (recipe.data, recipe.seed)
+            if self._loaded is None or self._loaded[0] != key:
+                self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
+            data = self._loaded[1]
+        session = Session(recipe, model=copy.deepcopy(self._model), data=data, trained=self._trained)
+        if self.directory is not None:
+            taken = (self.directory / INDEX).exists()
+            self._claim(_beside(self.directory) if taken else self.directory)
+            session.directory = self.directory
+        return session
+
+    def notice(self) -> str | None:
+        """Where the session is saved, if that is not where it was asked for."""
+        if self.directory == self._asked:
+            return None
+        return f"This network is saved in {self.directory}: {self._asked} holds another one, which stays as it is."
+
+    def close(self) -> None:
+        """Let others have the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _claim(self, directory: Path) -> None:
+        if self._lock is not None and directory == self.directory:
+            return
+        lock = claim(directory)
+        self.close()
+        self.directory, self._lock = directory, lock
+
+
+def _beside(directory: Path) -> Path:
+    """The first of name-2, name-3, ... that holds no session."""
+    stem, _, number = directory.name.rpartition("-")
+    base, first = (stem, int(number) + 1) if stem and number.isdigit() else (directory.name, 2)
+    free = (directory.with_name(f"{base}-{n}") for n in count(first))
+    return next(path for path in free if not (path / INDEX).exists())
+
+
+def differs(session: Session, recipe: Recipe) -> bool:
+    """Whether the recipe asks for another dense network. A model and data of the user's own are what they are."""
+    now, wanted = session.recipe.to_dict(), recipe.to_dict()
+    own = {name for name in ("model", "data") if now[name] == OWN}
+    return any(now[name] != wanted[name] for name in TRAINING_FIELDS if name not in own)
+
+
+def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
+    """The recipe with the training settings that the session was trained by; and the layers that this network lacks.
+
+    Qualities of those are left out: a link may be meant for another network.
+    """
+    unknown = []
+    for name, _ in recipe.layer_quality:
+        try:
+            session.masks.resolve(name)
+        except ValueError:
+            unknown.append(name)
+    trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
+    known = tuple(pair for pair in recipe.layer_quality if pair[0] not in unknown)
+    return replace(recipe, **trained, layer_quality=known), unknown

@@ -1,0 +1,348 @@
+"""Wiring: which connections of a masked network lie on some path from its input to its output.
+
+The model's graph (torch.fx) is run once forward and once backward over zeros and ones: every layer with its mask in
+place of its weights and without bias, everything else with what it does to paths (``paths``). Forward a one says "a
+path from the input ends here", backward "a path to the output begins here". A connection is effective where its mask
+keeps it and its gradient is positive: exact for every graph whose operations are known.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.node import map_aggregate
+from torch.nn.modules.conv import _ConvNd
+from torch.utils._pytree import tree_leaves
+
+from prunelab.errors import WiringError
+from prunelab.pruning import path_rules
+from prunelab.pruning.masks import Masks
+
+Example = Tensor | tuple[Tensor, ...]
+NOT_AVAILABLE = "effective density is not available for this model"
+
+
+@dataclass(frozen=True)
+class LayerReach:
+    """One layer: ``kept`` of ``total`` connections lie on a path; ``dead`` of its neurons (filters) lie on none."""
+
+    kept: int
+    total: int
+    neurons: int
+    dead: int
+
+    @property
+    def density(self) -> float:
+        """kept / total, 0 to 1."""
+        return self.kept / self.total
+
+
+@dataclass(frozen=True)
+class Effective:
+    """What is effective of a network. layers: by parameter name."""
+
+    layers: Mapping[str, LayerReach]
+
+    @property
+    def kept(self) -> int:
+        """Connections on some path from the input to the output."""
+        return sum(layer.kept for layer in self.layers.values())
+
+    @property
+    def total(self) -> int:
+        """Connections of the dense network."""
+        return sum(layer.total for layer in self.layers.values())
+
+    @property
+    def dead(self) -> int:
+        """Neurons and filters without a path from the input or without one to the output."""
+        return sum(layer.dead for layer in self.layers.values())
+
+    @property
+    def density(self) -> float:
+        """kept / total, 0 to 1."""
+        return self.kept / self.total
+
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """One run of a layer within the graph. Booleans: fed, by input channel, whether a path from the input ends there;
+    reached, by neuron, the same; needed, by neuron, whether a path to the output begins there.
+    """
+
+    fed: Tensor
+    reached: Tensor
+    needed: Tensor
+
+
+class _Weight(NamedTuple):
+    """groups: of a transposed convolution, whose neurons lie along the second dimension; None for other layers."""
+
+    shape: torch.Size
+    groups: int | None
+
+    def neurons(self, effective: Tensor) -> Tensor:
+        """Whether anything effective ends in each neuron."""
+        if self.groups is None:
+            return effective.flatten(1).any(dim=1)
+        parts = effective.reshape(self.groups, -1, effective.shape[1], effective[0, 0].numel())
+        return parts.any(dim=3).any(dim=1).flatten()
+
+
+class _Call(NamedTuple):
+    name: str
+    x: Tensor
+    y: Tensor
+    spatial: int
+
+
+class Wiring:
+    """The graph of a model, made by ``trace``. It holds no weights: it stays true while the model learns.
+
+    One thread at a time.
+    """
+
+    def __init__(
+        self,
+        bare: nn.Module,
+        graph: fx.Graph,
+        names: Mapping[str, str],
+        weights: Mapping[str, _Weight],
+        inputs: tuple[torch.Size, ...],
+    ) -> None:
+        self._bare = bare  # the model without its weights
+        self._graph = graph
+        self._names = names  # every name of a weight, tied ones too -> the name of its mask
+        self._weights = weights
+        self._inputs = inputs
+
+    def effective(self, masks: Mapping[str, Tensor]) -> Effective:
+        """What is effective under ``masks``: booleans by parameter name, True where kept, such as a ``Masks``.
+
+        Layers without a mask are dense and left out of the counts. Tied weights count once, and are effective if any
+        use of them is. Raises WiringError for masks of another network.
+        """
+        factors = self._factors(masks)
+        total, _ = self._run(factors)
+        layers = {}
+        for name, gradient in zip(masks, _gradients(total, [factors[name] for name in masks]), strict=True):
+            effective = (gradient > 0) & masks[name]
+            alive = self._weights[name].neurons(effective)
+            layers[name] = LayerReach(
+                kept=int(effective.sum()),
+                total=effective.numel(),
+                neurons=len(alive),
+                dead=len(alive) - int(alive.sum()),
+            )
+        return Effective(layers)
+
+    def uses(self, masks: Mapping[str, Tensor]) -> dict[str, list[Use]]:
+        """How each layer is fed and needed under ``masks``, once for each time it runs; layers by parameter name."""
+        total, calls = self._run(self._factors(masks))
+        found: dict[str, list[Use]] = {name: [] for name in self._weights}
+        for call, gradient in zip(calls, _gradients(total, [call.y for call in calls]), strict=True):
+            found[call.name].append(Use(*(_by_channel(flow, call.spatial) for flow in (call.x, call.y, gradient))))
+        return found
+
+    def _factors(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Masks as numbers that gradients are taken of; ones for layers without a mask."""
+        for name, mask in masks.items():
+            if name not in self._weights:
+                raise WiringError(f"{name!r} is no layer of this model; there are: {', '.join(self._weights)}")
+            given, needed = tuple(mask.shape), tuple(self._weights[name].shape)
+            if mask.dtype != torch.bool or given != needed:
+                raise WiringError(f"mask {name} is {mask.dtype} of shape {given}; needed: torch.bool of shape {needed}")
+        device = next((mask.device for mask in masks.values()), torch.device("cpu"))
+        with torch.inference_mode(False):
+            return {
+                name: (
+                    masks[name].to(torch.float32, copy=True)
+                    if name in masks
+                    else torch.ones(weight.shape, device=device)
+                ).requires_grad_()
+                for name, weight in self._weights.items()
+            }
+
+    def _run(self, factors: Mapping[str, Tensor]) -> tuple[Tensor, list[_Call]]:
+        device = next(iter(factors.values())).device
+        with torch.inference_mode(False), torch.enable_grad():
+            flow = _Flow(self._bare, self._graph, factors, self._names)
+            outputs = tree_leaves(flow.run(*(torch.ones(shape, device=device) for shape in self._inputs)))
+            total = torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
+        return total, flow.calls
+
+
+def trace(model: nn.Module, example: Example) -> Wiring:
+    """The wiring of ``model`` as it runs in eval mode. Nothing of the model is changed, and none of its weights kept.
+
+    example: a batch of its input, or a tuple of several inputs; only shapes matter. Not while another thread runs a
+    model: torch.fx patches ``nn.Module`` as a whole for the milliseconds of tracing.
+    Raises WiringError for a model that torch.fx cannot trace (control flow that depends on data), for operations whose
+    paths are not known (the product of two activations in attention) and for an example that does not fit; ValueError
+    as ``Masks`` does.
+    """
+    inputs = example if isinstance(example, tuple) else (example,)
+    masks = Masks(model)
+    canonical = {id(masks.weight(name)): name for name in masks}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    names = {full: canonical[id(p)] for full, p in parameters.items() if id(p) in canonical}
+    groups = {id(m.weight): m.groups for m in model.modules() if isinstance(m, _ConvNd) and m.transposed}
+    weights = {n: _Weight(masks.weight(n).shape, groups.get(id(masks.weight(n)))) for n in masks}
+    bare, graph = _traced(model, inputs)
+    # A batch is wired alike throughout: one sample will do, unless the model has its batch size written into it.
+    one = tuple(x[:1].shape if x.dim() > 1 else x.shape for x in inputs)
+    for shapes in (one, tuple(x.shape for x in inputs)):
+        wiring = Wiring(bare, graph, names, weights, shapes)
+        try:
+            wiring._run(wiring._factors({}))
+        except WiringError:
+            raise
+        except (RuntimeError, ValueError, IndexError, TypeError, AssertionError) as error:
+            failure = error
+        else:
+            return wiring
+    sizes = " and ".join(str(tuple(x.shape)) for x in inputs)
+    reason = str(failure).splitlines()[0]
+    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {sizes}: {reason}") from failure
+
+
+def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx.Graph]:
+    # A copy of the structure alone: it costs no memory, and can be put in eval mode while another thread trains.
+    memo: dict[int, Any] = {
+        id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
+        for p in model.parameters()
+    }
+    try:
+        bare = copy.deepcopy(model, memo).eval()
+        left = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
+        defaults = {p.name: p.default for p in left if p.default is not p.empty}
+        # Not symbolic_trace: a GraphModule has no room for a layer that is called "code" or "graph".
+        graph = fx.Tracer().trace(bare, concrete_args=defaults or None)
+    except Exception as error:  # tracing runs the model's own code: anything can come out of it
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
+    for module in bare.modules():
+        if isinstance(module, nn.Linear | _ConvNd):
+            module.register_parameter("bias", None)  # a bias is no path
+    return bare, graph
+
+
+def _gradients(total: Tensor, wanted: list[Tensor]) -> Iterable[Tensor]:
+    if not wanted or not total.requires_grad:
+        return [torch.zeros_like(t) for t in wanted]
+    found = torch.autograd.grad(total, wanted, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)]
+
+
+def _by_channel(flow: Tensor, spatial: int) -> Tensor:
+    return (flow.detach().movedim(-1 - spatial, 0).flatten(1) > 0).any(1)
+
+
+@dataclass(frozen=True, eq=False)
+class _Constant:
+    """A parameter or buffer, to which no path leads. name: of the mask that it is, if it is a layer's weight."""
+
+    value: Tensor
+    name: str | None
+
+
+class _Flow(fx.Interpreter):
+    """Runs the graph over zeros and ones, and notes the calls of layers."""
+
+    def __init__(
+        self, bare: nn.Module, graph: fx.Graph, factors: Mapping[str, Tensor], names: Mapping[str, str]
+    ) -> None:
+        super().__init__(bare, graph=graph)
+        self.extra_traceback = False
+        self.calls: list[_Call] = []
+        self._factors = factors
+        self._names = names
+        self._device = next(iter(factors.values())).device
+        self._node: fx.Node | None = None
+
+    def run_node(self, n: fx.Node) -> Any:
+        self._node = n
+        return super().run_node(n)
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        value, name = self.fetch_attr(target), self._names.get(target)
+        if not isinstance(value, Tensor):
+            return value
+        return _Constant(value if name is None else self._factors[name], name)
+
+    def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
+        module: Any = self.fetch_attr(target)
+        name = self._names.get(f"{target}.weight") if isinstance(module, nn.Linear | _ConvNd) else None
+        if name is None:
+            return self._ruled(path_rules.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
+        y = torch.func.functional_call(module, {"weight": self._factors[name]}, args, kwargs)
+        return self._layer(name, args[0], y, module.weight.dim() - 2)
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        layer = path_rules.LAYERS.get(target)
+        if layer is not None and len(args) > 1 and isinstance(args[1], _Constant):
+            x, weight, *more = args
+            mask = weight.value if weight.name else torch.ones(weight.value.shape, device=self._device)
+            options = {key: value for key, value in kwargs.items() if key != "bias"}
+            return self._layer(weight.name, x, target(x, mask, None, *more[1:], **options), layer)
+        return self._call(
+            target, path_rules.FUNCTIONS.get(target), getattr(target, "__name__", str(target)), args, kwargs
+        )
+
+    def call_method(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return self._call(
+            getattr(Tensor, target, None), path_rules.METHODS.get(target), f"Tensor.{target}", args, kwargs
+        )
+
+    def _call(self, function: Any, rule: path_rules.Rule | None, what: str, args: Any, kwargs: Any) -> Any:
+        if any(isinstance(leaf, Tensor) for leaf in tree_leaves((args, kwargs))):
+            return self._ruled(rule, function, what, args, kwargs)
+        # No path so far: sizes, positions, parameters. They are worked out for real, but masks may only be moved.
+        held = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, _Constant)]
+        name = next((constant.name for constant in held if constant.name), None)
+        if name and rule is not path_rules.as_is:
+            raise self._unknown(f"{what} of the weights {name}")
+        result = function(*map_aggregate(args, _opened), **map_aggregate(kwargs, _opened))
+        return _Constant(result, name) if isinstance(result, Tensor) else result
+
+    def _ruled(self, rule: path_rules.Rule | None, operation: Any, what: str, args: Any, kwargs: Any) -> Any:
+        if rule is None:
+            raise self._unknown(what)
+        args, kwargs = map_aggregate(args, self._entered), dict(map_aggregate(kwargs, self._entered))
+        if "input" in kwargs:
+            args = (kwargs.pop("input"), *args)
+        try:
+            return rule(operation, *args, **kwargs)
+        except path_rules.UnknownPath as unknown:
+            raise self._unknown(f"{what} {unknown}") from unknown
+
+    def _layer(self, name: str | None, x: Tensor, y: Tensor, spatial: int) -> Tensor:
+        y = path_rules.ones(y)
+        if name is not None:
+            self.calls.append(_Call(name, x, y, spatial))
+        return y
+
+    def _entered(self, value: Any) -> Any:
+        """What a constant is to paths: nothing, unless it is an index."""
+        if not isinstance(value, _Constant):
+            return value
+        if value.name:
+            raise self._unknown(f"arithmetic with the weights {value.name}")
+        if value.value.is_floating_point():
+            return torch.zeros(value.value.shape, device=self._device)
+        return value.value.to(self._device)
+
+    def _unknown(self, what: str) -> WiringError:
+        node = self._node
+        place = str(node.target) if node is not None and node.op == "call_module" else f"step {node} of the graph"
+        return WiringError(f"{NOT_AVAILABLE}: how paths run through {what} ({place}) is not known")
+
+
+def _opened(value: Any) -> Any:
+    return value.value if isinstance(value, _Constant) else value

@@ -1,0 +1,113 @@
+"""What a field of a recipe may be, how it is read from a link, and the words of its refusals."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+import reprlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from prunelab.errors import RecipeError
+
+LONGEST_NUMBER = 256  # bits of a whole number that is quoted digit by digit
+
+
+@dataclass(frozen=True)
+class Number:
+    """Allowed values of a numeric field: from ``low`` to ``high``, both allowed unless ``above`` (then > low)."""
+
+    low: float
+    high: float
+    integer: bool = False
+    above: bool = False
+
+    def __str__(self) -> str:
+        kind = "a whole number" if self.integer else "a number"
+        high = f"{self.high:,.0f}" if self.integer else f"{self.high:g}"
+        return f"{kind} above {self.low:g} and at most {high}" if self.above else f"{kind} from {self.low:g} to {high}"
+
+    def check(self, value: Any) -> bool:
+        kind: Any = numbers.Integral if self.integer else numbers.Real
+        if isinstance(value, bool) or not isinstance(value, kind):
+            return False
+        # Compared before it is converted: a whole number may be too long for a float. NaN is neither side of anything.
+        return bool((value > self.low if self.above else value >= self.low) and value <= self.high)
+
+    def kept(self, value: Any) -> Any:
+        """An allowed ``value`` (NumPy's numbers too) as Python's own int or float."""
+        return int(value) if self.integer else float(value)
+
+    def parse(self, text: str) -> Any:
+        return int(text) if self.integer else float(text)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Allowed values of a field that takes one of a few names."""
+
+    options: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(self.options)
+
+    def check(self, value: Any) -> bool:
+        return isinstance(value, str) and value in self.options
+
+    def parse(self, text: str) -> Any:
+        return text
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Allowed values of a yes-or-no field."""
+
+    def __str__(self) -> str:
+        return "true or false"
+
+    def check(self, value: Any) -> bool:
+        return isinstance(value, bool)
+
+    def parse(self, text: str) -> Any:
+        return {"true": True, "false": False}.get(text, text)
+
+
+Allowed = Number | Choice | Flag
+
+
+def setting(default: Any, allowed: Allowed, text: str) -> Any:
+    """A dataclass field with what it may be and what it means, in one sentence."""
+    return field(default=default, metadata={"allowed": allowed, "help": text})
+
+
+def refusal(name: str, value: Any, allowed: Allowed) -> RecipeError:
+    """The error for a ``value`` that field ``name`` may not have."""
+    near = difflib.get_close_matches(quoted(value), allowed.options, n=1) if isinstance(allowed, Choice) else []
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return RecipeError(f"{quoted(name)} = {quoted(value)}: must be {allowed}{hint}")
+
+
+def quoted(value: Any) -> str:
+    """A value as it stands in a message: quoted, never longer than a line (links can be hostile)."""
+    plain = isinstance(value, str) and value.replace(".", "").replace("_", "").isalnum()
+    text = value if plain else _Quoted().repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def link_text(value: Any) -> str:
+    """A value as it stands in a link; the inverse of ``parse``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+class _Quoted(reprlib.Repr):
+    """Python's own representation, but never deep, and never of more digits than anybody reads (4,300 raise)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 76
+
+    def repr_int(self, x: int, level: int) -> str:
+        long = x.bit_length() > LONGEST_NUMBER
+        return f"a number of about {round(x.bit_length() * 0.30103)} digits" if long else repr(x)

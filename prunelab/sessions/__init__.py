@@ -1,0 +1,1 @@
+"""Train, prune, retrain, repeat: a run as a resumable stream of snapshots."""

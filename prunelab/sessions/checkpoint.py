@@ -1,0 +1,164 @@
+"""Storage: a session on disk, as JSON for numbers and safetensors for tensors. No pickle, nothing half-written.
+
+``session.json`` is the commit point: it names the tensor file and its digest, and is replaced in one step after that
+file is complete. A process killed in between leaves the old session.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from prunelab.disk import write_atomically
+from prunelab.errors import RecipeError, StorageError
+from prunelab.recipe import Recipe
+from prunelab.results.snapshot import Snapshot
+from prunelab.sessions import checkpoint_schema
+
+FORMAT = 3
+INDEX = "session.json"
+COUNTS = ("kept_counts", "cut_counts")
+GROUPS = ("model", "masks", "ghosts", "predicted")  # parts of a state that are flat dicts of tensors
+
+
+def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
+    """Save a session's state. Atomic; StorageError when it cannot be written, what was there before is intact.
+
+    A directory belongs to one session: what an earlier save that was killed left half-written there is removed.
+    """
+    tensors = {f"{group}/{name}": t for group in GROUPS for name, t in state[group].items()}
+    values = {key: value for key, value in state.items() if key not in (*GROUPS, "optimizer")}
+    if state["optimizer"] is not None:
+        values["optimizer"] = {"groups": state["optimizer"]["groups"]}
+        tensors |= {f"optimizer/{name}": t for name, t in state["optimizer"]["tensors"].items()}
+    arrays, values["history"] = _history_out(state["history"])
+    tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    blob = safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
+    digest = hashlib.sha256(blob).hexdigest()
+    file = f"tensors-{digest[:16]}.safetensors"
+    index = {
+        "prunelab_session": FORMAT,
+        "recipe": recipe.to_dict(),
+        "tensors": file,
+        "sha256": digest,
+        **values,
+    }
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for left in (*directory.glob(f".{INDEX}.*"), *directory.glob(".tensors-*.safetensors.*")):
+            left.unlink(missing_ok=True)
+        write_atomically(directory / file, blob)
+        write_atomically(directory / INDEX, json.dumps(index).encode())
+        for old in directory.glob("tensors-*.safetensors"):
+            if old.name != file:
+                old.unlink()
+    except OSError as error:
+        raise StorageError(
+            f"the session could not be saved in {directory}: {error.strerror or error}. "
+            "It goes on in memory, and what was saved before is intact; free space or choose another directory."
+        ) from error
+
+
+def read(directory: Path) -> tuple[dict[str, Any], Recipe]:
+    """What ``write`` saved: state and recipe. StorageError for anything missing, damaged, foreign or newer."""
+    path = directory / INDEX
+    try:
+        index = json.loads(path.read_bytes())
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise StorageError(f"{path} is damaged: not JSON ({error})") from error
+    if not isinstance(index, dict) or "prunelab_session" not in index:
+        raise StorageError(f"{path} is not a session of prunelab's")
+    if index["prunelab_session"] != FORMAT:
+        raise StorageError(f"{path} is of format {index['prunelab_session']!r}; this version reads format {FORMAT}")
+    try:
+        recipe = Recipe.from_dict(index["recipe"])
+        tensors = _read_tensors(directory, index)
+        state = {k: v for k, v in index.items() if k not in ("prunelab_session", "recipe", "tensors", "sha256")}
+        for group in GROUPS:
+            state[group] = _group(tensors, group)
+        optimizer = state.get("optimizer")
+        state["optimizer"] = optimizer and {
+            "groups": optimizer["groups"],
+            "tensors": _group(tensors, "optimizer"),
+        }
+        state["history"] = _history_in(state["history"], _group(tensors, "history"))
+        checkpoint_schema.check(state)
+    except RecipeError as error:
+        raise StorageError(f"{path}: its recipe is not valid: {error}") from error
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise StorageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
+    return state, recipe
+
+
+def _read_tensors(directory: Path, index: Mapping[str, Any]) -> dict[str, Tensor]:
+    path = directory / index["tensors"]
+    if path.parent != directory:
+        raise ValueError(f"tensors = {index['tensors']!r} points out of the directory")
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(blob).hexdigest() != index["sha256"]:
+        raise StorageError(f"{path} is damaged: it is not the file that was written (its digest differs)")
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(blob)
+    except safetensors.SafetensorError as error:
+        raise StorageError(f"{path} is damaged: {error}") from error
+    return tensors
+
+
+def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
+    return {name.removeprefix(group + "/"): t for name, t in tensors.items() if name.startswith(group + "/")}
+
+
+def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arrays by name and recipes by number, equal ones once; the scalars of each snapshot with these names."""
+    arrays: dict[str, Any] = {}
+    recipes: list[Recipe] = []
+    scalars = []
+    for snapshot in history:
+        for layer in snapshot.layers:
+            for field, name in layer.digests.items():
+                if name not in arrays:
+                    arrays[name] = _array(getattr(layer, field))
+        arrays[snapshot.digest] = snapshot.predicted
+        layers = [layer.digests for layer in snapshot.layers]
+        if snapshot.recipe not in recipes:
+            recipes.append(snapshot.recipe)
+        own = {"recipe": recipes.index(snapshot.recipe), "arrays": layers, "predicted": snapshot.digest}
+        scalars.append({**snapshot.scalars(), **own})
+    if history:  # of these no two are equal
+        counts = [[[getattr(layer, field) for field in COUNTS] for layer in s.layers] for s in history]
+        arrays["counts"] = np.array(counts, dtype=np.int32)
+    return arrays, {"recipes": [recipe.to_dict() for recipe in recipes], "snapshots": scalars}
+
+
+def _history_in(told: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> list[Snapshot]:
+    recipes, scalars = [Recipe.from_dict(values) for values in told["recipes"]], told["snapshots"]
+    known = {name: array.numpy() for name, array in arrays.items()}
+    packed: dict[str, bytes] = {}  # snapshots of the same mask share one bytes object
+    history = []
+    for values, counts in zip(scalars, known["counts"] if scalars else (), strict=True):
+        layers, predicted = values.pop("arrays"), known[values.pop("predicted")]
+        own = []
+        for names, pair in zip(layers, counts, strict=True):
+            found: dict[str, Any] = {field: known[name] for field, name in names.items()}
+            found["packed"] = packed.setdefault(names["packed"], found["packed"].tobytes())
+            own.append({**found, **dict(zip(COUNTS, pair, strict=True))})
+        history.append(Snapshot.from_scalars(values, recipes[values.pop("recipe")], own, predicted))
+    return history
+
+
+def _array(value: Any) -> NDArray[Any]:
+    return np.frombuffer(value, np.uint8).copy() if isinstance(value, bytes) else value

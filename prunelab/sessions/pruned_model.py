@@ -1,0 +1,201 @@
+"""Network: a model with its masks, what was cut from it, and its dropouts: all of a session that pruning changes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from prunelab import torch_state
+from prunelab.errors import WiringError
+from prunelab.pruning import dropout
+from prunelab.pruning.effective import LayerReach, Wiring, trace
+from prunelab.pruning.enforcement import Attachment
+from prunelab.pruning.masks import Masks
+from prunelab.pruning.strategies import Cut, Plan
+from prunelab.recipe import Recipe
+from prunelab.results.snapshot import Dropout, Layer
+from prunelab.sessions.snapshot_arrays import histograms, pack, strongest
+from prunelab.torch_state import held
+from prunelab.training import optimizers
+
+
+class Network:
+    """model: pruned in place. example: a batch, to find which layer each dropout belongs to; owners: or told so.
+
+    Modules that are in eval mode within a model in training mode are held there: somebody wanted them frozen.
+    ghosts: what each cut weight was worth when it was cut, by parameter name; zero where nothing was.
+    """
+
+    def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
+        self.model = model
+        self.masks = Masks(model)
+        self.ghosts = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
+        self._owners = dropout.owners(model, self.masks, example)
+        self._owners |= dropout.named_owners(model, self.masks, owners or {})
+        frozen = set(held(model))
+        self._frozen = [name for name, module in model.named_modules() if module in frozen]
+        self._attachment: Attachment | None = None
+        self._cuts: dict[str, Cut] = {}
+        self._packed: dict[str, tuple[Tensor, bytes]] = {}
+        self._wiring = _wiring(model, example)
+        self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
+        self.adjust_dropout()
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """The weights that have a mask."""
+        return [self.masks.weight(name) for name in self.masks]
+
+    @property
+    def frozen(self) -> list[nn.Module]:
+        """The modules that are held in eval mode."""
+        return [self.model.get_submodule(name) for name in self._frozen]
+
+    def unsound(self) -> str | None:
+        """The first parameter that holds NaN or infinite values; None if all are finite."""
+        return next((name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()), None)
+
+    def optimizer(self, recipe: Recipe, rate: float) -> Optimizer:
+        """A fresh optimizer by the recipe, at learning rate ``rate``, the masks attached. Only weights decay.
+
+        The masks are attached to one optimizer at a time; the last one is let go.
+        """
+        self.release()
+        masked = {id(weight) for weight in self.weights}
+        others = [p for p in self.model.parameters() if id(p) not in masked]
+        decay = recipe.strength if recipe.regularizer == "l2" else 0.0
+        optimizer = optimizers.make_optimizer(recipe.optimizer, self.weights, others, rate=rate, decay=decay)
+        self._attachment = self.masks.attach(optimizer)
+        return optimizer
+
+    def release(self) -> None:
+        """Untie the masks from the optimizer, if there is one: no hook of theirs stays on the model."""
+        if self._attachment is not None:
+            self._attachment.remove()
+            self._attachment = None
+
+    def cut(self, plan: Plan, twin: nn.Module) -> None:
+        """Carry out a plan; remember what was cut. twin: what ``twin`` gave, whose measured buffers are taken over."""
+        ghosts = {}
+        for name, mask in plan.masks.items():
+            gone = (self.masks[name] & ~mask).cpu()
+            ghosts[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.ghosts[name])
+        self.masks.commit(plan)
+        self.ghosts = ghosts
+        self._cuts = dict(plan.cuts)
+        with torch.no_grad():
+            for buffer, measured in zip(self.model.buffers(), twin.buffers(), strict=True):
+                buffer.copy_(measured)
+
+    def twin(self, plan: Plan) -> nn.Module:
+        """A copy of the model with the plan carried out."""
+        twin = copy.deepcopy(self.model).train()
+        for name in self._frozen:
+            twin.get_submodule(name).eval()
+        weights = dict(twin.named_parameters())
+        with torch.no_grad():
+            for name, mask in plan.masks.items():
+                weights[name].mul_(mask)
+        return twin
+
+    def adjust_dropout(self) -> None:
+        """Set every dropout to its rate under the masks."""
+        dropout.adjust_dropout(self.model, self.masks, owners=self._owners)
+
+    def layers(self, plan: Plan | None = None) -> tuple[Layer, ...]:
+        """Every prunable layer as it is, or as a plan would leave it."""
+        reach = self._reached(plan)
+        return tuple(self._layer(name, plan, reach.get(name)) for name in self.masks)
+
+    def _reached(self, plan: Plan | None) -> Mapping[str, LayerReach]:
+        """What lies on paths; nothing for a model whose paths can't be told. While a network learns its masks stay the
+        same: so the answer for these is remembered."""
+        if self._wiring is None:
+            return {}
+        if plan is not None:
+            return self._wiring.effective(plan.masks).layers
+        masks = dict(self.masks)
+        if self._reach is None or any(self._reach[0][name] is not mask for name, mask in masks.items()):
+            self._reach = (masks, self._wiring.effective(masks).layers)
+        return self._reach[1]
+
+    def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> Layer:
+        cut = (plan.cuts if plan else self._cuts).get(name)
+        mask = plan.masks[name] if plan else self.masks[name]
+        weight, ghosts = self.masks.weight(name), self.ghosts[name]
+        if plan:  # what is about to go shows at the value it has
+            ghosts = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), ghosts)
+        limit, kept_counts, cut_counts = histograms(weight, ghosts, mask)
+        order, strengths = strongest(weight, mask)
+        return Layer(
+            name=name,
+            shape=tuple(weight.shape),
+            kept=cut.kept if cut else self.masks.kept_in(name),
+            total=mask.numel(),
+            threshold=cut.threshold if cut else None,
+            deviation=cut.deviation if cut else None,
+            spared=cut.spared if cut else False,
+            effective=reach.kept if reach else None,
+            dead=reach.dead if reach else None,
+            limit=limit,
+            kept_counts=kept_counts,
+            cut_counts=cut_counts,
+            packed=self._pack(name, mask),
+            strongest=order,
+            strengths=strengths,
+        )
+
+    def _pack(self, name: str, mask: Tensor) -> bytes:
+        """The packed mask; snapshots of the same mask share one bytes object."""
+        known = self._packed.get(name)
+        if known is None or known[0] is not mask:
+            known = self._packed[name] = (mask, pack(mask))
+        return known[1]
+
+    def dropouts(self, plan: Plan | None = None, *, adjusted: bool = True) -> Iterator[Dropout]:
+        """Every dropout as it is, or, if ``adjusted``, as it would be under a plan."""
+        for name, (original, now) in dropout.rates(self.model).items():
+            layer = self._owners.get(name)
+            if plan and adjusted and layer is not None:
+                now = dropout.rate(original, plan.cuts[layer].kept, plan.cuts[layer].total)
+            yield Dropout(name, layer, original, now)
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes: nested dicts of tensors and JSON types."""
+        return {
+            "model": _copied(self.model.state_dict()),
+            "masks": self.masks.state_dict(),
+            "ghosts": dict(self.ghosts),  # never changed in place
+            "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
+            "rates": {name: list(pair) for name, pair in dropout.rates(self.model).items()},
+            "owners": dict(self._owners),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what ``state`` gave. KeyError, RuntimeError or ValueError if it is another network's."""
+        self.model.load_state_dict(state["model"])
+        self.masks.load_state_dict(state["masks"])
+        self.ghosts = _copied({name: state["ghosts"][name] for name in self.masks})
+        self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
+        self._owners = dropout.named_owners(self.model, self.masks, state["owners"])
+        modules: dict[str, Any] = dict(self.model.named_modules())
+        for name, (original, now) in state["rates"].items():
+            modules[name].original_p, modules[name].p = original, now
+
+
+def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
+    """How the model's paths run, or None where that can't be told: then there is no effective density."""
+    with torch_state.alone():  # torch.fx patches all modules of the process while it traces
+        try:
+            return trace(model, example)
+        except WiringError:
+            return None
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

@@ -1,0 +1,374 @@
+"""Session: dense training, then rounds of prune and retrain, as a stream of Snapshots.
+
+The same code runs in a script and behind the dashboard. A session is always at a batch boundary: leave the stream at
+any snapshot, or stop pulling ``ticks`` after any batch, and everything is consistent, can be saved, looked at, pruned
+by hand, and continued. No random stream is kept: shuffling and dropout follow from seed and step alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from torch import nn
+
+from prunelab import errors, torch_state
+from prunelab.data import Data
+from prunelab.errors import Diverged as Diverged
+from prunelab.errors import SessionError
+from prunelab.pruning import planning
+from prunelab.pruning.masks import Masks
+from prunelab.pruning.strategies import Plan
+from prunelab.recipe import OWN, TRAINING_FIELDS, Hand, Recipe
+from prunelab.results.history import History
+from prunelab.results.snapshot import Phase, Snapshot
+from prunelab.sessions import checkpoint, phases, validation
+from prunelab.sessions.pruned_model import Network
+from prunelab.sessions.pruner import Pruner, Trial
+from prunelab.sessions.snapshot_arrays import classes
+from prunelab.sessions.snapshot_rate import Pace
+from prunelab.sessions.streams import Streams
+from prunelab.sessions.trainer import Learner
+
+
+class Session:
+    """Train, prune, retrain by a recipe.
+
+    model: your own module instead of the recipe's (it is trained in place); data: your own, as a ``Data`` or as
+    (train, test), each a pair of tensors or a map-style dataset. trained: your model has learned already; the session
+    begins after dense training, in the phase "trained", with the accuracy that the model has.
+    directory: where to save after every phase. owners: {dropout: layer} where the forward order does not tell which
+    layer a dropout belongs to; the others are found.
+    Raises SessionError for a model that does not fit the data; ValueError for a model with nothing to prune and for
+    names that match nothing.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe | None = None,
+        *,
+        model: nn.Module | None = None,
+        data: Data | tuple[Any, Any] | None = None,
+        trained: bool = False,
+        directory: str | Path | None = None,
+        owners: Mapping[str, str] | None = None,
+    ) -> None:
+        if trained and model is None:
+            raise SessionError("trained=True: which network has learned already? Give it, model=...")
+        recipe = recipe or Recipe()
+        self.recipe = validation.recipe_of(recipe, model, data)
+        self.data = validation.data_of(recipe, data)
+        self.directory = None if directory is None else Path(directory)
+        self.model = model if model is not None else validation.model_of(self.recipe, self.data)
+        self._train, self._test = validation.tensors(self.model, self.data)
+        validation.check(self.model, self.data, self._test[0][:2], self.recipe.batch_size)
+        self._network = Network(self.model, self._train[0][:2], owners)
+        self._learner = Learner(self._network, self.recipe, self._train, self._test)
+        self._pruner = Pruner(self._network, self._train[0], self._test)
+        self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
+        self._streams = Streams(self._threads)
+        planning.check(self.masks, self.recipe)
+
+        self.phase: Phase = "new"
+        self.round = 0
+        self.history = History()
+        self._dense_accuracy: float | None = None
+        self._by = self.recipe  # by which this phase was begun
+        self._cut = Hand()  # what the last cut was asked for
+        if trained:
+            self._begin_trained()
+
+    def _begin_trained(self) -> None:
+        with torch_state.threads(self._threads):
+            tested = self._learner.tested
+        if not math.isfinite(tested.loss):
+            raise SessionError(f"the loss of this trained model is {tested.loss} on the test data: check both")
+        self.phase, self._dense_accuracy = "trained", tested.accuracy
+        self._record()
+
+    @property
+    def masks(self) -> Masks:
+        """The masks of ``model``."""
+        return self._network.masks
+
+    @property
+    def step(self) -> int:
+        """Training steps within the phase."""
+        return self._learner.step
+
+    @property
+    def clock(self) -> int:
+        """Training steps since the very start."""
+        return self._learner.clock
+
+    # The stream
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        return self.run()
+
+    def run(self) -> Iterator[Snapshot]:
+        """All that the recipe still has to do: train, then prune and retrain round after round."""
+        return self._snapshots(self.ticks("run"))
+
+    def train(self) -> Iterator[Snapshot]:
+        """Dense training, from the start or from where it was left."""
+        return self._snapshots(self.ticks("train"))
+
+    def retrain(self) -> Iterator[Snapshot]:
+        """Retraining of the survivors: of this round, from where it was left, or once more."""
+        return self._snapshots(self.ticks("retrain"))
+
+    def ticks(self, what: str) -> Iterator[Snapshot | None]:
+        """The stream of "train", "retrain" or "run", one item a batch: a Snapshot every 80 ms, else None.
+
+        For whoever wants to be asked after every batch (or part of a test) whether to go on: stop pulling, and the
+        session is paused. Pulled again after the session went on otherwise (pruned, restored, by another stream), it
+        raises SessionError. Raises Diverged when a loss or weight stops being a number.
+        """
+        streams = {"train": self._training, "retrain": self._retraining, "run": self._everything}
+        if what not in streams:
+            raise ValueError(f"{what!r}: must be train, retrain or run")
+        phases.check(what, self.phase)
+        return self._streams.begin(streams[what]())
+
+    def _snapshots(self, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot]:
+        return (snapshot for snapshot in ticks if snapshot is not None)
+
+    def _everything(self) -> Iterator[Snapshot | None]:
+        if self.phase in ("new", "training"):
+            yield from self._training()
+        while True:
+            if self.phase in ("pruned", "retraining"):
+                yield from self._retraining()
+            if self.round >= self.recipe.rounds:
+                return
+            yield from self._pruning(Hand())
+
+    def _training(self) -> Iterator[Snapshot | None]:
+        yield from self._learning("training", self.recipe.epochs, self.recipe.learning_rate)
+        self._dense_accuracy = self._learner.tested.accuracy
+        yield self._settle("trained")
+
+    def _retraining(self) -> Iterator[Snapshot | None]:
+        rate = self.recipe.learning_rate * self.recipe.retrain_rate
+        yield from self._learning("retraining", self.recipe.retrain_epochs, rate)
+        yield self._settle("retrained")
+
+    def _learning(self, phase: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
+        if self.phase != phase:
+            self.phase, self._by = phase, self.recipe
+            self._learner.begin(epochs, rate)
+        pace = Pace()
+        with self._going_back():
+            for _ in self._learner.advance(self._where):
+                snapshot = None
+                if pace.due():
+                    self._learner.check(self._where)
+                    snapshot = pace.take(self._record)
+                yield snapshot
+
+    @contextlib.contextmanager
+    def _going_back(self) -> Iterator[None]:
+        """When the learner goes back to its last good state, so does the history."""
+        try:
+            yield
+        except Diverged:
+            self.history = History([s for s in self.history if s.clock <= self.clock])
+            raise
+
+    @property
+    def _where(self) -> str:
+        return f"{self.phase}, round {self.round}"
+
+    def _settle(self, phase: Phase) -> Snapshot:
+        """A phase is over: note it, save if that is wished."""
+        self.phase = phase
+        snapshot = self._record()
+        if self.directory is not None:
+            self.save(self.directory)
+        return snapshot
+
+    def change(self, recipe: Recipe) -> None:
+        """Go on by another recipe from here. It may differ in how to prune and retrain.
+
+        Raises SessionError if it differs in what dense training depends on: that takes a new session.
+        """
+        values, now = recipe.to_dict(), self.recipe.to_dict()
+        fixed = [name for name in TRAINING_FIELDS if values[name] != now[name]]
+        if fixed:
+            raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
+        planning.check(self.masks, recipe)
+        self.recipe = recipe
+
+    def steps_left(self, what: str) -> int:
+        """Training steps that "train", "retrain" or "run" still has to take from here."""
+        here = self._steps - self.step
+        if self.phase in ("trained", "retrained"):
+            here = self._planned(self.recipe.retrain_epochs) if what == "retrain" else 0
+        rounds = max(self.recipe.rounds - self.round, 0) if what == "run" else 0
+        return here + rounds * self._planned(self.recipe.retrain_epochs)
+
+    @property
+    def _steps(self) -> int:
+        """Steps of this phase: settled when it begins, so that a change of recipe is for the next; 0 if it has none."""
+        if self._learner.course is not None:
+            return self._learner.course.steps
+        epochs = {"new": self.recipe.epochs, "pruned": self.recipe.retrain_epochs}
+        return self._planned(epochs.get(self.phase, 0))
+
+    def _planned(self, epochs: int) -> int:
+        return epochs * self._learner.steps_per_epoch
+
+    # Pruning
+
+    def plan(self, quality: float | None = None, *, density: float | None = None) -> Plan:
+        """What the next ``prune`` with the same arguments would cut, nothing changed."""
+        return self._pruner.plan(self.recipe, self._upcoming, Hand(quality, density))
+
+    @property
+    def _upcoming(self) -> int:
+        """The round that the next prune belongs to: the same one, as long as nothing was retrained in between."""
+        return self.round if self.phase == "pruned" else self.round + 1
+
+    def prune(self, quality: float | None = None, *, density: float | None = None) -> Snapshot:
+        """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
+
+        Adjusts dropout and measures batch norm's statistics again, as the recipe says. Pruning twice without
+        retraining in between cuts deeper in the same round. Raises SessionError before any training.
+        """
+        self._streams.end()
+        with torch_state.threads(self._threads):
+            *_, snapshot = self._pruning(Hand(quality, density))
+        assert snapshot is not None
+        return snapshot
+
+    def _pruning(self, hand: Hand) -> Iterator[Snapshot | None]:
+        phases.check("prune", self.phase)
+        trial = yield from self._pruner.prune(self.recipe, self._upcoming, hand)
+        self._by, self._cut = self.recipe, Hand(trial.quality, trial.target)
+        if self.phase != "pruned":
+            self.round += 1
+        self._learner.leave()
+        self._learner.note(trial.tested)
+        yield self._settle("pruned")
+
+    def preview(
+        self,
+        quality: float | None = None,
+        *,
+        density: float | None = None,
+        samples: int | None = None,
+        recipe: Recipe | None = None,
+    ) -> Snapshot:
+        """The snapshot that ``prune`` would lead to, with the phase "preview"; nothing is changed.
+
+        samples: measure accuracy on so many test samples only, always the same ones, picked at random (then ``exact``
+        is False and ``predicted`` empty). recipe: as after ``change(recipe)``.
+        """
+        with torch_state.threads(self._threads):
+            trial = self._pruner.preview(recipe or self.recipe, self._upcoming, Hand(quality, density), samples)
+            return self._snapshot("preview", trial)
+
+    # Looking
+
+    def snapshot(self) -> Snapshot:
+        """The session as it is now."""
+        return self._snapshot(self.phase)
+
+    def _record(self) -> Snapshot:
+        snapshot = self.snapshot()
+        self.history.append(snapshot)
+        return snapshot
+
+    def _snapshot(self, phase: Phase, trial: Trial | None = None) -> Snapshot:
+        """As the session is, or, of a trial, as the cut would leave it."""
+        recipe, plan, quality, target, tested, exact = trial or (
+            self._by, None, *self._cut, self._learner.tested, True
+        )  # fmt: skip
+        loss, accuracy = self._learner.averages or (None, None)
+        return Snapshot(
+            phase=phase,
+            round=self.round,
+            rounds=recipe.rounds,
+            step=self.step,
+            steps=self._steps,
+            clock=self.clock,
+            recipe=recipe,
+            quality=quality,
+            target=target,
+            train_loss=loss,
+            train_accuracy=accuracy,
+            test_loss=tested.loss,
+            test_accuracy=tested.accuracy,
+            dense_accuracy=self._dense_accuracy,
+            zeros_hold=self.masks.zeros_hold(),
+            exact=exact,
+            input_shape=self.data.input_shape,
+            layers=self._network.layers(plan),
+            dropouts=tuple(self._network.dropouts(plan, adjusted=recipe.adjust_dropout)),
+            predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
+        )
+
+    # Saving
+
+    def save(self, directory: str | Path) -> None:
+        """Write everything needed to go on, bit for bit, into ``directory``. Atomic: old or new, never half.
+
+        Raises storage.StorageError when it cannot be written; what was saved before is intact. Diverged, back at the
+        last good state and nothing written, when a weight is no number: that would be no state to go on from.
+        """
+        if self.phase in ("training", "retraining"):
+            with self._going_back():
+                self._learner.check(self._where)
+        checkpoint.write(Path(directory), self.state(), self.recipe)
+
+    @classmethod
+    def load(
+        cls,
+        directory: str | Path,
+        *,
+        model: nn.Module | None = None,
+        data: Data | tuple[Any, Any] | None = None,
+    ) -> Self:
+        """Read what ``save`` wrote. model, data: needed where the session had its own. Saves on into ``directory``.
+
+        Raises storage.StorageError for a directory that is damaged, foreign or of a newer version.
+        """
+        state, recipe = checkpoint.read(Path(directory))
+        for what, given in (("model", model), ("data", data)):
+            if getattr(recipe, what) == OWN and given is None:
+                raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
+        session = cls(recipe, model=model, data=data, directory=directory)
+        try:
+            session.restore(state)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise errors.StorageError(f"{directory} does not fit this model and data: {error}") from error
+        return session
+
+    def state(self) -> dict[str, Any]:
+        """A copy of all that changes, to ``restore`` later: nested dicts of tensors, JSON types and snapshots."""
+        return {
+            "phase": self.phase,
+            "round": self.round,
+            "dense_accuracy": self._dense_accuracy,
+            "cut": self._cut._asdict(),
+            **validation.identity(self.data),
+            "history": list(self.history),
+            **self._learner.state(),
+            **self._network.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back (or on) to what ``state`` gave. KeyError, RuntimeError or ValueError if it is another session's."""
+        validation.check_same(self.data, state)
+        self._streams.end()
+        self._network.restore(state)
+        self._learner.restore(state)
+        self.phase, self.round = state["phase"], state["round"]
+        self._dense_accuracy, self._cut = state["dense_accuracy"], Hand(**state["cut"])
+        self.history = History(state["history"])
+        self._by = self.history[-1].recipe if len(self.history) else self.recipe

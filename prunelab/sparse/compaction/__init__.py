@@ -1,0 +1,1 @@
+"""A smaller dense network, without the neurons that died."""

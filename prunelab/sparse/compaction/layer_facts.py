@@ -1,0 +1,197 @@
+"""Facts: what a running model tells of each layer: who is fed, who is needed, and which inputs are constants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from prunelab.pruning.effective import Use, trace
+from prunelab.pruning.masks import Masks
+
+SLACK = 8  # roundings by which a constant may differ from place to place, where it is itself a sum
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer of a model. Lists by neuron (filter): reached from the input, needed by the output. By input channel:
+    fed from the input; unread, all weights to needed neurons are zero; constants, the one number that stands there
+    wherever the layer looks, else NaN. pads: with zeros, so that a constant ends at the border. grouped: channels are
+    not read by all neurons alike. frozen: why nothing may be taken from it, None if it may.
+    """
+
+    name: str
+    path: str
+    frozen: str | None
+    reached: list[bool]
+    needed: list[bool]
+    fed: list[bool]
+    unread: list[bool]
+    constants: list[float]
+    pads: bool
+    grouped: bool
+
+    def dead(self) -> list[int]:
+        """Neurons without a path from the input or without one to the output."""
+        return [i for i, alive in enumerate(zip(self.reached, self.needed, strict=True)) if not all(alive)]
+
+    def refusal(self, channel: int, *, needed: bool) -> str | None:
+        """Why input ``channel`` cannot go, None if it can. needed: whether the neuron behind it is."""
+        if self.unread[channel] and not needed:
+            return None
+        if self.fed[channel]:
+            return f"what {self.name} reads in its place depends on the input all the same"
+        constant = self.constants[channel]
+        if self.unread[channel] or constant == 0:
+            return None
+        if not math.isfinite(constant):
+            return f"the constant it emits is not the same everywhere in what {self.name} reads"
+        return self.bordered() if self.pads and self.grouped else None
+
+    def bordered(self) -> str:
+        """Why a constant cannot go into the bias of a layer that pads."""
+        return f"the constant it emits ends where {self.name} pads with zeros"
+
+    def bears(self, channel: int) -> bool:
+        """Whether the constant in ``channel`` can go only if another channel's constant stands for it."""
+        return self.pads and not self.unread[channel] and self.constants[channel] != 0
+
+
+def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any]) -> dict[str, Layer]:
+    """The layers of ``model`` (in eval mode) by parameter name. run: runs it once on ``inputs``.
+
+    Raises ValueError as ``Masks`` and ``trace`` do.
+    """
+    masks = Masks(model)
+    weights = {name: masks.weight(name).detach() for name in masks}
+    uses = trace(model, inputs).uses({name: weight != 0 for name, weight in weights.items()})
+    names = {id(masks.weight(name)): name for name in masks}
+    homes: dict[str, tuple[str, Any]] = {}
+    for path, module in model.named_modules():
+        if isinstance(module, nn.Linear | _ConvNd):
+            homes.setdefault(names[id(module.weight)], (path, module))
+    constants = _constants(run, {name: module for name, (_, module) in homes.items()})
+    return {name: _layer(name, *homes[name], uses[name], constants.get(name)) for name in masks}
+
+
+def fold(module: Any, layer: Layer, channels: set[int], carriers: Mapping[int, int]) -> None:
+    """Move what the constants in ``channels`` add to ``module``'s neurons into its bias, and stop reading them.
+
+    carriers: for some of them, the channel whose constant is to stand for theirs instead: a bias knows no border.
+    """
+    weight = module.weight.data
+    for channel, carrier in carriers.items():
+        share = layer.constants[channel] / layer.constants[carrier]
+        weight[:, carrier] = (weight[:, carrier].double() + weight[:, channel].double() * share).to(weight.dtype)
+    reads = torch.tensor([i not in channels for i in range(len(layer.fed))], device=weight.device)
+    folded = [i in channels and i not in carriers and math.isfinite(c) for i, c in enumerate(layer.constants)]
+    added = torch.tensor(
+        [c if now else 0.0 for c, now in zip(layer.constants, folded, strict=True)],
+        dtype=torch.float64,
+        device=weight.device,
+    )
+    if isinstance(module, _ConvNd) and module.transposed:
+        # Constants other than zero are not folded here: each output sees another part of the kernel.
+        weight.mul_(reads.to(weight.dtype).view(-1, *[1] * (weight.dim() - 1)))
+        return
+    groups = getattr(module, "groups", 1)
+    parts = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
+    shift = (parts.double().sum(-1) * added.view(groups, 1, -1)).sum(-1).flatten()
+    module.weight.data = (parts * reads.to(weight.dtype).view(groups, 1, -1, 1)).view(weight.shape)
+    if not shift.any():
+        return
+    if module.bias is None:
+        bias = torch.zeros(len(shift), dtype=weight.dtype, device=weight.device)
+        module.bias = nn.Parameter(bias, requires_grad=module.weight.requires_grad)
+    module.bias.data = (module.bias.data.double() + shift).to(weight.dtype)
+
+
+def _constants(run: Callable[[], Any], modules: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The number that fills each input channel of each layer that runs; NaN where several do."""
+    found: dict[str, Tensor] = {}
+
+    def reader(name: str, spatial: int) -> Callable[..., None]:
+        def read(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]) -> None:
+            x = args[0] if args else kwargs["input"]
+            low, high = x.detach().movedim(-1 - spatial, 0).flatten(1).double().aminmax(dim=1)
+            slack = SLACK * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
+            found[name] = torch.where(high - low <= slack, (low + high) / 2, math.nan)
+
+        return read
+
+    hooks = [
+        module.register_forward_pre_hook(reader(name, module.weight.dim() - 2), with_kwargs=True)
+        for name, module in modules.items()
+    ]
+    try:
+        run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor | None) -> Layer:
+    if len(uses) != 1 or constants is None:
+        frozen = "it does not run" if not uses else "its weights are used more than once (tied)"
+        channels = module.in_features if isinstance(module, nn.Linear) else module.in_channels
+        alive = [any(bool(use.reached[i]) and bool(use.needed[i]) for use in uses) for i in range(neurons(module))]
+        return Layer(
+            name=name,
+            path=path,
+            frozen=frozen,
+            reached=alive,
+            needed=alive,
+            fed=[True] * channels,
+            unread=[False] * channels,
+            constants=[math.nan] * channels,
+            pads=True,
+            grouped=True,
+        )
+    (use,) = uses
+    return Layer(
+        name=name,
+        path=path,
+        frozen=None,
+        reached=use.reached.tolist(),
+        needed=use.needed.tolist(),
+        fed=use.fed.tolist(),
+        unread=(~_read(module, use.needed)).tolist(),
+        constants=torch.where(use.fed, math.nan, constants).tolist(),
+        pads=_pads(module),
+        grouped=isinstance(module, _ConvNd) and (module.groups > 1 or module.transposed),
+    )
+
+
+def neurons(module: Any) -> int:
+    """How many neurons (filters) a layer has."""
+    return int(module.out_features if isinstance(module, nn.Linear) else module.out_channels)
+
+
+def _read(module: Any, needed: Tensor) -> Tensor:
+    """Whether a weight other than zero leads from each input channel to a needed neuron."""
+    groups = getattr(module, "groups", 1)
+    first, second = module.weight.shape[:2]
+    nonzero = (module.weight.detach() != 0).reshape(groups, first // groups, second, -1).any(dim=3)
+    transposed = getattr(module, "transposed", False)
+    rows = needed.view(groups, 1, second) if transposed else needed.view(groups, first // groups, 1)
+    read: Tensor = (nonzero & rows).any(dim=2 if transposed else 1)
+    return read.flatten()
+
+
+def _pads(module: Any) -> bool:
+    """Whether some outputs see less of the input than others: zeros at the border, or a transposed convolution."""
+    if isinstance(module, nn.Linear):
+        return False
+    if module.transposed:
+        return True
+    if module.padding_mode != "zeros" or module.padding == "valid":
+        return False
+    if module.padding == "same":
+        return any(size > 1 for size in module.kernel_size)
+    return any(size > 0 for size in module.padding)

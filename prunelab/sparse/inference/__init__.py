@@ -1,0 +1,1 @@
+"""Sparse layers for inference, each by the fastest kernel of this machine."""

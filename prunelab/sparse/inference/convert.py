@@ -1,0 +1,274 @@
+"""Convert: a pruned model as an inference network, each layer with the kernel that is fastest for it here.
+
+Speed is not a matter of density alone: on small layers and small batches dense wins, and stays. What was measured is
+kept with the result, can be looked at, stored as JSON, and given back to ``convert`` to be spared the measurement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from prunelab.errors import ConvertError
+from prunelab.sparse.inference import tracing
+from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
+from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
+from prunelab.sparse.inference.linear_chain import Affine, Chain, Layer, Plan
+from prunelab.sparse.inference.tracing import Shapes, Stretch
+
+__all__ = ["Choices", "ConvertError", "Converted", "convert"]
+
+Choices = Mapping[str, str | Mapping[Any, str]]  # {layer: kernel}, or {layer: {batch: kernel}} as Converted.choices
+
+
+class Converted(nn.Module):
+    """A network for inference only: eval mode, no gradients. It owns its weights; tied ones are stored once."""
+
+    def __init__(self, network: nn.Module, choices: Mapping[str, Mapping[int, Kernel]]) -> None:
+        super().__init__()
+        self.network = network
+        # A graph's own call adds nothing but a prettier traceback, for a third of a small layer's time.
+        self._run = network.forward if isinstance(network, fx.GraphModule | Chain) else network
+        self._choices = {name: dict(kernels) for name, kernels in choices.items()}
+        self.eval()
+
+    @property
+    def choices(self) -> dict[str, dict[int, Kernel]]:
+        """{layer: {batch size: kernel}} for every Linear and Conv that runs; a copy."""
+        return {name: dict(kernels) for name, kernels in self._choices.items()}
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        if not torch.is_grad_enabled():
+            return self._run(*args, **kwargs)
+        with torch.no_grad():
+            return self._run(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> Converted:
+        """Eval mode only: ConvertError for ``mode=True``."""
+        if mode:
+            raise ConvertError("a converted model is for inference; train the original and convert it again")
+        return super().train(False)
+
+
+def convert(
+    model: nn.Module,
+    example: Any = None,
+    *,
+    batches: Iterable[int] = (1, 8, 64, 256),
+    kernel: str | Choices | None = None,
+) -> Converted:
+    """``model`` for inference on the CPU, with the same outputs up to rounding; ``model`` itself stays untouched.
+
+    model: in any mode; its zero weights are what is saved. example: a batch of its input, or a tuple of arguments;
+    needed to measure convolutions (without one they stay dense) and for batch norm on more than two dimensions.
+    batches: sizes to measure at; at run time the nearest by ratio counts. kernel: None measures; "dense", "csr" (torch)
+    or "scipy" is taken for every layer that can; {layer: kernel} or {layer: {batch: kernel}} for those named.
+
+    The output may be a transposed view: ``view`` and the like need its ``contiguous()``.
+    In float32 outputs differ by about 1e-6 of the largest. NaN or infinite activations are the exception: a cut weight
+    multiplies them to NaN in the dense model and ignores them here.
+    Layers in half precision, grouped convolutions and what only torch's attention modules use stay dense.
+    Raises ConvertError for names that match nothing, kernels that a named layer cannot have, weights that are NaN,
+    infinite or not on the CPU, an example that does not fit, and a model with nothing to convert.
+    """
+    sizes = _checked(batches)
+    layers = tracing.weighted(model)
+    for name, module in layers.items():
+        if (device := module.get_parameter("weight").device).type != "cpu":
+            raise ConvertError(f"{name} is on {device}: convert() is for the CPU; move the model, or see to_2_4()")
+    wish = _Wish(kernel, layers, sizes)
+    twin = tracing.skeleton(model)
+    args = None if example is None else example if isinstance(example, tuple) else (example,)
+    seen = tracing.shapes(twin, args) if args is not None else {}
+    worker = _Worker(wish, sizes, seen, {m: n for n, m in reversed(tracing.weighted(twin).items())})
+    if tracing.is_plain(twin):
+        network = worker.replacement(twin, contiguous=False) or twin
+    else:
+        traced = tracing.trace(twin, args)
+        if traced is not None:
+            worker.chains(traced)
+            traced.delete_all_unused_submodules()
+            traced.recompile()
+        network = traced or twin
+        for parent, attribute, module in list(tracing.places(network)):
+            if (new := worker.replacement(module, contiguous=True)) is not None:
+                setattr(parent, attribute, new)
+        if traced is not None:
+            network = _alone(traced)
+    if not worker.choices:
+        raise ConvertError(f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted")
+    wish.check_all_met(worker.choices)
+    worker.drop_unused()
+    tracing.own(network, model)
+    return Converted(network, worker.choices)
+
+
+class _Wish:
+    """What the caller asked for, checked: which kernels each layer may use at each batch size."""
+
+    def __init__(self, kernel: str | Choices | None, layers: Mapping[str, nn.Module], sizes: Sequence[int]) -> None:
+        self._sizes = sizes
+        self._all: Kernel | None = None
+        self._named: dict[str, dict[int, Kernel]] = {}
+        if isinstance(kernel, Mapping):
+            for name, wish in kernel.items():
+                wishes = wish if isinstance(wish, Mapping) else dict.fromkeys(sizes, wish)
+                self._named[tracing.resolve(name, layers)] = {_size(n, sizes): _kernel(k) for n, k in wishes.items()}
+        elif kernel is not None:
+            self._all = _kernel(kernel)
+
+    def allowed(self, name: str, dtype: torch.dtype, dense_because: str | None = None) -> list[Plan]:
+        """For each batch size the kernels to choose from. dense_because: why only dense can be had, if so."""
+        able: Plan = ("dense",) if dense_because else available(dtype)
+        if dense_because is None and dtype not in SPARSE_TYPES:
+            dense_because = f"is {dtype}, and sparse kernels take float32 and float64"
+        plans: list[Plan] = []
+        for size in self._sizes:
+            named = self._named.get(name, {}).get(size)
+            wish = named or self._all
+            if wish is None:
+                plans.append(able)
+            elif wish in able:
+                plans.append((wish,))
+            elif dense_because is None:
+                raise ConvertError(f"{name}: this torch has no CSR kernel (it was built without MKL); use 'scipy'")
+            elif named:
+                raise ConvertError(f"{name} {dense_because}: kernel {named!r} cannot be had for it")
+            else:
+                plans.append(("dense",))
+        return plans
+
+    def check_all_met(self, choices: Mapping[str, Any]) -> None:
+        """ConvertError for a layer that was named and not converted."""
+        for name in self._named:
+            if name not in choices:
+                raise ConvertError(f"{name} never runs by itself in this model: no kernel can be chosen for it")
+
+
+class _Worker:
+    """Builds the replacements of one model's layers, each weight once."""
+
+    def __init__(self, wish: _Wish, sizes: Sequence[int], shapes: Shapes, names: Mapping[nn.Module, str]) -> None:
+        self.choices: dict[str, dict[int, Kernel]] = {}
+        self._wish, self._sizes, self._shapes, self._names = wish, sizes, shapes, names
+        self._weights: dict[tuple[int, int, bool], Weights] = {}
+        self._used: dict[Weights, set[Kernel]] = {}
+        self._done: dict[nn.Module, nn.Module | None] = {}
+
+    def chains(self, traced: fx.GraphModule) -> None:
+        """Replace the chains of Linear layers in a graph."""
+        for number, stretches in enumerate(tracing.stretches(traced, self._shapes)):
+            nodes = [node for stretch in stretches for node in stretch.nodes]
+            within = any(user.op != "output" for user in nodes[-1].users)  # where a view() may follow
+            tracing.replace(traced, nodes, self._chain(stretches, contiguous=within), f"chain_{number}")
+
+    def replacement(self, module: nn.Module, *, contiguous: bool) -> nn.Module | None:
+        """What to put in the place of a Linear or Conv that stands alone; None if it stays."""
+        if module not in self._done:
+            name = self._names[module]
+            if isinstance(module, nn.Linear):
+                self._done[module] = self._chain([Stretch(name, module, [])], contiguous=contiguous)
+            else:
+                self._done[module] = self._patches(name, module)
+        return self._done[module]
+
+    def drop_unused(self) -> None:
+        """Let go of every form of a weight that no kernel chosen for it needs."""
+        for weights, kernels in self._used.items():
+            weights.keep(kernels)
+
+    def _chain(self, stretches: Sequence[Stretch], *, contiguous: bool) -> Chain:
+        chain = Chain([self._layer(stretch) for stretch in stretches], self._sizes, contiguous=contiguous)
+        self.choices |= chain.choices
+        for layer, kernels in zip(chain.layers, zip(*chain.plans, strict=True), strict=True):
+            self._used.setdefault(layer.weights, set()).update(kernels)  # type: ignore[arg-type]
+        return chain
+
+    def _layer(self, stretch: Stretch) -> Layer:
+        linear, after = stretch.linear, list(stretch.after)
+        weight, bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
+        allowed = self._wish.allowed(stretch.name, weight.dtype)
+        normed = any(isinstance(step, nn.BatchNorm1d) for step in after)
+        key = (id(linear.weight), 0, any(set(kernels) - {"dense"} for kernels in allowed))
+        scale = None
+        if after and isinstance(norm := after[0], nn.BatchNorm1d):  # right behind the layer: part of its weights
+            after, key = after[1:], (key[0], id(norm), key[2])
+            scale, shift = _scale_and_shift(norm)
+            bias = shift if bias is None else torch.addcmul(shift, bias, scale)
+        if key not in self._weights:
+            scaled = weight if scale is None else weight * scale[:, None]
+            self._weights[key] = Weights(scaled, tuple({k: None for plan in allowed for k in plan}), stretch.name)
+        steps: list[Affine | Callable[[Tensor], Tensor]] = [
+            Affine(*_scale_and_shift(step)) if isinstance(step, nn.BatchNorm1d) else step for step in after
+        ]
+        return Layer(stretch.name, self._weights[key], bias, steps, allowed, flat=normed)
+
+    def _patches(self, name: str, conv: nn.Module) -> nn.Module | None:
+        weight: Tensor = conv.weight  # type: ignore[assignment]
+        allowed = self._wish.allowed(name, weight.dtype, refusal(conv))
+        kernels: Plan = tuple({k: None for plan in allowed for k in plan})
+        self.choices[name] = dict.fromkeys(self._sizes, "dense")
+        if kernels == ("dense",):
+            return None
+        image = self._shapes.get(conv)
+        if image is None and "dense" in kernels and all("dense" in plan for plan in allowed):
+            return None
+        key = (id(weight), 0, True)
+        if key not in self._weights:
+            self._weights[key] = Weights(weight.reshape(len(weight), -1), kernels, name)
+        patches = PatchConv2d(name, conv, self._weights[key], self._sizes)  # type: ignore[arg-type]
+        patches.choose(allowed, image[-3:] if image else None)
+        used = set(patches.kernels)
+        if used == {"dense"}:
+            return None
+        self.choices |= patches.choices
+        if "dense" not in used:
+            patches.conv = None
+        self._used.setdefault(patches.weights, set()).update(used - {"dense"})
+        return patches
+
+
+def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """What a trained batch norm multiplies each feature by, and then adds."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    scale = (norm.running_var.double() + norm.eps).rsqrt()
+    scale = scale if norm.weight is None else scale * norm.weight.detach().double()
+    shift = -norm.running_mean.double() * scale
+    shift = shift if norm.bias is None else shift + norm.bias.detach().double()
+    return scale.to(norm.running_mean.dtype), shift.to(norm.running_mean.dtype)
+
+
+def _alone(traced: fx.GraphModule) -> nn.Module:
+    """The one chain that a graph consists of, if that is all there is in it."""
+    match list(traced.graph.nodes):
+        case [fx.Node(op="placeholder"), fx.Node(op="call_module") as call, fx.Node(op="output") as output]:
+            module = traced.get_submodule(str(call.target))
+            if isinstance(module, Chain) and output.args[0] is call:
+                return module
+    return traced
+
+
+def _checked(batches: Iterable[int]) -> tuple[int, ...]:
+    sizes = tuple(batches)
+    if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
+        raise ConvertError(f"batches = {sizes}: must be whole numbers of at least 1, such as (1, 64)")
+    return tuple(sorted(set(sizes)))
+
+
+def _kernel(kernel: str) -> Kernel:
+    for known in KERNELS:
+        if kernel == known:
+            return known
+    more = "; for 2:4 weights on a GPU see to_2_4()" if kernel == "2:4" else ""
+    raise ConvertError(f"kernel = {kernel!r}: must be one of {', '.join(KERNELS)}{more}")
+
+
+def _size(n: object, sizes: Sequence[int]) -> int:
+    """A batch size of a wish; JSON made text of it."""
+    for size in sizes:
+        if str(n) == str(size):
+            return size
+    raise ConvertError(f"batch size {n!r} is none of those to be measured, {sizes}; see batches=")

@@ -1,0 +1,210 @@
+"""Kernels: a weight matrix times feature-major activations, dense or sparse.
+
+Feature-major means (features, batch): a sparse product then reads and writes whole rows of memory. With batch-major
+activations the same product is several times slower, so a transposition at each end of a chain of layers pays for
+itself; ``F.linear`` with a sparse weight is slower still and is never used. Indices are 32-bit wherever torch's MKL
+takes them: it converts 64-bit ones anew in every product.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prunelab.errors import ConvertError
+
+Kernel = Literal["dense", "csr", "scipy"]
+Step = Callable[[Tensor], Tensor]
+KERNELS: tuple[Kernel, ...] = get_args(Kernel)
+SPARSE_TYPES = (torch.float32, torch.float64)  # what both sparse kernels multiply
+CHUNK = 1 << 18  # weights looked at at once: keeps what is set aside for a moment small beside the layer
+PAGE = 4096  # bytes: memory this far apart competes for the same lines of the cache
+TILE = 16  # numbers of 4 bytes in one line of the cache
+
+
+def available(dtype: torch.dtype) -> tuple[Kernel, ...]:
+    """The kernels that this machine has for weights of ``dtype``; dense is always one."""
+    if dtype not in SPARSE_TYPES:
+        return ("dense",)
+    return ("dense", "csr", "scipy") if torch.backends.mkl.is_available() else ("dense", "scipy")
+
+
+class Weights(nn.Module):
+    """One weight matrix (out, in) in the forms that its kernels need.
+
+    weight: (out, in) on the CPU; kept as it is, not copied. kernels: those that will be used; the sparse ones share
+    one CSR form. Raises ConvertError when it holds NaN or infinite weights.
+    """
+
+    dense: Tensor | None
+    starts: Tensor | None
+    columns: Tensor | None
+    values: Tensor | None
+
+    def __init__(self, weight: Tensor, kernels: tuple[Kernel, ...], name: str) -> None:
+        super().__init__()
+        weight = weight.detach()
+        self.out_features, self.in_features = weight.shape
+        self.dtype = weight.dtype
+        if not all(bool(torch.isfinite(rows).all()) for rows in weight.split(_rows_at_once(weight))):
+            raise ConvertError(f"{name} holds NaN or infinite weights: there is nothing sound to convert")
+        starts, columns, values = build_csr(weight) if set(kernels) - {"dense"} else (None, None, None)
+        self.register_buffer("dense", weight)
+        self.register_buffer("starts", starts)
+        self.register_buffer("columns", columns)
+        self.register_buffer("values", values)
+        self._handles: dict[str, Any] = {}
+
+    def keep(self, kernels: set[Kernel]) -> None:
+        """Drop the forms that none of ``kernels`` needs."""
+        if "dense" not in kernels:
+            self.dense = None
+        if kernels <= {"dense"}:
+            self.starts = self.columns = self.values = None
+        self._handles = {kernel: handle for kernel, handle in self._handles.items() if kernel in kernels}
+
+    def rows(self, bias: Tensor | None) -> Step:
+        """The dense product on batch-major activations: (batch, in) -> (batch, out)."""
+        weight = self._matrix("dense")
+        return lambda x: F.linear(x, weight, bias)
+
+    def columns_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
+        """The product on feature-major activations: (in, batch) -> (out, batch), in fresh memory."""
+        if kernel == "scipy":
+            return self._by_scipy(None if bias is None else bias[:, None])
+        matrix, column = self._matrix(kernel), None if bias is None else bias[:, None]
+        if column is None:
+            return partial(torch.matmul, matrix)
+        # The bias costs nothing here: it is what the product is added to.
+        return lambda x: torch.addmm(column.expand(-1, x.shape[1]), matrix, x)
+
+    def vector_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
+        """The product on the activations of one sample: (in) -> (out), in fresh memory."""
+        if kernel == "scipy":
+            return self._by_scipy(bias)
+        return (
+            partial(torch.mv, self._matrix(kernel))
+            if bias is None
+            else partial(torch.addmv, bias, self._matrix(kernel))
+        )
+
+    def _by_scipy(self, bias: Tensor | None) -> Step:
+        matrix = self._scipy()
+        if bias is None:
+            return lambda x: torch.from_numpy(matrix @ x.detach().numpy())
+        return lambda x: torch.from_numpy(matrix @ x.detach().numpy()).add_(bias)
+
+    def _matrix(self, kernel: Kernel) -> Tensor:
+        matrix = self._csr() if kernel == "csr" else self.dense
+        assert matrix is not None
+        return matrix
+
+    def to_dense(self) -> Tensor:
+        """The matrix, dense; built anew if that form was dropped."""
+        return self._csr().to_dense() if self.dense is None else self.dense
+
+    def _csr(self) -> Tensor:
+        handle = self._handles.get("csr")
+        if handle is None:
+            assert self.starts is not None and self.columns is not None and self.values is not None
+            handle = self._handles["csr"] = _torch_csr(self.starts, self.columns, self.values, self._shape)
+        return handle
+
+    def _scipy(self) -> Any:
+        handle = self._handles.get("scipy")
+        if handle is None:
+            assert self.starts is not None and self.columns is not None and self.values is not None
+            parts = (self.values.numpy(), self.columns.numpy(), self.starts.numpy())
+            handle = self._handles["scipy"] = sparse.csr_array(parts, shape=self._shape, copy=False)
+        return handle
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.out_features, self.in_features
+
+    # The handles look into the buffers: they must not outlive them, nor be copied along (torch cannot copy CSR).
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handles": {}}
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Weights:
+        self._handles = {}
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return self
+
+
+def build_csr(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(row starts, columns, values) of the non-zero weights of a matrix, row by row.
+
+    weight: (rows, columns), float32 or float64, on the CPU, any strides. Beside the result (8 bytes a survivor in
+    float32, and 4 a row) only a small part of the matrix is held in another form at any moment.
+    """
+    array: NDArray[Any] = weight.detach().numpy()
+    counts = np.concatenate([np.count_nonzero(part, axis=1) for part in _parts(array)] or [np.zeros(0, np.intp)])
+    starts = np.zeros(len(array) + 1, np.int64)
+    np.cumsum(counts, out=starts[1:])
+    index = np.int32 if max(starts[-1], *array.shape) < 2**31 and _takes_int32() else np.int64
+    columns, values = np.empty(starts[-1], index), np.empty(starts[-1], array.dtype)
+    filled = 0
+    for part in _parts(array):
+        at = np.flatnonzero(part)
+        end = filled + len(at)
+        values[filled:end] = part.reshape(-1)[at]
+        np.remainder(at, array.shape[1], out=at)
+        columns[filled:end] = at
+        filled = end
+    return torch.from_numpy(starts.astype(index)), torch.from_numpy(columns), torch.from_numpy(values)
+
+
+def transposed(x: Tensor) -> Tensor:
+    """(a, b) -> (b, a), contiguous, of float32 or float64 on the CPU; may share memory with ``x``.
+
+    NumPy's copy takes half of the time of torch's, except where the rows of the result or of the source lie a multiple
+    of the page apart: there, strips as wide as a line of the cache.
+    """
+    source: NDArray[Any] = x.detach().numpy()
+    a, b = source.shape
+    if a <= TILE or b * source.itemsize % PAGE or source.strides[1] != source.itemsize:
+        return torch.from_numpy(np.ascontiguousarray(source.T))
+    result = np.empty((b, a), source.dtype)
+    for i in range(0, a, TILE):
+        result[:, i : i + TILE] = source[i : i + TILE].T
+    return torch.from_numpy(result)
+
+
+def _rows_at_once(matrix: Tensor | NDArray[Any]) -> int:
+    rows, width = matrix.shape
+    return max(1, min(CHUNK, rows * width // 8) // max(1, width))
+
+
+def _parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    step = _rows_at_once(array)
+    return (array[i : i + step] for i in range(0, len(array), step))
+
+
+@functools.cache
+def _takes_int32() -> bool:
+    """Whether torch's CSR kernel takes 32-bit indices; an MKL with 64-bit integers takes none."""
+    if not torch.backends.mkl.is_available():
+        return True  # only SciPy will see them
+    one = _torch_csr(torch.tensor([0, 1]).int(), torch.tensor([0]).int(), torch.ones(1), (1, 1))
+    try:
+        return float(torch.mv(one, torch.ones(1))) == 1
+    except RuntimeError:
+        return False
+
+
+def _torch_csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)

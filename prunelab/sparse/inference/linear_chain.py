@@ -1,0 +1,229 @@
+"""Chain: consecutive Linear layers as one module, its activations feature-major from the first sparse layer on."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunelab.errors import ConvertError
+from prunelab.sparse.inference.kernel_choice import Costs, cheapest, medians
+from prunelab.sparse.inference.kernels import KERNELS, Kernel, Step, Weights, transposed
+
+Plan = tuple[Kernel, ...]  # of each layer
+
+
+class Affine(nn.Module):
+    """scale x + shift by feature: what batch norm does once it is trained."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, scale: Tensor, shift: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift)
+
+    def step(self, columns: bool) -> Step:
+        """On (features, batch) if ``columns``, else on (batch, features) and (features)."""
+        shift, scale = (self.shift[:, None], self.scale[:, None]) if columns else (self.shift, self.scale)
+        return lambda x: torch.addcmul(shift, x, scale)
+
+
+class Layer(nn.Module):
+    """One Linear layer of a chain and the elementwise steps after it, each of which may work in place.
+
+    allowed: for each batch size the kernels to choose from. flat: right for (batch, in) only, for batch norm is in it,
+    as a step or in the weights.
+    """
+
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        name: str,
+        weights: Weights,
+        bias: Tensor | None,
+        steps: Sequence[Affine | Step],
+        allowed: Sequence[Plan],
+        *,
+        flat: bool,
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.weights = weights
+        self.register_buffer("bias", bias)
+        self.steps = tuple(steps)
+        # A tuple hides modules from torch; what they hold must move and be copied with the rest.
+        self.held = nn.ModuleList(step for step in steps if isinstance(step, nn.Module))
+        self.allowed = tuple(allowed)
+        self.flat = flat
+
+    def compiled(self, product: Step, columns: bool) -> list[Step]:
+        """``product`` and the steps after it. columns: on (features, batch)."""
+        return [product] + [step.step(columns) if isinstance(step, Affine) else step for step in self.steps]
+
+
+class Batches:
+    """Measured batch sizes, ascending, and which of them stands for another: the nearest by ratio."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self.sizes = tuple(sizes)
+        self._borders = [(a * b) ** 0.5 for a, b in pairwise(sizes)]
+
+    def nearest(self, n: int) -> int:
+        """The index of the size nearest to ``n``; of two as near, the smaller's."""
+        return bisect_left(self._borders, n)
+
+
+class Chain(nn.Module):
+    """Linear layers with elementwise steps between them, each with its kernel for each measured batch size.
+
+    Input (..., in), output (..., out). With batch norm among the layers (batch, in) only: on more dimensions batch norm
+    has another meaning. contiguous: whether the output must be; else it may be a transposed view, for a copy less.
+    """
+
+    def __init__(self, layers: Sequence[Layer], batches: Sequence[int], *, contiguous: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.contiguous = contiguous
+        self.flat = any(layer.flat for layer in layers)
+        self.in_features = layers[0].weights.in_features
+        self.out_features = layers[-1].weights.out_features
+        self.dtype = layers[0].weights.dtype
+        self.batches = Batches(batches)
+        self._compiled: dict[tuple[Plan, bool], list[Step]] = {}
+        self.plans = [self._fastest(number, n) for number, n in enumerate(batches)]
+        self._compiled = {}  # what was only measured holds on to forms of the weights
+
+    @property
+    def choices(self) -> dict[str, dict[int, Kernel]]:
+        """{layer: {batch: kernel}}; of a layer that comes twice, as it runs the last time."""
+        kernels = zip(*self.plans, strict=True)
+        return {
+            str(layer.name): dict(zip(self.batches.sizes, chosen, strict=True))
+            for layer, chosen in zip(self.layers, kernels, strict=True)
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 2:
+            return self._folded(x)
+        n, features = x.shape
+        if features != self.in_features or x.dtype != self.dtype:
+            raise ConvertError(
+                f"{self.layers[0].name} takes {self.dtype} of shape (batch, {self.in_features}), "
+                f"not {x.dtype} of shape {tuple(x.shape)}"
+            )
+        if n == 0:
+            return x.new_empty(0, self.out_features)
+        return self.run(self.plans[self.batches.nearest(n)], x)
+
+    def run(self, plan: Plan, x: Tensor) -> Tensor:
+        """x (batch, in) -> (batch, out), batch at least 1, by these kernels."""
+        key = plan, x.shape[0] == 1
+        for step in self._compiled.get(key) or self._compile(*key):
+            x = step(x)
+        return x
+
+    def _compile(self, plan: Plan, vector: bool) -> list[Step]:
+        """What there is to do for a plan, step by step. vector: for one sample, where both layouts are the same."""
+        steps: list[Step] = []
+        columns = False
+        for layer, kernel in zip(self._layers, plan, strict=True):
+            if kernel != "dense" and not columns:
+                columns = True
+                steps.append(_flat if vector else transposed)
+            if not columns:
+                steps += layer.compiled(layer.weights.rows(layer.bias), columns=False)
+            elif vector:
+                steps += layer.compiled(layer.weights.vector_by(kernel, layer.bias), columns=False)
+            else:
+                steps += layer.compiled(layer.weights.columns_by(kernel, layer.bias), columns=True)
+        if columns:
+            steps.append(_row if vector else transposed if self.contiguous else Tensor.t)
+        self._compiled[plan, vector] = steps
+        return steps
+
+    def _folded(self, x: Tensor) -> Tensor:
+        if self.flat or x.dim() == 0:
+            raise ConvertError(
+                f"{self.layers[0].name} was converted for input of shape (batch, {self.in_features}), not "
+                f"{tuple(x.shape)}, as batch norm follows; give convert() an example of the shape that comes"
+            )
+        y = self(x.reshape(x.shape[:-1].numel(), x.shape[-1]))
+        return y.reshape(*x.shape[:-1], self.out_features)  # type: ignore[no-any-return]
+
+    # What the Linear layer had that stood here alone: other code may read it.
+
+    @property
+    def weight(self) -> Tensor:
+        """The weight (out, in) of a chain of one layer, dense."""
+        return self._only().weights.to_dense()
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias of a chain of one layer."""
+        return self._only().bias
+
+    def _only(self) -> Layer:
+        if len(self.layers) != 1:
+            raise AttributeError(f"a chain of {len(self.layers)} layers has no one weight or bias")
+        return self.layers[0]  # type: ignore[return-value]
+
+    def _fastest(self, number: int, n: int) -> Plan:
+        """The plan for the ``number``-th batch size, ``n``; measured where there is anything to choose."""
+        allowed = [layer.allowed[number] for layer in self._layers]
+        if all(len(kernels) == 1 for kernels in allowed):
+            return tuple(kernels[0] for kernels in allowed)
+        x = activations(n, self.in_features, dtype=self.dtype)
+        plans: list[Plan] = [tuple(k if k in able else able[0] for able in allowed) for k in KERNELS]
+        if len(allowed) > 1:
+            plans.append(cheapest([_costs(layer, number, n) for layer in self._layers], allowed))
+        # Layer by layer is the precise measurement, end to end the true one: the winner of the first must win here too.
+        seconds = medians({plan: partial(self.run, plan, x) for plan in plans})
+        return min(seconds, key=seconds.__getitem__)
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return list(self.layers)  # type: ignore[arg-type]
+
+    # Compiled steps look into the buffers: they must not outlive them, nor be copied along.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_compiled": {}}
+
+    def _apply(self, *args: Any, **kwargs: Any) -> Chain:
+        self._compiled = {}
+        super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
+        return self
+
+
+def _costs(layer: Layer, number: int, n: int) -> Costs:
+    weights, bias, allowed = layer.weights, layer.bias, layer.allowed[number]
+    x = activations(n, weights.in_features, dtype=weights.dtype)
+    if n == 1:
+        seconds = medians({k: partial(weights.vector_by(k, bias), x[0]) for k in allowed})
+        return Costs(seconds.get("dense", 0.0), seconds, 0.0, 0.0)
+    columns, y = transposed(x), activations(weights.out_features, n, dtype=weights.dtype)
+    seconds = medians({k: partial(weights.columns_by(k, bias), columns) for k in allowed})
+    rows = medians({0: partial(weights.rows(bias), x)})[0] if "dense" in allowed else 0.0
+    into, back = (medians({0: partial(transposed, a)})[0] for a in (x, y))
+    return Costs(rows, seconds, into, back)
+
+
+def activations(*shape: int, dtype: torch.dtype) -> Tensor:
+    """Numbers to measure with, of no particular meaning; torch's random state stays as it is."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(dtype)
+
+
+def _flat(x: Tensor) -> Tensor:
+    return x.reshape(-1)
+
+
+def _row(x: Tensor) -> Tensor:
+    return x[None]

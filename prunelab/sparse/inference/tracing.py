@@ -1,0 +1,292 @@
+"""Graph: a model traced for inference, and the chains of Linear layers in it."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain as joined
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
+
+from prunelab.errors import ConvertError
+
+Shapes = Mapping[nn.Module, tuple[int, ...]]  # of what a module was given
+
+_ELEMENTWISE = {
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
+    *(nn.Hardtanh, nn.Hardsigmoid, nn.Hardshrink, nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Softsign, nn.LogSigmoid),
+    *(nn.Softshrink, nn.Tanhshrink, nn.Threshold, nn.Identity),
+}
+_RELUS = {F.relu, F.relu_, torch.relu, torch.relu_, "relu", "relu_"}
+_FUNCTIONS = {
+    *(F.relu6, F.leaky_relu, F.elu, F.selu, F.celu, F.gelu, F.silu, F.mish, F.hardswish, F.hardtanh, F.hardsigmoid),
+    *(F.sigmoid, F.tanh, F.softplus, F.softsign, F.logsigmoid, torch.sigmoid, torch.tanh, torch.abs, torch.clamp),
+}
+_METHODS = {"sigmoid", "sigmoid_", "tanh", "tanh_", "abs", "clamp"}
+_DROPOUTS = {F.dropout, F.dropout1d, F.alpha_dropout, F.feature_alpha_dropout}
+_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+
+
+@dataclass(frozen=True)
+class Call:
+    """An elementwise function or method with its further arguments."""
+
+    function: Callable[..., Tensor]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.function(x, *self.args, **self.kwargs)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A Linear layer in a chain and what follows it: batch norms and elementwise steps; ``nodes`` includes its own."""
+
+    name: str
+    linear: nn.Linear
+    nodes: list[fx.Node]
+    after: list[nn.BatchNorm1d | Callable[[Tensor], Tensor]] = field(default_factory=list)
+
+
+def skeleton(model: nn.Module) -> nn.Module:
+    """A copy of the modules in eval mode that shares every parameter and buffer with ``model``."""
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in joined(model.parameters(), model.buffers())}
+    try:
+        return copy.deepcopy(model, memo).eval()
+    except (RuntimeError, TypeError) as error:
+        raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
+
+
+def weighted(model: nn.Module) -> dict[str, nn.Module]:
+    """Every Linear and Conv by the parameter name of its weight, shared modules under each of their names.
+
+    Raises ConvertError for weights that are computed, or not there yet.
+    """
+    found: dict[str, nn.Module] = {}
+    for prefix, module in model.named_modules(remove_duplicate=False):
+        if not isinstance(module, nn.Linear | _ConvNd):
+            continue
+        name = f"{prefix}.weight" if prefix else "weight"
+        weight = module._parameters.get("weight")
+        if weight is None:
+            raise ConvertError(
+                f"{name} is computed from other parameters (torch.nn.utils.prune or parametrize): "
+                "remove that first, for example with torch.nn.utils.prune.remove(module, 'weight')"
+            )
+        if isinstance(weight, nn.parameter.UninitializedParameter):
+            raise ConvertError(f"{name} has no shape yet: run the model once before it is converted")
+        found[name] = module
+    return found
+
+
+def is_plain(module: nn.Module) -> bool:
+    """Whether this is a Linear or Conv that can be replaced: its own forward, and no hooks on it."""
+    kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    own = any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
+    return own and not _hooked(module)
+
+
+def places(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+    """(parent, attribute, module) of each plain Linear or Conv that only its own forward uses.
+
+    Inside torch's attention and transformer modules others read the weights: what is in there stays.
+    """
+    for attribute, child in model._modules.items():
+        if child is None:
+            continue
+        if is_plain(child):
+            yield model, attribute, child
+        elif isinstance(child, _CONTAINERS) or not type(child).__module__.startswith("torch.nn"):
+            yield from places(child)
+
+
+def shapes(twin: nn.Module, args: tuple[Any, ...]) -> Shapes:
+    """The shape that each module of ``twin`` is given when it runs on ``args``. ConvertError if it cannot."""
+    seen: dict[nn.Module, tuple[int, ...]] = {}
+
+    def remember(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if inputs and isinstance(inputs[0], Tensor):
+            seen[module] = tuple(inputs[0].shape)
+
+    handles = [module.register_forward_pre_hook(remember) for module in twin.modules()]
+    try:
+        with torch.no_grad():
+            twin(*args)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        given = ", ".join(str(tuple(a.shape)) if isinstance(a, Tensor) else type(a).__name__ for a in args)
+        raise ConvertError(f"the example ({given}) does not pass through the model: {error}") from error
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen
+
+
+def trace(twin: nn.Module, args: tuple[Any, ...] | None) -> fx.GraphModule | None:
+    """``twin`` as a graph, or None where a graph would not be sure to do the same.
+
+    That is: a model whose flow depends on its data or on optional arguments, hooks on anything but its leaves, or
+    a graph that gives another result for ``args``.
+    """
+    parameters = inspect.signature(twin.forward).parameters.values()
+    plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if any(p.kind not in plain or p.default is not p.empty for p in parameters):
+        return None
+    tracer = _Tracer()
+    try:
+        graph = tracer.trace(twin)
+    except Exception:  # tracing runs the model's own code: anything can come out of it
+        return None
+    leaves = {twin.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
+    if any(_hooked(module) for module in twin.modules() if module not in leaves):
+        return None
+    traced = fx.GraphModule(twin, graph).eval()
+    if args is not None:
+        with torch.no_grad():
+            if not _same(traced(*args), twin(*args)):
+                return None
+    return traced
+
+
+def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:
+    """The chains of a graph: Linear layers with nothing but elementwise steps and batch norm between them."""
+    modules = dict(traced.named_modules())
+    taken: set[fx.Node] = set()
+    chains = []
+    for node in traced.graph.nodes:
+        linear = _linear(node, modules)
+        if node in taken or linear is None:
+            continue
+        chain = [Stretch(f"{node.target}.weight", linear, [node])]
+        while len(node.users) == 1:
+            (follower,) = node.users
+            if not follower.args or follower.args[0] is not node or follower.all_input_nodes != [node]:
+                break
+            last = chain[-1]
+            if (linear := _linear(follower, modules)) is not None and linear.weight.dtype == last.linear.weight.dtype:
+                chain.append(Stretch(f"{follower.target}.weight", linear, []))
+            elif (norm := _norm(follower, modules, last.linear, shapes)) is not None:
+                last.after.append(norm)
+            elif (step := _step(follower, modules)) is not None:
+                last.after.extend(step)
+            else:
+                break
+            chain[-1].nodes.append(follower)
+            node = follower
+        taken.update(node for stretch in chain for node in stretch.nodes)
+        chains.append(chain)
+    return chains
+
+
+def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module, name: str) -> None:
+    """Put ``module`` in the place of ``nodes``, a straight line in the graph."""
+    traced.add_submodule(name, module)
+    with traced.graph.inserting_before(nodes[0]):
+        call = traced.graph.call_module(name, (nodes[0].args[0],))
+    nodes[-1].replace_all_uses_with(call)
+    for node in reversed(nodes):
+        traced.graph.erase_node(node)
+
+
+def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
+    """The parameter name meant by a layer's or a parameter's name."""
+    for candidate in (name, f"{name}.weight"):
+        if candidate in layers:
+            return next(first for first, module in layers.items() if module is layers[candidate])
+    known = [key.removesuffix(".weight") for key in layers]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
+    raise ConvertError(f"{name!r} matches no Linear or Conv layer; {hint}")
+
+
+def own(network: nn.Module, model: nn.Module) -> None:
+    """Replace what ``network`` shares with ``model`` by copies, and let nothing ask for gradients."""
+    theirs = {t.untyped_storage().data_ptr() for t in joined(model.parameters(), model.buffers())}
+    copies: dict[tuple[Any, ...], nn.Parameter] = {}
+
+    def owned(tensor: Tensor) -> nn.Parameter | None:
+        if tensor.untyped_storage().data_ptr() not in theirs:
+            return None
+        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        if key not in copies:
+            copies[key] = nn.Parameter(tensor.detach().clone(), requires_grad=False)
+        return copies[key]
+
+    for module in network.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None and (mine := owned(parameter)) is not None:
+                module._parameters[name] = mine
+        for name, buffer in module._buffers.items():
+            if buffer is not None and (mine := owned(buffer)) is not None:
+                module._buffers[name] = mine.detach()
+
+
+class _Tracer(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return is_plain(m) or super().is_leaf_module(m, module_qualified_name)
+
+
+def _linear(node: fx.Node, modules: Mapping[str, nn.Module]) -> nn.Linear | None:
+    module = modules.get(str(node.target)) if node.op == "call_module" else None
+    fits = isinstance(module, nn.Linear) and is_plain(module) and len(node.args) == 1 and not node.kwargs
+    return module if fits else None  # type: ignore[return-value]
+
+
+def _norm(node: fx.Node, modules: Mapping[str, nn.Module], linear: nn.Linear, shapes: Shapes) -> nn.BatchNorm1d | None:
+    """The batch norm that a node calls, if it scales the features of ``linear`` and nothing else."""
+    module = modules.get(str(node.target)) if node.op == "call_module" else None
+    if type(module) is not nn.BatchNorm1d or module.running_mean is None or _hooked(module):
+        return None
+    same = module.num_features == linear.out_features and module.running_mean.dtype == linear.weight.dtype
+    return module if same and len(shapes.get(module, (0, 0))) == 2 else None
+
+
+def _step(node: fx.Node, modules: Mapping[str, nn.Module]) -> list[Callable[[Tensor], Tensor]] | None:
+    """What an elementwise node does, as no or one step; None for anything else."""
+    rest, kwargs = tuple(node.args[1:]), dict(node.kwargs)
+    if node.op == "call_module":
+        module = modules[str(node.target)]
+        if _hooked(module) or rest or kwargs:
+            return None
+        if isinstance(module, _DropoutNd) and type(module).__module__.startswith("torch.nn"):
+            return []
+        if type(module) is nn.PReLU:
+            return [module] if module.num_parameters == 1 else None
+        if type(module) not in _ELEMENTWISE:
+            return None
+        return [] if type(module) is nn.Identity else [torch.relu_ if type(module) is nn.ReLU else module]
+    target: Any = node.target
+    if node.op not in ("call_function", "call_method"):
+        return None
+    if target in _RELUS:
+        return [torch.relu_]
+    if target in _DROPOUTS:
+        bound = inspect.signature(target).bind(*node.args, **kwargs)
+        bound.apply_defaults()
+        return None if bound.arguments["training"] else []
+    if target in _FUNCTIONS:
+        return [Call(target, rest, kwargs)]
+    return [Call(getattr(Tensor, target), rest, kwargs)] if target in _METHODS else None
+
+
+def _hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two outputs are the same in structure, shapes and (up to rounding) values."""
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and a.dtype == b.dtype and torch.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return type(a) is type(b) and bool(a == b)

@@ -1,0 +1,1 @@
+"""Bytes by format, microseconds by batch size."""

@@ -1,0 +1,1 @@
+"""The packed file: exact, near the entropy of the masks, no pickle."""

@@ -1,0 +1,137 @@
+"""The hull of a packed file: safetensors with one entry of our own, and a digest of the whole file in it.
+
+Nothing is taken from a file before its digest is right, and no memory is spent on what its header claims: no more is
+ever read than the file is long.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from prunelab.errors import PackedError
+
+FORMAT = 1
+MARK = "prunelab"  # in the file's metadata, with the format's version
+ENTRY = "_"  # the name of our entry: short, for in a small network's file the header counts, and nobody's parameter
+OURS = f'"{MARK}"'.encode()  # safetensors writes metadata first
+DIGEST = 32  # bytes at the beginning of the entry: SHA-256 of the file without them
+
+
+def damaged(path: Path, words: object) -> PackedError:
+    """The error for a file that is ours but not as it was written."""
+    return PackedError(f"{path} is damaged: {words}. Copy or pack it again from its origin")
+
+
+def pack(tensors: Mapping[str, Tensor], content: bytes) -> bytes:
+    """The whole file: ``tensors`` under their names, dense and contiguous, and ``content`` in our entry."""
+    entry = torch.frombuffer(bytearray(DIGEST) + content, dtype=torch.uint8)
+    blob = bytearray(safetensors.torch.save({**tensors, ENTRY: entry}, {MARK: str(FORMAT)}))
+    begin, _ = _Header.of(blob).entry
+    blob[begin : begin + DIGEST] = _digest(blob, begin)
+    return bytes(blob)
+
+
+def unpack(path: Path, limit: int) -> tuple[dict[str, Tensor], bytes]:
+    """What ``pack`` was given. limit: a longer file is not read. PackedError for anything but a sound file of ours."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device read without end
+            raise PackedError(f"{path} is not a file but a {'directory' if path.is_dir() else 'device'}")
+        with open(path, "rb") as file:
+            blob, header = _read(path, file, limit)
+    except OSError as error:
+        raise PackedError(f"{path} cannot be read: {error.strerror or error}. Check the name and its rights") from error
+    begin, end = header.entry
+    if _digest(blob, begin) != blob[begin : begin + DIGEST]:
+        raise damaged(path, "it is not what was written, its digest differs")
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(blob)
+    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise damaged(path, f"safetensors refuses it ({error})") from error
+    del tensors[ENTRY]
+    return tensors, blob[begin + DIGEST : end]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """metadata: as text by name. size: of the whole file. entry: begin and end of our entry in it, (0, 0) without."""
+
+    metadata: Mapping[str, Any]
+    size: int
+    entry: tuple[int, int]
+
+    @classmethod
+    def of(cls, blob: bytes | bytearray) -> _Header:
+        """The header of a file that begins with ``blob``. ValueError if it is none of safetensors'."""
+        length = int.from_bytes(blob[:8], "little")
+        try:
+            header = json.loads(blob[8 : 8 + length])
+            metadata = header.pop("__metadata__", {})
+            metadata.get(MARK)
+            places = {name: (int(b), int(e)) for name, value in header.items() for b, e in [value["data_offsets"]]}
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        start = 8 + length
+        begin, end = places.get(ENTRY, (-start, -start))
+        return cls(metadata, start + max((e for _, e in places.values()), default=0), (start + begin, start + end))
+
+
+def _read(path: Path, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:
+    """The file's bytes and its header, once that is known to be ours and true to the file's length."""
+    size = os.fstat(file.fileno()).st_size
+    if size == 0:
+        raise PackedError(f"{path} is empty. Pack it again from its origin")
+    start = file.read(64)
+    length = int.from_bytes(start[:8], "little")
+    if length > size - 8:
+        if OURS in start:
+            raise damaged(path, f"it is truncated, {size} bytes are not even its header")
+        raise _foreign(path, "it is not a safetensors file")
+    try:
+        header = _Header.of(start + file.read(8 + length - len(start)))
+    except ValueError as error:
+        if OURS in start:
+            raise damaged(path, f"its header can't be read ({error})") from error
+        raise _foreign(path, "it is not a safetensors file") from error
+    version = header.metadata.get(MARK)
+    if version is None:
+        raise _foreign(path, "it is a safetensors file of something else; try safetensors.torch.load_file")
+    if version != str(FORMAT):
+        raise PackedError(
+            f"{path} is of format {version!r:.20}, this version of prunelab reads format {FORMAT}. Update prunelab"
+        )
+    if header.size != size:
+        how = "truncated" if size < header.size else "longer than it should be"
+        raise damaged(path, f"it is {how}, {size} bytes where its header says {header.size}")
+    begin, end = header.entry
+    if not 8 + length <= begin <= end - DIGEST <= size - DIGEST:
+        raise damaged(path, f"its header has no entry {ENTRY!r} of at least {DIGEST} bytes")
+    if size > limit:
+        raise PackedError(f"{path} has {size:,} bytes; the limit is {limit:,}. Give limit= more if there is more")
+    file.seek(0)
+    blob = file.read(size)
+    if len(blob) != size:
+        raise PackedError(f"{path} was changed while it was read. Try again")
+    return blob, header
+
+
+def _digest(blob: bytes | bytearray, begin: int) -> bytes:
+    """SHA-256 of ``blob`` without the DIGEST bytes from ``begin`` on."""
+    view = memoryview(blob)
+    digest = hashlib.sha256(view[:begin])
+    digest.update(view[begin + DIGEST :])
+    return digest.digest()
+
+
+def _foreign(path: Path, words: str) -> PackedError:
+    return PackedError(f"{path} is not a packed file of prunelab's: {words}. Packed files come from sparse.save")

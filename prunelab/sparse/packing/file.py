@@ -1,0 +1,228 @@
+"""The packed file: a pruned network at about the size of its survivors' values and its masks' entropy.
+
+``save`` works from the zeros in the weights, whatever pruned them. The format is described in docs/packed-file.md, so
+that a reader can be written in any language.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
+
+import torch
+from torch import Tensor, nn
+
+from prunelab import hardware
+from prunelab.disk import write_atomically
+from prunelab.errors import PackedError
+from prunelab.sparse.packing import container, index
+from prunelab.sparse.packing.container import ENTRY, damaged
+from prunelab.sparse.packing.index import NAMES, Record
+
+__all__ = ["PackedError", "bound", "load", "save"]
+
+M = TypeVar("M", bound=nn.Module)
+Source = nn.Module | Mapping[str, Tensor]
+# What safetensors has names for, in every version that we allow.
+STORABLE = {
+    *NAMES,
+    *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
+    *(torch.float8_e4m3fn, torch.float8_e5m2),
+}
+DEFAULT_LIMIT = 4 * 2**30  # bytes, where the system does not say how much memory is free
+
+
+def save(
+    model: Source,
+    path: str | os.PathLike[str],
+    *,
+    masks: Mapping[str, Tensor] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+    bits: int | None = None,
+) -> int:
+    """Pack a pruned network into the file ``path``; returns its bytes. What was there before is replaced in one step.
+
+    model: a module or its state dict; not changed. Floating-point tensors of two or more dimensions are stored as
+    their survivors where that is smaller, all others dense; tied tensors once. Survivors are the weights that are not
+    zero; with ``masks`` (a Masks, or bool tensors by parameter name) those that are True in the mask, zero or not.
+
+    Every value comes back bit for bit, in its type, except that cut weights come back as 0.0, also those that masking
+    left at -0.0. Two options lose precision, of the survivors in float32 only: dtype="float16" rounds them;
+    bits (1 to 8) lets those of a tensor share 2 ** bits values, found by k-means (Han et al. 2016, section 3).
+
+    Raises PackedError if the file can't be written; ValueError, naming the tensor, for NaN, for a mask that does not
+    fit, for weights other than zero outside their mask, and for values that an option can't represent; TypeError for
+    something that is no model.
+    """
+    path = Path(path)
+    blob = packed(model, masks=masks, dtype=dtype, bits=bits)
+    try:
+        write_atomically(path, blob)
+    except OSError as error:
+        raise PackedError(
+            f"{path} cannot be written: {error.strerror or error}. Nothing was changed; "
+            "free space, or choose a file in a directory that exists and is yours"
+        ) from error
+    return len(blob)
+
+
+def packed(
+    model: Source,
+    *,
+    masks: Mapping[str, Tensor] | None = None,
+    dtype: Literal["float32", "float16"] = "float32",
+    bits: int | None = None,
+) -> bytes:
+    """What ``save`` would write. Arguments and errors are the same."""
+    if dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype = {dtype!r}: must be float32 or float16")
+    if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8):
+        raise ValueError(f"bits = {bits!r}: must be a whole number from 1 to 8, or None for exact values")
+    tensors, ties = _tensors(model)
+    known = _masks(masks, tensors, ties)
+    sparse: dict[str, tuple[Record, bytes]] = {}
+    dense: dict[str, Tensor] = {}
+    for name in sorted(tensors):
+        found = index.pack(name, tensors[name], known.get(name), "F16" if dtype == "float16" else "F32", bits)
+        if found is None:
+            dense[name] = tensors[name].clone()  # safetensors refuses tensors that are parts of one another
+        else:
+            sparse[name] = found
+    table = index.write_index((record for record, _ in sparse.values()), ties)
+    return container.pack(dense, table + b"".join(section for _, section in sparse.values()))
+
+
+@overload
+def load(path: str | os.PathLike[str], model: None = None, *, limit: int | None = None) -> dict[str, Tensor]: ...
+@overload
+def load(path: str | os.PathLike[str], model: M, *, limit: int | None = None) -> M: ...
+def load(
+    path: str | os.PathLike[str], model: nn.Module | None = None, *, limit: int | None = None
+) -> dict[str, Tensor] | nn.Module:
+    """The tensors of a packed file, dense and by name; or ``model``, filled with them and returned.
+
+    Tied tensors come back as one tensor under several names. model: must have exactly the file's names, shapes and
+    types, like load_state_dict with strict=True. limit: bytes of memory that unpacking may take; None: what is free.
+    Raises PackedError, before memory is spent and before the model is touched, for a file that is missing, damaged,
+    of something else, of a newer format, beyond the limit, or of another network.
+    """
+    path = Path(path)
+    if limit is None:
+        limit = hardware.memory() or DEFAULT_LIMIT
+    tensors, content = container.unpack(path, limit)
+    try:
+        sparse, ties, sections = index.read_index(content, tensors)
+        dense = sum(t.nbytes for t in tensors.values()) + sum(record.nbytes for record in sparse)
+        needed = len(content) + dense + max((record.work for record in sparse), default=0)
+        if needed > limit:
+            raise PackedError(
+                f"{path} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
+                "Give limit= more if there is more"
+            )
+        for record, section in zip(sparse, sections, strict=True):
+            tensors[record.name] = index.unpack(record, section)
+    except ValueError as error:
+        raise damaged(path, error) from error
+    tensors |= {alias: tensors[name] for alias, name in ties.items()}
+    return tensors if model is None else _fill(model, tensors, path)
+
+
+def bound(model: Source, masks: Mapping[str, Tensor] | None = None) -> int:
+    """Bytes below which no file of independent masks can fall: exact values, the masks' entropy, all else dense.
+
+    The entropy of a mask with density p is H(p) = -p log2 p - (1 - p) log2 (1 - p) bits a weight. Real masks have dead
+    rows and bands, so that their files can be smaller. Tied tensors count once. Raises as ``save``.
+    """
+    tensors, ties = _tensors(model)
+    known = _masks(masks, tensors, ties)
+    total = 0.0
+    for name, tensor in tensors.items():
+        size = float(tensor.nbytes)
+        if index.can_be_sparse(tensor):
+            kept = int(index.survivors(name, tensor, known.get(name)).sum())
+            size = min(size, kept * tensor.itemsize + tensor.numel() * entropy(kept / tensor.numel()) / 8)
+        total += size
+    return math.ceil(total)
+
+
+def entropy(density: float) -> float:
+    """H(density), bits a weight, of a mask whose connections survive independently. density: 0 to 1."""
+    return -sum(p * math.log2(p) for p in (density, 1 - density) if p > 0)
+
+
+def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The distinct tensors of a model, on the CPU, and which name of another means one of them as well."""
+    if not isinstance(model, nn.Module | Mapping):
+        raise TypeError(f"{type(model).__name__} is neither a module nor a mapping of tensors by name")
+    tensors: dict[str, Tensor] = {}
+    ties: dict[str, str] = {}
+    first: dict[Any, str] = {}
+    for name, tensor in (model.state_dict() if isinstance(model, nn.Module) else model).items():
+        if not isinstance(name, str) or name in (ENTRY, "__metadata__"):
+            raise ValueError(f"a tensor of a packed file can't be called {name!r}: rename it, or put it into a module")
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"{name} is {type(tensor).__name__}, not a tensor: leave it out of the state dict")
+        if nn.parameter.is_lazy(tensor):
+            raise ValueError(f"{name} has no shape yet: run the model once before it is saved")
+        if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in STORABLE:
+            raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored")
+        key = _identity(tensor)
+        if tensor.numel() and key in first:
+            ties[name] = first[key]
+            continue
+        first[key] = name
+        tensor = tensor.detach().cpu().resolve_neg().contiguous()
+        numbers = tensor.float() if tensor.is_floating_point() and tensor.itemsize == 1 else tensor
+        if bool(numbers.isnan().any()):
+            raise ValueError(f"{name} holds NaN: the network is broken, there is nothing sound to save")
+        tensors[name] = tensor
+    return tensors, ties
+
+
+def _identity(tensor: Tensor) -> Any:
+    """The same for two tensors if and only if they are one in memory."""
+    return tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+
+
+def _masks(
+    masks: Mapping[str, Tensor] | None, tensors: Mapping[str, Tensor], ties: Mapping[str, str]
+) -> dict[str, Tensor]:
+    """Masks on the CPU, by the name that is stored, each of its tensor's shape."""
+    found = {}
+    for name, mask in (masks or {}).items():
+        own = ties.get(name, name)
+        if own not in tensors:
+            near = difflib.get_close_matches(name, [*tensors, *ties], n=1)
+            raise ValueError(f"mask {name!r} belongs to no tensor" + (f"; did you mean {near[0]!r}?" if near else ""))
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != tensors[own].shape:
+            given = f"{mask.dtype} of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
+            raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[own].shape)}")
+        found[own] = mask.detach().cpu()
+    return found
+
+
+def _fill(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
+    """Load ``tensors`` into ``model`` if they are its own, all of them. Else PackedError, and nothing was touched."""
+    expected = model.state_dict()
+    wrong = [f"{name} is in the model only" for name in expected if name not in tensors]
+    wrong += [f"{name} is in the file only" for name in tensors if name not in expected]
+    first: dict[Any, str] = {}
+    for name, own in ((name, own) for name, own in expected.items() if name in tensors):
+        given = tensors[name]
+        if nn.parameter.is_lazy(own):
+            wrong.append(f"{name} has no shape yet in the model, run it once")
+        elif given.shape != own.shape or given.dtype != own.dtype:
+            here, there = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (given, own))
+            wrong.append(f"{name} is {here} in the file, {there} in the model")
+        elif own.numel() and not torch.equal(given, tensors[first.setdefault(_identity(own), name)]):
+            wrong.append(f"{name} and {first[_identity(own)]} are one tensor in the model, two in the file")
+    if wrong:
+        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        words = f"{'; '.join(wrong[:3])}{more}. The model was not touched"
+        raise PackedError(f"{path} is not of this {type(model).__name__}: {words}")
+    model.load_state_dict(dict(tensors))
+    return model

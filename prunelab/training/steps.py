@@ -1,0 +1,70 @@
+"""Training: optimizers, penalties, epochs and evaluation, as plain functions over tensors.
+
+All randomness comes from numbers (seed, epoch, step), none from a stream that would have to be saved: that is what
+lets a run resume at any batch, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import Optimizer
+
+
+def cosine(rate: float, step: int, steps: int) -> float:
+    """Learning rate of ``step`` (0 to steps - 1): half a cosine from ``rate`` down to 0 at ``steps``."""
+    return rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
+
+
+def training_step(
+    model: nn.Module,
+    optimizer: Optimizer,
+    x: Tensor,
+    y: Tensor,
+    *,
+    l1: float = 0.0,
+    weights: Sequence[Tensor] = (),
+    frozen: Sequence[nn.Module] = (),
+) -> tuple[float, int]:
+    """One step on one batch. Returns the mean cross-entropy loss and how many of the batch were right.
+
+    l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient, l1 x sign(w); the loss is without it.
+    frozen: modules that stay in eval mode. The step is not taken when the loss is not finite.
+    """
+    model.train()
+    for module in frozen:
+        module.eval()
+    optimizer.zero_grad(set_to_none=True)
+    output = model(x)
+    loss = F.cross_entropy(output, y)
+    value = float(loss.detach())
+    if not math.isfinite(value):
+        return value, 0
+    loss.backward()
+    if l1:
+        held = [(w, w.grad) for w in weights if w.grad is not None]
+        with torch.no_grad():
+            signs = torch._foreach_sign([w for w, _ in held])
+            torch._foreach_add_([grad for _, grad in held], signs, alpha=l1)
+    optimizer.step()
+    return value, int((output.detach().argmax(1) == y).sum())
+
+
+def shuffled(samples: int, seed: int) -> Tensor:
+    """The order of the samples in an epoch: a permutation that depends on nothing but its arguments."""
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+
+
+def mix(seed: int, a: int, b: int) -> int:
+    """One 63-bit number out of three, different for different ones (splitmix64's finaliser)."""
+    value = seed
+    for part in (a, b):
+        value = (value * 0x9E3779B97F4A7C15 + part + 0x632BE59BD9B4E019) & (2**64 - 1)
+        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
+        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
+        value ^= value >> 31
+    return value >> 1

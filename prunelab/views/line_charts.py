@@ -1,0 +1,112 @@
+"""Lines: what pictures of several lines share: styles told apart without colour, names at the lines' ends."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prunelab.views import palette
+from prunelab.views.escaping import wrapped
+from prunelab.views.figure import axis, note
+
+MOST = 8  # lines that stay readable
+WIDTH = 16  # characters of a name at a line's end
+HEIGHT = 150  # pixels of the smallest plot, axes and title aside; names are kept apart for that one
+TEXT = 14  # pixels from one line of text to the next
+TICKS = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+
+COLOURS = (palette.KEPT, palette.LINE, palette.OTHER, palette.CUT)
+SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x", "triangle-down", "star")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one of several lines is drawn. dash: plotly's word for it; symbol: plotly's name of the marker."""
+
+    colour: str
+    dash: str
+    symbol: str
+
+
+@dataclass(frozen=True)
+class End:
+    """Where a line ends, and whose line it is (text of a user, not escaped). y: in units of the axis; x: likewise."""
+
+    name: str
+    x: float
+    y: float
+    style: Style
+
+
+def style(index: int) -> Style:
+    """The style of the line with this number (from 0): four colours, solid, then dashed; eight markers."""
+    dash = "solid" if index % MOST < len(COLOURS) else "longdash"
+    return Style(COLOURS[index % len(COLOURS)], dash, SYMBOLS[index % len(SYMBOLS)])
+
+
+PLAIN = {"opacity": 1, "line": {"width": 0}}  # markers of several sizes would be bubbles, seen through and rimmed
+DENSE = Style(palette.DENSE, "dash", "line-ew")
+
+
+def kept_axis(title: str, percents: Iterable[float]) -> dict[str, Any]:
+    """An axis of kept weights (%), logarithmic, from all at the left down to the least, as in the paper's figure 5."""
+    least = min([*percents, 50.0])
+    shown = [x for x in TICKS if x >= least / 1.3]
+    return axis(
+        title, type="log", range=[math.log10(115), math.log10(least / 1.15)],
+        tickvals=shown, ticktext=[f"{x:g}" for x in shown], zeroline=False,
+    )  # fmt: skip
+
+
+def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float]) -> dict[str, Any]:
+    """Names beside the plot, tied to the ends of their lines: ``data`` (the ties), ``annotations``, the margin ``r``.
+
+    across, up: ranges of the axes, across as powers of ten. Names that would collide move apart; an end below the
+    picture is named at its foot.
+    """
+    lines = 2 if len(ends) <= 5 else 1
+    texts = [wrapped(end.name, WIDTH, lines) for end in ends]
+    low, high = up
+    unit = (high - low) / HEIGHT
+    heights = [unit * TEXT * (1 + text.count("<br>")) for text in texts]
+    levels = [max(end.y, low) for end in ends]
+    places = apart(levels, heights, low, high)
+    right = 1.001 * 10 ** across[1]  # plotly hides a marker that rounding has put beyond the axis
+    data = [
+        {
+            "type": "scatter", "mode": "lines+markers", "x": [end.x, right], "y": [level, place], "hoverinfo": "skip",
+            "line": {"color": end.style.colour, "width": 1, "dash": "dot"}, "cliponaxis": False,
+            "marker": {
+                "color": end.style.colour, "size": [0, 8], "symbol": end.style.symbol, "opacity": 1,
+                "line": {"color": end.style.colour, "width": 2 if end.style is DENSE else 0},
+            },
+        }
+        for end, level, place in zip(ends, levels, places, strict=True)
+    ]  # fmt: skip
+    notes = [
+        note(text, 1, place, xref="paper", xanchor="left", yanchor="middle", align="left", xshift=7)
+        for text, place in zip(texts, places, strict=True)
+    ]
+    longest = max((len(html.unescape(line)) for text in texts for line in text.split("<br>")), default=0)
+    return {"data": data, "annotations": notes, "r": 14 + round(6.3 * longest)}
+
+
+def apart(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
+    """Centres of labels as near to ``wanted`` as they can be without overlapping, within low to high if they fit there.
+
+    Highest first, each is pushed down by those above it, then all that fell below ``low`` are pushed up again.
+    """
+    order = sorted(range(len(wanted)), key=lambda i: -wanted[i])
+    places = list(wanted)
+    ceiling = high
+    for i in order:
+        places[i] = min(wanted[i], ceiling - heights[i] / 2)
+        ceiling = places[i] - heights[i] / 2
+    floor = low
+    for i in reversed(order):
+        places[i] = max(places[i], floor + heights[i] / 2)
+        floor = places[i] + heights[i] / 2
+    return places

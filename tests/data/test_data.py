@@ -1,0 +1,242 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import Dataset, IterableDataset, TensorDataset
+
+from prunelab import data, hardware
+from prunelab.data import custom, mnist
+from prunelab.recipe import DATASETS
+
+
+def rows(x: torch.Tensor) -> list[bytes]:
+    return sorted(sample.numpy().tobytes() for sample in x)
+
+
+def test_digits_are_whole_images_in_range():
+    digits = data.load("digits")
+    assert digits.name == "digits" and digits.classes == 10 and digits.input_shape == (1, 8, 8)
+    for x, y in ((digits.train_x, digits.train_y), (digits.test_x, digits.test_y)):
+        assert x.dtype == torch.float32 and y.dtype == torch.int64 and len(x) == len(y)
+        assert x.min() == 0 and x.max() == 1
+        assert torch.equal(x * 16, (x * 16).round())
+
+
+def test_the_digits_split_is_complete_disjoint_and_stratified():
+    # Complete and disjoint together: the samples of every split, sorted, are the same 1,797 samples.
+    splits = [data.load("digits", seed) for seed in (0, 1, 2)]
+    parts = [rows(torch.cat([d.train_x, d.test_x])) for d in splits]
+    assert len(parts[0]) == 1797 and parts[0] == parts[1] == parts[2]
+    for d in splits:
+        train, test = d.train_y.bincount(minlength=10), d.test_y.bincount(minlength=10)
+        assert ((test / (train + test) - 0.2).abs() < 0.005).all()
+        assert set(rows(d.train_x)).isdisjoint(rows(d.test_x))
+
+
+def test_the_seed_decides_the_split_and_nothing_else_does():
+    torch.manual_seed(1)
+    np.random.seed(1)
+    first = data.load("digits", seed=5)
+    after = torch.rand(3), np.random.rand(3)
+    torch.manual_seed(1)
+    np.random.seed(1)
+    assert torch.equal(after[0], torch.rand(3)), "the global random state was used"
+    assert (after[1] == np.random.rand(3)).all(), "the global random state was used"
+    assert torch.equal(first.test_x, data.load("digits", seed=5).test_x)
+    assert not torch.equal(first.test_x, data.load("digits", seed=6).test_x)
+
+
+FIRST_TEST_LABELS = [3, 7, 3, 9, 0, 8, 7, 0, 8, 0, 3, 3]
+
+
+def test_a_split_stays_the_same_for_good():
+    # A link says only the seed: were this to change, the numbers behind every link made so far would change too.
+    assert data.load("digits", seed=0).test_y[:12].tolist() == FIRST_TEST_LABELS
+
+
+def test_an_unknown_name_lists_the_known_ones():
+    with pytest.raises(ValueError, match="'cifar'.*digits, mnist"):
+        data.load("cifar")
+
+
+@pytest.mark.skipif(not os.environ.get("PRUNELAB_DATA"), reason="PRUNELAB_DATA names no MNIST")
+def test_mnist_has_its_official_split():
+    mnist = data.load("mnist", seed=3)
+    assert mnist.train_x.shape == (60_000, 1, 28, 28) and mnist.test_x.shape == (10_000, 1, 28, 28)
+    assert mnist.train_x.dtype == torch.float32 and mnist.train_y.dtype == torch.int64
+    assert mnist.train_x.min() == 0 and mnist.train_x.max() == 1
+    assert mnist.train_y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert mnist.test_y[:5].tolist() == [7, 2, 1, 0, 4]
+    assert mnist.train_x.mean().item() == pytest.approx(0.1307, abs=1e-4)
+    assert mnist.classes == 10 and mnist.input_shape == (1, 28, 28)
+
+
+def test_every_name_of_a_recipe_can_be_loaded(monkeypatch):
+    tensors = (torch.zeros(1, 1, 28, 28), torch.zeros(1, dtype=torch.int64)) * 2
+    monkeypatch.setattr(mnist, "read", lambda progress: tensors)
+    assert [data.load(name).name for name in DATASETS] == list(DATASETS)
+
+
+X = torch.rand(6, 3)
+Y = torch.tensor([0, 1, 2, 0, 1, 2])
+GOOD = (X, Y)
+
+
+class Items(Dataset):
+    """A map-style dataset of the given items."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def __len__(self):
+        return len(self.items)
+
+    def __getitem__(self, i):
+        return self.items[i]
+
+
+class Endless(IterableDataset):
+    def __iter__(self):
+        yield X[0], 0
+
+
+def test_own_takes_tensors_arrays_lists_and_datasets():
+    forms = [
+        GOOD,
+        [X, Y],
+        (X.numpy().astype(np.float64), Y.numpy().astype(np.uint8)),
+        (X.tolist(), Y.tolist()),
+        TensorDataset(X, Y),
+        Items(*zip(X.numpy(), Y.tolist(), strict=True)),
+        Items(*zip(X, Y.numpy(), strict=True)),
+    ]
+    for form in forms:
+        mine = data.own(form, GOOD, name="mine")
+        assert mine.train_x.dtype == torch.float32 and mine.train_y.dtype == torch.int64
+        torch.testing.assert_close(mine.train_x, X, rtol=0, atol=1e-6)
+        assert torch.equal(mine.train_y, Y)
+        assert (mine.classes, mine.name, mine.input_shape) == (3, "mine", (3,))
+
+
+def test_own_scales_bytes_and_detaches():
+    pixels = torch.tensor([[0, 51], [255, 102]], dtype=torch.uint8)
+    labels = torch.tensor([0, 1])
+    for form in ((pixels, labels), TensorDataset(pixels, labels)):
+        x = data.own(form, form).train_x
+        torch.testing.assert_close(x, torch.tensor([[0.0, 0.2], [1.0, 0.4]]))
+    grown = data.own((X.clone().requires_grad_(), Y), GOOD).train_x
+    assert not grown.requires_grad
+
+
+def test_own_reads_an_array_that_cannot_be_written():
+    x = X.numpy().copy()
+    x.setflags(write=False)
+    assert torch.equal(data.own((x, Y), GOOD).train_x, X)
+
+
+def test_own_counts_classes():
+    assert data.own(GOOD, (X[:2], Y[:2])).classes == 3
+    assert data.own(GOOD, GOOD, classes=7).classes == 7
+
+
+def bad(x=X, **cells):
+    x = x.clone()
+    for value in cells.values():
+        x[4, 1] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ((X, Y[:5]), "train: 6 samples in x, 5 labels in y"),
+        ((X[:0], Y[:0]), r"train x: shape \(0, 3\).*at least one sample"),
+        ((X[:, 0], Y), r"train x: shape \(6,\)"),
+        ((X[:, :0], Y), r"train x: shape \(6, 0\)"),
+        ((X, Y.float()), "train y: dtype torch.float32.*long"),
+        ((X, Y.bool()), "train y: dtype torch.bool"),
+        ((X, Y[:, None]), r"train y: shape \(6, 1\).*squeeze"),
+        ((X, Y - 1), "train y: label -1 at index 0"),
+        ((X, Y * 0), "all labels are 0"),
+        ((X.long(), Y), "train x: dtype torch.int64.*uint8"),
+        ((X.bool(), Y), "train x: dtype torch.bool"),
+        ((X.to(torch.complex64), Y), "train x: dtype torch.complex64"),
+        ((bad(value=float("nan")), Y), "train x: sample 4 contains nan"),
+        ((bad(value=-float("inf")), Y), "train x: sample 4 contains -inf"),
+        ((bad(X.double(), value=1e300), Y), "train x: sample 4 contains inf as float32"),
+        (Items(), "train: the dataset is empty"),
+        (Items((X[0], 0), (X[1], 1), (X[2, :2], 1)), r"train: sample 2 has shape \(2,\), sample 0 has \(3,\)"),
+        (Items((X[0], 0), (X[1], -3)), "label -3 at index 1"),
+        (Items((X[0], 0), (X[1], 1.0)), "y of item 1: dtype torch.float"),
+        (Items((X[0], 0), (X[1], True)), "y of item 1: dtype torch.bool"),
+        (Items((X[0], torch.tensor([0, 1]))), r"y of item 0 has shape \(2,\).*argmax"),
+        (Items((X[0], 0), (bad()[4] * float("nan"), 1)), "sample 1 contains nan"),
+        (Items((X[0, 0], 0), (X[0, 1], 1)), "a sample is a single number"),
+    ],
+)
+def test_own_refuses_values_that_cannot_be_trained_on(train, message):
+    with pytest.raises(ValueError, match=message):
+        data.own(train, GOOD)
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (X, "train: item 0 is Tensor"),
+        (Endless(), "train: Endless is neither.*iterable"),
+        (None, "NoneType"),
+        (Items(X[0]), "item 0 is Tensor"),
+        (Items(("a picture", 0)), "x of item 0 is str.*ToTensor"),
+        ((np.array(["a", "b"]), [0, 1]), "train x: cannot be read as a tensor"),
+        (([[1.0], [1.0, 2.0]], [0, 1]), "train x: cannot be read as a tensor"),
+    ],
+)
+def test_own_refuses_other_things(train, message):
+    with pytest.raises(TypeError, match=message):
+        data.own(train, GOOD)
+
+
+@pytest.mark.parametrize("classes", [0, 1, 2.0, True])
+def test_own_refuses_a_number_of_classes_that_is_none(classes):
+    with pytest.raises(ValueError, match=f"classes = {classes}"):
+        data.own(GOOD, GOOD, classes=classes)
+
+
+def test_labels_outside_the_classes_name_the_offender():
+    with pytest.raises(ValueError, match="train y: label 2 at index 2, but classes = 2 allows"):
+        data.own(GOOD, GOOD, classes=2)
+    with pytest.raises(ValueError, match="test y: label 5 at index 1.*end at 2.*classes="):
+        data.own(GOOD, (X[:2], torch.tensor([0, 5])))
+
+
+def test_train_and_test_samples_must_have_one_shape():
+    with pytest.raises(ValueError, match=r"training sample has shape \(3,\), a test sample \(2,\)"):
+        data.own(GOOD, (X[:, :2], Y))
+
+
+def test_errors_of_the_test_set_say_test():
+    with pytest.raises(ValueError, match="test: 6 samples in x"):
+        data.own(GOOD, (X, Y[:2]))
+
+
+def test_a_dataset_larger_than_memory_is_refused_before_it_is_read(monkeypatch):
+    reads = []
+
+    class Huge(Items):
+        def __len__(self):
+            return 1_000_000
+
+        def __getitem__(self, i):
+            reads.append(i)
+            return X[0], 0
+
+    monkeypatch.setattr(custom, "memory", lambda: 10 * 2**20)
+    with pytest.raises(MemoryError, match=r"1000000 samples of shape \(3,\) need 0.0 GiB"):
+        data.own(Huge(), GOOD)
+    assert reads == [0]
+
+
+def test_memory_is_known_here():
+    free = hardware.memory()
+    assert free is None or free > 2**20

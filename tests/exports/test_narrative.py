@@ -1,0 +1,18 @@
+"""What the report says, the page says too."""
+
+from prunelab.exports.narrative import headline
+from prunelab.lab.messages import Report
+from prunelab.lab.wording import cards
+
+
+def test_the_page_and_the_report_say_the_same_figures(recipe, history, measurement):
+    now = history[-1]
+    page = {
+        card["name"]: (card["value"], card["more"])
+        for card in cards(Report("ready", recipe, snapshot=now, measurement=measurement))
+    }
+    found = {name: (value, more) for name, value, more in headline(now, measurement)}
+    for name in ("accuracy", "compression", "speed", "zeros still zero"):
+        assert found[name] == page[name], name
+    for name, card in (("density", "connections"), ("file", "file")):
+        assert found[name][0] == page[card][0] and found[name][1].startswith(page[card][1])

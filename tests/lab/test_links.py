@@ -1,0 +1,77 @@
+"""Links: recipe and options, there and back; nothing that cannot be gets in."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from prunelab.errors import RecipeError
+from prunelab.lab.links import BUTTONS, EXTRA, PANELS, Options, from_query, to_query
+from prunelab.recipe import Recipe, allowed
+
+NAMES = sorted({*allowed(), *BUTTONS})
+some = lambda names: st.lists(st.sampled_from(names), max_size=4).map(tuple)  # noqa: E731
+
+
+@given(
+    show=some([*NAMES, *PANELS]), hide=some([*NAMES, *PANELS]), lock=some(NAMES),
+    big=st.booleans(), guess=st.booleans(), quality=st.floats(0, 10), rounds=st.integers(1, 100),
+    regularizer=st.sampled_from(["l1", "l2", "none"]),
+)  # fmt: skip
+def test_a_link_brings_back_what_it_was_made_of(show, hide, lock, big, guess, quality, rounds, regularizer):
+    recipe = Recipe(quality=quality, rounds=rounds, regularizer=regularizer, layer_quality={"fc1": quality})
+    options = Options(show=show, hide=hide, lock=lock, big=big, guess=guess)
+    assert from_query("?" + to_query(recipe, options)) == (recipe, options)
+
+
+def test_defaults_make_an_empty_link():
+    assert to_query(Recipe(), Options()) == "" and from_query("") == (Recipe(), Options())
+
+
+def test_the_example_of_the_documentation():
+    recipe, options = from_query("?quality=1.2&rounds=5&hide=regularizer&lock=data")
+    assert (recipe.quality, recipe.rounds, options.hide, options.lock) == (1.2, 5, ("regularizer",), ("data",))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("hide=regulariser", "did you mean regularizer"),
+        ("hide=<script>alert(1)</script>", "no panel, control or button"),
+        ("lock=weights", "lock = 'weights'"),
+        ("big=maybe", "must be true or false"),
+        ("quality=99&hide=mask", "quality = 99"),
+        ("nonsense=1", "nonsense"),
+        ("show=" + "mask," * 5000, "characters long"),
+    ],
+)
+def test_what_cannot_be_is_named(query, said):
+    with pytest.raises(RecipeError, match=said):
+        from_query(query)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([*allowed(), "show", "hide", "lock", "big", "quality.fc1"]), st.text(max_size=12)),
+        max_size=4,
+    )
+)
+def test_whatever_a_link_says_it_is_a_recipe_or_an_error_in_words(pairs):
+    from urllib.parse import urlencode
+
+    try:
+        recipe, options = from_query(urlencode(pairs))
+    except RecipeError as error:
+        assert len(str(error)) < 1200
+    else:
+        assert isinstance(recipe, Recipe) and isinstance(options, Options)
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_panels_can_be_toggled(panel):
+    options = Options()
+    assert options.shows(panel) is (panel not in EXTRA)
+    on, off = options.toggled(panel, True), options.toggled(panel, False)
+    assert on.shows(panel) and not off.shows(panel)
+    assert on.toggled(panel, False).shows(panel) is False and off.toggled(panel, True).shows(panel)
+    assert options.toggled(panel, options.shows(panel)) == options, "as by default leaves nothing in the link"

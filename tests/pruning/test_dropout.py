@@ -1,0 +1,114 @@
+"""The dropout rule, and which layer a dropout belongs to."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import prunelab as pl
+from prunelab.pruning import dropout
+
+
+class Net(nn.Module):
+    """Modules registered in another order than they run in, and a branch on data that cannot be traced symbolically."""
+
+    def __init__(self, branches: bool = False) -> None:
+        super().__init__()
+        self.drop_b = nn.Dropout(0.5)
+        self.drop_in = nn.Dropout(0.1)
+        self.out = nn.Linear(6, 3)
+        self.second = nn.Linear(8, 6)
+        self.drop_a = nn.Dropout(0.4)
+        self.first = nn.Linear(5, 8)
+        self.branches = branches
+
+    def forward(self, x):
+        if self.branches and x.sum() > 1e9:
+            return x
+        x = self.drop_in(x)
+        x = self.drop_a(torch.relu(self.first(x)))
+        x = self.drop_b(torch.relu(self.second(x)))
+        return self.out(x)
+
+
+OWNERS = {"drop_a": "first.weight", "drop_b": "second.weight"}
+
+
+def test_the_papers_numbers():
+    assert dropout.rate(0.5, 9, 100) == pytest.approx(0.150)
+    assert dropout.rate(0.5, 25, 100) == pytest.approx(0.25)
+    assert dropout.rate(0.5, 100, 100) == 0.5
+
+
+@pytest.mark.parametrize("example", [None, torch.zeros(2, 5)])
+def test_each_dropout_belongs_to_the_layer_that_runs_before_it(example):
+    model = Net()
+    assert dropout.owners(model, pl.Masks(model), example) == OWNERS
+    assert model.training, "looking does not change the mode"
+
+
+def test_a_model_that_cannot_be_traced_needs_an_example_or_names():
+    model = Net(branches=True)
+    masks = pl.Masks(model)
+    with pytest.raises(ValueError, match="example="):
+        pl.adjust_dropout(model, masks)
+    assert dropout.owners(model, masks, torch.zeros(2, 5)) == OWNERS
+    assert pl.adjust_dropout(model, masks, owners={"drop_b": "first"}) == {"drop_b": 0.5}
+    with pytest.raises(ValueError, match="'drop_z' is no dropout"):
+        pl.adjust_dropout(model, masks, owners={"drop_z": "first"})
+    with pytest.raises(ValueError, match="matches no layer"):
+        pl.adjust_dropout(model, masks, owners={"drop_b": "fifth"})
+
+
+def test_rates_follow_the_connections_from_the_original_rate_every_time():
+    model = Net()
+    masks = pl.Masks(model)
+    for density in (0.5, 0.25):
+        masks.prune(density=density, scope="layer")
+        rates = pl.adjust_dropout(model, masks)
+        assert rates == {"drop_a": pytest.approx(0.4 * density**0.5), "drop_b": pytest.approx(0.5 * density**0.5)}
+        assert model.drop_a.p == rates["drop_a"] and model.drop_in.p == 0.1
+    twin = copy.deepcopy(model)
+    assert dropout.rates(twin) == dropout.rates(model)
+    assert dropout.rates(model)["drop_b"] == (0.5, pytest.approx(0.25))
+
+
+def test_the_lenet_keeps_its_dropouts_in_order():
+    session = pl.Session(pl.Recipe(dropout=0.5))
+    belongs = {d.name: d.layer for d in session.snapshot().dropouts}
+    assert belongs == {"dropout1": "fc1.weight", "dropout2": "fc2.weight"}
+
+
+def test_an_excluded_layer_owns_nothing():
+    model = Net()
+    masks = pl.Masks(model, exclude=["second"])
+    assert dropout.owners(model, masks, torch.zeros(2, 5)) == {"drop_a": "first.weight", "drop_b": "first.weight"}
+
+
+class Reused(nn.Module):
+    """One dropout that runs after each of two layers, and a batch norm that its owner holds in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second, self.drop = nn.Linear(5, 5), nn.Linear(5, 5), nn.Dropout(0.5)
+        self.norm = nn.BatchNorm1d(5).eval()
+
+    def forward(self, x):
+        return self.drop(self.second(self.drop(self.norm(self.first(x)))))
+
+
+@pytest.mark.parametrize("example", [None, torch.zeros(2, 5)])
+def test_a_dropout_that_runs_twice_belongs_to_the_layer_before_its_first_run(example):
+    model = Reused()
+    assert dropout.owners(model, pl.Masks(model), example) == {"drop": "first.weight"}
+    assert model.drop.training and not model.norm.training, "every module is back in its own mode"
+
+
+def test_owners_by_name_are_filled_up_by_what_an_example_finds():
+    model = Net()
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, scope="layer")
+    rates = pl.adjust_dropout(model, masks, owners={"drop_in": "out"}, example=torch.zeros(2, 5))
+    assert rates.keys() == {"drop_in", "drop_a", "drop_b"}
+    assert rates["drop_in"] == pytest.approx(0.1 * (masks.kept_in("out") / 18) ** 0.5)

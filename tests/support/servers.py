@@ -1,0 +1,130 @@
+"""Real Jupyter and Voila servers for the browser tests: started in a home of their own, waited for, stopped whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import prunelab
+from prunelab.serve import voila
+
+CHECKOUT = Path(prunelab.__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. url: ends with a slash. log: everything it and its kernels wrote so far."""
+
+    url: str
+    log_file: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+
+def home_environment(home: Path) -> dict[str, str]:
+    """An environment in which nothing of the user's Jupyter settings, extensions or kernels is seen."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON", "VOILA"))}
+    for name, folder in {
+        "HOME": home,
+        "XDG_CACHE_HOME": home / "cache",
+        "XDG_CONFIG_HOME": home / "config",
+        "IPYTHONDIR": home / "ipython",
+        "JUPYTER_CONFIG_DIR": home / "jupyter-config",
+        "JUPYTER_DATA_DIR": home / "jupyter-data",
+        "JUPYTER_RUNTIME_DIR": home / "jupyter-runtime",
+    }.items():
+        folder.mkdir(parents=True, exist_ok=True)
+        env[name] = str(folder)
+    # matplotlib would scan the fonts anew in every home.
+    env.setdefault("MPLCONFIGDIR", str(Path(os.environ.get("TMPDIR", "/tmp")) / "prunelab-matplotlib"))
+    # Kernels start in the notebook's folder, where an uninstalled checkout is not found.
+    env["PYTHONPATH"] = os.pathsep.join(part for part in (str(CHECKOUT), env.get("PYTHONPATH", "")) if part)
+    return voila.environment(env)
+
+
+def start_voila(notebook: Path, home: Path, *, preheat: bool = True) -> Server:
+    port = voila.free_port(0)
+    argv = voila.voila_argv(notebook, port, preheat=preheat)
+    # Not the page itself: asking for it would use up the preheated kernel.
+    return _start(argv, home, port, "voila/static/voila.js")
+
+
+def start_jupyterlab(folder: Path, home: Path) -> Server:
+    port = voila.free_port(0)
+    settings = home / "jupyter-config" / "lab" / "user-settings" / "@jupyterlab"
+    news = settings / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True)
+    news.write_text('{"fetchNews": "false", "checkForUpdates": false}')
+    argv = [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+        f"--ServerApp.ip={voila.HOST}",
+        f"--ServerApp.port={port}",
+        f"--ServerApp.{voila.PROMPT}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={folder}",
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+        "--LabApp.extension_manager=readonly",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]
+    return _start(argv, home, port, "api/status")
+
+
+def stop(server: Server) -> None:
+    """Ends a server and all that it started. Kernels run in sessions of their own, so the group alone is not enough."""
+    try:
+        family = psutil.Process(server.process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        family = []
+    server.process.terminate()
+    try:
+        server.process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        server.process.kill()
+        server.process.wait()
+    for process in psutil.wait_procs(family, timeout=3)[1]:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _start(argv: list[str], home: Path, port: int, probe: str) -> Server:
+    log_file = home / "server.log"
+    env = home_environment(home)
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    server = Server(f"http://{voila.HOST}:{port}/", log_file, process)
+    deadline = time.monotonic() + 60
+    while not _answers(server.url + probe):
+        if process.poll() is not None or time.monotonic() > deadline:
+            stop(server)
+            raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")
+        time.sleep(0.1)
+    return server
+
+
+def _answers(url: str) -> bool:
+    # Without a proxy, whatever the environment says: this is our own machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
