@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prunelab import sparse as sparse
     from prunelab import views as views
     from prunelab.data import Data as Data
+    from prunelab.errors import PrunelabError as PrunelabError
     from prunelab.errors import RecipeError as RecipeError
     from prunelab.experiments.sensitivity import sensitivity as sensitivity
     from prunelab.lab import Lab as Lab
@@ -27,6 +28,7 @@ _HOMES = {
     "Lab": "lab",
     "Masks": "pruning.masks",
     "Recipe": "recipe",
+    "PrunelabError": "errors",
     "RecipeError": "errors",
     "Session": "sessions.session",
     "Snapshot": "results.snapshot",
@@ -39,6 +41,7 @@ __all__ = [
     "Data",
     "Lab",
     "Masks",
+    "PrunelabError",
     "Recipe",
     "RecipeError",
     "Session",

@@ -6,9 +6,8 @@ import os
 import platform
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-
-import torch
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def memory() -> int | None:
 
 def machine() -> Machine:
     """This machine."""
-    return Machine(_processor(), os.cpu_count() or 1, f"{platform.system()} {platform.machine()}", torch.__version__)
+    return Machine(_processor(), os.cpu_count() or 1, f"{platform.system()} {platform.machine()}", version("torch"))
 
 
 def load() -> float | None:

@@ -1,6 +1,6 @@
 """The command line: ``prunelab dashboard | lab | run | measure | bench``.
 
-What a command takes and how its errors are told; what it does stands in ``prunelab/commands``, imported when it runs.
+What a command takes and how its errors are reported; what it does stands beside, imported when it runs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from prunelab import __version__
-from prunelab.cli.errors import SIGNALLED, CommandError
+from prunelab.cli.errors import BAD_INPUT, FAILED, SIGNALLED, CommandError
 from prunelab.cli.recipe_options import recipe_from, with_recipe_options
+from prunelab.errors import PortInUseError, ServeError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,6 +168,9 @@ def _errors_told() -> Iterator[None]:
     except CommandError as error:
         _complain(str(error))
         raise typer.Exit(error.code) from None
+    except ServeError as error:
+        _complain(str(error))
+        raise typer.Exit(BAD_INPUT if isinstance(error, PortInUseError) else FAILED) from None
     except KeyboardInterrupt:
         _complain("interrupted")
         raise typer.Exit(SIGNALLED + signal.SIGINT) from None
@@ -184,7 +188,3 @@ def _say(text: str) -> None:
 
 def _complain(text: str) -> None:
     _console(stderr=True).print(f"prunelab: {text}", markup=False, highlight=False, soft_wrap=True, style="red")
-
-
-if __name__ == "__main__":
-    main()

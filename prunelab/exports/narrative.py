@@ -6,8 +6,7 @@ import platform
 import re
 from collections.abc import Sequence
 from html import unescape
-
-import torch
+from importlib.metadata import version
 
 import prunelab
 from prunelab import hardware
@@ -116,7 +115,7 @@ def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
     machine = hardware.machine() if measurement is None else measurement.machine
     return [
         ("prunelab", prunelab.__version__),
-        ("torch", torch.__version__),
+        ("torch", version("torch")),
         ("Python", platform.python_version()),
         ("machine", f"{machine.processor}, {machine.cores} cores, {machine.system}"),
     ]

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prunelab.errors import PrunelabError
+
 Rule = Callable[..., Any]
 
 
-class UnknownPath(Exception):
+class UnknownPath(PrunelabError):
     """An option of a known operation whose paths are not known."""
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.errors import PortInUseError, ServeError
 from prunelab.serve import voila
 
 PATIENCE = 120.0  # seconds to start; a cold disk on a busy machine takes 30
@@ -21,12 +21,10 @@ GRACE = 15.0  # seconds to end, kernels included, before it is killed
 
 
 def chosen_port(port: int) -> int:
-    """``port`` if it is free, any free one for 0. CommandError if something else uses it."""
+    """``port`` if it is free, any free one for 0. PortInUseError if something else uses it."""
     free = voila.free_port(port)
     if port not in (0, free):
-        raise CommandError(
-            f"port {port} is in use: choose another with --port N, or --port 0 for any free one", BAD_INPUT
-        )
+        raise PortInUseError(f"port {port} is in use: choose another with --port N, or --port 0 for any free one")
     return free
 
 
@@ -45,7 +43,7 @@ def serve_until_stopped(
 
     probe: an address that answers, with whatever status, as soon as the server is up. say: told the address once it
     can be opened. verbose: let the server and its kernels write to the terminal. folder: where the server runs; None:
-    here. Raises CommandError, with the server's last words, when it ends by itself.
+    here. Raises ServeError, with the server's last words, when it ends by itself.
     """
     with tempfile.TemporaryFile() as log:
         # In a session of its own: Ctrl-C in the terminal reaches only us, and the server is ended once, in order.
@@ -63,7 +61,7 @@ def serve_until_stopped(
             log.seek(0)
             words = [line for line in log.read().decode(errors="replace").splitlines() if line.strip()]
             last = f": {words[-1].strip()}" if words else "; --verbose shows what it says"
-            raise CommandError(f"the server ended by itself with exit code {process.returncode}{last}")
+            raise ServeError(f"the server ended by itself with exit code {process.returncode}{last}")
 
 
 def _stay(
@@ -101,13 +99,13 @@ def _stay(
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], asked: list[float]) -> bool:
-    """Whether the server answered before it ended or was asked to. CommandError if it takes too long."""
+    """Whether the server answered before it ended or was asked to. ServeError if it takes too long."""
     deadline = time.monotonic() + PATIENCE
     while process.poll() is None and not asked:
         if answers(address):
             return True
         if time.monotonic() > deadline:
-            raise CommandError(f"the server did not answer within {PATIENCE:.0f} seconds: {address}")
+            raise ServeError(f"the server did not answer within {PATIENCE:.0f} seconds: {address}")
         time.sleep(0.1)
     return False
 
