@@ -11,17 +11,22 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from prunelab.errors import RecipeError
 from prunelab.recipe_fields import Allowed, Choice, Flag, Number, link_text, quoted, refusal, setting
+from prunelab.schedules import Constant, Cubic, Linear, Schedule
 
 DATASETS = ("digits", "mnist")
 MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
 OWN = "own"  # data or model handed over as Python objects: a recipe can say so, but cannot rebuild them
 FORMAT = 1
 LONGEST_QUERY = 8192
+
+Std = Literal["dense", "survivors", "all"]
+Scope = Literal["global", "layer"]
+Unit = Literal["weight", "neuron"]
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second on digits, ten on MNIST.
@@ -42,6 +47,41 @@ TRAINING_FIELDS = (
     "data", "model", "seed", "optimizer", "learning_rate", "batch_size", "epochs", "regularizer", "strength",
     "dropout", "batch_norm",
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a cut is asked for: a ``quality``, or a ``density`` to leave (0 to 1); just one of the two.
+
+    quality: threshold in standard deviations of a layer's weights, for all layers alike or {layer: quality}; layers
+    that are not named stay as they are. Raises ValueError for both and for neither.
+    """
+
+    quality: float | Mapping[str, float] | None = None
+    density: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.quality is None) == (self.density is None):
+            raise ValueError("give either quality= or density=, not both and not neither")
+
+    @classmethod
+    def given(cls, quality: float | Mapping[str, float] | Target | None, density: float | None) -> Target | None:
+        """What a caller asks for: a target, or a quality, or a density; None where nothing is given."""
+        if isinstance(quality, Target):
+            if density is not None:
+                raise ValueError("give either a target or density=, not both")
+            return quality
+        return None if quality is None and density is None else cls(quality, density)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is asked for, as JSON types: the keys are those of the constructor."""
+        quality = dict(self.quality) if isinstance(self.quality, Mapping) else self.quality
+        return {"quality": quality, "density": self.density}
+
+    @property
+    def common_quality(self) -> float | None:
+        """The quality that all layers have in common; None under a density, and where each has its own."""
+        return None if isinstance(self.quality, Mapping) else self.quality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,19 +116,11 @@ class Recipe:
             "help": "Quality of single layers, instead of the global one.",
         },
     )
-    std: str = setting(
-        "dense",
-        Choice(("dense", "survivors", "all")),
-        "Whose deviation: dense weights, survivors, all.",
-    )
+    std: Std = setting("dense", Choice(get_args(Std)), "Whose deviation: dense weights, survivors, all.")
     ramp: bool = setting(True, Flag(), "Quality rises linearly over the rounds to its full value.")
     density: float = setting(0.08, Number(0, 1, above=True), "Kept fraction in the end, under the density rule.")
-    scope: str = setting("global", Choice(("global", "layer")), "Density over all layers together, or in each alone.")
-    unit: str = setting(
-        "weight",
-        Choice(("weight", "neuron")),
-        "Cut single connections, or whole neurons and filters.",
-    )
+    scope: Scope = setting("global", Choice(get_args(Scope)), "Density over all layers together, or in each alone.")
+    unit: Unit = setting("weight", Choice(get_args(Unit)), "Cut single connections, or whole neurons and filters.")
 
     rounds: int = setting(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
     retrain_epochs: int = setting(None, Number(1, 10000, integer=True), "Passes over the data in each retraining.")
@@ -96,7 +128,8 @@ class Recipe:
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
-    _left: ClassVar[tuple[str, ...]] = ()  # fields left to their usual value, for ``changed``; each recipe has its own
+    # Fields that were left to their usual value, for ``changed``.
+    _left: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = allowed()
@@ -142,7 +175,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields by name, as JSON types."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         values["layer_quality"] = dict(self.layer_quality)
         return values
 
@@ -213,27 +246,44 @@ class Recipe:
         given = {**values, "layer_quality": layers} if layers else values
         return cls.from_dict(given) if over is None else over.changed(**given)
 
-    def quality_of_round(self, round: int) -> float:
-        """The quality to prune with in ``round`` (1 to rounds): quality x round / rounds if ``ramp``, else quality."""
-        return self.quality * (min(round / self.rounds, 1.0) if self.ramp else 1.0)
+    def target_of_round(self, round: int) -> Target:
+        """What the cut of ``round`` (1 to rounds; later ones are as the last) is asked for.
 
-    def density_of_round(self, round: int) -> float:
-        """The density to reach in ``round``: 1 - (1 - density) x (1 - (1 - round / rounds)^3).
-
-        Cubic: most is cut early, while the network can still recover. Source: Zhu and Gupta 2017, section 3.
+        Under the quality rule: quality x round / rounds if ``ramp``, else quality. Under the density rule: on the cubic
+        schedule of ``schedules.Cubic``.
         """
-        left = 1.0 - min(round / self.rounds, 1.0)
-        return 1.0 - (1.0 - self.density) * (1.0 - left**3)
+        value = self.schedule.at(round / self.rounds)
+        return Target(quality=value) if self.rule == "quality" else Target(density=value)
+
+    @property
+    def final_target(self) -> Target:
+        """What all rounds lead to."""
+        return Target(quality=self.quality) if self.rule == "quality" else Target(density=self.density)
+
+    @property
+    def schedule(self) -> Schedule:
+        """How the quality or the density goes over the rounds."""
+        if self.rule == "density":
+            return Cubic(1.0, self.density)
+        return Linear(0.0, self.quality) if self.ramp else Constant(self.quality)
+
+    def training_differences(self, other: Recipe) -> list[str]:
+        """The names of the fields of dense training that ``other`` has otherwise."""
+        return [name for name in TRAINING_FIELDS if getattr(self, name) != getattr(other, name)]
+
+    def trains_like(self, other: Recipe) -> bool:
+        """Whether ``other`` asks for the same dense network; a model and data of the user's own are what they are."""
+        return all(getattr(self, name) == OWN for name in self.training_differences(other))
 
 
 def allowed() -> dict[str, Allowed]:
     """What each field of a Recipe may be, by name."""
-    return {f.name: f.metadata["allowed"] for f in fields(Recipe)}
+    return {f.name: f.metadata["allowed"] for f in fields(Recipe) if f.init}
 
 
 def help_text(name: str) -> str:
     """What a field of a Recipe means, in one sentence."""
-    texts: dict[str, str] = {f.name: f.metadata["help"] for f in fields(Recipe)}
+    texts: dict[str, str] = {f.name: f.metadata["help"] for f in fields(Recipe) if f.init}
     return texts[name]
 
 
@@ -257,29 +307,3 @@ def _known(key: str) -> Allowed:
         hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(table)
         raise RecipeError(f"{quoted(key)} is not a field of a recipe; {hint}")
     return table[key]
-
-
-class Hand(NamedTuple):
-    """What is asked for by hand, instead of by the recipe's schedule: a quality or a density, or nothing."""
-
-    quality: float | None = None
-    density: float | None = None
-
-
-def wished(recipe: Recipe) -> Hand:
-    """By hand what the recipe would reach in its last round."""
-    return Hand(quality=recipe.quality) if recipe.rule == "quality" else Hand(density=recipe.density)
-
-
-def quality(recipe: Recipe, round: int, hand: Hand) -> float | None:
-    """The quality to prune with: the one by hand, else the recipe's in ``round``; None where a density decides."""
-    if hand.quality is not None or hand.density is not None:
-        return hand.quality
-    return recipe.quality_of_round(round) if recipe.rule == "quality" else None
-
-
-def density(recipe: Recipe, round: int, hand: Hand) -> float | None:
-    """The density to leave: the one by hand, else the recipe's in ``round``; None where a quality decides."""
-    if hand.quality is not None or hand.density is not None:
-        return hand.density
-    return recipe.density_of_round(round) if recipe.rule == "density" else None

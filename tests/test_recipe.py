@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunelab.errors import RecipeError
-from prunelab.recipe import LEARNING_RATES, MODELS, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text
+from prunelab.recipe import (
+    LEARNING_RATES,
+    MODELS,
+    OWN,
+    RETRAIN_EPOCHS,
+    TRAIN_EPOCHS,
+    Recipe,
+    Target,
+    allowed,
+    help_text,
+)
 from prunelab.recipe_fields import Choice, Flag, Number
 
 
@@ -207,11 +217,31 @@ def test_single_samples_and_batch_norm_do_not_go_together():
 
 
 def test_quality_ramps_linearly_and_density_falls_by_a_cubic():
-    recipe = Recipe(quality=2.0, rounds=4, density=0.1)
-    assert [recipe.quality_of_round(r) for r in (1, 2, 3, 4, 5)] == [0.5, 1.0, 1.5, 2.0, 2.0]
-    assert Recipe(quality=2.0, rounds=4, ramp=False).quality_of_round(1) == 2.0
+    recipe = Recipe(quality=2.0, rounds=4)
+    assert [recipe.target_of_round(r) for r in (1, 2, 3, 4, 5)] == [Target(q) for q in (0.5, 1.0, 1.5, 2.0, 2.0)]
+    assert Recipe(quality=2.0, rounds=4, ramp=False).target_of_round(1) == Target(2.0)
     expected = [0.1 + 0.9 * (1 - r / 4) ** 3 for r in (1, 2, 3, 4)]
-    assert [recipe.density_of_round(r) for r in (1, 2, 3, 4)] == pytest.approx(expected)
+    recipe = Recipe(rule="density", density=0.1, rounds=4)
+    assert [recipe.target_of_round(r).density for r in (1, 2, 3, 4)] == pytest.approx(expected)
+    assert recipe.final_target == Target(density=0.1)
+
+
+def test_a_target_is_a_quality_or_a_density_and_never_both():
+    assert Target.given(None, None) is None and Target.given(1.0, None) == Target(1.0)
+    assert Target.given(Target(density=0.5), None) == Target(density=0.5)
+    for both in (lambda: Target(1.0, 0.5), lambda: Target(), lambda: Target.given(Target(1.0), 0.5)):
+        with pytest.raises(ValueError, match="either"):
+            both()
+    assert Target({"fc1": 1.0}).common_quality is None and Target(2).common_quality == 2
+    assert Target(**Target({"fc1": 1.0}).to_dict()) == Target({"fc1": 1.0})
+
+
+def test_recipes_train_alike_whatever_they_prune():
+    recipe = Recipe(quality=2.0)
+    assert recipe.trains_like(Recipe(rule="density", rounds=9)) and not recipe.trains_like(Recipe(seed=1))
+    assert recipe.training_differences(Recipe(seed=1, dropout=0.5, quality=1.0)) == ["seed", "dropout"]
+    own = recipe.changed(model="own")
+    assert own.trains_like(own.changed(model="lenet-5", learning_rate=own.learning_rate)), "its model is what it is"
 
 
 def test_every_field_has_a_meaning():

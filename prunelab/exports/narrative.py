@@ -75,7 +75,10 @@ def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
 
 
 def _asked(cut: Snapshot) -> str:
-    return f"below quality {cut.quality:g}" if cut.target is None else f"until {percent(cut.target)} were left"
+    assert cut.target is not None
+    if cut.target.density is not None:
+        return f"until {percent(cut.target.density)} were left"
+    return "below qualities of their own" if cut.quality is None else f"below quality {cut.quality:g}"
 
 
 def _cut(r: Recipe, last: int) -> str:
@@ -83,10 +86,10 @@ def _cut(r: Recipe, last: int) -> str:
     if r.rule == "density":
         unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
         place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
-        left = percent(r.density_of_round(last))
+        left = percent(r.target_of_round(last).density or 0.0)
         return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {left} were left"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
-    steps = [r.quality_of_round(number) for number in range(1, last + 1)]
+    steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]
     rises = steps[0] != steps[-1]
     height = f"rising from {steps[0]:.3g} to {steps[-1]:.3g}" if rises else f"of {steps[0]:.3g}"
     apart = "".join(f", but {'to' if rises else 'of'} {quality:g} for {name}" for name, quality in r.layer_quality)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
-from prunelab.recipe import OWN, Hand, Recipe, density, quality
+from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
 
 WIDEST = 100
@@ -77,12 +77,13 @@ def _step(taken: Snapshot) -> str:
         return f"list(session.{'train' if taken.phase == 'trained' else 'retrain'}())"
     if by_recipe(taken):
         return "session.prune()"
-    return f"session.prune({taken.quality!r})" if taken.target is None else f"session.prune(density={taken.target!r})"
+    assert taken.target is not None
+    density = taken.target.density
+    return f"session.prune({taken.target.quality!r})" if density is None else f"session.prune(density={density!r})"
 
 
 def by_recipe(taken: Snapshot) -> bool:
     """Whether a step was the one that its recipe asks for: a cut may have been made by hand instead."""
     if taken.phase != "pruned":
         return True
-    recipe, round = taken.recipe, taken.round
-    return (taken.quality, taken.target) == (quality(recipe, round, Hand()), density(recipe, round, Hand()))
+    return taken.target == taken.recipe.target_of_round(taken.round)

@@ -13,10 +13,12 @@ from prunelab.recipe import Recipe
 from prunelab.results.snapshot import ARRAYS, Layer, Snapshot
 
 # Every number that a snapshot and a layer hold, in the order of their fields.
-MOMENT = tuple(f.name for f in fields(Snapshot) if f.name not in ("input_shape", "layers", "dropouts", "predicted"))
+APART = ("input_shape", "layers", "dropouts", "predicted", "target")
+MOMENT = tuple(f.name for f in fields(Snapshot) if f.name not in APART)
+TARGET = ("target_quality", "target_density")
 NUMBERS = tuple(f.name for f in fields(Layer) if f.name not in ("name", "shape", "limit", *ARRAYS))
 LAYER = (*NUMBERS, "density")
-COLUMNS = ("snapshot", *MOMENT, "layer", "shape", *LAYER, "dropout")
+COLUMNS = ("snapshot", *MOMENT, *TARGET, "layer", "shape", *LAYER, "dropout")
 
 
 def snapshots_csv(history: Sequence[Snapshot]) -> str:
@@ -29,7 +31,8 @@ def snapshots_csv(history: Sequence[Snapshot]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for number, snapshot in enumerate(history):
-        moment = [_text(getattr(snapshot, name)) for name in MOMENT]
+        target = snapshot.target and snapshot.target.density
+        moment = [*(_text(getattr(snapshot, name)) for name in MOMENT), _text(snapshot.quality), _text(target)]
         for layer in snapshot.layers:
             own = [_text(getattr(layer, name)) for name in LAYER]
             shape = "x".join(map(str, layer.shape))

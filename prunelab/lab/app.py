@@ -38,7 +38,7 @@ from prunelab.lab.widgets.download_bar import Download
 from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import Opener
-from prunelab.recipe import OWN, TRAINING_FIELDS, Hand, Recipe, wished
+from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 
@@ -182,7 +182,7 @@ class Lab(w.VBox):
         """The recipe that the controls stand for. RecipeError if they stand for none."""
         recipe = self.controls.recipe
         own = self.layers.own if recipe.rule == "quality" else {}  # a density is no matter of single layers
-        return replace(recipe, layer_quality=own)  # type: ignore[arg-type]
+        return recipe.changed(layer_quality=own)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
@@ -258,8 +258,8 @@ class Lab(w.VBox):
             self._unread = None
         if action == "compare":
             self._bridge.soon(self.moments.live)
-        hand = wished(recipe) if action in ("prune", "preview") else Hand()
-        self._runner.submit(Command(action, recipe, hand, about))
+        target = recipe.final_target if action in ("prune", "preview") else None
+        self._runner.submit(Command(action, recipe, target, about))
 
     def _requested(self, name: str) -> None:
         """A download button was pressed."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from prunelab.data import Data
 from prunelab.lab.runs import Run
-from prunelab.recipe import Hand, Recipe
+from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
@@ -24,13 +24,13 @@ BUSY: tuple[State, ...] = ("starting", "training", "retraining", "running", "com
 
 @dataclass(frozen=True)
 class Command:
-    """What a control asks for. recipe: as the controls stand. hand: of a prune or preview. about: what the action is
+    """What a control asks for. recipe: as the controls stand. target: of a prune or preview. about: what the action is
     about, where it needs more: plans to compare, a picture to read, the number of a run, a function that exports.
     """
 
     action: Action
     recipe: Recipe | None = None
-    hand: Hand = field(default_factory=Hand)
+    target: Target | None = None
     about: Any = None
 
 

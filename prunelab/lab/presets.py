@@ -51,7 +51,7 @@ class Preset:
     def plans(self, recipe: Recipe) -> tuple[Plan, ...]:
         """The runs to compare, beside what the page has set."""
         parts = zip(self.changes, self.labels, self.cuts, strict=True)
-        return tuple(Plan(replace(recipe, **change), label, cuts) for change, label, cuts in parts)
+        return tuple(Plan(recipe.changed(**change), label, cuts) for change, label, cuts in parts)
 
     def says(self, ends: Ends) -> str:
         """The answer, of the last moments of the two runs."""

@@ -59,14 +59,19 @@ def named_owners(model: nn.Module, masks: Masks, names: Owners) -> dict[str, str
 
 
 def adjust_dropout(
-    model: nn.Module, masks: Masks, *, example: Tensor | None = None, owners: Owners | None = None
+    model: nn.Module,
+    masks: Masks,
+    *,
+    example: Tensor | None = None,
+    owners: Owners | None = None,
+    originals: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Set every dropout of ``model`` to its rate under ``masks``; returns the rates by module name.
 
-    The original rate is remembered on the module the first time, so calling this again after every round is right.
     example: a batch, for models that cannot be traced without one. owners: {dropout: layer} where the order does not
-    tell; with an example the others are found, without one they keep their rates. Raises ValueError for names that
-    match nothing.
+    tell; with an example the others are found, without one they keep their rates. originals: {dropout: rate before
+    pruning}; without, the rate is remembered on the module the first time, so that calling this again after every round
+    is right. Raises ValueError for names that match nothing.
     """
     modules = dict(model.named_modules())
     belongs = _find_owners(model, masks, example) if owners is None or example is not None else {}
@@ -74,20 +79,23 @@ def adjust_dropout(
     rates = {}
     for name, layer in belongs.items():
         module: Any = modules[name]
-        if not hasattr(module, "original_p"):
-            module.original_p = module.p
-        module.p = rate(module.original_p, masks.kept_in(layer), masks[layer].numel())
-        rates[name] = module.p
+        if originals is not None:
+            original = originals[name]
+        else:
+            original = module.original_p = getattr(module, "original_p", module.p)
+        rates[name] = module.p = rate(original, masks.kept_in(layer), masks[layer].numel())
     return rates
 
 
 _find_owners = owners  # the argument of adjust_dropout hides the function's name
 
 
-def rates(model: nn.Module) -> dict[str, tuple[float, float]]:
-    """(original rate, rate now) of every dropout, by module name."""
-    return {
-        name: (getattr(module, "original_p", module.p), module.p)
-        for name, module in model.named_modules()
-        if isinstance(module, _DropoutNd)
-    }
+def rates(model: nn.Module) -> dict[str, float]:
+    """The rate of every dropout now, by module name."""
+    return {name: module.p for name, module in model.named_modules() if isinstance(module, _DropoutNd)}
+
+
+def original_rates(model: nn.Module) -> dict[str, float]:
+    """The rate of every dropout before any pruning, as far as ``adjust_dropout`` has remembered it."""
+    modules = dict(model.named_modules())
+    return {name: getattr(modules[name], "original_p", now) for name, now in rates(model).items()}

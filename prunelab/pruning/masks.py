@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prunelab.formatting import layer_of
-from prunelab.pruning import criteria, execution_order, strategies, torch_prune
+from prunelab.pruning import criteria, execution_order, torch_prune
 from prunelab.pruning.enforcement import Attachment, Guard
 from prunelab.pruning.layers import prunable, transposed
-from prunelab.pruning.strategies import Cut, Plan, Scope
+from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
+from prunelab.recipe import Scope, Std, Target
 
-Std = Literal["dense", "survivors", "all"]
-Unit = Literal["weight", "neuron", "2:4"]
+Unit = Literal["weight", "neuron", "2:4"]  # a recipe knows the first two
 
 UNITS: tuple[str, ...] = get_args(Unit)
 DEVIATION = ".deviation"  # suffix in a state_dict, beside each mask
@@ -158,6 +158,7 @@ class Masks(Mapping[str, Tensor]):
 
     def plan(
         self,
+        target: Target | None = None,
         *,
         quality: float | Mapping[str, float] | None = None,
         density: float | None = None,
@@ -165,34 +166,33 @@ class Masks(Mapping[str, Tensor]):
         scope: Scope = "global",
         unit: Unit = "weight",
     ) -> Plan:
-        """What ``prune`` with the same arguments would do, without doing it."""
-        if (quality is None) == (density is None):
-            raise ValueError("give either quality= or density=, not both and not neither")
+        """What ``prune`` with the same arguments would do, without doing it. target: instead of quality and density."""
+        target = target or Target(quality, density)
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
         self._check_current()
         for name, parameter in self._parameters.items():
             if not torch.isfinite(parameter).all():
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
-        weights = {name: p.detach() for name, p in self._parameters.items()}
-        if density is not None:
-            density = criteria.check_density(density)
-            if unit == "2:4":
-                return strategies.two_of_four(weights, self._masks, density)
-            if unit == "neuron":
-                groups = transposed(self.model, self._parameters)
-                return strategies.by_neuron(
-                    weights, self._masks, density, scope, outputs=self.outputs(), transposed=groups
-                )
-            return strategies.by_density(weights, self._masks, density, scope)
-        if unit != "weight":
-            raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
-        assert quality is not None
-        by_layer = quality if isinstance(quality, Mapping) else dict.fromkeys(self._masks, quality)
-        qualities = {self.resolve(name): criteria.check_quality(q) for name, q in by_layer.items()}
-        return strategies.by_quality(
-            weights, self._masks, {n: (q, self._deviation(n, std)) for n, q in qualities.items()}
+        layers = Layers(
+            weights={name: p.detach() for name, p in self._parameters.items()},
+            masks=self._masks,
+            deviation=lambda name: self._deviation(name, std),
+            scope=scope,
+            outputs=self.outputs,
+            transposed=transposed(self.model, self._parameters),
         )
+        by = unit if unit != "weight" else "quality" if target.density is None else "density"
+        return STRATEGIES[by](layers, self._checked(target))
+
+    def _checked(self, target: Target) -> Target:
+        """The target in numbers of Python's own, layers by parameter name. ValueError for what cannot be."""
+        if target.density is not None:
+            return Target(density=criteria.check_density(target.density))
+        if isinstance(target.quality, Mapping):
+            return Target({self.resolve(name): criteria.check_quality(q) for name, q in target.quality.items()})
+        assert target.quality is not None
+        return Target(criteria.check_quality(target.quality))
 
     def prune(
         self,

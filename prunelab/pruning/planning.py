@@ -1,12 +1,14 @@
-"""Asked: what the next prune of a session is asked to do, by its recipe or by hand."""
+"""Planning: from what a cut is asked for to what it takes away, layer by layer."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from torch import Tensor
 
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
-from prunelab.recipe import Hand, Recipe, density, quality
+from prunelab.recipe import Recipe, Target
 
 
 def check(masks: Masks, recipe: Recipe) -> None:
@@ -15,17 +17,20 @@ def check(masks: Masks, recipe: Recipe) -> None:
         masks.resolve(name)
 
 
-def plan(masks: Masks, recipe: Recipe, round: int, hand: Hand, example: Tensor) -> Plan:
-    """What to cut in ``round``. example: a batch, to find the outputs of a model that cannot be traced without one.
+def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, example: Tensor) -> Plan:
+    """What to cut in ``round``: to the ``manual`` target, or, where that is None, to the recipe's.
 
-    Layers with a quality of their own take that: by hand as it stands, by the recipe raised from round to round like
-    the global one.
+    example: a batch, to find the outputs of a model that cannot be traced without one. Layers with a quality of their
+    own take that: under a manual target as it stands, else raised from round to round like the global one.
     """
-    wanted = quality(recipe, round, hand)
-    if wanted is None:
+    target = manual or recipe.target_of_round(round)
+    if target.density is not None:
         if recipe.unit == "neuron":
             masks.outputs(example)
-        return masks.plan(density=density(recipe, round, hand), scope=recipe.scope, unit=recipe.unit)  # type: ignore[arg-type]
-    part = wanted / recipe.quality if hand.quality is None and recipe.quality else 1.0
-    by_layer = dict.fromkeys(masks, wanted) | {masks.resolve(name): part * own for name, own in recipe.layer_quality}
-    return masks.plan(quality=by_layer, std=recipe.std)  # type: ignore[arg-type]
+        return masks.plan(target, scope=recipe.scope, unit=recipe.unit)
+    if recipe.layer_quality and not isinstance(target.quality, Mapping):
+        assert target.quality is not None
+        raised = target.quality / recipe.quality if manual is None and recipe.quality else 1.0
+        own = {masks.resolve(name): raised * quality for name, quality in recipe.layer_quality}
+        return masks.plan(Target(dict.fromkeys(masks, target.quality) | own), std=recipe.std)
+    return masks.plan(target, std=recipe.std)

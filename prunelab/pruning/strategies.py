@@ -1,20 +1,21 @@
-"""Rules: from the weights of all layers and the masks they have to the masks they should have. Nothing is changed.
+"""Strategies: from the weights of all layers and the masks they have to the masks they should have.
 
-Each rule only takes away: what is cut stays cut, and every layer keeps at least one connection.
+One signature, found by name in STRATEGIES. A strategy changes nothing and only takes away: what is cut stays cut, and
+every layer keeps at least one connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from prunelab.pruning import criteria
+from prunelab.recipe import Scope, Target
 
-Scope = Literal["global", "layer"]
 Tensors = Mapping[str, Tensor]
 
 GONE = -1.0  # score of what is cut already: below every survivor's, one that happens to be zero included
@@ -24,9 +25,11 @@ GONE = -1.0  # score of what is cut already: below every survivor's, one that ha
 class Cut:
     """What a prune did to one layer (or would do).
 
-    threshold: magnitude below which connections go; None where no threshold decides (whole neurons, untouched layers).
+    quality: that the layer was cut with; None under a density, and where the layer was not asked about. threshold:
+    magnitude below which connections go; None where no threshold decides (whole neurons, untouched layers).
     deviation: of the layer's weights, as the quality rule asks for it; None under a density rule.
-    kept, total: connections after the prune. spared: the rule would have cut the whole layer, its strongest was kept.
+    kept, total: connections after the prune. spared: the strategy would have cut the
+    whole layer, its strongest was kept.
     """
 
     threshold: float | None
@@ -34,6 +37,7 @@ class Cut:
     kept: int
     total: int
     spared: bool = False
+    quality: float | None = None
 
     @property
     def density(self) -> float:
@@ -42,57 +46,81 @@ class Cut:
 
 
 class Plan(NamedTuple):
-    """Masks that a rule leads to, and what it cuts, by parameter name."""
+    """Masks that a strategy leads to, and what it cuts, by parameter name."""
 
     masks: dict[str, Tensor]
     cuts: dict[str, Cut]
 
 
-def by_quality(weights: Tensors, masks: Tensors, settings: Mapping[str, tuple[float, float]]) -> Plan:
-    """Cut below quality x deviation. settings: (quality, deviation) of each layer that is to be cut, by name."""
-    new, cuts = dict(masks), {}
-    for name, mask in masks.items():
-        if name not in settings:
+@dataclass(frozen=True)
+class Layers:
+    """What a strategy may look at, by parameter name.
+
+    weights, masks: as they are. deviation: of a layer's weights, as the quality rule asks for it. scope: rank all
+    layers together, or each alone. outputs: finds the layers that keep all their neurons, because they are the
+    network's outputs: without one of them a class could never be predicted. transposed: groups of the transposed
+    convolutions, whose weights have their inputs first.
+    """
+
+    weights: Tensors
+    masks: Tensors
+    deviation: Callable[[str], float]
+    scope: Scope = "global"
+    outputs: Callable[[], Collection[str]] = frozenset
+    transposed: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """The layers that are ranked together."""
+        return self.grouped(list(self.masks))
+
+    def grouped(self, names: list[str]) -> list[list[str]]:
+        """The same of some of the layers."""
+        return [names] if self.scope == "global" else [[name] for name in names]
+
+
+Strategy = Callable[[Layers, Target], Plan]
+
+
+def by_quality(layers: Layers, target: Target) -> Plan:
+    """Cut below quality x deviation; layers that the target does not name stay. Source: Han et al. 2015, section 3."""
+    qualities = target.quality if isinstance(target.quality, Mapping) else dict.fromkeys(layers.masks, target.quality)
+    new, cuts = dict(layers.masks), {}
+    for name, mask in layers.masks.items():
+        quality = qualities.get(name)
+        if quality is None:
             cuts[name] = _untouched(mask)
             continue
-        quality, spread = settings[name]
-        limit = quality * spread
-        magnitude = weights[name].abs()
-        new[name], spared = _keep_one(mask & criteria.at_least(magnitude, limit), mask, magnitude)
-        cuts[name] = Cut(limit, spread, int(new[name].sum()), mask.numel(), spared)
+        deviation = layers.deviation(name)
+        threshold = quality * deviation
+        magnitude = layers.weights[name].abs()
+        new[name], spared = _keep_one(mask & criteria.at_least(magnitude, threshold), mask, magnitude)
+        cuts[name] = Cut(threshold, deviation, int(new[name].sum()), mask.numel(), spared, quality)
     return Plan(new, cuts)
 
 
-def by_density(weights: Tensors, masks: Tensors, density: float, scope: Scope) -> Plan:
-    """Keep the largest magnitudes, ``density`` x total of them, in all layers together or in each alone."""
+def by_density(layers: Layers, target: Target) -> Plan:
+    """Keep the largest magnitudes, density x total of them, in all layers together or in each alone."""
+    masks, density = layers.masks, _density(target)
     new: dict[str, Tensor] = {}
     cuts: dict[str, Cut] = {}
-    for names in _groups(list(masks), scope):
-        scores = {name: weights[name].abs().masked_fill(~masks[name], GONE) for name in names}
+    for names in layers.groups:
+        scores = {name: layers.weights[name].abs().masked_fill(~masks[name], GONE) for name in names}
         flat = torch.cat([score.flatten() for score in scores.values()])
         chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
-        limit = float(flat[chosen].min())
+        threshold = float(flat[chosen].min())
         for name, part in zip(names, chosen.split([masks[n].numel() for n in names]), strict=True):
             new[name], spared = _keep_one(part.view(masks[name].shape), masks[name], scores[name])
-            cuts[name] = Cut(limit, None, int(new[name].sum()), masks[name].numel(), spared)
+            cuts[name] = Cut(threshold, None, int(new[name].sum()), masks[name].numel(), spared)
     return Plan({name: new[name] for name in masks}, {name: cuts[name] for name in masks})
 
 
-def by_neuron(
-    weights: Tensors,
-    masks: Tensors,
-    density: float,
-    scope: Scope,
-    *,
-    outputs: Collection[str],
-    transposed: Mapping[str, int],
-) -> Plan:
-    """Keep ``density`` x all neurons (rows, filters), largest root mean square first.
+def by_neuron(layers: Layers, target: Target) -> Plan:
+    """Keep density x all neurons (rows, filters), largest root mean square first; the outputs' layers keep all.
 
-    outputs: layers that keep all of theirs, because they are the network's outputs: without one of them a class could
-    never be predicted. transposed: groups of the transposed convolutions, whose weights have their inputs first.
     Raises ValueError when nothing but outputs is left.
     """
+    masks, transposed, density, outputs = layers.masks, layers.transposed, _density(target), layers.outputs()
     names = [name for name in masks if name not in outputs]
     if not names:
         raise ValueError(f"{', '.join(masks)}: these neurons are the network's outputs and must stay; nothing to prune")
@@ -103,8 +131,8 @@ def by_neuron(
         return criteria.outputs_first(tensors[name], transposed[name]) if name in transposed else tensors[name]
 
     alive = {name: rows_of(masks, name).flatten(1).any(1) for name in names}
-    scores = {name: criteria.row_scores(rows_of(weights, name)).masked_fill(~alive[name], GONE) for name in names}
-    for group in _groups(names, scope):
+    scores = {n: criteria.row_scores(rows_of(layers.weights, n)).masked_fill(~alive[n], GONE) for n in names}
+    for group in layers.grouped(names):
         flat = torch.cat([scores[name] for name in group])
         chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
         for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
@@ -115,11 +143,12 @@ def by_neuron(
     return Plan(new, {name: cuts[name] for name in masks})
 
 
-def two_of_four(weights: Tensors, masks: Tensors, density: float) -> Plan:
+def two_of_four(layers: Layers, target: Target) -> Plan:
     """Of every four neighbouring inputs of a neuron keep the two largest: what sparse tensor cores multiply.
 
     Raises ValueError for a density other than 0.5, and for a layer that such a pattern does not fit.
     """
+    masks, density = layers.masks, _density(target)
     if density != 0.5:
         raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
     unfit = [name for name, mask in masks.items() if mask.dim() != 2 or mask.shape[1] % 4]
@@ -131,7 +160,7 @@ def two_of_four(weights: Tensors, masks: Tensors, density: float) -> Plan:
     new: dict[str, Tensor] = {}
     cuts: dict[str, Cut] = {}
     for name, mask in masks.items():
-        scores = weights[name].abs().masked_fill(~mask, GONE)
+        scores = layers.weights[name].abs().masked_fill(~mask, GONE)
         fours = scores.reshape(-1, 4)
         order = fours.argsort(dim=1, descending=True, stable=True)
         chosen = torch.zeros_like(fours, dtype=torch.bool).scatter_(1, order[:, :2], True).view(mask.shape)
@@ -140,8 +169,19 @@ def two_of_four(weights: Tensors, masks: Tensors, density: float) -> Plan:
     return Plan(new, cuts)
 
 
-def _groups(names: list[str], scope: Scope) -> list[list[str]]:
-    return [names] if scope == "global" else [[name] for name in names]
+# By what is cut, and for single connections by what is asked for.
+STRATEGIES: dict[str, Strategy] = {
+    "quality": by_quality,
+    "density": by_density,
+    "neuron": by_neuron,
+    "2:4": two_of_four,
+}
+
+
+def _density(target: Target) -> float:
+    if target.density is None:
+        raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
+    return target.density
 
 
 def _untouched(mask: Tensor) -> Cut:

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.recipe import Recipe
+from prunelab.recipe import Recipe, Target
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
@@ -26,10 +26,10 @@ STRONGEST = 300  # connections that a picture of the network can draw; the other
 class Layer:
     """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (but for ConvTranspose).
 
-    threshold, deviation: of the last cut, None before one. effective: survivors on some path from input to output;
-    dead: neurons or filters on none; both None where the model's paths can't be told. limit: the histograms have BINS
-    equal bins over [-limit, limit]. kept_counts: weights that survive; cut_counts: what the others were worth when they
-    were cut.
+    quality, threshold, deviation: of the last cut, None before one and where it had none. effective: survivors on some
+    path from input to output; dead: neurons or filters on none; both None where the model's paths can't be told.
+    limit: the histograms have BINS equal bins over [-limit, limit]. kept_counts: weights that survive; cut_counts: what
+    the others were worth when they were cut.
     packed: the mask, one bit a connection, first connection in the highest bit of the first byte.
     strongest, strengths: flat index and weight of the up to STRONGEST largest survivors, largest magnitude first.
     """
@@ -38,6 +38,7 @@ class Layer:
     shape: tuple[int, ...]
     kept: int
     total: int
+    quality: float | None
     threshold: float | None
     deviation: float | None
     spared: bool
@@ -82,8 +83,8 @@ class Snapshot:
     """A run at one moment.
 
     round: 0 while dense. step of steps: within the phase. clock: training steps since the very start.
-    recipe: that the phase was begun by. quality, target: what the last cut (or the preview) was asked for, by recipe or
-    by hand: a quality, or the density to leave; None for the other. train_loss, train_accuracy: moving averages over
+    recipe: that the phase was begun by. target: what the last cut (or the preview) was asked for, by the recipe or by
+    hand; None before any. train_loss, train_accuracy: moving averages over
     batches; test_loss, test_accuracy: over test data as last measured; all None before they are first known. Accuracies
     0 to 1.
     dense_accuracy: test accuracy when dense training ended. zeros_hold: every cut weight is exactly zero.
@@ -98,8 +99,7 @@ class Snapshot:
     steps: int
     clock: int
     recipe: Recipe
-    quality: float | None
-    target: float | None
+    target: Target | None
     train_loss: float | None
     train_accuracy: float | None
     test_loss: float | None
@@ -116,6 +116,11 @@ class Snapshot:
     def digest(self) -> str:
         """A name for ``predicted``: equal arrays, equal names."""
         return digest(self.predicted)
+
+    @property
+    def quality(self) -> float | None:
+        """The quality that all layers of the last cut had in common; None for a density, and where each had its own."""
+        return None if self.target is None else self.target.common_quality
 
     @property
     def kept(self) -> int:
@@ -166,6 +171,7 @@ class Snapshot:
         apart = ("layers", "dropouts", "predicted", "recipe")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
         values["input_shape"] = list(self.input_shape)
+        values["target"] = None if self.target is None else self.target.to_dict()
         values["layers"] = [
             {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ARRAYS}
             | {"shape": list(layer.shape)}
@@ -190,6 +196,7 @@ class Snapshot:
             "layers": layers,
             "dropouts": dropouts,
             "predicted": predicted,
+            "target": None if values["target"] is None else Target(**values["target"]),
             "input_shape": tuple(values["input_shape"]),
         }
         return cls(**rest)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from prunelab.disk import write_atomically
 from prunelab.errors import RecipeError, StorageError
 from prunelab.recipe import Recipe
 from prunelab.results.snapshot import Snapshot
-from prunelab.sessions import checkpoint_schema
+from prunelab.sessions import checkpoint_migration
 
-FORMAT = 3
+FORMAT = 4
 INDEX = "session.json"
 COUNTS = ("kept_counts", "cut_counts")
-GROUPS = ("model", "masks", "ghosts", "predicted")  # parts of a state that are flat dicts of tensors
+# Where in a state flat dicts of tensors lie: part and name.
+GROUPS = (("model", "weights"), ("model", "masks"), ("model", "cut_values"), ("trainer", "predicted"))
 
 
 def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
@@ -35,11 +36,12 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
 
     A directory belongs to one session: what an earlier save that was killed left half-written there is removed.
     """
-    tensors = {f"{group}/{name}": t for group in GROUPS for name, t in state[group].items()}
-    values = {key: value for key, value in state.items() if key not in (*GROUPS, "optimizer")}
-    if state["optimizer"] is not None:
-        values["optimizer"] = {"groups": state["optimizer"]["groups"]}
-        tensors |= {f"optimizer/{name}": t for name, t in state["optimizer"]["tensors"].items()}
+    values = {part: dict(state[part]) for part in ("session", "trainer", "model")}
+    tensors = {f"{part}/{kind}/{name}": t for part, kind in GROUPS for name, t in values[part].pop(kind).items()}
+    optimizer = values["trainer"]["optimizer"]
+    if optimizer is not None:
+        values["trainer"]["optimizer"] = {"groups": optimizer["groups"]}
+        tensors |= {f"trainer/optimizer/{name}": t for name, t in optimizer["tensors"].items()}
     arrays, values["history"] = _history_out(state["history"])
     tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
     blob = safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
@@ -68,8 +70,11 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
         ) from error
 
 
-def read(directory: Path) -> tuple[dict[str, Any], Recipe]:
-    """What ``write`` saved: state and recipe. StorageError for anything missing, damaged, foreign or newer."""
+def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[dict[str, Any], Recipe]:
+    """What ``write`` saved: state and recipe. StorageError for anything missing, damaged, foreign or newer.
+
+    check: raises ValueError for a state that a session can't be in.
+    """
     path = directory / INDEX
     try:
         index = json.loads(path.read_bytes())
@@ -79,21 +84,22 @@ def read(directory: Path) -> tuple[dict[str, Any], Recipe]:
         raise StorageError(f"{path} is damaged: not JSON ({error})") from error
     if not isinstance(index, dict) or "prunelab_session" not in index:
         raise StorageError(f"{path} is not a session of prunelab's")
-    if index["prunelab_session"] != FORMAT:
-        raise StorageError(f"{path} is of format {index['prunelab_session']!r}; this version reads format {FORMAT}")
+    version = index.pop("prunelab_session")
+    if version not in (*checkpoint_migration.FORMATS, FORMAT):
+        raise StorageError(f"{path} is of format {version!r}; this version reads format {FORMAT}")
     try:
-        recipe = Recipe.from_dict(index["recipe"])
-        tensors = _read_tensors(directory, index)
-        state = {k: v for k, v in index.items() if k not in ("prunelab_session", "recipe", "tensors", "sha256")}
-        for group in GROUPS:
-            state[group] = _group(tensors, group)
-        optimizer = state.get("optimizer")
-        state["optimizer"] = optimizer and {
-            "groups": optimizer["groups"],
-            "tensors": _group(tensors, "optimizer"),
-        }
+        recipe = Recipe.from_dict(index.pop("recipe"))
+        tensors = _read_tensors(directory, index.pop("tensors"), index.pop("sha256"))
+        if version != FORMAT:
+            index, tensors = checkpoint_migration.migrated(index, tensors)
+        state: dict[str, Any] = index
+        for part, kind in GROUPS:
+            state[part][kind] = _group(tensors, f"{part}/{kind}")
+        optimizer = state["trainer"]["optimizer"]
+        if optimizer is not None:
+            optimizer["tensors"] = _group(tensors, "trainer/optimizer")
         state["history"] = _history_in(state["history"], _group(tensors, "history"))
-        checkpoint_schema.check(state)
+        check(state)
     except RecipeError as error:
         raise StorageError(f"{path}: its recipe is not valid: {error}") from error
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
@@ -101,15 +107,15 @@ def read(directory: Path) -> tuple[dict[str, Any], Recipe]:
     return state, recipe
 
 
-def _read_tensors(directory: Path, index: Mapping[str, Any]) -> dict[str, Tensor]:
-    path = directory / index["tensors"]
+def _read_tensors(directory: Path, file: str, digest: str) -> dict[str, Tensor]:
+    path = directory / file
     if path.parent != directory:
-        raise ValueError(f"tensors = {index['tensors']!r} points out of the directory")
+        raise ValueError(f"tensors = {file!r} points out of the directory")
     try:
         blob = path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
-    if hashlib.sha256(blob).hexdigest() != index["sha256"]:
+    if hashlib.sha256(blob).hexdigest() != digest:
         raise StorageError(f"{path} is damaged: it is not the file that was written (its digest differs)")
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(blob)

@@ -19,24 +19,44 @@ from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Cut, Plan
 from prunelab.recipe import Recipe
 from prunelab.results.snapshot import Dropout, Layer
+from prunelab.sessions.checkpoint_schema import count, each, fields, flag, number, optional, row, share, tensors, text
 from prunelab.sessions.snapshot_arrays import histograms, pack, strongest
 from prunelab.torch_state import held
 from prunelab.training import optimizers
+
+SCHEMA = {
+    "weights": tensors,
+    "masks": tensors,
+    "cut_values": tensors,
+    "cuts": each(
+        fields(
+            threshold=optional(number),
+            deviation=optional(number),
+            kept=count,
+            total=count,
+            spared=flag,
+            quality=optional(number),
+        )
+    ),
+    "dropout_rates": each(row(share, share)),
+    "dropout_owners": each(text),
+}
 
 
 class Network:
     """model: pruned in place. example: a batch, to find which layer each dropout belongs to; owners: or told so.
 
     Modules that are in eval mode within a model in training mode are held there: somebody wanted them frozen.
-    ghosts: what each cut weight was worth when it was cut, by parameter name; zero where nothing was.
+    cut_values: of each cut weight, its value at the moment it was cut, by parameter name; zero where nothing was.
     """
 
     def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
         self.masks = Masks(model)
-        self.ghosts = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
+        self.cut_values = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
         self._owners = dropout.owners(model, self.masks, example)
         self._owners |= dropout.named_owners(model, self.masks, owners or {})
+        self._original_rates = dropout.original_rates(model)
         frozen = set(held(model))
         self._frozen = [name for name, module in model.named_modules() if module in frozen]
         self._attachment: Attachment | None = None
@@ -81,12 +101,12 @@ class Network:
 
     def cut(self, plan: Plan, twin: nn.Module) -> None:
         """Carry out a plan; remember what was cut. twin: what ``twin`` gave, whose measured buffers are taken over."""
-        ghosts = {}
+        cut_values = {}
         for name, mask in plan.masks.items():
             gone = (self.masks[name] & ~mask).cpu()
-            ghosts[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.ghosts[name])
+            cut_values[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
         self.masks.commit(plan)
-        self.ghosts = ghosts
+        self.cut_values = cut_values
         self._cuts = dict(plan.cuts)
         with torch.no_grad():
             for buffer, measured in zip(self.model.buffers(), twin.buffers(), strict=True):
@@ -105,7 +125,7 @@ class Network:
 
     def adjust_dropout(self) -> None:
         """Set every dropout to its rate under the masks."""
-        dropout.adjust_dropout(self.model, self.masks, owners=self._owners)
+        dropout.adjust_dropout(self.model, self.masks, owners=self._owners, originals=self._original_rates)
 
     def layers(self, plan: Plan | None = None) -> tuple[Layer, ...]:
         """Every prunable layer as it is, or as a plan would leave it."""
@@ -127,16 +147,17 @@ class Network:
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> Layer:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
-        weight, ghosts = self.masks.weight(name), self.ghosts[name]
+        weight, cut_values = self.masks.weight(name), self.cut_values[name]
         if plan:  # what is about to go shows at the value it has
-            ghosts = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), ghosts)
-        limit, kept_counts, cut_counts = histograms(weight, ghosts, mask)
+            cut_values = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), cut_values)
+        limit, kept_counts, cut_counts = histograms(weight, cut_values, mask)
         order, strengths = strongest(weight, mask)
         return Layer(
             name=name,
             shape=tuple(weight.shape),
             kept=cut.kept if cut else self.masks.kept_in(name),
             total=mask.numel(),
+            quality=cut.quality if cut else None,
             threshold=cut.threshold if cut else None,
             deviation=cut.deviation if cut else None,
             spared=cut.spared if cut else False,
@@ -159,33 +180,38 @@ class Network:
 
     def dropouts(self, plan: Plan | None = None, *, adjusted: bool = True) -> Iterator[Dropout]:
         """Every dropout as it is, or, if ``adjusted``, as it would be under a plan."""
-        for name, (original, now) in dropout.rates(self.model).items():
+        for name, (original, now) in self._dropout_rates().items():
             layer = self._owners.get(name)
             if plan and adjusted and layer is not None:
                 now = dropout.rate(original, plan.cuts[layer].kept, plan.cuts[layer].total)
             yield Dropout(name, layer, original, now)
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that changes: nested dicts of tensors and JSON types."""
+        """A copy of all that changes, by SCHEMA: nested dicts of tensors and JSON types."""
         return {
-            "model": _copied(self.model.state_dict()),
+            "weights": _copied(self.model.state_dict()),
             "masks": self.masks.state_dict(),
-            "ghosts": dict(self.ghosts),  # never changed in place
+            "cut_values": dict(self.cut_values),  # never changed in place
             "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
-            "rates": {name: list(pair) for name, pair in dropout.rates(self.model).items()},
-            "owners": dict(self._owners),
+            "dropout_rates": {name: list(pair) for name, pair in self._dropout_rates().items()},
+            "dropout_owners": dict(self._owners),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave. KeyError, RuntimeError or ValueError if it is another network's."""
-        self.model.load_state_dict(state["model"])
+        self.model.load_state_dict(state["weights"])
         self.masks.load_state_dict(state["masks"])
-        self.ghosts = _copied({name: state["ghosts"][name] for name in self.masks})
+        self.cut_values = _copied({name: state["cut_values"][name] for name in self.masks})
         self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
-        self._owners = dropout.named_owners(self.model, self.masks, state["owners"])
+        self._owners = dropout.named_owners(self.model, self.masks, state["dropout_owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())
-        for name, (original, now) in state["rates"].items():
-            modules[name].original_p, modules[name].p = original, now
+        for name, (original, now) in state["dropout_rates"].items():
+            self._original_rates[name], modules[name].p = original, now
+
+    def _dropout_rates(self) -> dict[str, tuple[float, float]]:
+        """(original rate, rate now) of every dropout, by module name."""
+        now = dropout.rates(self.model)
+        return {name: (self._original_rates[name], rate) for name, rate in now.items()}
 
 
 def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:

@@ -23,16 +23,41 @@ from prunelab.errors import SessionError
 from prunelab.pruning import planning
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
-from prunelab.recipe import OWN, TRAINING_FIELDS, Hand, Recipe
+from prunelab.recipe import OWN, Recipe, Target
 from prunelab.results.history import History
-from prunelab.results.snapshot import Phase, Snapshot
-from prunelab.sessions import checkpoint, phases, validation
+from prunelab.results.snapshot import PHASES, Phase, Snapshot
+from prunelab.sessions import checkpoint, phases, pruned_model, trainer, validation
+from prunelab.sessions.checkpoint_schema import (
+    check_keys,
+    check_part,
+    count,
+    each,
+    either,
+    fields,
+    number,
+    one_of,
+    optional,
+    row,
+    share,
+    text,
+)
 from prunelab.sessions.pruned_model import Network
-from prunelab.sessions.pruner import Pruner, Trial
+from prunelab.sessions.pruner import Outcome, Pruner
 from prunelab.sessions.snapshot_arrays import classes
 from prunelab.sessions.snapshot_rate import Pace
 from prunelab.sessions.streams import Streams
 from prunelab.sessions.trainer import Learner
+
+Cut = float | Mapping[str, float] | Target | None  # what a caller may ask for; None: what the recipe says
+
+SCHEMA = {
+    "phase": one_of(*(phase for phase in PHASES if phase != "preview")),
+    "round": count,
+    "dense_accuracy": optional(share),
+    "target": optional(fields(quality=optional(either(number, each(number))), density=optional(share))),
+    "samples": row(count, count),
+    "data": text,
+}
 
 
 class Session:
@@ -77,8 +102,8 @@ class Session:
         self.round = 0
         self.history = History()
         self._dense_accuracy: float | None = None
-        self._by = self.recipe  # by which this phase was begun
-        self._cut = Hand()  # what the last cut was asked for
+        self._phase_recipe = self.recipe  # the recipe that this phase started with
+        self._target: Target | None = None  # what the last cut was asked for
         if trained:
             self._begin_trained()
 
@@ -98,12 +123,12 @@ class Session:
     @property
     def step(self) -> int:
         """Training steps within the phase."""
-        return self._learner.step
+        return self._learner.at.number
 
     @property
     def clock(self) -> int:
         """Training steps since the very start."""
-        return self._learner.clock
+        return self._learner.at.clock
 
     # The stream
 
@@ -129,7 +154,7 @@ class Session:
         session is paused. Pulled again after the session went on otherwise (pruned, restored, by another stream), it
         raises SessionError. Raises Diverged when a loss or weight stops being a number.
         """
-        streams = {"train": self._training, "retrain": self._retraining, "run": self._everything}
+        streams = {"train": self._training, "retrain": self._retraining, "run": self._run_all}
         if what not in streams:
             raise ValueError(f"{what!r}: must be train, retrain or run")
         phases.check(what, self.phase)
@@ -138,7 +163,7 @@ class Session:
     def _snapshots(self, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot]:
         return (snapshot for snapshot in ticks if snapshot is not None)
 
-    def _everything(self) -> Iterator[Snapshot | None]:
+    def _run_all(self) -> Iterator[Snapshot | None]:
         if self.phase in ("new", "training"):
             yield from self._training()
         while True:
@@ -146,7 +171,7 @@ class Session:
                 yield from self._retraining()
             if self.round >= self.recipe.rounds:
                 return
-            yield from self._pruning(Hand())
+            yield from self._pruning(None)
 
     def _training(self) -> Iterator[Snapshot | None]:
         yield from self._learning("training", self.recipe.epochs, self.recipe.learning_rate)
@@ -160,14 +185,14 @@ class Session:
 
     def _learning(self, phase: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
         if self.phase != phase:
-            self.phase, self._by = phase, self.recipe
-            self._learner.begin(epochs, rate)
+            self.phase, self._phase_recipe = phase, self.recipe
+            self._learner.begin(epochs, rate, f"{phase}, round {self.round}")
         pace = Pace()
         with self._going_back():
-            for _ in self._learner.advance(self._where):
+            for _ in self._learner.advance():
                 snapshot = None
                 if pace.due():
-                    self._learner.check(self._where)
+                    self._learner.check()
                     snapshot = pace.take(self._record)
                 yield snapshot
 
@@ -179,10 +204,6 @@ class Session:
         except Diverged:
             self.history = History([s for s in self.history if s.clock <= self.clock])
             raise
-
-    @property
-    def _where(self) -> str:
-        return f"{self.phase}, round {self.round}"
 
     def _settle(self, phase: Phase) -> Snapshot:
         """A phase is over: note it, save if that is wished."""
@@ -197,8 +218,7 @@ class Session:
 
         Raises SessionError if it differs in what dense training depends on: that takes a new session.
         """
-        values, now = recipe.to_dict(), self.recipe.to_dict()
-        fixed = [name for name in TRAINING_FIELDS if values[name] != now[name]]
+        fixed = self.recipe.training_differences(recipe)
         if fixed:
             raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
         planning.check(self.masks, recipe)
@@ -216,49 +236,51 @@ class Session:
     def _steps(self) -> int:
         """Steps of this phase: settled when it begins, so that a change of recipe is for the next; 0 if it has none."""
         if self._learner.course is not None:
-            return self._learner.course.steps
+            return self._learner.at.total
         epochs = {"new": self.recipe.epochs, "pruned": self.recipe.retrain_epochs}
         return self._planned(epochs.get(self.phase, 0))
 
     def _planned(self, epochs: int) -> int:
-        return epochs * self._learner.steps_per_epoch
+        return epochs * self._learner.at.per_epoch
 
     # Pruning
 
-    def plan(self, quality: float | None = None, *, density: float | None = None) -> Plan:
+    def plan(self, quality: Cut = None, *, density: float | None = None) -> Plan:
         """What the next ``prune`` with the same arguments would cut, nothing changed."""
-        return self._pruner.plan(self.recipe, self._upcoming, Hand(quality, density))
+        return self._pruner.plan(self.recipe, self._upcoming, Target.given(quality, density))
 
     @property
     def _upcoming(self) -> int:
         """The round that the next prune belongs to: the same one, as long as nothing was retrained in between."""
         return self.round if self.phase == "pruned" else self.round + 1
 
-    def prune(self, quality: float | None = None, *, density: float | None = None) -> Snapshot:
+    def prune(self, quality: Cut = None, *, density: float | None = None) -> Snapshot:
         """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
+
+        quality: for all layers alike, or {layer: quality}, or a Target that says either.
 
         Adjusts dropout and measures batch norm's statistics again, as the recipe says. Pruning twice without
         retraining in between cuts deeper in the same round. Raises SessionError before any training.
         """
         self._streams.end()
         with torch_state.threads(self._threads):
-            *_, snapshot = self._pruning(Hand(quality, density))
+            *_, snapshot = self._pruning(Target.given(quality, density))
         assert snapshot is not None
         return snapshot
 
-    def _pruning(self, hand: Hand) -> Iterator[Snapshot | None]:
+    def _pruning(self, manual: Target | None) -> Iterator[Snapshot | None]:
         phases.check("prune", self.phase)
-        trial = yield from self._pruner.prune(self.recipe, self._upcoming, hand)
-        self._by, self._cut = self.recipe, Hand(trial.quality, trial.target)
+        outcome = yield from self._pruner.prune(self.recipe, self._upcoming, manual)
+        self._phase_recipe, self._target = self.recipe, outcome.target
         if self.phase != "pruned":
             self.round += 1
         self._learner.leave()
-        self._learner.note(trial.tested)
+        self._learner.note(outcome.tested)
         yield self._settle("pruned")
 
     def preview(
         self,
-        quality: float | None = None,
+        quality: Cut = None,
         *,
         density: float | None = None,
         samples: int | None = None,
@@ -270,25 +292,23 @@ class Session:
         is False and ``predicted`` empty). recipe: as after ``change(recipe)``.
         """
         with torch_state.threads(self._threads):
-            trial = self._pruner.preview(recipe or self.recipe, self._upcoming, Hand(quality, density), samples)
-            return self._snapshot("preview", trial)
+            manual = Target.given(quality, density)
+            outcome = self._pruner.preview(recipe or self.recipe, self._upcoming, manual, samples)
+            return self._snapshot("preview", outcome)
 
     # Looking
 
     def snapshot(self) -> Snapshot:
         """The session as it is now."""
-        return self._snapshot(self.phase)
+        return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._learner.tested, True))
 
     def _record(self) -> Snapshot:
         snapshot = self.snapshot()
         self.history.append(snapshot)
         return snapshot
 
-    def _snapshot(self, phase: Phase, trial: Trial | None = None) -> Snapshot:
-        """As the session is, or, of a trial, as the cut would leave it."""
-        recipe, plan, quality, target, tested, exact = trial or (
-            self._by, None, *self._cut, self._learner.tested, True
-        )  # fmt: skip
+    def _snapshot(self, phase: Phase, outcome: Outcome) -> Snapshot:
+        recipe, plan, target, tested, exact = outcome
         loss, accuracy = self._learner.averages or (None, None)
         return Snapshot(
             phase=phase,
@@ -298,7 +318,6 @@ class Session:
             steps=self._steps,
             clock=self.clock,
             recipe=recipe,
-            quality=quality,
             target=target,
             train_loss=loss,
             train_accuracy=accuracy,
@@ -323,7 +342,7 @@ class Session:
         """
         if self.phase in ("training", "retraining"):
             with self._going_back():
-                self._learner.check(self._where)
+                self._learner.check()
         checkpoint.write(Path(directory), self.state(), self.recipe)
 
     @classmethod
@@ -338,7 +357,7 @@ class Session:
 
         Raises storage.StorageError for a directory that is damaged, foreign or of a newer version.
         """
-        state, recipe = checkpoint.read(Path(directory))
+        state, recipe = read_state(Path(directory))
         for what, given in (("model", model), ("data", data)):
             if getattr(recipe, what) == OWN and given is None:
                 raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
@@ -350,25 +369,60 @@ class Session:
         return session
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that changes, to ``restore`` later: nested dicts of tensors, JSON types and snapshots."""
+        """A copy of all that changes, to ``restore`` later: tensors, JSON types and snapshots, by part.
+
+        What the numbers of each part may be stands in ``checkpoint_schema``, under the part's name.
+        """
         return {
-            "phase": self.phase,
-            "round": self.round,
-            "dense_accuracy": self._dense_accuracy,
-            "cut": self._cut._asdict(),
-            **validation.identity(self.data),
+            "session": {
+                "phase": self.phase,
+                "round": self.round,
+                "dense_accuracy": self._dense_accuracy,
+                "target": None if self._target is None else self._target.to_dict(),
+                **validation.identity(self.data),
+            },
+            "trainer": self._learner.state(),
+            "model": self._network.state(),
             "history": list(self.history),
-            **self._learner.state(),
-            **self._network.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back (or on) to what ``state`` gave. KeyError, RuntimeError or ValueError if it is another session's."""
-        validation.check_same(self.data, state)
+        own = state["session"]
+        validation.check_same(self.data, own)
         self._streams.end()
-        self._network.restore(state)
-        self._learner.restore(state)
-        self.phase, self.round = state["phase"], state["round"]
-        self._dense_accuracy, self._cut = state["dense_accuracy"], Hand(**state["cut"])
+        self._network.restore(state["model"])
+        self._learner.restore(state["trainer"])
+        self.phase, self.round, self._dense_accuracy = own["phase"], own["round"], own["dense_accuracy"]
+        self._target = None if own["target"] is None else Target(**own["target"])
         self.history = History(state["history"])
-        self._by = self.history[-1].recipe if len(self.history) else self.recipe
+        self._phase_recipe = self.history[-1].recipe if len(self.history) else self.recipe
+
+
+def read_state(directory: Path) -> tuple[dict[str, Any], Recipe]:
+    """What ``Session.save`` wrote: the state, as ``Session.state`` gives it, and the recipe.
+
+    Raises StorageError for anything missing, damaged, foreign or newer.
+    """
+    return checkpoint.read(directory, _check)
+
+
+def _check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError, with name and value, unless ``state`` is one that a session can be in."""
+    check_keys("the index", state, {"session", "trainer", "model", "history"})
+    for part, schema in (("session", SCHEMA), ("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
+        check_part(part, state.get(part), schema)
+    own, training = state["session"], state["trainer"]
+    phase, course, at = own["phase"], training["course"], training["at"]
+    clock, learning = at["start"] + at["number"], phase in ("training", "retraining")
+    sound = {
+        "round": (own["round"] == 0) == (phase in ("new", "training", "trained")),
+        "course": course is not None if learning or phase == "retrained" else course is None or phase == "trained",
+        "step": at["number"] == 0 if course is None else at["number"] <= at["total"],
+        "clock": phase != "new" or clock == 0,
+        "tested": (training["tested"] is None) == (not training["predicted"]),
+        "optimizer": training["optimizer"] is None or learning,
+    }
+    for name, right in sound.items():
+        if not right:
+            raise ValueError(f"{name} does not fit phase {phase!r} at round {own['round']}, step {at['number']}")

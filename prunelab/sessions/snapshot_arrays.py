@@ -30,14 +30,14 @@ def classes(predicted: Tensor) -> NDArray[np.uint8] | NDArray[np.int32]:
     return numbers.astype(np.uint8) if numbers.max(initial=0) < 256 else numbers.astype(np.int32)
 
 
-def histograms(weights: Tensor, ghosts: Tensor, mask: Tensor) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:
+def histograms(weights: Tensor, cut_values: Tensor, mask: Tensor) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:
     """(limit, counts of kept, counts of cut) with BINS bins over [-limit, limit].
 
-    weights: of the layer. ghosts: the values that cut weights had; they count where ``mask`` is False. NaN and infinite
+    weights: of the layer. cut_values: what cut weights were worth; they count where ``mask`` is False. NaN and infinite
     values have no bin: they are left out.
     """
     kept = mask.detach().cpu().numpy().ravel()
-    values = np.where(kept, weights.detach().float().cpu().numpy().ravel(), ghosts.cpu().numpy().ravel())
+    values = np.where(kept, weights.detach().float().cpu().numpy().ravel(), cut_values.cpu().numpy().ravel())
     limit = float(np.abs(values).max())
     if not np.isfinite(limit):  # a network that has just diverged must still be seen
         finite = np.isfinite(values)

@@ -1,6 +1,6 @@
-"""Learner: a network in training. One phase is a course of steps, taken batch by batch, tested now and then.
+"""A network in training. One phase is a course of steps, taken batch by batch, tested now and then.
 
-A learner is always at a batch boundary. Whoever stops pulling ``advance`` leaves everything consistent: it goes on from
+A trainer is always at a batch boundary. Whoever stops pulling ``advance`` leaves everything consistent: it goes on from
 there later, and the same numbers come out. No random stream is kept: shuffling and dropout follow from seed and clock.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -17,37 +17,58 @@ from torch.optim import Optimizer
 from prunelab import torch_state
 from prunelab.errors import Diverged
 from prunelab.recipe import Recipe
+from prunelab.sessions.checkpoint_schema import count, fields, number, optional, row, share, tensors, text
 from prunelab.sessions.pruned_model import Network
 from prunelab.training import evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
+from prunelab.training.step import Step
 
 SMOOTHING = 0.95  # of the moving averages over batches
 TESTING = 0.1  # part of the time that testing and keeping a good state may take
 
 Samples = tuple[Tensor, Tensor]
 
+SCHEMA = {
+    "at": fields(start=count, number=count, total=count),
+    "course": optional(fields(rate=number, name=text)),
+    "averages": optional(row(number, share)),
+    "tested": optional(fields(loss=number, accuracy=share, clock=count)),
+    "predicted": tensors,
+    "optimizer": optional(fields(groups=lambda value: isinstance(value, list), tensors=tensors)),
+}
+
 
 @dataclass(frozen=True)
 class Course:
-    """What a phase will do, settled when it begins. start: the clock at its first step, so that every phase shuffles
-    differently. steps: in all. rate: learning rate of the first step, falling to 0 along half a cosine.
+    """What a phase does, settled when it begins. rate: learning rate of the first step, falling to 0 along half a
+    cosine. name: of the phase, for errors.
     """
 
-    start: int
-    steps: int
     rate: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Good:
+    """A state to go back to when training diverges."""
+
+    model: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    at: Step
+    averages: tuple[float, float] | None
+    tested: Tested | None
+    tested_at: int
 
 
 class Learner:
     """Trains ``network`` by ``recipe`` (of which only what dense training depends on is looked at).
 
-    clock: steps since the very start; step: within the course. tested: the latest test. averages: moving averages of
-    the loss and accuracy over batches.
+    at: where training stands. course: of the phase that goes on, or went on last; None where the network was changed
+    since. averages: moving averages of the loss and accuracy over batches.
     """
 
     def __init__(self, network: Network, recipe: Recipe, train: Samples, test: Samples) -> None:
-        self.clock = 0
-        self.step = 0
+        self.at = Step(per_epoch=_steps_per_epoch(len(train[1]), recipe.batch_size))
         self.course: Course | None = None
         self.averages: tuple[float, float] | None = None
         self._network = network
@@ -56,14 +77,8 @@ class Learner:
         self._tested: Tested | None = None
         self._tested_at = -1  # the clock at the latest test
         self._optimizer: Optimizer | None = None
-        self._good: dict[str, Any] | None = None  # what to go back to
+        self._good: Good | None = None
         self._ordered: tuple[tuple[int, int], Tensor] | None = None  # (start, epoch) and the order of its samples
-
-    @property
-    def steps_per_epoch(self) -> int:
-        samples, batch = len(self._train[1]), self._recipe.batch_size
-        # A single left-over sample joins the batch before it: batch norm cannot learn from one.
-        return max(1, math.ceil(samples / batch) - (samples % batch == 1))
 
     @property
     def tested(self) -> Tested:
@@ -75,23 +90,23 @@ class Learner:
 
     def note(self, tested: Tested) -> None:
         """Take ``tested`` for the test of the network as it is now."""
-        self._tested, self._tested_at = tested, self.clock
+        self._tested, self._tested_at = tested, self.at.clock
 
-    def begin(self, epochs: int, rate: float) -> None:
-        """Start a course, with a fresh optimizer."""
-        self.leave()
-        self.course = Course(self.clock, epochs * self.steps_per_epoch, rate)
+    def begin(self, epochs: int, rate: float, name: str) -> None:
+        """Start a course, with a fresh optimizer. name: of the phase, for errors."""
+        self._rest()
+        self.at, self.course = self.at.phase(epochs), Course(rate, name)
 
     def leave(self) -> None:
         """Be on no course: the network has been changed by other means."""
-        self.step, self.course = 0, None
         self._rest()
+        self.at, self.course = self.at.phase(0), None
 
-    def advance(self, where: str) -> Iterator[None]:
+    def advance(self) -> Iterator[None]:
         """Go the rest of the course; a yield after every batch and every part of a test, so that it can be left there.
 
-        where: names the phase in errors. Raises Diverged, back at the last good state, for a loss or a weight that is
-        not finite: no such state is taken for good, and no course ends in one.
+        Raises Diverged, back at the last good state, for a loss or a weight that is not finite: no such state is taken
+        for good, and no course ends in one.
         """
         course = self.course
         assert course is not None
@@ -99,25 +114,25 @@ class Learner:
             self._optimizer = self._network.optimizer(self._recipe, course.rate)
         self._good = None
         while True:
-            if self._due(course):
+            if self._due():
                 tested = yield from evaluation.evaluation(self._network.model, *self._test)
                 self.note(tested)
-                self._keep(where)
+                self._keep()
             elif self._good is None:
-                self._keep(where)
-            if self.step >= course.steps:
+                self._keep()
+            if not self.at.left:
                 break
-            self._batch(course, where)
+            self._batch(course)
             yield
         self._rest()
 
-    def check(self, where: str) -> None:
+    def check(self) -> None:
         """Raise Diverged, back at the last good state, if the weights are not finite."""
         unsound = self._network.unsound()
         if unsound is not None:
-            raise self._diverged(f"{unsound} got NaN or infinite values", where)
+            raise self._diverged(f"{unsound} got NaN or infinite values")
 
-    def _due(self, course: Course) -> bool:
+    def _due(self) -> bool:
         """Whether it is time for a test. By counts alone: the same run is tested at the same steps everywhere.
 
         In units of a training step, a test costs its share of samples at a third (no pass back), and to copy weights
@@ -126,69 +141,71 @@ class Learner:
         if self._tested is None:
             return True
         cost = len(self._test[1]) / (3 * min(self._recipe.batch_size, len(self._train[1]))) + 1
-        now = self.step % math.ceil(cost / TESTING) == 0 or self.step >= course.steps
-        return now and self._tested_at != self.clock
+        now = self.at.number % math.ceil(cost / TESTING) == 0 or not self.at.left
+        return now and self._tested_at != self.at.clock
 
-    def _batch(self, course: Course, where: str) -> None:
-        recipe, optimizer = self._recipe, self._optimizer
+    def _batch(self, course: Course) -> None:
+        recipe, optimizer, at = self._recipe, self._optimizer, self.at
         assert optimizer is not None
-        epoch, index = divmod(self.step, self.steps_per_epoch)
-        order = self._order(course, epoch)
-        start = index * recipe.batch_size
-        last = index == self.steps_per_epoch - 1
-        chosen = order[start:] if last else order[start : start + recipe.batch_size]
-        rate = steps.cosine(course.rate, self.step, course.steps)
+        start = at.batch * recipe.batch_size
+        order = self._order()
+        chosen = order[start:] if at.last_of_epoch else order[start : start + recipe.batch_size]
+        rate = steps.cosine(course.rate, at.number, at.total)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = self._train
         l1 = recipe.strength if recipe.regularizer == "l1" else 0.0
         weights, frozen = self._network.weights, self._network.frozen
-        with torch_state.seeded(steps.mix(recipe.seed, self.clock, 2), x.device):
+        with torch_state.seeded(steps.mix(recipe.seed, at.clock, 2), x.device):
             loss, right = steps.training_step(
                 self._network.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen
             )
         if not math.isfinite(loss):
-            raise self._diverged(f"the loss became {loss}", where)
-        found = loss, right / len(chosen)
+            raise self._diverged(f"the loss became {loss}")
+        latest = loss, right / len(chosen)
         a, b = (
-            (SMOOTHING * old + (1 - SMOOTHING) * new) for old, new in zip(self.averages or found, found, strict=True)
+            (SMOOTHING * old + (1 - SMOOTHING) * new) for old, new in zip(self.averages or latest, latest, strict=True)
         )
         self.averages = a, b
-        self.step += 1
-        self.clock += 1
+        self.at = at.next()
 
-    def _order(self, course: Course, epoch: int) -> Tensor:
-        key = course.start, epoch
+    def _order(self) -> Tensor:
+        """The order of the samples in this epoch."""
+        key = self.at.start, self.at.epoch
         if self._ordered is None or self._ordered[0] != key:
             seed = steps.mix(self._recipe.seed, *key)
             self._ordered = key, steps.shuffled(len(self._train[1]), seed).to(self._train[1].device)
         return self._ordered[1]
 
-    def _keep(self, where: str) -> None:
+    def _keep(self) -> None:
         """Remember this state as a good one, if it is."""
-        self.check(where)
+        self.check()
         if not math.isfinite(self.tested.loss):
-            raise self._diverged(f"the test loss became {self.tested.loss}", where)
+            raise self._diverged(f"the test loss became {self.tested.loss}")
         assert self._optimizer is not None
-        self._good = {
-            "model": {name: tensor.detach().clone() for name, tensor in self._network.model.state_dict().items()},
-            "optimizer": optimizers.optimizer_state(self._optimizer),
-            "numbers": (self.step, self.clock, self.averages, self._tested, self._tested_at),
-        }
+        self._good = Good(
+            {name: tensor.detach().clone() for name, tensor in self._network.model.state_dict().items()},
+            optimizers.optimizer_state(self._optimizer),
+            self.at,
+            self.averages,
+            self._tested,
+            self._tested_at,
+        )
 
-    def _diverged(self, what: str, where: str) -> Diverged:
-        when = f"{where}, step {self.step}"
-        rate = "" if self.course is None else f" (learning rate {self.course.rate:.3g})"
+    def _diverged(self, what: str) -> Diverged:
+        course = self.course
+        when = f"step {self.at.number}" if course is None else f"{course.name}, step {self.at.number}"
+        rate = "" if course is None else f" (learning rate {course.rate:.3g})"
         if self._good is None:
             self._rest()
             return Diverged(f"{what} in {when}{rate}: nothing good is known to go back to. Start with another network.")
         good = self._good
-        self._network.model.load_state_dict(good["model"])
-        self.step, self.clock, self.averages, self._tested, self._tested_at = good["numbers"]
+        self._network.model.load_state_dict(good.model)
+        self.at, self.averages, self._tested, self._tested_at = good.at, good.averages, good.tested, good.tested_at
         assert self._optimizer is not None
-        optimizers.restore_optimizer(self._optimizer, good["optimizer"])
+        optimizers.restore_optimizer(self._optimizer, good.optimizer)
         return Diverged(
-            f"{what} in {when}{rate}: the run stopped and the network is back at step {self.step}, its last good "
+            f"{what} in {when}{rate}: the run stopped and the network is back at step {self.at.number}, its last good "
             "state. Start again with a lower learning_rate."
         )
 
@@ -197,14 +214,13 @@ class Learner:
         self._network.release()
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that changes but for the network: nested dicts of tensors and JSON types."""
+        """A copy of all that changes but for the network, by SCHEMA: nested dicts of tensors and JSON types."""
         tested = self._tested
         return {
-            "step": self.step,
-            "clock": self.clock,
-            "course": None if self.course is None else vars(self.course).copy(),
+            "at": {"start": self.at.start, "number": self.at.number, "total": self.at.total},
+            "course": None if self.course is None else asdict(self.course),
             "averages": self.averages,
-            "tested": None if tested is None else [tested.loss, tested.accuracy, self._tested_at],
+            "tested": tested and {"loss": tested.loss, "accuracy": tested.accuracy, "clock": self._tested_at},
             "predicted": {} if tested is None else {"tested": tested.predicted},
             "optimizer": None if self._optimizer is None else optimizers.optimizer_state(self._optimizer),
         }
@@ -212,14 +228,20 @@ class Learner:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what ``state`` gave; the network has been restored before."""
         self._rest()
-        self.step, self.clock = state["step"], state["clock"]
+        self.at = replace(self.at, **state["at"])
         self.course = None if state["course"] is None else Course(**state["course"])
         self.averages = None if state["averages"] is None else (state["averages"][0], state["averages"][1])
         self._tested, self._tested_at = None, -1
         if state["tested"] is not None:
-            loss, accuracy, self._tested_at = state["tested"]
-            self._tested = Tested(loss, accuracy, state["predicted"]["tested"])
+            told = state["tested"]
+            self._tested = Tested(told["loss"], told["accuracy"], state["predicted"]["tested"])
+            self._tested_at = told["clock"]
         if state["optimizer"] is not None:
             assert self.course is not None
             self._optimizer = self._network.optimizer(self._recipe, self.course.rate)
             optimizers.restore_optimizer(self._optimizer, state["optimizer"])
+
+
+def _steps_per_epoch(samples: int, batch: int) -> int:
+    # A single left-over sample joins the batch before it: batch norm cannot learn from one.
+    return max(1, math.ceil(samples / batch) - (samples % batch == 1))

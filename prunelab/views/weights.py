@@ -92,7 +92,7 @@ def _movable(layer: Layer, snapshot: Snapshot, before: Snapshot | None, own: Col
     deviation = layer.deviation
     if deviation is None and layer.kept == layer.total:
         deviation = _spread(layer)
-    quality = layer.threshold / layer.deviation if layer.threshold is not None and layer.deviation else None
+    quality = layer.quality
     if own is not None:
         follows = layer.name not in own
     else:

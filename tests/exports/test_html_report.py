@@ -14,7 +14,6 @@ from prunelab.exports import report
 from prunelab.exports.html_report import _plotly, script_json
 from prunelab.exports.narrative import headline, plain, told
 from prunelab.exports.view_list import PICTURES, harmless
-from prunelab.recipe import Hand, density, quality
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror='alert(2)'>\u2028 & <a href='https://evil'>"
 
@@ -159,10 +158,7 @@ def test_a_run_that_has_only_begun_has_a_report(recipe, history):
 
 def as_by(recipe, moment):
     """The moment as if the recipe had led to it."""
-    none = Hand()
-    return replace(
-        moment, recipe=recipe, quality=quality(recipe, moment.round, none), target=density(recipe, moment.round, none)
-    )
+    return replace(moment, recipe=recipe, target=recipe.target_of_round(moment.round))
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,11 @@ def test_a_row_for_every_snapshot_and_layer_with_exact_numbers(history):
         assert (int(row["snapshot"]), row["phase"], row["layer"]) == (i, s.phase, layer.name)
         for name in ("round", "rounds", "step", "steps", "clock"):
             assert int(row[name]) == getattr(s, name)
-        for name in ("quality", "train_loss", "train_accuracy", "test_loss", "test_accuracy", "dense_accuracy"):
+        for name in ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "dense_accuracy"):
             assert (float(row[name]) if row[name] else None) == getattr(s, name)
+        assert (float(row["target_quality"]) if row["target_quality"] else None) == s.quality
+        assert (float(row["quality"]) if row["quality"] else None) == layer.quality
+        assert row["target_density"] == "", "all cuts of this run are by quality"
         assert row["zeros_hold"] == ("true" if s.zeros_hold else "false")
         assert (int(row["kept"]), int(row["total"])) == (layer.kept, layer.total)
         assert float(row["density"]) == layer.density

@@ -24,7 +24,7 @@ from prunelab.lab.page.controls import Controls
 from prunelab.lab.worker import runner as runners
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import Opener
-from prunelab.recipe import Hand
+from prunelab.recipe import Target
 from prunelab.sessions import checkpoint
 
 QUICK = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=2, rounds=2)
@@ -490,7 +490,7 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
 
     class Spy(pl.Session):
         def preview(self, quality=None, **more):
-            asked.append(quality)
+            asked.append(quality.quality)
             return super().preview(quality, **more)
 
     class Source(Opener):
@@ -500,7 +500,7 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
     runner = Runner(QUICK, Source(None, None, None), lambda report: None)
     runner.submit(Command("train", QUICK))
     for i in range(50):
-        runner.submit(Command("preview", QUICK, Hand(quality=i / 50)))
+        runner.submit(Command("preview", QUICK, Target(i / 50)))
     runner.start()
     assert runner.wait(60)
     assert asked[-1] == 49 / 50 and len(asked) < 10

@@ -70,8 +70,8 @@ def test_rates_follow_the_connections_from_the_original_rate_every_time():
         assert rates == {"drop_a": pytest.approx(0.4 * density**0.5), "drop_b": pytest.approx(0.5 * density**0.5)}
         assert model.drop_a.p == rates["drop_a"] and model.drop_in.p == 0.1
     twin = copy.deepcopy(model)
-    assert dropout.rates(twin) == dropout.rates(model)
-    assert dropout.rates(model)["drop_b"] == (0.5, pytest.approx(0.25))
+    assert dropout.rates(twin) == dropout.rates(model) and dropout.original_rates(twin) == dropout.original_rates(model)
+    assert dropout.original_rates(model)["drop_b"] == 0.5 and dropout.rates(model)["drop_b"] == pytest.approx(0.25)
 
 
 def test_the_lenet_keeps_its_dropouts_in_order():

@@ -4,13 +4,17 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
+from torch import nn
 
 import prunelab as pl
 from prunelab import disk
@@ -29,9 +33,10 @@ def saved(tmp_path):
     return session, tmp_path / "s"
 
 
-def edited(directory, **changes):
+def edited(directory, part=None, **changes):
+    """Other numbers in the index, or in a part of it."""
     index = json.loads((directory / INDEX).read_text())
-    index.update(changes)
+    (index if part is None else index[part]).update(changes)
     (directory / INDEX).write_text(json.dumps(index))
 
 
@@ -65,37 +70,39 @@ def test_history_comes_back_with_masks_and_histograms(saved):
         (lambda d: (d / INDEX).unlink(), "cannot be read"),
         (lambda d: edited(d, prunelab_session=7), "format 7"),
         (lambda d: edited(d, recipe={"data": "cats"}), "recipe is not valid"),
-        (lambda d: edited(d, phase="dancing"), "phase = dancing"),
-        (lambda d: edited(d, phase="preview"), "phase = preview"),
-        (lambda d: edited(d, phase=["trained"]), "phase = "),
-        (lambda d: edited(d, phase="new"), "damaged"),
-        (lambda d: edited(d, phase="trained"), "round does not fit"),
-        (lambda d: edited(d, round="x"), "round = x"),
-        (lambda d: edited(d, round=True), "round = True"),
-        (lambda d: edited(d, step=10**9), "step does not fit"),
-        (lambda d: edited(d, step=-1), "step = -1"),
-        (lambda d: edited(d, step=1.5), "step = 1.5"),
-        (lambda d: edited(d, clock=10**400), "clock = 1000"),
-        (lambda d: edited(d, clock=0), "clock does not fit"),
-        (lambda d: edited(d, course=None), "course does not fit"),
-        (lambda d: edited(d, course={"start": 0}), "course = "),
-        (lambda d: edited(d, course={"start": 0, "steps": 9, "rate": "fast"}), "course = "),
-        (lambda d: edited(d, averages=[1.0]), "averages = "),
-        (lambda d: edited(d, averages=[float("nan"), 0.5]), "averages = "),
-        (lambda d: edited(d, tested=None), "tested does not fit"),
-        (lambda d: edited(d, tested=[0.1, 7.0, 3]), "tested = "),
-        (lambda d: edited(d, dense_accuracy="good"), "dense_accuracy = good"),
-        (lambda d: edited(d, cut={"quality": [1], "density": None}), "cut = "),
-        (lambda d: edited(d, samples=[1]), "samples = "),
-        (lambda d: edited(d, data=7), "data = 7"),
-        (lambda d: edited(d, data="abc"), "made with other data"),
-        (lambda d: edited(d, cuts={"fc1.weight": {"kept": 1}}), "cuts = "),
-        (lambda d: edited(d, rates={"dropout1": [0.2, 2.0]}), "rates = "),
-        (lambda d: edited(d, rates={"fc9": [0.2, 0.1]}), "fc9"),
-        (lambda d: edited(d, owners={"dropout1": 3}), "owners = "),
-        (lambda d: edited(d, owners={"dropout1": "fc9"}), "fc9"),
-        (lambda d: edited(d, optimizer={"groups": []}), "optimizer does not fit"),
+        (lambda d: edited(d, "session", phase="dancing"), "phase = dancing"),
+        (lambda d: edited(d, "session", phase="preview"), "phase = preview"),
+        (lambda d: edited(d, "session", phase=["trained"]), "phase = "),
+        (lambda d: edited(d, "session", phase="new"), "damaged"),
+        (lambda d: edited(d, "session", phase="trained"), "round does not fit"),
+        (lambda d: edited(d, "session", round="x"), "round = x"),
+        (lambda d: edited(d, "session", round=True), "round = True"),
+        (lambda d: edited(d, "trainer", at={"start": 0, "number": 10**9, "total": 9}), "step does not fit"),
+        (lambda d: edited(d, "trainer", at={"start": 0, "number": -1, "total": 9}), "at = .*-1"),
+        (lambda d: edited(d, "trainer", at={"start": 0, "number": 1.5, "total": 9}), "at = .*1.5"),
+        (lambda d: edited(d, "trainer", at={"start": 10**400, "number": 0, "total": 9}), "at = .*1000"),
+        (lambda d: edited(d, "session", phase="new", round=0), "does not fit"),
+        (lambda d: edited(d, "trainer", course=None), "course does not fit"),
+        (lambda d: edited(d, "trainer", course={"rate": 0.1}), "course = "),
+        (lambda d: edited(d, "trainer", course={"name": "retraining", "rate": "fast"}), "course = "),
+        (lambda d: edited(d, "trainer", averages=[1.0]), "averages = "),
+        (lambda d: edited(d, "trainer", averages=[float("nan"), 0.5]), "averages = "),
+        (lambda d: edited(d, "trainer", tested=None), "tested does not fit"),
+        (lambda d: edited(d, "trainer", tested={"loss": 0.1, "accuracy": 7.0, "clock": 3}), "tested = "),
+        (lambda d: edited(d, "session", dense_accuracy="good"), "dense_accuracy = good"),
+        (lambda d: edited(d, "session", target={"quality": [1], "density": None}), "target = "),
+        (lambda d: edited(d, "session", samples=[1]), "samples = "),
+        (lambda d: edited(d, "session", data=7), "data = 7"),
+        (lambda d: edited(d, "session", data="abc"), "made with other data"),
+        (lambda d: edited(d, "model", cuts={"fc1.weight": {"kept": 1}}), "cuts = "),
+        (lambda d: edited(d, "model", dropout_rates={"dropout1": [0.2, 2.0]}), "dropout_rates = "),
+        (lambda d: edited(d, "model", dropout_rates={"fc9": [0.2, 0.1]}), "fc9"),
+        (lambda d: edited(d, "model", dropout_owners={"dropout1": 3}), "dropout_owners = "),
+        (lambda d: edited(d, "model", dropout_owners={"dropout1": "fc9"}), "fc9"),
+        (lambda d: edited(d, "trainer", optimizer={"groups": []}), "optimizer does not fit"),
         (lambda d: edited(d, history=None), "damaged"),
+        (lambda d: edited(d, "trainer", colour="red"), "trainer: colour: missing, or not of a session"),
+        (lambda d: edited(d, model=None), "damaged"),
         (lambda d: edited(d, colour="red"), "colour: missing, or not of a session"),
         (lambda d: edited(d, tensors="../other.safetensors"), "points out"),
         (lambda d: edited(d, history=[{}]), "damaged"),
@@ -192,13 +199,13 @@ def test_a_session_that_is_killed_loses_at_most_its_round(tmp_path):
         stderr=subprocess.DEVNULL,
     )
     index = tmp_path / INDEX
-    while not index.exists() or json.loads(index.read_text())["phase"] != "pruned":
+    while not index.exists() or json.loads(index.read_text())["session"]["phase"] != "pruned":
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
         assert process.poll() is None, "it ended before it could be killed"
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    seen = json.loads(index.read_text())
+    seen = json.loads(index.read_text())["session"]
     loaded = pl.Session.load(tmp_path)
     assert (loaded.phase, loaded.round) == (seen["phase"], seen["round"]) and loaded.round >= 1
     whole = pl.Session(recipe)
@@ -218,3 +225,56 @@ def test_what_is_written_can_be_read_by_whoever_the_umask_lets(tmp_path):
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+FORMAT_3 = Path(__file__).parent / "format-3"  # saved by prunelab before parts had places of their own
+
+
+def own_model():
+    return nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Dropout(0.4), nn.Linear(12, 3))
+
+
+def own_data():
+    x, y = (torch.arange(60 * 6) % 17).reshape(60, 6) / 16.0, torch.arange(60) % 3
+    return (x, y), (x[:20], y[:20])
+
+
+def test_a_session_of_format_3_goes_on(tmp_path):
+    directory = shutil.copytree(FORMAT_3, tmp_path / "old")
+    old = json.loads((directory / INDEX).read_text())
+    tensors = safetensors.torch.load_file(directory / old["tensors"])
+    session = pl.Session.load(directory, model=own_model(), data=own_data())
+    assert (session.phase, session.round, session.step, session.clock) == ("retraining", 2, old["step"], old["clock"])
+    for name, weight in session.model.state_dict().items():
+        assert torch.equal(weight, tensors[f"model/{name}"])
+    for name, mask in session.masks.items():
+        assert torch.equal(mask, tensors[f"masks/{name}"])
+    now = session.snapshot()
+    assert now.target == pl.Recipe(quality=1.0).target_of_round(3) and now.zeros_hold and now.kept == 37
+    assert [layer.quality for layer in now.layers] == pytest.approx([1.2, 1.0])
+    (drop,) = now.dropouts
+    assert [drop.original, drop.rate] == old["rates"]["2"]
+    assert [s.clock for s in session.history] == [s["clock"] for s in old["history"]["snapshots"]]
+    assert [s.quality for s in session.history] == [s["quality"] for s in old["history"]["snapshots"]]
+    for _ in session.run():
+        pass
+    assert session.phase == "retrained" and session.clock == old["clock"] + 8 - old["step"]
+    again = pl.Session.load(directory, model=own_model(), data=own_data())  # saved on, in today's format
+    assert json.loads((directory / INDEX).read_text())["prunelab_session"] == 4
+    assert again.snapshot().scalars() == session.snapshot().scalars()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clock": 5}, "clock = 5 does not fit"),
+        ({"colour": "red"}, "colour"),
+        ({"tested": [0.1]}, "damaged"),
+        ({"cut": {"quality": [1], "density": None}}, "target = "),
+    ],
+)
+def test_a_damaged_session_of_format_3_is_an_error(tmp_path, change, words):
+    directory = shutil.copytree(FORMAT_3, tmp_path / "old")
+    edited(directory, **change)
+    with pytest.raises(StorageError, match=words):
+        pl.Session.load(directory, model=own_model(), data=own_data())

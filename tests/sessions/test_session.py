@@ -343,7 +343,7 @@ def test_the_density_rule_reaches_its_density_on_a_cubic():
     recipe = quick(rule="density", density=0.1, rounds=3)
     session = finished(pl.Session(recipe))
     reached = [s.density for s in session.history if s.phase == "retrained"]
-    assert reached == pytest.approx([recipe.density_of_round(r) for r in (1, 2, 3)], abs=1e-3)
+    assert reached == pytest.approx([recipe.target_of_round(r).density for r in (1, 2, 3)], abs=1e-3)
 
 
 @pytest.mark.parametrize(("step", "words"), [("prune", "untrained"), ("retrain", "prune first"), ("train", "over")])

@@ -27,14 +27,14 @@ def layer_of(name, weight, mask=None):
     order, strengths = strongest(weight, mask)
     counts = np.zeros(81, np.int32)
     return Layer(
-        name, tuple(weight.shape), int(mask.sum()), mask.numel(), None, None, False, None, None, 1.0, counts, counts,
-        np.packbits(mask.numpy()).tobytes(), order, strengths,
+        name, tuple(weight.shape), int(mask.sum()), mask.numel(), None, None, None, False, None, None, 1.0, counts,
+        counts, np.packbits(mask.numpy()).tobytes(), order, strengths,
     )  # fmt: skip
 
 
 def snapshot_of(*layers, shape=(3,), phase="pruned"):
     return Snapshot(
-        phase=phase, round=1, rounds=1, step=0, steps=0, clock=0, recipe=pl.Recipe(), quality=None, target=None,
+        phase=phase, round=1, rounds=1, step=0, steps=0, clock=0, recipe=pl.Recipe(), target=None,
         train_loss=None, train_accuracy=None,
         test_loss=None, test_accuracy=0.5, dense_accuracy=0.9, zeros_hold=True, exact=True, input_shape=shape,
         layers=layers, dropouts=(), predicted=np.zeros(0, np.uint8),

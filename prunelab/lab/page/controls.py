@@ -8,8 +8,9 @@ from typing import Any
 
 import ipywidgets as w
 
+from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
-from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, allowed, help_text
+from prunelab.recipe import OWN, Recipe, allowed, help_text
 from prunelab.recipe_fields import Choice, Flag, Number
 
 # Where each field stands on the screen: the visible ones, and those behind "more".
@@ -152,9 +153,11 @@ class Controls(Mapping[str, w.Widget]):
                 self[name].value = getattr(usual, name)
 
     def differ(self, recipe: Recipe) -> bool:
-        """Whether they ask for another dense network than ``recipe``."""
-        there = (name for name in TRAINING_FIELDS if name in self)
-        return any(self[name].value != getattr(recipe, name) for name in there)
+        """Whether they ask for another dense network than ``recipe``; where they stand for none they do, too."""
+        try:
+            return not recipe.trains_like(self.recipe)
+        except RecipeError:
+            return True
 
     def arrange(self, options: Options) -> None:
         """Show and lock them as the options say; what the rule has no use for is not shown."""

@@ -25,7 +25,7 @@ def reading(session: Session, dense: nn.Module | None, picture: NDArray[np.float
 def dense_twin(session: Session, state: dict[str, Any]) -> nn.Module:
     """A copy of the model as it was when dense training ended. state: of the session at that moment."""
     twin = copy.deepcopy(session.model)
-    twin.load_state_dict(state["model"])
+    twin.load_state_dict(state["model"]["weights"])
     return twin
 
 

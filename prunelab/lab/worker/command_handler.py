@@ -15,9 +15,9 @@ from prunelab.lab.messages import Command, Reading, Report, State
 from prunelab.lab.presets import Plan, series
 from prunelab.lab.runs import Shelf
 from prunelab.lab.worker.classify import dense_twin, reading
-from prunelab.lab.worker.session_source import Source, differs, fitted
+from prunelab.lab.worker.session_source import Source, fitted
 from prunelab.lab.worker.tasks import What, Work, to_measure, to_scan
-from prunelab.recipe import Hand, Recipe, wished
+from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
@@ -52,7 +52,7 @@ class Stage:
         self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
         self._work: Work | None = None  # what runs, or would if it were not paused
         self._wanted = recipe  # as the controls stand: what the next step will go by
-        self._preview: Hand | None = None  # what the slider asks about; None: show what is
+        self._preview: Target | None = None  # what the slider asks about; None: show what is
         self._twin: nn.Module | None = None  # the dense network, to read drawings with
         self._picture: NDArray[float32] | None = None  # the drawing
         self._shelf = Shelf()
@@ -72,7 +72,7 @@ class Stage:
         recipe = self._wanted = command.recipe or self._wanted
         match action:
             case "preview":
-                self._look(command.hand)
+                self._look(command.target)
             case "pause":
                 if self._work is not None:
                     self._say(state="paused", doing="paused")
@@ -86,7 +86,7 @@ class Stage:
             case "reset":
                 self._reset(recipe)
             case "prune":
-                self._prune(command.hand)
+                self._prune(command.target)
             case "open":
                 self._open_saved(recipe)
             case "follow":
@@ -131,19 +131,20 @@ class Stage:
 
     def _follow(self, recipe: Recipe) -> None:
         """Do as a link says: another network where it asks for one, else go on with the one there is."""
-        if self.session is None or differs(self.session, recipe):
+        if self.session is None or not self.session.recipe.trains_like(recipe):
             self._begin("train", recipe)
             return
         self._adopt(self._fit())
         if self._preview is not None:
-            self._look(wished(self._wanted))
+            self._look(self._wanted.final_target)
 
     def _begin(self, what: What, wanted: Recipe, *, fresh: bool = True) -> None:
         """Start a stream. Train, and Run all under new training settings, make a new session."""
         self._work = None
-        if self.session is None or (what == "train" and fresh) or (what == "run" and differs(self.session, wanted)):
+        session = self.session
+        if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(wanted)):
             self._starting("loading data", recipe=wanted)
-            self._take(self._source.new(replace(wanted, layer_quality=())))  # which layers there are, is known then
+            self._take(self._source.new(wanted.changed(layer_quality={})))  # which layers there are, is known then
             what = "train" if what == "retrain" else what
         session = self._needed()
         self._take_up()
@@ -176,7 +177,7 @@ class Stage:
         session = self._needed()
         fit, unknown = fitted(session, self._wanted)
         if unknown:
-            self._adopt(replace(self._wanted, layer_quality=fit.layer_quality))
+            self._adopt(self._wanted.changed(layer_quality=dict(fit.layer_quality)))
             self._say(notice=wording.left_out(unknown, session.masks))
         return fit
 
@@ -279,14 +280,14 @@ class Stage:
         if session.phase == "trained":
             self._keep_dense()
             if self._preview is None:  # what the slider asks about, before any hand has touched it
-                self._preview = wished(self._wanted)
+                self._preview = self._wanted.final_target
         preview = self._previewed(None)
         self._say(
             state=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
             history=tuple(session.history), warning=wording.about_to_lose(preview), reading=self._reading(),
         )  # fmt: skip
 
-    def _prune(self, hand: Hand) -> None:
+    def _prune(self, target: Target | None) -> None:
         session = self._needed()
         self._work = None
         self._take_up()
@@ -294,7 +295,7 @@ class Stage:
             self._keep_dense()  # where training was cut short, this is the dense network
         self._preview = None
         self._say(trouble=None, **STALE)
-        snapshot = session.prune(hand.quality, density=hand.density)
+        snapshot = session.prune(target)
         self._settle()
         spared = wording.was_spared(snapshot)
         if spared:
@@ -313,8 +314,8 @@ class Stage:
         self._say(trouble=None, recipe=self.session.recipe, **STALE)
         self._settle()
 
-    def _look(self, hand: Hand) -> None:
-        self._preview = hand
+    def _look(self, target: Target | None) -> None:
+        self._preview = target
         session = self.session
         if session is None:
             return
@@ -327,8 +328,7 @@ class Stage:
     def _previewed(self, samples: int | None) -> Snapshot | None:
         if self._preview is None or self.session is None:
             return None
-        asked = self._preview
-        return self.session.preview(asked.quality, density=asked.density, samples=samples, recipe=self._fit())
+        return self.session.preview(self._preview, samples=samples, recipe=self._fit())
 
     def fail(self, error: Exception) -> None:
         """Say what went wrong. The session, if there is one, is at its last good state and can be used."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,10 +14,10 @@ from torch import nn
 from prunelab import data as data_module
 from prunelab.data import Data
 from prunelab.disk import claim
-from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
+from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
-from prunelab.sessions.session import Session
+from prunelab.sessions.session import Session, read_state
 
 DENSE = "dense"  # folder in a session's, of the session at the end of dense training
 
@@ -74,7 +73,7 @@ class Opener:
         """The saved session as it was when dense training ended; None if that is not saved."""
         if self.directory is None or not (self.directory / DENSE / INDEX).exists():
             return None
-        return checkpoint.read(self.directory / DENSE)[0]
+        return read_state(self.directory / DENSE)[0]
 
     def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None:
         """Save that, too. StorageError if it can't be."""
@@ -124,13 +123,6 @@ def _beside(directory: Path) -> Path:
     return next(path for path in free if not (path / INDEX).exists())
 
 
-def differs(session: Session, recipe: Recipe) -> bool:
-    """Whether the recipe asks for another dense network. A model and data of the user's own are what they are."""
-    now, wanted = session.recipe.to_dict(), recipe.to_dict()
-    own = {name for name in ("model", "data") if now[name] == OWN}
-    return any(now[name] != wanted[name] for name in TRAINING_FIELDS if name not in own)
-
-
 def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
     """The recipe with the training settings that the session was trained by; and the layers that this network lacks.
 
@@ -143,5 +135,5 @@ def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
         except ValueError:
             unknown.append(name)
     trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
-    known = tuple(pair for pair in recipe.layer_quality if pair[0] not in unknown)
-    return replace(recipe, **trained, layer_quality=known), unknown
+    known = {name: quality for name, quality in recipe.layer_quality if name not in unknown}
+    return recipe.changed(**trained, layer_quality=known), unknown
