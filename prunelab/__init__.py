@@ -1,4 +1,4 @@
-"""prunelab: a laboratory for neural-network pruning. Train, prune below quality x deviation, retrain, repeat.
+"""A laboratory for neural-network pruning. Train, prune below quality x deviation, retrain, repeat.
 
 Names are imported when they are first used: ``import prunelab`` alone loads neither torch nor widgets, so that
 ``prunelab --help`` answers at once.

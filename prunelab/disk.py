@@ -1,4 +1,8 @@
-"""Claim: one process at a time writes a saved session. Two pages on one folder would undo each other's work."""
+"""Whole files and locked folders.
+
+A file is written completely or not at all. One process at a time writes a saved session: two pages on one folder would
+undo each other's work.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounding: ends of axes that stay where they are while what they show changes a little."""
+"""Numbers and names as people read them: percentages, sizes, times, names of layers, round ends of axes."""
 
 from __future__ import annotations
 

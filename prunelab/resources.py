@@ -1,4 +1,4 @@
-"""Places: where the files that come with prunelab lie, in a checkout and in an installed package."""
+"""Where the files that come with prunelab lie, in a checkout and in an installed package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Schedules: how far a value has come when a run has come so far. Small frozen values, each tested alone.
+"""How far a value has come when a run has come so far. Small frozen values, each tested alone.
 
 progress: 0 at the start of a run, 1 at its end; beyond that the end value stays.
 """

@@ -1,8 +1,6 @@
-"""Turns: what torch keeps once for the whole process is used by one of prunelab's threads at a time.
+"""Context managers that change torch's process-wide state and give it back: generator, threads, tracing, eval mode.
 
-That is its global random generator, its number of threads and, while torch.fx traces, the way modules are called. Two
-labs in one kernel take turns, batch by batch. What prunelab does not run itself, such as a training loop on the main
-thread, this cannot hold back. To train many networks at once take processes, not threads.
+A fair lock lets one of prunelab's threads at a time use what torch keeps once for the whole process.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recipes: every field validated, every way out a way back in."""
+"""Every field validated, every way out a way back in."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Browser: the dashboard in a real Chromium, against the least that a Voila page can be, served in the same way.
+"""The dashboard in a real Chromium, against the least that a Voila page can be, served in the same way.
 
 Needs the [test] extra (playwright, psutil) and a Chromium.
 """

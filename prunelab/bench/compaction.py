@@ -1,4 +1,4 @@
-"""Compacting: what taking dead neurons out of a network buys in time."""
+"""What taking dead neurons out of a network buys in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Engine: what masks and the lab cost a training loop, and what ours saves against the loop people write."""
+"""What masks and the lab cost a training loop, and what ours saves against the loop people write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels: a converted layer against the best of what one would write by hand, over sizes, densities and batches.
+"""A converted layer against the best of what one would write by hand, over sizes, densities and batches.
 
 A ratio is the time of the best by hand over that of the converted layer: above 1 converted is faster. "Never slower,
 within noise" is judged so: a cell is slower when even the upper quartile of the ratios of turns taken side by side is

@@ -1,4 +1,4 @@
-"""Packing: how near a packed file comes to values plus entropy, and how long it takes to write."""
+"""How near a packed file comes to values plus entropy, and how long it takes to write."""
 
 from __future__ import annotations
 

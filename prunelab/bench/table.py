@@ -1,4 +1,4 @@
-"""Table: figures beside their targets."""
+"""Figures beside their targets."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Call
         *(sys.executable, "-m", "jupyterlab", "--no-browser"),
         f"--ServerApp.ip={voila.HOST}",
         f"--ServerApp.port={number}",
-        f"--ServerApp.{voila.PROMPT}",
+        f"--ServerApp.{voila.NO_DELAY}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder.absolute()}",
         "--Application.log_level=WARN",

@@ -1,4 +1,4 @@
-"""Options: one for each field of a Recipe, made from the recipe's own table, and the recipe they stand for."""
+"""One option for each field of a Recipe, made from the recipe's own table, and the recipe they stand for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Result: what came out of a session, as JSON types and as tables."""
+"""What came out of a session, as JSON types and as tables."""
 
 from __future__ import annotations
 

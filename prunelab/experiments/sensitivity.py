@@ -1,6 +1,6 @@
-"""Scan: how sensitive each layer is to pruning, one layer cut at a time, nothing retrained (the paper's figure 6).
+"""How sensitive each layer is to pruning: one layer cut at a time, nothing retrained (the paper's figure 6).
 
-The public name is ``prunelab.sensitivity``; a module of that name would hide the function.
+The public name is ``prunelab.sensitivity``.
 """
 
 from __future__ import annotations

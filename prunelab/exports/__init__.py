@@ -1,4 +1,4 @@
-"""Exports: a run for others. A page, figures for print, tables, the code that does it again, and all of it in one file.
+"""A run for others. A page, figures for print, tables, the code that does it again, and all of it in one file.
 
 Pure functions of recipe, history and measurement: they return text or bytes and write nothing. Loaded late, not by the
 lab at its start: matplotlib takes a while.

@@ -1,4 +1,4 @@
-"""Bundle: everything about a run in one zip file."""
+"""Everything about a run in one zip file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures: the views in print quality, as SVG, PDF and PNG, for a column of a paper and for the width of a page."""
+"""The views in print quality, as SVG, PDF and PNG, for a column of a paper and for the width of a page."""
 
 from __future__ import annotations
 

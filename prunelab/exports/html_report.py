@@ -1,4 +1,4 @@
-"""Report: a run as one HTML file that opens anywhere, without a network, its pictures still interactive."""
+"""A run as one HTML file that opens anywhere, without a network, its pictures still interactive."""
 
 from __future__ import annotations
 

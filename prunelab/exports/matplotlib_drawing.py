@@ -1,4 +1,4 @@
-"""Drawing: our own views, as dicts for plotly.js, drawn by matplotlib for print. What the view says is what is drawn.
+"""Our own views, as dicts for plotly.js, drawn by matplotlib for print. What the view says is what is drawn.
 
 Not a second set of plots that could drift from the first: a small renderer for what views are made of, bars, curves,
 points, maps, images, lines, bands and labels on axes placed by their domains. Anything else is an error.

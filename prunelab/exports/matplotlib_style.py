@@ -1,4 +1,4 @@
-"""Ink: what views say of colours, lines, text and images, in matplotlib's terms."""
+"""What views say of colours, lines, text and images, in matplotlib's terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words: what was done and what came of it, in sentences and numbers. Plain text, no markup."""
+"""What was done and what came of it, in sentences and numbers. Plain text, no markup."""
 
 from __future__ import annotations
 

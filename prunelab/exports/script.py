@@ -1,4 +1,4 @@
-"""Snippet: the few lines of Python that do a run again."""
+"""The few lines of Python that do a run again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables: the numbers of a run for other programs. CSV of every snapshot, JSON of the recipe."""
+"""The numbers of a run for other programs. CSV of every snapshot, JSON of the recipe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import fields
 from typing import Any
 
 from prunelab.recipe import Recipe
-from prunelab.results.snapshot import ARRAYS, Layer, Snapshot
+from prunelab.results.snapshot import ARRAYS, LayerSnapshot, Snapshot
 
 # Every number that a snapshot and a layer hold, in the order of their fields.
 APART = ("input_shape", "layers", "dropouts", "predicted", "target")
 MOMENT = tuple(f.name for f in fields(Snapshot) if f.name not in APART)
 TARGET = ("target_quality", "target_density")
-NUMBERS = tuple(f.name for f in fields(Layer) if f.name not in ("name", "shape", "limit", *ARRAYS))
+NUMBERS = tuple(f.name for f in fields(LayerSnapshot) if f.name not in ("name", "shape", "limit", *ARRAYS))
 LAYER = (*NUMBERS, "density")
 COLUMNS = ("snapshot", *MOMENT, *TARGET, "layer", "shape", *LAYER, "dropout")
 
@@ -45,7 +45,7 @@ def recipe_json(recipe: Recipe) -> str:
     return json.dumps(json.loads(recipe.to_json()), indent=2) + "\n"
 
 
-def _dropout(snapshot: Snapshot, layer: Layer) -> str:
+def _dropout(snapshot: Snapshot, layer: LayerSnapshot) -> str:
     return ";".join(_text(d.rate) for d in snapshot.dropouts if d.layer == layer.name)
 
 

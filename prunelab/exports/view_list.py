@@ -1,4 +1,4 @@
-"""Pictures: every view there is of a run, by name, for whatever shows them outside the lab."""
+"""Every view there is of a run, by name, for whatever shows them outside the lab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lab: the dashboard. Controls become commands, reports become pictures; nothing here trains or draws by itself."""
+"""The dashboard. Controls become commands, reports become pictures; nothing here trains or draws by itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of
 from prunelab.lab import wording
 from prunelab.lab.links import Options, from_query, to_query
-from prunelab.lab.messages import BUSY, Action, Command, Report
+from prunelab.lab.messages import BUSY, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.buttons import Buttons
@@ -26,18 +26,18 @@ from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import Controls
 from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import QUESTIONS, Guess
-from prunelab.lab.page.layer_sliders import LayerQualities
-from prunelab.lab.page.panel_chooser import Chooser
-from prunelab.lab.page.panels import KINDS, Panel
+from prunelab.lab.page.layer_sliders import LayerSliders
+from prunelab.lab.page.panel_chooser import PanelChooser
+from prunelab.lab.page.panels import PANEL_KINDS, Panel
 from prunelab.lab.page.presence import Presence
 from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
-from prunelab.lab.page.timeline import Moments
-from prunelab.lab.widgets.batching import Delivery
-from prunelab.lab.widgets.download_bar import Download
+from prunelab.lab.page.timeline import Timeline
+from prunelab.lab.widgets.batching import Batching
+from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.runner import Runner
-from prunelab.lab.worker.session_source import Opener
+from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
@@ -84,7 +84,7 @@ class Lab(w.VBox):
         self._unfit: str | None = None  # why the controls stand for no recipe
         self._adopted: Recipe | None = None
         self._bridge = Bridge(self._complain)
-        opener = Opener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
+        opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         presence = Presence()
         self._runner = Runner(
             recipe,
@@ -96,23 +96,23 @@ class Lab(w.VBox):
         )
         self._first: Action = "train" if directory is None else "open"
         self.controls = Controls(recipe, self._own, self._changed)
-        self.layers = LayerQualities(self._ask)
+        self.layers = LayerSliders(self._ask)
         self.buttons = Buttons(self._pressed)
         self.status = Status(presence, title=wording.title(recipe))
-        self.downloads = Download(items=list(downloads.ITEMS), post=self._bridge.soon)
+        self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
         self.downloads.on_request(self._requested)
         self._exporter = downloads.Exporter(self.downloads, self._bridge.soon)
         self.guess = Guess(self._do, self._bridge.soon)
-        self.moments = Moments(self._redraw_at_once)
+        self.timeline = Timeline(self._redraw_at_once)
         self.panels = self._make_panels()
-        self._delivery = self.status.delivery = Delivery()
+        self._batching = self.status.batching = Batching()
         for panel in self.panels.values():
-            panel.plot.delivery = self._delivery
+            panel.plot.batching = self._batching
         lines = self.panels["weights"].plot
         lines.slider = self.controls["quality"]
         lines.on_drag(self._dragged)
-        self._chooser = Chooser(self.panels, lambda: self.options, self._chosen)
-        self.choices, self.switches = self._chooser.choices, self._chooser.switches
+        self._panel_chooser = PanelChooser(self.panels, lambda: self.options, self._chosen)
+        self.choices, self.switches = self._panel_chooser.choices, self._panel_chooser.switches
         super().__init__(children=layout.whole(self), layout=w.Layout(width="100%"))
         self.add_class("prunelab")
         self._arrange()
@@ -122,7 +122,7 @@ class Lab(w.VBox):
             self.start()
 
     def _make_panels(self) -> dict[str, Panel]:
-        made: list[Panel] = [Panel(kind, self._redraw) for kind in KINDS]
+        made: list[Panel] = [Panel(kind, self._redraw) for kind in PANEL_KINDS]
         made += [
             ComparePanel(self._submit, lambda: self.recipe, self._redraw),
             DrawPanel(self._submit, self._redraw, self._bridge.soon),
@@ -173,9 +173,9 @@ class Lab(w.VBox):
         return self._runner.session
 
     @property
-    def report(self) -> Report:
+    def state(self) -> LabState:
         """How things stand."""
-        return self._runner.report
+        return self._runner.state
 
     @property
     def recipe(self) -> Recipe:
@@ -221,7 +221,7 @@ class Lab(w.VBox):
 
     def _ask(self) -> None:
         """What would be cut, as the sliders stand? Of what is now: whoever looked at an earlier moment comes back."""
-        self._bridge.soon(self.moments.live)
+        self._bridge.soon(self.timeline.live)
         self._submit("preview")
 
     def _dragged(self, drag: Drag) -> None:
@@ -233,7 +233,7 @@ class Lab(w.VBox):
 
     def _pressed(self, name: str) -> None:
         if name == "pause":
-            name = "resume" if self._runner.report.state == "paused" else "pause"
+            name = "resume" if self._runner.state.activity == "paused" else "pause"
         if name in ANEW:
             self._bridge.soon(self.guess.drop)
         if self.options.guess and name in QUESTIONS:
@@ -243,7 +243,7 @@ class Lab(w.VBox):
             self._do(name)
 
     def _do(self, name: str) -> None:
-        self._bridge.soon(self.moments.live)
+        self._bridge.soon(self.timeline.live)
         self._submit(name)
 
     def _submit(self, action: Any, about: Any = None) -> None:
@@ -257,7 +257,7 @@ class Lab(w.VBox):
         if action not in ("change", "preview", "follow", "read"):
             self._unread = None
         if action == "compare":
-            self._bridge.soon(self.moments.live)
+            self._bridge.soon(self.timeline.live)
         target = recipe.final_target if action in ("prune", "preview") else None
         self._runner.submit(Command(action, recipe, target, about))
 
@@ -268,7 +268,7 @@ class Lab(w.VBox):
         elif name == "model":
             self._submit("export", about=partial(self._exporter.send, name))
         else:
-            self._exporter.later(name, self.report)
+            self._exporter.later(name, self.state)
 
     def _address(self) -> str:
         query = self.link()
@@ -297,8 +297,8 @@ class Lab(w.VBox):
 
     # From reports to pictures
 
-    def _reported(self, report: Report) -> None:
-        self._bridge.post("slider" if report.urgent else "run", self._draw)
+    def _reported(self, state: LabState) -> None:
+        self._bridge.post("slider" if state.urgent else "run", self._draw)
 
     def _redraw(self) -> None:
         self._bridge.post("controls", self._draw)
@@ -320,7 +320,7 @@ class Lab(w.VBox):
         self.panels["weights"].plot.draggable = options.frees("quality") and self.controls["rule"].value == "quality"
         by_layer = "quality" not in options.hide and self.controls["rule"].value == "quality"
         (self.remove_class if by_layer else self.add_class)("pl-no-layers")
-        self._chooser.show(options)
+        self._panel_chooser.show(options)
         (self.add_class if options.big else self.remove_class)("pl-big")
         if not options.guess:
             self.guess.ask(None)
@@ -328,31 +328,31 @@ class Lab(w.VBox):
 
     def _draw(self) -> None:
         """Show the latest report. On the widgets' own thread."""
-        with self._delivery.together():
-            self._draw_report(self._runner.report)
+        with self._batching.together():
+            self._draw_report(self._runner.state)
         self.layers.follow(self.controls["quality"].value)
 
-    def _draw_report(self, report: Report) -> None:
-        if report.adopted is not None and report.adopted is not self._adopted:
-            self._adopted = report.adopted
-            self._set_controls(report.adopted)
-        self.moments.update(report)
-        seen = self._seen(report)
-        self.status.show(report, seen, filter(None, (self._unread, self._unfit)))
-        self.buttons.show(report, self.options, stale=self.controls.differ(report.recipe))
-        self.downloads.disabled = downloads.missing(report)
-        if report.snapshot is not None:
-            self.layers.offer([layer_of(layer.name) for layer in report.snapshot.layers])
+    def _draw_report(self, state: LabState) -> None:
+        if state.adopted is not None and state.adopted is not self._adopted:
+            self._adopted = state.adopted
+            self._set_controls(state.adopted)
+        self.timeline.update(state)
+        seen = self._seen(state)
+        self.status.show(state, seen, filter(None, (self._unread, self._unfit)))
+        self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
+        self.downloads.disabled = downloads.missing(state)
+        if state.snapshot is not None:
+            self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
         for name, panel in self.panels.items():
             if self.options.shows(name):
                 panel.show(seen)
 
-    def _seen(self, report: Report) -> Report:
+    def _seen(self, state: LabState) -> LabState:
         """What the page shows of a report: the moment that is looked at, and nothing that is still to be guessed."""
-        if report.snapshot is not None:
-            accuracy = report.snapshot.test_accuracy
-            self.guess.tell(report.snapshot.phase, accuracy, busy=report.state in (*BUSY, "paused"))
-        seen = replace(report, moment=self.moments.shown(report))
+        if state.snapshot is not None:
+            accuracy = state.snapshot.test_accuracy
+            self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
+        seen = replace(state, viewed=self.timeline.shown(state))
         return wording.concealed(seen, self.guess.waits) if self.options.guess else seen
 
     def _set_controls(self, recipe: Recipe) -> None:

@@ -1,4 +1,4 @@
-"""Options: what of the lab is shown, and what may be changed: with the recipe, all that a link carries."""
+"""What of the lab is shown, and what may be changed: with the recipe, all that a link carries."""
 
 from __future__ import annotations
 

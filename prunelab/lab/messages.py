@@ -1,4 +1,4 @@
-"""Report and Command: what passes between the page and the runner. Immutable, so that any thread may read them."""
+"""What passes between page and runner: commands, and the state of the lab. Immutable: any thread may read it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Action = Literal[
     "open", "follow", "train", "retrain", "run", "prune", "preview", "change", "measure", "scan", "compare", "forget",
     "pin", "read", "export", "pause", "resume", "reset", "stop",
 ]  # fmt: skip
-State = Literal[
+Activity = Literal[
     "starting", "ready", "training", "retraining", "running", "comparing", "measuring", "scanning", "paused", "failed"
 ]
-BUSY: tuple[State, ...] = ("starting", "training", "retraining", "running", "comparing")
+BUSY: tuple[Activity, ...] = ("starting", "training", "retraining", "running", "comparing")
 
 
 @dataclass(frozen=True)
@@ -35,40 +35,40 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the dense and the pruned network read in a drawing: a probability (0 to 1) a class."""
+class Classification:
+    """How the dense and the pruned network classify a drawing: a probability (0 to 1) for each class."""
 
     dense: tuple[float, ...] | None = None
     pruned: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
-class Report:
+class LabState:
     """How things stand, for the page. progress: 0 to 1; left: seconds; None when nothing runs.
 
     recipe: by which the network was made; the controls may stand elsewhere. snapshot: the network as it is; preview:
-    as a cut would leave it; moment: an earlier one that the page looks at. runs: kept for comparison. measurement,
+    as a cut would leave it; viewed: an earlier one that the page looks at. runs: kept for comparison. measurement,
     sensitivity: of the network as it is now, None once it has changed.
     trouble: what went wrong, in words, with what to do, until the next step is begun. warning: what the slider would do
     that nobody wants. notice: what happened that one should know. None when all is well. adopted: the latest recipe
-    that did not come from the controls (a saved session's, a link's): they have to follow it. urgent: someone's
-    hand is on the slider and waits for this.
+    that did not come from the controls (a saved session's, a link's): they have to follow it. urgent: a user is moving
+    a slider and waits for this.
     """
 
-    state: State
+    activity: Activity
     recipe: Recipe
     doing: str = ""
     progress: float | None = None
     left: float | None = None
     snapshot: Snapshot | None = None
     preview: Snapshot | None = None
-    moment: Snapshot | None = None
+    viewed: Snapshot | None = None
     history: tuple[Snapshot, ...] = ()
     runs: tuple[Run, ...] = ()
     data: Data | None = None
     measurement: Measurement | None = None
     sensitivity: Sensitivity | None = None
-    reading: Reading = field(default_factory=Reading)
+    classification: Classification = field(default_factory=Classification)
     trouble: str | None = None
     warning: str | None = None
     notice: str | None = None
@@ -82,16 +82,16 @@ class Report:
 
     @property
     def past(self) -> tuple[Snapshot, ...]:
-        """The history up to the moment that the page looks at (which may have been thinned out by now)."""
-        moment = self.moment
-        if moment is None:
+        """The history up to the snapshot that is viewed (which may have been thinned out by now)."""
+        viewed = self.viewed
+        if viewed is None:
             return self.history
-        before = [s for s in self.history if s.clock <= moment.clock]
-        return tuple(before[: before.index(moment) + 1] if moment in before else before)
+        before = [s for s in self.history if s.clock <= viewed.clock]
+        return tuple(before[: before.index(viewed) + 1] if viewed in before else before)
 
     @property
     def shown(self) -> Snapshot:
-        """The moment that the pictures show: an earlier one, what would be, or what is."""
-        snapshot = self.moment or self.preview or self.snapshot
+        """What the pictures show: an earlier snapshot, what would be, or what is."""
+        snapshot = self.viewed or self.preview or self.snapshot
         assert snapshot is not None, "drawn before there was anything to show"
         return snapshot

@@ -1,4 +1,4 @@
-"""Presets: comparisons that make one point each. Before it is run a preset asks; what it answers follows from its runs.
+"""Comparisons that make one point each. Before it is run a preset asks; what it answers follows from its runs.
 
 The depths below were measured on digits with lenet-300-100 and mlp-small, seeds 0 to 3. The test set has 360 samples:
 at the depth of an ordinary run what the two runs of a preset differ by is lost in its noise, so they are cut deeper.
@@ -21,7 +21,7 @@ SMALL = ("mlp-small", OWN)  # networks with few weights to spare, as far as anyb
 
 
 @dataclass(frozen=True)
-class Plan:
+class PlannedRun:
     """One run of a preset. cuts: densities to look at, each cut from the dense network, nothing retrained; none: a run
     by the recipe."""
 
@@ -48,13 +48,13 @@ class Preset:
     answer: Callable[[tuple[str, str], Ends], str]
     cuts: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
-    def plans(self, recipe: Recipe) -> tuple[Plan, ...]:
+    def plans(self, recipe: Recipe) -> tuple[PlannedRun, ...]:
         """The runs to compare, beside what the page has set."""
         parts = zip(self.changes, self.labels, self.cuts, strict=True)
-        return tuple(Plan(recipe.changed(**change), label, cuts) for change, label, cuts in parts)
+        return tuple(PlannedRun(recipe.changed(**change), label, cuts) for change, label, cuts in parts)
 
     def says(self, ends: Ends) -> str:
-        """The answer, of the last moments of the two runs."""
+        """The answer, of the last snapshots of the two runs."""
         return self.answer(self.labels, ends)
 
 
@@ -195,18 +195,21 @@ def _shares(ends: Ends) -> str:
 
 
 def series(
-    plans: Sequence[Plan], begin: Callable[[Plan], Session], end: Callable[[Plan, Sequence[Snapshot]], None]
+    plans: Sequence[PlannedRun],
+    begin: Callable[[PlannedRun], Session],
+    end: Callable[[PlannedRun, Sequence[Snapshot]], None],
 ) -> Iterator[Snapshot | None]:
-    """Every plan carried out. begin: opens a session by it; end: told its settled moments. Leave it to cancel."""
+    """Every plan carried out. begin: opens a session by it; end: is given its settled
+    snapshots. Leave it to cancel."""
     for plan in plans:
         session = begin(plan)
         if plan.cuts:
             yield from session.ticks("train")
-            moments = [snapshot for snapshot in session.history if snapshot.phase == "trained"]
+            settled = [snapshot for snapshot in session.history if snapshot.phase == "trained"]
             for number, density in enumerate(plan.cuts, 1):
-                moments.append(replace(session.preview(density=density), phase="pruned", round=number))
+                settled.append(replace(session.preview(density=density), phase="pruned", round=number))
                 yield None
-            end(plan, moments)
+            end(plan, settled)
         else:
             yield from session.ticks("run")
             end(plan, [snapshot for snapshot in session.history if snapshot.settled])

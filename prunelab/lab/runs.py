@@ -1,4 +1,4 @@
-"""Runs: what is kept of a run for comparison, and names that say what differs."""
+"""What is kept of a run for comparison, and names that say what differs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run as far as it came. moments: its settled snapshots, dense first. label: instead of what differs."""
+    """A run as far as it came. snapshots: the settled ones, dense first. label: instead of what differs."""
 
     number: int
     recipe: Recipe
-    moments: tuple[Snapshot, ...]
+    snapshots: tuple[Snapshot, ...]
     label: str | None = None
     pinned: bool = False
 
 
-class Shelf:
+class KeptRuns:
     """The runs that are kept, each once as far as it came."""
 
     def __init__(self) -> None:
@@ -35,9 +35,9 @@ class Shelf:
         self._numbers = count(1)
         self._taken: set[tuple[object, ...]] = set()
 
-    def take(self, session: Session, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> bool:
-        """Keep the session's run, or these moments of it; False where nothing was cut, or it is here already."""
-        settled = [s for s in session.history if s.settled] if moments is None else moments
+    def take(self, session: Session, label: str | None = None, snapshots: Sequence[Snapshot] | None = None) -> bool:
+        """Keep the session's run, or these snapshots of it; False where nothing was cut, or it is here already."""
+        settled = [s for s in session.history if s.settled] if snapshots is None else snapshots
         if not any(s.phase == "pruned" for s in settled) or mark(settled[-1]) in self._taken:
             return False
         self._taken.add(mark(settled[-1]))

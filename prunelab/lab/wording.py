@@ -1,4 +1,4 @@
-"""Words: what the page says about a report, and what can be done now. Pure functions, plain text, no markup."""
+"""What the page says about the state of the lab, and what can be done now. Pure functions, plain text, no markup."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from prunelab.formatting import count, layer_of, percent
-from prunelab.lab.messages import BUSY, Report
+from prunelab.lab.messages import BUSY, LabState
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
@@ -27,9 +27,9 @@ TIPS = {
 BUTTONS = tuple(TIPS)
 
 
-def label(button: str, report: Report) -> str:
+def label(button: str, state: LabState) -> str:
     """What stands on a button."""
-    if button == "pause" and report.state == "paused":
+    if button == "pause" and state.activity == "paused":
         return "Resume"
     return {"run": "Run all"}.get(button, button.capitalize())
 
@@ -39,16 +39,16 @@ def title(recipe: Recipe) -> str:
     return f"{recipe.data} · {recipe.model} · seed {recipe.seed}"
 
 
-def status(report: Report) -> str:
+def status(state: LabState) -> str:
     """What is going on, with progress and time left."""
     words = {"starting": "starting", "ready": "ready", "failed": "stopped", "paused": "paused"}
-    text = words.get(report.state, report.doing or report.state)
-    if report.state == "starting" and report.doing:
-        text = report.doing
-    if report.progress is not None:
-        text += f" {100 * report.progress:.0f} %"
-    if report.left is not None and report.state != "paused":
-        text += f" · {_duration(report.left)} left"
+    text = words.get(state.activity, state.doing or state.activity)
+    if state.activity == "starting" and state.doing:
+        text = state.doing
+    if state.progress is not None:
+        text += f" {100 * state.progress:.0f} %"
+    if state.left is not None and state.activity != "paused":
+        text += f" · {_duration(state.left)} left"
     return text
 
 
@@ -81,9 +81,9 @@ def left_out(unknown: Iterable[str], layers: Iterable[str]) -> str:
     return f"quality of {', '.join(unknown)}: left out, this network's layers are {there}."
 
 
-def cards(report: Report) -> list[dict[str, str]]:
+def cards(state: LabState) -> list[dict[str, str]]:
     """The numbers on top: name, value, and a second line."""
-    now, preview = report.moment or report.snapshot, None if report.moment else report.preview
+    now, preview = state.viewed or state.snapshot, None if state.viewed else state.preview
     if now is None:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
     accuracy = _card("accuracy", *key_figures.accuracy(now))
@@ -100,10 +100,10 @@ def cards(report: Report) -> list[dict[str, str]]:
         if preview.effective is not None:
             effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
     zeros = _card("zeros still zero", *key_figures.zeros(now))
-    return [accuracy, connections, effective, compression, *_measured(report), zeros]
+    return [accuracy, connections, effective, compression, *_measured(state), zeros]
 
 
-def concealed(report: Report, waits: bool) -> Report:
+def concealed(state: LabState, waits: bool) -> LabState:
     """A report without what is still to be guessed: accuracies after a cut, and, if a guess waits for its result, those
     of a run.
     """
@@ -113,15 +113,15 @@ def concealed(report: Report, waits: bool) -> Report:
             return None
         return replace(snapshot, test_accuracy=None, test_loss=None, train_loss=None, predicted=snapshot.predicted[:0])
 
-    report = replace(report, preview=hidden(report.preview))
-    return replace(report, snapshot=hidden(report.snapshot), history=(), moment=None) if waits else report
+    state = replace(state, preview=hidden(state.preview))
+    return replace(state, snapshot=hidden(state.snapshot), history=(), viewed=None) if waits else state
 
 
-def _measured(report: Report) -> list[dict[str, str]]:
+def _measured(state: LabState) -> list[dict[str, str]]:
     """File and speed: what pruning bought, or that it bought nothing. Earlier moments were not measured."""
-    found = report.measurement
-    file = speed = ("–", "not measured yet" if report.moment is None else "measured at the end only")
-    if found is not None and report.moment is None:
+    found = state.measurement
+    file = speed = ("–", "not measured yet" if state.viewed is None else "measured at the end only")
+    if found is not None and state.viewed is None:
         file = key_figures.file(found)
         speed = key_figures.speed(found, BATCH) if BATCH in found.batches else speed
     return [_card("file", *file), _card("speed", *speed)]
@@ -131,10 +131,10 @@ def _card(name: str, value: str, more: str) -> dict[str, str]:
     return {"name": name, "value": value, "more": more}
 
 
-def story(report: Report) -> str:
+def story(state: LabState) -> str:
     """What there is to see, in a sentence or two, for whoever hears the page; empty while something runs."""
-    now, preview = report.moment or report.snapshot, None if report.moment else report.preview
-    if now is None or report.state in BUSY:
+    now, preview = state.viewed or state.snapshot, None if state.viewed else state.preview
+    if now is None or state.activity in BUSY:
         return ""
     kept = f"{percent(now.density)} of the connections are left, accuracy {key_figures.right(now)}."
     if preview is None:
@@ -145,23 +145,23 @@ def story(report: Report) -> str:
     return f"{quality}{fall} Now {kept}"
 
 
-def step_of(report: Report) -> str:
+def step_of(state: LabState) -> str:
     """Which of the three steps is lit: what is being done, or what comes next."""
-    doing = _phase(report.snapshot)
-    if report.state in BUSY or report.state == "paused":
+    doing = _phase(state.snapshot)
+    if state.activity in BUSY or state.activity == "paused":
         return "train" if doing in ("new", "training") else "prune" if doing == "trained" else "retrain"
     return {"new": "train", "training": "train", "pruned": "retrain", "retraining": "retrain"}.get(doing, "prune")
 
 
-def reasons(report: Report) -> dict[str, str]:
+def reasons(state: LabState) -> dict[str, str]:
     """Why a button cannot be pressed now, by button; buttons that are not named here can."""
-    phase, busy = _phase(report.snapshot), report.state in BUSY
+    phase, busy = _phase(state.snapshot), state.activity in BUSY
     if busy:
-        wait = "Pause the run first" if report.state != "starting" else "The lab is starting"
+        wait = "Pause the run first" if state.activity != "starting" else "The lab is starting"
         no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
-        return no | ({"pause": "Nothing to pause yet", "reset": wait} if report.state == "starting" else {})
-    no = {} if report.state in ("paused", "measuring", "scanning") else {"pause": "Nothing is running"}
-    if report.snapshot is None:
+        return no | ({"pause": "Nothing to pause yet", "reset": wait} if state.activity == "starting" else {})
+    no = {} if state.activity in ("paused", "measuring", "scanning") else {"pause": "Nothing is running"}
+    if state.snapshot is None:
         return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")
     if phase == "new":
         no["prune"] = "Train first: random weights say nothing about what matters"
@@ -170,15 +170,15 @@ def reasons(report: Report) -> dict[str, str]:
     return no
 
 
-def attributes(report: Report) -> dict[str, str]:
+def attributes(state: LabState) -> dict[str, str]:
     """The state of the lab as data attributes of its root, for style sheets and tests."""
-    shown = report.moment or report.snapshot
-    facts: dict[str, Any] = {"state": report.state, "step": step_of(report), "phase": _phase(shown)}
+    shown = state.viewed or state.snapshot
+    facts: dict[str, Any] = {"state": state.activity, "step": step_of(state), "phase": _phase(shown)}
     if shown is not None:
         facts |= {"round": shown.round, "clock": shown.clock, "kept": shown.kept, "total": shown.total}
         facts |= {"accuracy": _four(shown.test_accuracy), "zeros": "yes" if shown.zeros_hold else "no"}
-    if report.preview is not None and report.moment is None:
-        preview = report.preview
+    if state.preview is not None and state.viewed is None:
+        preview = state.preview
         asked = f"{preview.quality:.2f}" if preview.quality is not None else f"{preview.density:.2f}"
         facts |= {"preview": asked, "preview-kept": preview.kept, "preview-accuracy": _four(preview.test_accuracy)}
     return {name: str(value) for name, value in facts.items()}

@@ -1,4 +1,4 @@
-"""Criteria: which connections of a tensor of weights survive. Pure functions, tensors in, boolean masks out.
+"""Which connections of a tensor of weights survive. Pure functions, tensors in, boolean masks out.
 
 A mask is True where a connection is kept. None of these looks at anything but its arguments: what was pruned before,
 and by which rule, is the business of ``masks.py``.

@@ -1,4 +1,4 @@
-"""Wiring: which connections of a masked network lie on some path from its input to its output.
+"""Which connections of a masked network lie on some path from its input to its output.
 
 The model's graph (torch.fx) is run once forward and once backward over zeros and ones: every layer with its mask in
 place of its weights and without bias, everything else with what it does to paths (``paths``). Forward a one says "a

@@ -1,4 +1,4 @@
-"""Guard: keeps cut weights at zero, in any training loop.
+"""Keeps cut weights at zero, in any training loop.
 
 What was cut stays cut through three measures, all needed: weights are masked after the optimizer's step (momentum,
 Adam's moments and weight decay move them otherwise), the optimizer's moments are cleared where something is cut, and
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 
-class Guard:
+class Enforcement:
     """Guards ``parameters``, by name. Which of their entries are cut, ``hold`` says; before it nothing is."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:

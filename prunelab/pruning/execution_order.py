@@ -1,4 +1,4 @@
-"""Order: in which order a model's modules run, and which of its layers give the network's outputs.
+"""In which order a model's modules run, and which of its layers give the network's outputs.
 
 Registration tells neither: modules may be registered in any order, and run in another.
 """

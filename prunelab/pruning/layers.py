@@ -1,4 +1,4 @@
-"""Layers: which weights of a model can be pruned, and what they are called."""
+"""Which weights of a model can be pruned, and what they are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masks: which connections of a network survive.
+"""Which connections of a network survive.
 
 No module is wrapped and no parameter renamed: a pruned model is an ordinary model whose cut weights are zero.
 """
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from prunelab.formatting import layer_of
 from prunelab.pruning import criteria, execution_order, torch_prune
-from prunelab.pruning.enforcement import Attachment, Guard
+from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import prunable, transposed
 from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
 from prunelab.recipe import Scope, Std, Target
@@ -59,7 +59,7 @@ class Masks(Mapping[str, Tensor]):
         self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
-        self._guard = Guard(self._parameters)
+        self._guard = Enforcement(self._parameters)
 
     # Taking up what another tool has pruned
 

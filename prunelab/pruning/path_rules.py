@@ -1,4 +1,4 @@
-"""Paths: what the operations of a network do to paths from its input to its output.
+"""What the operations of a network do to paths from its input to its output.
 
 Each rule runs an operation over zeros and ones: a one says that a path ends in this number. An activation passes paths
 on, pooling gathers them, a softmax mixes them, reshaping moves them. What is not listed here is not known.

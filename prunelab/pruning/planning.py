@@ -1,4 +1,4 @@
-"""Planning: from what a cut is asked for to what it takes away, layer by layer."""
+"""From what a cut is asked for to what it takes away, layer by layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strategies: from the weights of all layers and the masks they have to the masks they should have.
+"""From the weights of all layers and the masks they have to the masks they should have.
 
 One signature, found by name in STRATEGIES. A strategy changes nothing and only takes away: what is cut stays cut, and
 every layer keeps at least one connection.

@@ -1,4 +1,4 @@
-"""Elsewhere: networks that ``torch.nn.utils.prune`` has pruned, turned back into ordinary ones with their masks."""
+"""Networks that ``torch.nn.utils.prune`` has pruned, turned back into ordinary ones with their masks."""
 
 from __future__ import annotations
 

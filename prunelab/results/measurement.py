@@ -1,4 +1,4 @@
-"""Measurement: what was measured of a network, as plain values, for views, tables and the command line."""
+"""What was measured of a network, as plain values, for views, tables and the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshot: everything a picture of a run needs, at one moment, immutable.
+"""Everything a picture of a run needs, at one moment, immutable.
 
 A preview ("what if cut now") is a snapshot too, with the phase "preview": every view draws it without knowing.
 """
@@ -23,7 +23,7 @@ STRONGEST = 300  # connections that a picture of the network can draw; the other
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class LayerSnapshot:
     """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (but for ConvTranspose).
 
     quality, threshold, deviation: of the last cut, None before one and where it had none. effective: survivors on some
@@ -69,7 +69,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Dropout:
+class DropoutSnapshot:
     """One dropout and the layer (parameter name) it belongs to, None if no prunable layer runs before it."""
 
     name: str
@@ -108,8 +108,8 @@ class Snapshot:
     zeros_hold: bool
     exact: bool
     input_shape: tuple[int, ...]
-    layers: tuple[Layer, ...]
-    dropouts: tuple[Dropout, ...]
+    layers: tuple[LayerSnapshot, ...]
+    dropouts: tuple[DropoutSnapshot, ...]
     predicted: NDArray[np.uint8] | NDArray[np.int32]
 
     @cached_property
@@ -159,7 +159,7 @@ class Snapshot:
         """Whether a phase ended here: such a snapshot is never thinned out."""
         return self.phase in ("new", "trained", "pruned", "retrained")
 
-    def layer(self, name: str) -> Layer:
+    def layer(self, name: str) -> LayerSnapshot:
         """The layer with this parameter name; KeyError with the names there are."""
         for layer in self.layers:
             if layer.name == name:
@@ -186,10 +186,10 @@ class Snapshot:
     ) -> Snapshot:
         """The inverse of ``scalars``. arrays: for each layer what ARRAYS names, by field name."""
         layers = tuple(
-            Layer(**{**layer, "shape": tuple(layer["shape"])}, **own)
+            LayerSnapshot(**{**layer, "shape": tuple(layer["shape"])}, **own)
             for layer, own in zip(values["layers"], arrays, strict=True)
         )
-        dropouts = tuple(Dropout(**dropout) for dropout in values["dropouts"])
+        dropouts = tuple(DropoutSnapshot(**dropout) for dropout in values["dropouts"])
         rest = {
             **values,
             "recipe": recipe,

@@ -1,4 +1,4 @@
-"""Serving: start a Jupyter server as a child, wait until it answers, stay with it, and end it whole."""
+"""Start a Jupyter server as a child, wait until it answers, stay with it, and end it whole."""
 
 from __future__ import annotations
 

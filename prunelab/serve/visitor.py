@@ -1,4 +1,4 @@
-"""Visitor: the query part of the address that somebody came with, in a kernel that Voila started.
+"""The query part of the address that somebody came with, in a kernel that Voila started.
 
 ``voila.utils.get_query_string`` says the same, but to import it loads Voila's whole server into every visitor's kernel
 (50 MB). The environment variables and the websocket are those that it uses.

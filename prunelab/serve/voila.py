@@ -34,7 +34,9 @@ from pathlib import Path
 
 SHARE = Path(__file__).parents[1] / "share" / "jupyter"
 TEMPLATE = "prunelab"
-PROMPT = "kernel_websocket_connection_class=prunelab.serve.websocket.PromptConnection"  # a setting of Voila and Jupyter
+NO_DELAY = (
+    "kernel_websocket_connection_class=prunelab.serve.websocket.NoDelayConnection"  # a setting of Voila and Jupyter
+)
 HOST = "127.0.0.1"
 
 
@@ -61,7 +63,7 @@ def voila_argv(
         f"--template={TEMPLATE}",
         f"--Voila.ip={HOST}",
         f"--port={port}",
-        f"--Voila.{PROMPT}",
+        f"--Voila.{NO_DELAY}",
         "--Voila.port_retries=0",
         f"--base_url={base_url}",
         *([] if open_browser else ["--no-browser"]),

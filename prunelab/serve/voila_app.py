@@ -1,4 +1,4 @@
-"""Roomy: a Voila that reads long addresses, so that a link that is too long is answered in words.
+"""A Voila that reads long addresses, so that a link that is too long is answered in words.
 
     python -m prunelab.serve.voila_app notebook.ipynb ...   # else as ``python -m voila``
 
@@ -41,7 +41,7 @@ class IsLong(Matcher):
         return {} if len(request.uri or "") > LONGEST else None
 
 
-class RoomyVoila(Voila):  # type: ignore[misc]  # Voila has no types
+class LongAddressVoila(Voila):  # type: ignore[misc]  # Voila has no types
     """Voila with room for long addresses. Its settings are Voila's own, ``--Voila.ip`` and the like."""
 
     def listen(self) -> None:
@@ -52,4 +52,4 @@ class RoomyVoila(Voila):  # type: ignore[misc]  # Voila has no types
 
 
 if __name__ == "__main__":
-    RoomyVoila.launch_instance()
+    LongAddressVoila.launch_instance()

@@ -1,4 +1,4 @@
-"""Prompt: a connection between page and kernel on which no message waits for the one before it to be acknowledged.
+"""A connection between page and kernel on which no message waits for the one before it to be acknowledged.
 
 By default (Nagle's algorithm) the system holds a small message back until the browser has acknowledged the last one,
 which takes it up to 40 ms: most of the time from a slider to its pictures.
@@ -11,7 +11,7 @@ from typing import Any
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 
-class PromptConnection(ZMQChannelsWebsocketConnection):
+class NoDelayConnection(ZMQChannelsWebsocketConnection):
     """Jupyter's own connection, without that delay."""
 
     def connect(self) -> Any:

@@ -1,4 +1,4 @@
-"""Storage: a session on disk, as JSON for numbers and safetensors for tensors. No pickle, nothing half-written.
+"""A session on disk, as JSON for numbers and safetensors for tensors. No pickle, nothing half-written.
 
 ``session.json`` is the commit point: it names the tensor file and its digest, and is replaced in one step after that
 file is complete. A process killed in between leaves the old session.

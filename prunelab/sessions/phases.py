@@ -1,4 +1,4 @@
-"""Phases: which step of the method may follow which."""
+"""Which step of the method may follow which."""
 
 from __future__ import annotations
 

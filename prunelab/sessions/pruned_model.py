@@ -1,4 +1,4 @@
-"""Network: a model with its masks, what was cut from it, and its dropouts: all of a session that pruning changes."""
+"""A model with its masks, what was cut from it, and its dropouts: all of a session that pruning changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from prunelab.pruning.enforcement import Attachment
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Cut, Plan
 from prunelab.recipe import Recipe
-from prunelab.results.snapshot import Dropout, Layer
+from prunelab.results.snapshot import DropoutSnapshot, LayerSnapshot
 from prunelab.sessions.checkpoint_schema import count, each, fields, flag, number, optional, row, share, tensors, text
 from prunelab.sessions.snapshot_arrays import histograms, pack, strongest
 from prunelab.torch_state import held
@@ -43,7 +43,7 @@ SCHEMA = {
 }
 
 
-class Network:
+class PrunedModel:
     """model: pruned in place. example: a batch, to find which layer each dropout belongs to; owners: or told so.
 
     Modules that are in eval mode within a model in training mode are held there: somebody wanted them frozen.
@@ -127,7 +127,7 @@ class Network:
         """Set every dropout to its rate under the masks."""
         dropout.adjust_dropout(self.model, self.masks, owners=self._owners, originals=self._original_rates)
 
-    def layers(self, plan: Plan | None = None) -> tuple[Layer, ...]:
+    def layers(self, plan: Plan | None = None) -> tuple[LayerSnapshot, ...]:
         """Every prunable layer as it is, or as a plan would leave it."""
         reach = self._reached(plan)
         return tuple(self._layer(name, plan, reach.get(name)) for name in self.masks)
@@ -144,7 +144,7 @@ class Network:
             self._reach = (masks, self._wiring.effective(masks).layers)
         return self._reach[1]
 
-    def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> Layer:
+    def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
         weight, cut_values = self.masks.weight(name), self.cut_values[name]
@@ -152,7 +152,7 @@ class Network:
             cut_values = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), cut_values)
         limit, kept_counts, cut_counts = histograms(weight, cut_values, mask)
         order, strengths = strongest(weight, mask)
-        return Layer(
+        return LayerSnapshot(
             name=name,
             shape=tuple(weight.shape),
             kept=cut.kept if cut else self.masks.kept_in(name),
@@ -178,13 +178,13 @@ class Network:
             known = self._packed[name] = (mask, pack(mask))
         return known[1]
 
-    def dropouts(self, plan: Plan | None = None, *, adjusted: bool = True) -> Iterator[Dropout]:
+    def dropouts(self, plan: Plan | None = None, *, adjusted: bool = True) -> Iterator[DropoutSnapshot]:
         """Every dropout as it is, or, if ``adjusted``, as it would be under a plan."""
         for name, (original, now) in self._dropout_rates().items():
             layer = self._owners.get(name)
             if plan and adjusted and layer is not None:
                 now = dropout.rate(original, plan.cuts[layer].kept, plan.cuts[layer].total)
-            yield Dropout(name, layer, original, now)
+            yield DropoutSnapshot(name, layer, original, now)
 
     def state(self) -> dict[str, Any]:
         """A copy of all that changes, by SCHEMA: nested dicts of tensors and JSON types."""

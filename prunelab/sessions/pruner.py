@@ -1,4 +1,4 @@
-"""Pruner: cuts a network. A copy is cut and tested first, and only then the network itself: left halfway, nothing has
+"""Cuts a network. A copy is cut and tested first, and only then the network itself: left halfway, nothing has
 happened.
 """
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from prunelab.pruning import planning
 from prunelab.pruning.strategies import Plan
 from prunelab.recipe import Recipe, Target
-from prunelab.sessions.pruned_model import Network
+from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation
 from prunelab.training.evaluation import Tested
 
@@ -36,23 +36,23 @@ class Pruner:
     train: its samples; test: samples and classes.
     """
 
-    def __init__(self, network: Network, train: Tensor, test: tuple[Tensor, Tensor]) -> None:
-        self._network = network
+    def __init__(self, pruned: PrunedModel, train: Tensor, test: tuple[Tensor, Tensor]) -> None:
+        self._pruned = pruned
         self._train = train
         self._test = test
 
     def plan(self, recipe: Recipe, round: int, manual: Target | None) -> Plan:
         """What would be cut."""
-        return planning.plan(self._network.masks, recipe, round, manual, self._train[:2])
+        return planning.plan(self._pruned.masks, recipe, round, manual, self._train[:2])
 
     def prune(self, recipe: Recipe, round: int, manual: Target | None) -> Generator[None, None, Outcome]:
         """Cut, with a yield after every part of the test."""
         plan = self.plan(recipe, round, manual)
         twin = self._cut_copy(plan, recipe)
         tested = yield from evaluation.evaluation(twin, *self._test)
-        self._network.cut(plan, twin)
+        self._pruned.cut(plan, twin)
         if recipe.adjust_dropout:
-            self._network.adjust_dropout()
+            self._pruned.adjust_dropout()
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=True)
 
     def preview(self, recipe: Recipe, round: int, manual: Target | None, samples: int | None) -> Outcome:
@@ -67,7 +67,7 @@ class Pruner:
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact)
 
     def _cut_copy(self, plan: Plan, recipe: Recipe) -> nn.Module:
-        twin = self._network.twin(plan)
+        twin = self._pruned.twin(plan)
         if recipe.recalibrate:
             evaluation.recalibrate(twin, self._train)
         return twin

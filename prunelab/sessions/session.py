@@ -1,4 +1,4 @@
-"""Session: dense training, then rounds of prune and retrain, as a stream of Snapshots.
+"""Dense training, then rounds of prune and retrain, as a stream of Snapshots.
 
 The same code runs in a script and behind the dashboard. A session is always at a batch boundary: leave the stream at
 any snapshot, or stop pulling ``ticks`` after any batch, and everything is consistent, can be saved, looked at, pruned
@@ -41,12 +41,12 @@ from prunelab.sessions.checkpoint_schema import (
     share,
     text,
 )
-from prunelab.sessions.pruned_model import Network
+from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.sessions.pruner import Outcome, Pruner
 from prunelab.sessions.snapshot_arrays import classes
-from prunelab.sessions.snapshot_rate import Pace
+from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.sessions.streams import Streams
-from prunelab.sessions.trainer import Learner
+from prunelab.sessions.trainer import Trainer
 
 Cut = float | Mapping[str, float] | Target | None  # what a caller may ask for; None: what the recipe says
 
@@ -91,9 +91,9 @@ class Session:
         self.model = model if model is not None else validation.model_of(self.recipe, self.data)
         self._train, self._test = validation.tensors(self.model, self.data)
         validation.check(self.model, self.data, self._test[0][:2], self.recipe.batch_size)
-        self._network = Network(self.model, self._train[0][:2], owners)
-        self._learner = Learner(self._network, self.recipe, self._train, self._test)
-        self._pruner = Pruner(self._network, self._train[0], self._test)
+        self._pruned = PrunedModel(self.model, self._train[0][:2], owners)
+        self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test)
+        self._pruner = Pruner(self._pruned, self._train[0], self._test)
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
         self._streams = Streams(self._threads)
         planning.check(self.masks, self.recipe)
@@ -109,7 +109,7 @@ class Session:
 
     def _begin_trained(self) -> None:
         with torch_state.threads(self._threads):
-            tested = self._learner.tested
+            tested = self._trainer.tested
         if not math.isfinite(tested.loss):
             raise SessionError(f"the loss of this trained model is {tested.loss} on the test data: check both")
         self.phase, self._dense_accuracy = "trained", tested.accuracy
@@ -118,17 +118,17 @@ class Session:
     @property
     def masks(self) -> Masks:
         """The masks of ``model``."""
-        return self._network.masks
+        return self._pruned.masks
 
     @property
     def step(self) -> int:
         """Training steps within the phase."""
-        return self._learner.at.number
+        return self._trainer.at.number
 
     @property
     def clock(self) -> int:
         """Training steps since the very start."""
-        return self._learner.at.clock
+        return self._trainer.at.clock
 
     # The stream
 
@@ -175,7 +175,7 @@ class Session:
 
     def _training(self) -> Iterator[Snapshot | None]:
         yield from self._learning("training", self.recipe.epochs, self.recipe.learning_rate)
-        self._dense_accuracy = self._learner.tested.accuracy
+        self._dense_accuracy = self._trainer.tested.accuracy
         yield self._settle("trained")
 
     def _retraining(self) -> Iterator[Snapshot | None]:
@@ -186,13 +186,13 @@ class Session:
     def _learning(self, phase: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
         if self.phase != phase:
             self.phase, self._phase_recipe = phase, self.recipe
-            self._learner.begin(epochs, rate, f"{phase}, round {self.round}")
-        pace = Pace()
+            self._trainer.begin(epochs, rate, f"{phase}, round {self.round}")
+        pace = SnapshotRate()
         with self._going_back():
-            for _ in self._learner.advance():
+            for _ in self._trainer.advance():
                 snapshot = None
                 if pace.due():
-                    self._learner.check()
+                    self._trainer.check()
                     snapshot = pace.take(self._record)
                 yield snapshot
 
@@ -235,13 +235,13 @@ class Session:
     @property
     def _steps(self) -> int:
         """Steps of this phase: settled when it begins, so that a change of recipe is for the next; 0 if it has none."""
-        if self._learner.course is not None:
-            return self._learner.at.total
+        if self._trainer.course is not None:
+            return self._trainer.at.total
         epochs = {"new": self.recipe.epochs, "pruned": self.recipe.retrain_epochs}
         return self._planned(epochs.get(self.phase, 0))
 
     def _planned(self, epochs: int) -> int:
-        return epochs * self._learner.at.per_epoch
+        return epochs * self._trainer.at.per_epoch
 
     # Pruning
 
@@ -274,8 +274,8 @@ class Session:
         self._phase_recipe, self._target = self.recipe, outcome.target
         if self.phase != "pruned":
             self.round += 1
-        self._learner.leave()
-        self._learner.note(outcome.tested)
+        self._trainer.leave()
+        self._trainer.note(outcome.tested)
         yield self._settle("pruned")
 
     def preview(
@@ -300,7 +300,7 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """The session as it is now."""
-        return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._learner.tested, True))
+        return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._trainer.tested, True))
 
     def _record(self) -> Snapshot:
         snapshot = self.snapshot()
@@ -309,7 +309,7 @@ class Session:
 
     def _snapshot(self, phase: Phase, outcome: Outcome) -> Snapshot:
         recipe, plan, target, tested, exact = outcome
-        loss, accuracy = self._learner.averages or (None, None)
+        loss, accuracy = self._trainer.averages or (None, None)
         return Snapshot(
             phase=phase,
             round=self.round,
@@ -327,8 +327,8 @@ class Session:
             zeros_hold=self.masks.zeros_hold(),
             exact=exact,
             input_shape=self.data.input_shape,
-            layers=self._network.layers(plan),
-            dropouts=tuple(self._network.dropouts(plan, adjusted=recipe.adjust_dropout)),
+            layers=self._pruned.layers(plan),
+            dropouts=tuple(self._pruned.dropouts(plan, adjusted=recipe.adjust_dropout)),
             predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
         )
 
@@ -342,7 +342,7 @@ class Session:
         """
         if self.phase in ("training", "retraining"):
             with self._going_back():
-                self._learner.check()
+                self._trainer.check()
         checkpoint.write(Path(directory), self.state(), self.recipe)
 
     @classmethod
@@ -381,8 +381,8 @@ class Session:
                 "target": None if self._target is None else self._target.to_dict(),
                 **validation.identity(self.data),
             },
-            "trainer": self._learner.state(),
-            "model": self._network.state(),
+            "trainer": self._trainer.state(),
+            "model": self._pruned.state(),
             "history": list(self.history),
         }
 
@@ -391,8 +391,8 @@ class Session:
         own = state["session"]
         validation.check_same(self.data, own)
         self._streams.end()
-        self._network.restore(state["model"])
-        self._learner.restore(state["trainer"])
+        self._pruned.restore(state["model"])
+        self._trainer.restore(state["trainer"])
         self.phase, self.round, self._dense_accuracy = own["phase"], own["round"], own["dense_accuracy"]
         self._target = None if own["target"] is None else Target(**own["target"])
         self.history = History(state["history"])

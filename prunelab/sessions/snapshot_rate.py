@@ -1,4 +1,4 @@
-"""Pace: how often a run is looked at. When pictures of it are taken changes nothing else of it."""
+"""How often a run is looked at. When pictures of it are taken changes nothing else of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ INTERVAL = 0.08  # seconds between snapshots inside a phase: at least ten a seco
 REST = 4  # at least so many times as long as a snapshot took, none is taken: of a huge network they come more seldom
 
 
-class Pace:
+class SnapshotRate:
     """When to take snapshots: INTERVAL after the last, and not so often that they would take much of the time."""
 
     def __init__(self) -> None:

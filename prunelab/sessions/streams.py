@@ -1,4 +1,4 @@
-"""Streams: of those that a session has begun only the latest may go on, and none once the session went on otherwise."""
+"""Of those that a session has begun only the latest may go on, and none once the session went on otherwise."""
 
 from __future__ import annotations
 

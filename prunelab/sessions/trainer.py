@@ -18,7 +18,7 @@ from prunelab import torch_state
 from prunelab.errors import Diverged
 from prunelab.recipe import Recipe
 from prunelab.sessions.checkpoint_schema import count, fields, number, optional, row, share, tensors, text
-from prunelab.sessions.pruned_model import Network
+from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
 from prunelab.training.step import Step
@@ -60,18 +60,18 @@ class Good:
     tested_at: int
 
 
-class Learner:
+class Trainer:
     """Trains ``network`` by ``recipe`` (of which only what dense training depends on is looked at).
 
     at: where training stands. course: of the phase that goes on, or went on last; None where the network was changed
     since. averages: moving averages of the loss and accuracy over batches.
     """
 
-    def __init__(self, network: Network, recipe: Recipe, train: Samples, test: Samples) -> None:
+    def __init__(self, pruned: PrunedModel, recipe: Recipe, train: Samples, test: Samples) -> None:
         self.at = Step(per_epoch=_steps_per_epoch(len(train[1]), recipe.batch_size))
         self.course: Course | None = None
         self.averages: tuple[float, float] | None = None
-        self._network = network
+        self._pruned = pruned
         self._recipe = recipe
         self._train, self._test = train, test
         self._tested: Tested | None = None
@@ -84,7 +84,7 @@ class Learner:
     def tested(self) -> Tested:
         """The latest test; tests now if there was none."""
         if self._tested is None:
-            self.note(evaluation.evaluate(self._network.model, *self._test))
+            self.note(evaluation.evaluate(self._pruned.model, *self._test))
         assert self._tested is not None
         return self._tested
 
@@ -111,11 +111,11 @@ class Learner:
         course = self.course
         assert course is not None
         if self._optimizer is None:
-            self._optimizer = self._network.optimizer(self._recipe, course.rate)
+            self._optimizer = self._pruned.optimizer(self._recipe, course.rate)
         self._good = None
         while True:
             if self._due():
-                tested = yield from evaluation.evaluation(self._network.model, *self._test)
+                tested = yield from evaluation.evaluation(self._pruned.model, *self._test)
                 self.note(tested)
                 self._keep()
             elif self._good is None:
@@ -128,7 +128,7 @@ class Learner:
 
     def check(self) -> None:
         """Raise Diverged, back at the last good state, if the weights are not finite."""
-        unsound = self._network.unsound()
+        unsound = self._pruned.unsound()
         if unsound is not None:
             raise self._diverged(f"{unsound} got NaN or infinite values")
 
@@ -155,10 +155,10 @@ class Learner:
             group["lr"] = rate
         x, y = self._train
         l1 = recipe.strength if recipe.regularizer == "l1" else 0.0
-        weights, frozen = self._network.weights, self._network.frozen
+        weights, frozen = self._pruned.weights, self._pruned.frozen
         with torch_state.seeded(steps.mix(recipe.seed, at.clock, 2), x.device):
             loss, right = steps.training_step(
-                self._network.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen
+                self._pruned.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen
             )
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
@@ -184,7 +184,7 @@ class Learner:
             raise self._diverged(f"the test loss became {self.tested.loss}")
         assert self._optimizer is not None
         self._good = Good(
-            {name: tensor.detach().clone() for name, tensor in self._network.model.state_dict().items()},
+            {name: tensor.detach().clone() for name, tensor in self._pruned.model.state_dict().items()},
             optimizers.optimizer_state(self._optimizer),
             self.at,
             self.averages,
@@ -200,7 +200,7 @@ class Learner:
             self._rest()
             return Diverged(f"{what} in {when}{rate}: nothing good is known to go back to. Start with another network.")
         good = self._good
-        self._network.model.load_state_dict(good.model)
+        self._pruned.model.load_state_dict(good.model)
         self.at, self.averages, self._tested, self._tested_at = good.at, good.averages, good.tested, good.tested_at
         assert self._optimizer is not None
         optimizers.restore_optimizer(self._optimizer, good.optimizer)
@@ -211,7 +211,7 @@ class Learner:
 
     def _rest(self) -> None:
         self._optimizer, self._good = None, None
-        self._network.release()
+        self._pruned.release()
 
     def state(self) -> dict[str, Any]:
         """A copy of all that changes but for the network, by SCHEMA: nested dicts of tensors and JSON types."""
@@ -238,7 +238,7 @@ class Learner:
             self._tested_at = told["clock"]
         if state["optimizer"] is not None:
             assert self.course is not None
-            self._optimizer = self._network.optimizer(self._recipe, self.course.rate)
+            self._optimizer = self._pruned.optimizer(self._recipe, self.course.rate)
             optimizers.restore_optimizer(self._optimizer, state["optimizer"])
 
 

@@ -1,4 +1,4 @@
-"""Inputs: what a session is given, checked before a run starts, so that no run fails late for a reason known early."""
+"""What a session is given, checked before a run starts, so that no run fails late for a reason known early."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizers: torch's own, without what they load and do for torch.compile.
+"""Torch's own optimizers, without what they load and do for torch.compile; and their state, to be saved.
 
 As they come, making one of them imports torch's compiler (0.7 s of processor time, 75 MB), and every step tells it that
 it has begun and ended. Nothing here is compiled. What is taken off are the decorators that do so; the rest, hooks too,

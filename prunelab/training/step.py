@@ -1,4 +1,4 @@
-"""Step: where training stands, as one value, so that nothing else reckons with epochs and batches."""
+"""Where training stands, as one value, so that nothing else reckons with epochs and batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: optimizers, penalties, epochs and evaluation, as plain functions over tensors.
+"""One step of training, and what it takes: learning rate, order of the samples, seeds. Plain functions over tensors.
 
 All randomness comes from numbers (seed, epoch, step), none from a stream that would have to be saved: that is what
 lets a run resume at any batch, bit for bit.

@@ -1,4 +1,4 @@
-"""Views: pictures of snapshots, as plain dicts that plotly.js and ``plotly.graph_objects.Figure`` accept.
+"""Pictures of snapshots, as plain dicts that plotly.js and ``plotly.graph_objects.Figure`` accept.
 
 Pure functions, one file a view: no widget, no training, no plotly import. Every title states the finding in words;
 ``summary`` gives it as text for whoever cannot see the picture.

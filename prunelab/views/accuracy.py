@@ -1,4 +1,4 @@
-"""Accuracy: test accuracy and training loss over time, the rounds shaded, the dense accuracy as a line."""
+"""Test accuracy and training loss over time, the rounds shaded, the dense accuracy as a line."""
 
 from __future__ import annotations
 

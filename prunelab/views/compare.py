@@ -1,4 +1,4 @@
-"""Compare: runs against one another, accuracy over kept weights (the paper's figure 5) or weights side by side."""
+"""Runs against one another, accuracy over kept weights (the paper's figure 5) or weights side by side."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from prunelab.formatting import count, percent
-from prunelab.results.snapshot import BINS, Layer, Snapshot
+from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
@@ -186,7 +186,7 @@ def _spoken(run: Sequence[Snapshot]) -> str:
     return ", ".join(f"{_right(s):.1f} % at {percent(s.density)} ({_when(s)})" for s in told)
 
 
-def _bars(layer: Layer, limit: float, number: str) -> list[dict[str, Any]]:
+def _bars(layer: LayerSnapshot, limit: float, number: str) -> list[dict[str, Any]]:
     width = 2 * layer.limit / BINS
     centres = np.linspace(-layer.limit + width / 2, layer.limit - width / 2, BINS).round(6).tolist()
     scale = limit / layer.limit

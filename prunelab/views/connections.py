@@ -1,4 +1,4 @@
-"""Connections: how many each layer keeps."""
+"""How many connections each layer keeps."""
 
 from __future__ import annotations
 

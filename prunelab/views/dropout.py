@@ -1,4 +1,4 @@
-"""Dropout: the rate of every dropout, round by round, on the curve of the rule."""
+"""The rate of every dropout, round by round, on the curve of the rule."""
 
 from __future__ import annotations
 

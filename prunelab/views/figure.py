@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from prunelab.formatting import layer_of
-from prunelab.results.snapshot import Layer, Snapshot
+from prunelab.results.snapshot import LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 
@@ -75,7 +75,7 @@ def summary(view: View) -> str:
     return html.unescape(f"{layout['title']['text']}. {more}".strip())  # text of users is escaped for plotly
 
 
-def short(layer: Layer) -> str:
+def short(layer: LayerSnapshot) -> str:
     """A layer's name as people call it, to stand in a picture."""
     return escaped(layer_of(layer.name))
 

@@ -1,4 +1,4 @@
-"""Flips: the test samples that a cut turned from right to wrong, and those it turned back."""
+"""The test samples that a cut turned from right to wrong, and those it turned back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Graph: the network as dots and lines, its strongest connections drawn, its dead neurons grey."""
+"""The network as dots and lines, its strongest connections drawn, its dead neurons grey."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunelab.formatting import count
-from prunelab.results.snapshot import Layer, Snapshot
+from prunelab.results.snapshot import LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, figure, if_cut, note
@@ -60,7 +60,9 @@ def graph(snapshot: Snapshot, most: int = 300) -> View:
     )  # fmt: skip
 
 
-def _bundles(layers: Sequence[Layer], found: Sequence[Column], readings: Sequence[Reading], most: int) -> list[Bundle]:
+def _bundles(
+    layers: Sequence[LayerSnapshot], found: Sequence[Column], readings: Sequence[Reading], most: int
+) -> list[Bundle]:
     """The strongest lines of each layer. What a small layer does not need of its share goes to the others."""
     candidates = []
     for layer, reading in zip(layers, readings, strict=True):

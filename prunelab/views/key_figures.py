@@ -1,4 +1,4 @@
-"""Headline: the figures that everybody asks for first, in words. Of each the figure, and a second line about it."""
+"""The figures that everybody asks for first, in words. Of each the figure, and a second line about it."""
 
 from __future__ import annotations
 

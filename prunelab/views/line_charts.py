@@ -1,4 +1,4 @@
-"""Lines: what pictures of several lines share: styles told apart without colour, names at the lines' ends."""
+"""What pictures of several lines share: styles told apart without colour, names at the lines' ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mask: one layer's connections as an image, a row for each output, a column for each input."""
+"""One layer's connections as an image, a row for each output, a column for each input."""
 
 from __future__ import annotations
 

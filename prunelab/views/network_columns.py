@@ -1,4 +1,4 @@
-"""Columns: the units of a network, layer by layer, and which of them read which, as far as a snapshot tells."""
+"""The units of a network, layer by layer, and which of them read which, as far as a snapshot tells."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunelab.formatting import layer_of
-from prunelab.results.snapshot import Layer, Snapshot
+from prunelab.results.snapshot import LayerSnapshot, Snapshot
 
 Counts = NDArray[np.int64]
 
@@ -66,13 +66,13 @@ class Reading:
     groups: int = 1
     run: int = 1
 
-    def units(self, layer: Layer, connections: Counts) -> tuple[Counts, Counts]:
+    def units(self, layer: LayerSnapshot, connections: Counts) -> tuple[Counts, Counts]:
         """The units that connections (flat indices into the layer's weight) go from and to."""
         outputs, inputs, kernel = _sizes(layer)
         targets, reads = connections // (inputs * kernel), connections // kernel % inputs
         return reads // self.run + inputs * (targets // (outputs // self.groups)), targets
 
-    def read(self, layer: Layer, kept: Counts) -> Side:
+    def read(self, layer: LayerSnapshot, kept: Counts) -> Side:
         """Connections out of each unit. kept: of each output and input of the layer, (outputs, inputs)."""
         outputs, inputs, kernel = _sizes(layer)
         by_unit = kept.reshape(self.groups, outputs // self.groups, inputs).sum(1).reshape(-1, self.run).sum(1)
@@ -118,12 +118,12 @@ def folded(found: Sequence[Column], most: int) -> list[Column]:
     return [replace(column, fold=fold) for column, fold in zip(found, folds, strict=True)]
 
 
-def _sizes(layer: Layer) -> tuple[int, int, int]:
+def _sizes(layer: LayerSnapshot) -> tuple[int, int, int]:
     """Outputs, inputs of one output, and weights of one kernel."""
     return layer.shape[0], layer.shape[1], math.prod(layer.shape[2:])
 
 
-def _fit(layer: Layer, units: int, channels: bool) -> tuple[int, int] | None:
+def _fit(layer: LayerSnapshot, units: int, channels: bool) -> tuple[int, int] | None:
     """(groups, run) with which a layer reads so many units; None if the numbers do not fit.
 
     channels: the units are channels of images, which a convolution may read in groups, and a linear layer flattened.
@@ -138,7 +138,7 @@ def _fit(layer: Layer, units: int, channels: bool) -> tuple[int, int] | None:
     return None
 
 
-def _inputs(layer: Layer, shape: Sequence[int]) -> Column:
+def _inputs(layer: LayerSnapshot, shape: Sequence[int]) -> Column:
     """The column of the network's inputs: pixels, channels or plain numbers."""
     if len(layer.shape) == 2:
         pixels = len(shape) in (2, 3) and math.prod(shape) == layer.shape[1]

@@ -1,4 +1,4 @@
-"""Pixels: which inputs are still read, and by how many neurons (the bands of the paper's figure 4, as a map)."""
+"""Which inputs are still read, and by how many neurons (the bands of the paper's figure 4, as a map)."""
 
 from __future__ import annotations
 

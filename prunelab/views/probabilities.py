@@ -1,4 +1,4 @@
-"""Probabilities: what the dense and the pruned network make of one sample, class by class."""
+"""What the dense and the pruned network make of one sample, class by class."""
 
 from __future__ import annotations
 

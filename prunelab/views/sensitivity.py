@@ -1,4 +1,4 @@
-"""Sensitivity: what each layer alone can lose before accuracy falls (the paper's figure 6)."""
+"""What each layer alone can lose before accuracy falls (the paper's figure 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Size: bytes of the network by format, against the values and the entropy of masks without any structure."""
+"""Bytes of the network by format, against the values and the entropy of masks without any structure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speed: the time of a batch, dense against sparse, converted and compacted, by batch size. Slower is called slower."""
+"""The time of a batch, dense against sparse, converted and compacted, by batch size. Slower is called slower."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights: a histogram for each layer, cut and kept in two colours, the threshold as two lines."""
+"""A histogram for each layer, cut and kept in two colours, the threshold as two lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from prunelab.formatting import count, percent, round_up
-from prunelab.results.snapshot import BINS, Layer, Snapshot
+from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, if_cut, note, short
 
@@ -63,7 +63,7 @@ def weights(
     )  # fmt: skip
 
 
-def _bars(layer: Layer, number: str) -> list[dict[str, Any]]:
+def _bars(layer: LayerSnapshot, number: str) -> list[dict[str, Any]]:
     centres = [round(x, 6) for x in _centres(layer)]
     pairs = (("cut", palette.CUT, layer.cut_counts), ("kept", palette.KEPT, layer.kept_counts))
     return [
@@ -82,7 +82,9 @@ def _bars(layer: Layer, number: str) -> list[dict[str, Any]]:
     ]
 
 
-def _movable(layer: Layer, snapshot: Snapshot, before: Snapshot | None, own: Collection[str] | None) -> dict[str, Any]:
+def _movable(
+    layer: LayerSnapshot, snapshot: Snapshot, before: Snapshot | None, own: Collection[str] | None
+) -> dict[str, Any]:
     """What it takes to draw a layer at another quality without its weights.
 
     deviation: threshold = quality x deviation, None if not known. quality: that the picture shows, None for none.
@@ -106,7 +108,7 @@ def _movable(layer: Layer, snapshot: Snapshot, before: Snapshot | None, own: Col
     return {"deviation": deviation, "quality": quality, "follows": follows, "before": counts}
 
 
-def _spread(layer: Layer) -> float:
+def _spread(layer: LayerSnapshot) -> float:
     """Deviation of a dense layer's weights, from its histogram: within 1 % of the exact one, unless few bins hold all.
 
     With Sheppard's correction: a bin spreads its weights over its whole width.
@@ -117,16 +119,16 @@ def _spread(layer: Layer) -> float:
     return math.sqrt(max(variance, 0.0))
 
 
-def _width(layer: Layer) -> float:
+def _width(layer: LayerSnapshot) -> float:
     return 2 * layer.limit / BINS
 
 
-def _centres(layer: Layer) -> list[float]:
+def _centres(layer: LayerSnapshot) -> list[float]:
     end = layer.limit - _width(layer) / 2
     return [float(x) for x in np.linspace(-end, end, BINS)]
 
 
-def _axes(layer: Layer, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
+def _axes(layer: LayerSnapshot, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
     """Three labels an axis, always at the same places: they stand beside each other on a phone too, and a page that
     follows a run has only to write them anew.
     """
@@ -166,7 +168,7 @@ def _line(x: float, number: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _label(layer: Layer, number: str) -> dict[str, Any]:
+def _label(layer: LayerSnapshot, number: str) -> dict[str, Any]:
     text = f"<b>{short(layer)}</b> {percent(layer.density)} kept"
     if layer.threshold is not None:
         text += f"<br>threshold {layer.threshold:#.3g}"

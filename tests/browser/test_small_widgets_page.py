@@ -1,4 +1,4 @@
-"""Scrubber, Draw and Download in a real page: by mouse, by keyboard, on a narrow screen, and after the kernel's word.
+"""The small widgets in a real page: by mouse, by keyboard, on a narrow screen, after the kernel has spoken.
 
 Labels on the page (``#shown ...``) say what Python has: a test reads them there and waits for nothing else.
 """
@@ -37,7 +37,7 @@ def button(text, action):
 """
 
 SCRUBBER = """
-from prunelab.lab.scrubber import Scrubber
+from prunelab.lab.widgets.scrubber import Scrubber
 
 labels = ["dense: training"] * 9 + ["dense trained"]
 for r in (1, 2, 3):
@@ -62,9 +62,9 @@ ipywidgets.VBox([scrubber, label, *buttons])
 """
 
 DRAW = """
-from prunelab.lab.draw import Draw
+from prunelab.lab.widgets.drawing import Drawing
 
-draw = Draw(size=(8, 8))
+draw = Drawing(size=(8, 8))
 label, show = shown("value")
 draw.observe(lambda change: show(" ".join(str(v) for v in change["new"])), "value")
 ring = bytes(255 if i in (18, 19, 20, 26, 28, 34, 36, 42, 43, 44) else 0 for i in range(64))
@@ -74,9 +74,9 @@ ipywidgets.VBox([draw, label, *buttons])
 """
 
 DOWNLOAD = """
-from prunelab.lab.download import Download
+from prunelab.lab.widgets.download_bar import DownloadBar
 
-download = Download(items=[
+download = DownloadBar(items=[
     {"name": "data", "label": "Data", "tooltip": "Every snapshot as CSV"},
     {"name": "slow", "label": "Report"},
     {"name": "model", "label": "Model"},

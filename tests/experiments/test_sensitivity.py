@@ -1,4 +1,4 @@
-"""Scan: one layer at a time, against cuts made by hand on a copy; the model stays as it was."""
+"""One layer at a time, against cuts made by hand on a copy; the model stays as it was."""
 
 import copy
 import csv

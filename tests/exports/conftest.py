@@ -10,7 +10,7 @@ import pytest
 import prunelab as pl
 from prunelab.hardware import Machine
 from prunelab.results.measurement import Latency, Measurement, Size
-from prunelab.results.snapshot import BINS, Layer, Snapshot
+from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 
 RECIPE = pl.Recipe(model="mlp-small", epochs=4, retrain_epochs=2, rounds=2, dropout=0.5, quality=1.2)
 
@@ -58,7 +58,7 @@ def long_history(history: list[Snapshot]) -> list[Snapshot]:
     shapes = {"fc1.weight": (300, 784), "fc2.weight": (100, 300), "fc3.weight": (10, 100)}
     scores = {name: random.random(shape) for name, shape in shapes.items()}
 
-    def layers(density: float) -> tuple[Layer, ...]:
+    def layers(density: float) -> tuple[LayerSnapshot, ...]:
         made = []
         for like, (name, shape) in zip(history[-1].layers, shapes.items(), strict=True):
             mask = scores[name] < density

@@ -1,4 +1,4 @@
-"""Bundle: everything in one file, and the same file every time."""
+"""Everything in one file, and the same file every time."""
 
 import io
 import zipfile

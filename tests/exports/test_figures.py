@@ -1,4 +1,4 @@
-"""Figures: files that a journal would take, the same bytes every time, whatever matplotlib was set to before."""
+"""Files that a journal would take, the same bytes every time, whatever matplotlib was set to before."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Report: the HTML file itself. What it looks like in a browser is seen in tests/browser/test_report.py."""
+"""The HTML file itself. What it looks like in a browser is seen in tests/browser/test_report.py."""
 
 import base64
 import gzip

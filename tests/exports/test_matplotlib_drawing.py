@@ -1,4 +1,4 @@
-"""Drawing: matplotlib shows the numbers, colours and words of the view it was given, and all of it on the paper."""
+"""Matplotlib shows the numbers, colours and words of the view it was given, and all of it on the paper."""
 
 import base64
 import io

@@ -1,7 +1,7 @@
 """What the report says, the page says too."""
 
 from prunelab.exports.narrative import headline
-from prunelab.lab.messages import Report
+from prunelab.lab.messages import LabState
 from prunelab.lab.wording import cards
 
 
@@ -9,7 +9,7 @@ def test_the_page_and_the_report_say_the_same_figures(recipe, history, measureme
     now = history[-1]
     page = {
         card["name"]: (card["value"], card["more"])
-        for card in cards(Report("ready", recipe, snapshot=now, measurement=measurement))
+        for card in cards(LabState("ready", recipe, snapshot=now, measurement=measurement))
     }
     found = {name: (value, more) for name, value, more in headline(now, measurement)}
     for name in ("accuracy", "compression", "speed", "zeros still zero"):

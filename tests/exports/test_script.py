@@ -1,4 +1,4 @@
-"""Snippet: the lines run, and what they run is the run."""
+"""The lines run, and what they run is the run."""
 
 import ast
 import subprocess

@@ -1,4 +1,4 @@
-"""Tables: every number of every snapshot comes back from the CSV as it was."""
+"""Every number of every snapshot comes back from the CSV as it was."""
 
 import csv
 import io

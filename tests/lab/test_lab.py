@@ -17,13 +17,13 @@ from torch import nn
 import prunelab as pl
 from prunelab import disk
 from prunelab.lab import wording
-from prunelab.lab.messages import Command, Report
+from prunelab.lab.messages import Command, LabState
 from prunelab.lab.page import downloads
 from prunelab.lab.page.bridge import INTERVAL, UNHURRIED, Bridge
 from prunelab.lab.page.controls import Controls
 from prunelab.lab.worker import runner as runners
 from prunelab.lab.worker.runner import Runner
-from prunelab.lab.worker.session_source import Opener
+from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.recipe import Target
 from prunelab.sessions import checkpoint
 
@@ -48,39 +48,39 @@ def press(lab: pl.Lab, name: str) -> None:
 def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
     """Wait on a report, as the page would."""
     seen = threading.Event()
-    tell = lab._runner._stage._tell
+    tell = lab._runner._handler._tell
 
-    def listen(report):
-        tell(report)
-        if test(report):
+    def listen(state):
+        tell(state)
+        if test(state):
             seen.set()
 
-    lab._runner._stage._tell = listen
-    assert test(lab.report) or seen.wait(seconds)
-    lab._runner._stage._tell = tell
+    lab._runner._handler._tell = listen
+    assert test(lab.state) or seen.wait(seconds)
+    lab._runner._handler._tell = tell
 
 
 def test_it_opens_on_a_trained_network_and_shows_what_the_slider_would_cut(lab):
-    assert (lab.report.state, lab.report.snapshot.phase) == ("ready", "trained")
-    assert lab.report.preview.quality == QUICK.quality
+    assert (lab.state.activity, lab.state.snapshot.phase) == ("ready", "trained")
+    assert lab.state.preview.quality == QUICK.quality
     assert "if cut now" in lab.status.cards[0]["more"] and lab.status.trouble == ""
 
 
 def test_drag_prune_retrain_and_repeat_tell_the_story(lab):
     lab.controls["quality"].value = 2.0
     lab.wait(10)
-    preview = lab.report.preview
+    preview = lab.state.preview
     press(lab, "prune")
-    assert lab.report.snapshot.test_accuracy == preview.test_accuracy and lab.report.snapshot.kept == preview.kept
-    assert lab.report.preview is None
+    assert lab.state.snapshot.test_accuracy == preview.test_accuracy and lab.state.snapshot.kept == preview.kept
+    assert lab.state.preview is None
     press(lab, "retrain")
-    assert lab.report.snapshot.phase == "retrained" and lab.report.snapshot.zeros_hold
+    assert lab.state.snapshot.phase == "retrained" and lab.state.snapshot.zeros_hold
     press(lab, "run")
-    assert (lab.report.snapshot.phase, lab.report.snapshot.round) == ("retrained", 2)
+    assert (lab.state.snapshot.phase, lab.state.snapshot.round) == ("retrained", 2)
     press(lab, "run")
-    assert lab.report.snapshot.round == 2, "a finished run starts again from the dense network"
+    assert lab.state.snapshot.round == 2, "a finished run starts again from the dense network"
     press(lab, "reset")
-    assert lab.report.snapshot.phase == "trained" and lab.report.snapshot.density == 1
+    assert lab.state.snapshot.phase == "trained" and lab.state.snapshot.density == 1
 
 
 def test_every_panel_holds_a_valid_figure_and_its_words(lab):
@@ -96,31 +96,31 @@ def test_what_the_lab_does_is_what_a_session_does(lab):
     session = pl.Session(QUICK)
     for _ in session:
         pass
-    assert lab.report.snapshot.scalars() == session.snapshot().scalars()
+    assert lab.state.snapshot.scalars() == session.snapshot().scalars()
 
 
 def test_pause_holds_and_resume_goes_on():
     lab = pl.Lab(LONG)
     reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 20)
     press(lab, "pause")
-    at = lab.report.snapshot.clock
-    assert lab.report.state == "paused" and lab.buttons["pause"].description == "Resume"
+    at = lab.state.snapshot.clock
+    assert lab.state.activity == "paused" and lab.buttons["pause"].description == "Resume"
     assert lab.session.clock >= at
     lab.buttons["pause"].click()
     reached(lab, lambda r: r.snapshot.clock > at + 20)
     press(lab, "pause")
     press(lab, "prune")
-    assert lab.report.snapshot.phase == "pruned", "a paused network can be pruned by hand"
+    assert lab.state.snapshot.phase == "pruned", "a paused network can be pruned by hand"
     lab.stop()
 
 
 def test_a_slider_moved_during_training_previews_and_training_goes_on():
     lab = pl.Lab(LONG)
     reached(lab, lambda r: r.snapshot is not None)
-    at = lab.report.snapshot.clock
+    at = lab.state.snapshot.clock
     lab.controls["quality"].value = 0.5
     reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.5 and r.preview.clock > at + 20)
-    assert lab.report.state == "training"
+    assert lab.state.activity == "training"
     lab.stop()
 
 
@@ -128,9 +128,9 @@ def test_reset_ends_a_run(lab):
     lab.controls["retrain_epochs"].value = 10000
     press(lab, "prune")
     lab.buttons["retrain"].click()
-    reached(lab, lambda r: r.state == "retraining")
+    reached(lab, lambda r: r.activity == "retraining")
     lab.buttons["reset"].click()
-    assert lab.wait(60) and lab.report.snapshot.phase == "trained"
+    assert lab.wait(60) and lab.state.snapshot.phase == "trained"
 
 
 def test_new_training_settings_are_announced_and_take_a_new_network(lab):
@@ -139,7 +139,7 @@ def test_new_training_settings_are_announced_and_take_a_new_network(lab):
     press(lab, "prune")
     assert lab.session.recipe.regularizer == "l2", "pruning goes on with the network on the page"
     press(lab, "train")
-    assert lab.session.recipe.regularizer == "l1" and lab.report.snapshot.density == 1
+    assert lab.session.recipe.regularizer == "l1" and lab.state.snapshot.density == 1
     assert lab.buttons["train"].description == "Train"
 
 
@@ -165,7 +165,7 @@ def test_the_mask_of_another_layer_can_be_chosen(lab):
 
 def usable(lab: pl.Lab) -> None:
     press(lab, "train")
-    assert lab.status.trouble == "" and lab.report.snapshot.phase == "trained"
+    assert lab.status.trouble == "" and lab.state.snapshot.phase == "trained"
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_good_link_sets_the_controls_and_trains_if_it_must(lab):
     lab.follow("model=mlp-small&epochs=2&quality=0.9&seed=3&std=all")
     lab.wait(60)
     assert lab.session is network, "no new network for settings of pruning"
-    preview = lab.report.preview
+    preview = lab.state.preview
     assert lab.recipe.std == preview.recipe.std == "all" and preview.quality == 0.9
     press(lab, "prune")
     assert lab.session.recipe.std == "all"
@@ -199,7 +199,7 @@ def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
     lab.wait(10)
     assert "would lose every connection" in lab.status.trouble
     press(lab, "prune")
-    assert "strongest one was kept" in lab.status.trouble and lab.report.snapshot.kept >= 3
+    assert "strongest one was kept" in lab.status.trouble and lab.state.snapshot.kept >= 3
     lab.controls["quality"].value = 1.5  # at 10 a fresh network would be warned of as well, and rightly
     usable(lab)
 
@@ -207,7 +207,7 @@ def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
 def test_a_diverging_run_is_told_and_the_lab_goes_on():
     lab = pl.Lab(pl.Recipe(model="lenet-5", learning_rate=10.0, epochs=50, regularizer="none"))
     lab.wait(60)
-    assert "the loss became" in lab.status.trouble and lab.report.state == "ready"
+    assert "the loss became" in lab.status.trouble and lab.state.activity == "ready"
     lab.controls["learning_rate"].value = 0.05
     lab.controls["epochs"].value = 1
     usable(lab)
@@ -231,7 +231,7 @@ def test_a_model_that_does_not_fit_is_told(model, said):
     lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()))
     lab.wait(30)
     assert re.search(said, lab.status.trouble), lab.status.trouble
-    assert lab.report.state == "failed" and not lab.buttons["train"].disabled
+    assert lab.state.activity == "failed" and not lab.buttons["train"].disabled
     lab.stop()
 
 
@@ -239,7 +239,7 @@ def test_labels_out_of_range_are_told():
     x, y = blobs()
     lab = pl.Lab(QUICK, model=nn.Linear(4, 3), data=((x, y - 1), (x, y)))
     lab.wait(30)
-    assert "-1" in lab.status.trouble and lab.report.state == "failed"
+    assert "-1" in lab.status.trouble and lab.state.activity == "failed"
     lab.stop()
 
 
@@ -248,11 +248,11 @@ def test_own_model_and_data_fill_every_panel_and_stay_untouched():
     before = model[0].weight.detach().clone()
     lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()))
     lab.wait(30)
-    assert lab.status.trouble == "" and lab.report.snapshot.phase == "trained"
+    assert lab.status.trouble == "" and lab.state.snapshot.phase == "trained"
     assert torch.equal(before, model[0].weight)
     assert "No dropout" in lab.panels["dropout"].plot.summary
     press(lab, "run")
-    assert lab.report.snapshot.round == 2
+    assert lab.state.snapshot.round == 2
     lab.stop()
 
 
@@ -265,10 +265,10 @@ def test_a_full_disk_is_told_and_the_run_can_go_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(disk.os, "fsync", full)
     press(lab, "prune")
-    assert "No space left" in lab.status.trouble and lab.report.snapshot.phase == "pruned"
+    assert "No space left" in lab.status.trouble and lab.state.snapshot.phase == "pruned"
     monkeypatch.undo()
     press(lab, "retrain")
-    assert lab.status.trouble == "" and lab.report.snapshot.phase == "retrained"
+    assert lab.status.trouble == "" and lab.state.snapshot.phase == "retrained"
     lab.stop()
 
 
@@ -279,14 +279,14 @@ def test_a_saved_session_is_opened_where_it_was_left_and_a_damaged_one_is_told(t
     lab.stop()
     again = pl.Lab(QUICK, directory=tmp_path)
     again.wait(30)
-    assert again.report.snapshot.phase == "pruned"
+    assert again.state.snapshot.phase == "pruned"
     again.stop()
     (tmp_path / checkpoint.INDEX).write_text("{")
     broken = pl.Lab(QUICK, directory=tmp_path)
     broken.wait(30)
-    assert "damaged" in broken.status.trouble and broken.report.state == "failed"
+    assert "damaged" in broken.status.trouble and broken.state.activity == "failed"
     press(broken, "train")
-    assert broken.report.snapshot.phase == "trained", "a damaged session is told, and a new one can be trained"
+    assert broken.state.snapshot.phase == "trained", "a damaged session is told, and a new one can be trained"
     assert (tmp_path / checkpoint.INDEX).read_text() == "{" and str(broken.session.directory) in broken.status.trouble
     assert pl.Session.load(broken.session.directory).phase == "trained"
     broken.stop()
@@ -300,10 +300,10 @@ def test_a_saved_session_brings_its_own_recipe_and_is_never_overwritten_by_anoth
             break
     lab = pl.Lab(QUICK, directory=tmp_path, measure=False)
     lab.wait(30)
-    assert lab.recipe == saved and lab.report.snapshot.round == 1
+    assert lab.recipe == saved and lab.state.snapshot.round == 1
     assert lab.buttons["train"].description == "Train"
     press(lab, "run")
-    assert lab.session.recipe == saved and lab.report.snapshot.round == 6
+    assert lab.session.recipe == saved and lab.state.snapshot.round == 6
     press(lab, "train")
     assert lab.session.directory != tmp_path and str(lab.session.directory) in lab.status.trouble
     lab.stop()
@@ -316,7 +316,7 @@ def test_one_lab_at_a_time_has_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr("prunelab.disk.claim.__kwdefaults__", {"patience": 0.0})
     second = pl.Lab(QUICK, directory=tmp_path, measure=False)
     second.wait(30)
-    assert "is in use by another lab" in second.status.trouble and second.report.state == "failed"
+    assert "is in use by another lab" in second.status.trouble and second.state.activity == "failed"
     press(first, "prune")
     first.close()
     press(second, "train")
@@ -343,7 +343,7 @@ def test_a_quality_for_a_layer_that_is_not_there_is_left_out_and_told(lab):
     lab.wait(60)
     assert lab.recipe.layer_quality == (("fc1", 0.4),), "it is told once, and nothing of it is left"
     press(lab, "train")
-    assert lab.report.snapshot.phase == "trained"
+    assert lab.state.snapshot.phase == "trained"
 
 
 def test_a_model_that_fails_wherever_it_is_looked_at_is_told_and_the_runner_lives(lab, monkeypatch):
@@ -376,15 +376,15 @@ def test_waiting_ends_when_the_lab_has_ended(lab):
 def test_a_run_that_has_ended_is_measured_and_a_change_makes_the_figures_go():
     lab = pl.Lab(QUICK)
     lab.wait(60)
-    assert lab.report.measurement is None and "Nothing measured" in lab.panels["size"].plot.summary
+    assert lab.state.measurement is None and "Nothing measured" in lab.panels["size"].plot.summary
     press(lab, "run")
-    found = lab.report.measurement
-    assert found.progress == 1.0 and found.kept == lab.report.snapshot.kept
+    found = lab.state.measurement
+    assert found.progress == 1.0 and found.kept == lab.state.snapshot.kept
     assert "smaller" in lab.panels["size"].plot.summary and "batch 64" in lab.panels["speed"].plot.summary
     press(lab, "reset")
-    assert lab.report.measurement is None
+    assert lab.state.measurement is None
     press(lab, "measure")
-    assert lab.report.measurement.kept == lab.report.measurement.total
+    assert lab.state.measurement.kept == lab.state.measurement.total
     lab.stop()
 
 
@@ -493,11 +493,11 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed():
             asked.append(quality.quality)
             return super().preview(quality, **more)
 
-    class Source(Opener):
+    class Source(SessionOpener):
         def new(self, recipe):
             return Spy(recipe)
 
-    runner = Runner(QUICK, Source(None, None, None), lambda report: None)
+    runner = Runner(QUICK, Source(None, None, None), lambda state: None)
     runner.submit(Command("train", QUICK))
     for i in range(50):
         runner.submit(Command("preview", QUICK, Target(i / 50)))
@@ -522,18 +522,18 @@ def test_a_training_makes_way_for_the_picture_that_a_hand_asked_for_but_not_for_
 
     clock.now = 3601.0
     lab.buttons["pause"].click()
-    reached(lab, lambda r: r.state == "training")
+    reached(lab, lambda r: r.activity == "training")
     lab.controls["quality"].value = 0.7  # too soon for another rest
     reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.7 and r.preview.clock > asked + 20)
     lab.stop()
 
 
 def test_words_for_every_state():
-    for state in ("starting", "ready", "training", "paused", "failed"):
-        report = Report(state, QUICK)
-        assert wording.status(report) and wording.attributes(report)["state"] == state
-        assert set(wording.reasons(report)) <= set(wording.BUTTONS)
-    assert wording.status(Report("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
+    for activity in ("starting", "ready", "training", "paused", "failed"):
+        state = LabState(activity, QUICK)
+        assert wording.status(state) and wording.attributes(state)["state"] == activity
+        assert set(wording.reasons(state)) <= set(wording.BUTTONS)
+    assert wording.status(LabState("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
 
 
 # What is shown, and links
@@ -585,17 +585,17 @@ def test_a_run_that_nobody_watches_pauses_itself(monkeypatch):
     lab.status._heard(None, {"kind": "gone", "view": "a"}, None)
     lab.status._heard(None, {"kind": ["nonsense"], "view": {}}, None)
     now[0] = 61.0
-    assert lab.wait(30) and lab.report.state == "paused" and "nobody was looking" in lab.status.trouble
+    assert lab.wait(30) and lab.state.activity == "paused" and "nobody was looking" in lab.status.trouble
     lab.status._heard(None, {"kind": "here", "view": "b"}, None)
     lab.buttons["pause"].click()
-    reached(lab, lambda r: r.state == "training")
+    reached(lab, lambda r: r.activity == "training")
     lab.stop()
 
 
 def test_the_story_is_told_when_something_has_settled(lab):
     assert "At quality 1.50" in lab.status.story and "would be left" in lab.status.story
     press(lab, "prune")
-    assert lab.status.story.startswith(f"{100 * lab.report.snapshot.density:.1f} % of the connections are left")
+    assert lab.status.story.startswith(f"{100 * lab.state.snapshot.density:.1f} % of the connections are left")
 
 
 # The whole lab
@@ -603,24 +603,24 @@ def test_the_story_is_told_when_something_has_settled(lab):
 
 def test_the_scrubber_shows_an_earlier_moment_in_every_view_and_goes_back_to_live(lab):
     press(lab, "run")
-    history = lab.report.history
+    history = lab.state.history
     at = next(i for i, s in enumerate(history) if s.phase == "pruned" and s.round == 1)
-    lab.moments.widget.position = at
+    lab.timeline.widget.position = at
     assert lab.status.attributes["phase"] == "pruned" and lab.status.attributes["round"] == "1"
     assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"].startswith("pruned:1:")
     assert lab.panels["accuracy"].plot.figure["data"][0]["x"][-1] == history[-1].clock, "the whole curve stays"
     assert lab.status.cards[1]["value"] == f"{100 * history[at].density:.1f} %"
-    lab.moments.widget.position = None
+    lab.timeline.widget.position = None
     assert lab.status.attributes["phase"] == "retrained" and lab.status.attributes["round"] == "2"
-    lab.moments.widget.position = 0
+    lab.timeline.widget.position = 0
     press(lab, "prune")
-    assert lab.moments.widget.position is None, "what is done is shown"
+    assert lab.timeline.widget.position is None, "what is done is shown"
 
 
 def test_a_layer_can_have_a_quality_of_its_own_by_slider_or_by_its_line(lab):
     lab.layers.sliders["fc1"].value = 0.3
     lab.wait(10)
-    kept = {layer.name: layer.kept for layer in lab.report.preview.layers}
+    kept = {layer.name: layer.kept for layer in lab.state.preview.layers}
     session = pl.Session(QUICK)
     for _ in session.train():
         pass
@@ -646,9 +646,9 @@ def test_whole_neurons_can_be_cut_to_a_density_which_makes_the_compacted_network
     lab.controls["unit"].value = "neuron"
     lab.controls["density"].value = 0.5
     lab.wait(10)
-    would = lab.report.preview.kept
+    would = lab.state.preview.kept
     press(lab, "prune")
-    assert lab.report.snapshot.kept == would and lab.report.snapshot.dead == 48, "half of 64 and 32 neurons"
+    assert lab.state.snapshot.kept == would and lab.state.snapshot.dead == 48, "half of 64 and 32 neurons"
     compacted = pl.sparse.compact(lab.session.model, lab.session.data.test_x[:4])
     assert sum(p.numel() for p in compacted.parameters()) < 0.55 * sum(
         p.numel() for p in lab.session.model.parameters()
@@ -665,24 +665,24 @@ def test_a_preset_runs_both_and_keeps_them_by_name(lab):
     assert "?" in panel.point.value, "it asks before it has seen anything"
     panel.button.click()
     assert lab.wait(60)
-    assert [run.label for run in lab.report.runs] == ["L2", "L1"]
+    assert [run.label for run in lab.state.runs] == ["L2", "L1"]
     assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
     names = [row.children[0].description for row in panel.rows.children]
     assert names == ["L2", "L1"]
-    shares = [f"{100 * run.moments[-1].test_accuracy:.1f} %" for run in lab.report.runs]
+    shares = [f"{100 * run.snapshots[-1].test_accuracy:.1f} %" for run in lab.state.runs]
     assert all(share in panel.point.value for share in shares), "then it says what was seen"
     panel.rows.children[0].children[0].value = False
     assert "L2" not in panel.plot.summary
     panel.rows.children[0].children[1].click()
     lab.wait(10)
-    assert lab.report.runs[0].pinned
+    assert lab.state.runs[0].pinned
     panel.pair.value = "pair"
     assert "Two runs" in panel.plot.summary, "one of the two is hidden"
     panel.rows.children[0].children[0].value = True
     assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
     panel.rows.children[0].children[2].click()
     lab.wait(10)
-    assert [run.label for run in lab.report.runs] == ["L1"]
+    assert [run.label for run in lab.state.runs] == ["L1"]
     assert "?" in panel.point.value, "one run answers nothing"
 
 
@@ -691,11 +691,11 @@ def test_without_retraining_is_a_run_too(lab):
     panel.preset.value = "with and without retraining"
     panel.button.click()
     assert lab.wait(60)
-    without, rounds = lab.report.runs
+    without, rounds = lab.state.runs
     assert (without.label, rounds.label) == ("no retraining", "five rounds")
-    assert {s.phase for s in without.moments[1:]} == {"pruned"} and len(without.moments) > 6
-    assert without.moments[-1].kept == rounds.moments[-1].kept, "both end as thin"
-    assert [s.density for s in without.moments] == sorted((s.density for s in without.moments), reverse=True)
+    assert {s.phase for s in without.snapshots[1:]} == {"pruned"} and len(without.snapshots) > 6
+    assert without.snapshots[-1].kept == rounds.snapshots[-1].kept, "both end as thin"
+    assert [s.density for s in without.snapshots] == sorted((s.density for s in without.snapshots), reverse=True)
 
 
 def test_a_network_of_ones_own_is_offered_the_presets_that_fit_it(lab):
@@ -710,19 +710,19 @@ def test_a_network_of_ones_own_is_offered_the_presets_that_fit_it(lab):
     panel.preset.value = panel.preset.options[2]
     panel.button.click()
     assert own.wait(60)
-    assert [run.label for run in own.report.runs] == ["one shot", "five rounds"]
+    assert [run.label for run in own.state.runs] == ["one shot", "five rounds"]
     own.stop()
 
 
 def test_runs_that_are_left_are_kept(lab):
     press(lab, "run")
     press(lab, "run")
-    assert len(lab.report.runs) == 1
+    assert len(lab.state.runs) == 1
     lab.controls["rounds"].value = 1
     press(lab, "run")
     lab.controls["regularizer"].value = "l1"
     press(lab, "train")
-    assert [run.recipe.rounds for run in lab.report.runs] == [2, 1], "the same run twice is kept once"
+    assert [run.recipe.rounds for run in lab.state.runs] == [2, 1], "the same run twice is kept once"
 
 
 def test_axes_rest_under_a_slider_but_those_of_a_mask_are_its_own(lab):
@@ -735,7 +735,7 @@ def test_axes_rest_under_a_slider_but_those_of_a_mask_are_its_own(lab):
         lab.wait(10)
         assert ranges("weights") == weights
     mask = lab.panels["mask"]
-    for layer in lab.report.snapshot.layers:
+    for layer in lab.state.snapshot.layers:
         mask.layer.value = layer.name
         assert ranges("mask") == {"xaxis": [0, layer.shape[1]], "yaxis": [layer.shape[0], 0]}
 
@@ -746,43 +746,43 @@ def test_a_drawing_is_read_by_both_networks(lab):
     assert tuple(panel.sheet.size) == (8, 8)
     panel.sheet._told(None, {"kind": "example"}, None)
     lab.wait(10)
-    reading = lab.report.reading
+    reading = lab.state.classification
     assert len(reading.dense) == len(reading.pruned) == 10 and abs(sum(reading.dense) - 1) < 1e-6
     assert reading.dense == reading.pruned, "nothing is cut yet"
     press(lab, "prune")
     panel.sheet._told(None, {"kind": "example"}, None)
     lab.wait(10)
-    assert lab.report.reading.dense != lab.report.reading.pruned
+    assert lab.state.classification.dense != lab.state.classification.pruned
     panel.sheet.clear()
     lab.wait(10)
-    assert not any(lab.report.reading.dense) and "raw a digit" in panel.plot.summary
+    assert not any(lab.state.classification.dense) and "raw a digit" in panel.plot.summary
 
 
 def test_layers_are_scanned_one_at_a_time_and_the_network_stays_as_it_is(lab):
     lab.choices["sensitivity"].value = True
-    before = lab.report.snapshot.scalars()
+    before = lab.state.snapshot.scalars()
     lab.panels["sensitivity"].button.click()
-    assert lab.wait(60) and lab.report.sensitivity.complete and lab.report.state == "ready"
-    assert lab.report.snapshot.scalars() == before
+    assert lab.wait(60) and lab.state.sensitivity.complete and lab.state.activity == "ready"
+    assert lab.state.snapshot.scalars() == before
     assert any(name in lab.panels["sensitivity"].plot.summary for name in ("fc1", "fc2", "fc3"))
     press(lab, "prune")
-    assert lab.report.sensitivity is None, "that was another network"
+    assert lab.state.sensitivity is None, "that was another network"
 
 
 def test_a_guess_comes_before_the_result(lab):
     lab.switches["guess"].value = True
     assert "?" in lab.status.cards[0]["more"] and "if cut now" not in lab.panels["accuracy"].plot.summary
     lab.buttons["prune"].click()
-    assert lab.report.snapshot.phase == "trained" and lab.guess.action == "prune"
+    assert lab.state.snapshot.phase == "trained" and lab.guess.action == "prune"
     lab.guess.slider.value = 50.0
     lab.guess.button.click()
     lab.wait(10)
-    now = 100 * lab.report.snapshot.test_accuracy
-    assert lab.report.snapshot.phase == "pruned"
+    now = 100 * lab.state.snapshot.test_accuracy
+    assert lab.state.snapshot.phase == "pruned"
     assert lab.guess.result.value.startswith(f"You guessed 50.0 %, it is {now:.1f} %")
     lab.buttons["retrain"].click()
     lab.guess.cancel.click()
-    assert lab.report.snapshot.phase == "pruned" and lab.guess.action is None
+    assert lab.state.snapshot.phase == "pruned" and lab.guess.action is None
     lab.switches["guess"].value = False
     press(lab, "retrain")
     assert "guess=true" not in lab.link()
@@ -791,8 +791,8 @@ def test_a_guess_comes_before_the_result(lab):
 @pytest.mark.parametrize("name", ["report", "figures", "data", "model", "python"])
 def test_everything_can_be_taken_home(lab, name, tmp_path):
     press(lab, "run")
-    made = downloads.make(name, lab.report, lab.session)
-    assert len(made.content) > 200 and made.filename.startswith(f"prunelab-{lab.report.recipe.key}")
+    made = downloads.make(name, lab.state, lab.session)
+    assert len(made.content) > 200 and made.filename.startswith(f"prunelab-{lab.state.recipe.key}")
     if name == "model":
         (tmp_path / made.filename).write_bytes(made.content)
         back = pl.sparse.load(tmp_path / made.filename)
@@ -814,7 +814,7 @@ def test_a_download_goes_to_the_page_that_asked_and_a_failure_is_told_there(lab,
     monkeypatch.setattr("prunelab.lab.page.downloads.make", lambda *a: 1 / 0)
     lab._requested("report")
     lab.wait(20)
-    assert sent[-1] == ("report", "This could not be made: division by zero") and lab.report.state == "ready"
+    assert sent[-1] == ("report", "This could not be made: division by zero") and lab.state.activity == "ready"
 
 
 def test_a_model_that_has_learned_already_can_be_pruned_at_once():
@@ -823,10 +823,10 @@ def test_a_model_that_has_learned_already_can_be_pruned_at_once():
     before = model[0].weight.detach().clone()
     lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()), trained=True, measure=False)
     lab.wait(30)
-    assert lab.report.snapshot.phase == "trained" and lab.report.snapshot.clock == 0
+    assert lab.state.snapshot.phase == "trained" and lab.state.snapshot.clock == 0
     assert torch.equal(lab.session.model[0].weight, before)
     press(lab, "prune")
-    assert lab.report.snapshot.density < 1
+    assert lab.state.snapshot.density < 1
     lab.stop()
 
 
@@ -841,30 +841,30 @@ def test_each_run_of_a_network_is_kept_and_the_same_one_once(lab):
         lab.controls["quality"].value = quality
         press(lab, "run")
     press(lab, "reset")
-    assert [run.recipe.quality for run in lab.report.runs] == [0.5, 0.9]
+    assert [run.recipe.quality for run in lab.state.runs] == [0.5, 0.9]
     press(lab, "prune")  # at 0.5, by hand: another run
     press(lab, "reset")
-    assert [len(run.moments) for run in lab.report.runs] == [5, 5, 2]
-    assert len({run.moments[-1].kept for run in lab.report.runs}) == 3
+    assert [len(run.snapshots) for run in lab.state.runs] == [5, 5, 2]
+    assert len({run.snapshots[-1].kept for run in lab.state.runs}) == 3
 
 
 def test_what_is_set_after_a_run_belongs_to_the_next(lab):
     lab.controls["quality"].value = 0.8
     press(lab, "run")
-    before = downloads.make("python", lab.report, lab.session).content
+    before = downloads.make("python", lab.state, lab.session).content
     lab.controls["quality"].value = 2.0
     lab.controls["rounds"].value = 7
     lab.controls["retrain_epochs"].value = 9
     assert lab.wait(60)
-    assert downloads.make("python", lab.report, lab.session).content == before
+    assert downloads.make("python", lab.state, lab.session).content == before
     assert "quality=0.8" in before.decode() and b"rounds=7" not in before
-    text = downloads.make("report", lab.report, lab.session).content.decode()
+    text = downloads.make("report", lab.state, lab.session).content.decode()
     assert "rising from 0.4 to 0.8" in text and "quality=2" not in text
-    assert lab.report.preview.quality == 2.0 and lab.report.preview.recipe.rounds == 7
+    assert lab.state.preview.quality == 2.0 and lab.state.preview.recipe.rounds == 7
     press(lab, "reset")
-    assert [run.recipe.rounds for run in lab.report.runs] == [2]
+    assert [run.recipe.rounds for run in lab.state.runs] == [2]
     press(lab, "run")
-    assert lab.report.recipe.rounds == 7
+    assert lab.state.recipe.rounds == 7
 
 
 def test_a_run_goes_by_what_it_began_with():
@@ -872,17 +872,17 @@ def test_a_run_goes_by_what_it_began_with():
     assert lab.wait(60)
     lab.controls["retrain_epochs"].value = 10000
     lab.buttons["run"].click()
-    reached(lab, lambda r: r.state == "running" and r.snapshot.phase == "retraining")
+    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining")
     lab.controls["quality"].value = 0.3
     reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.3)
-    assert lab.report.recipe.quality == LONG.quality and lab.report.snapshot.recipe.quality == LONG.quality
+    assert lab.state.recipe.quality == LONG.quality and lab.state.snapshot.recipe.quality == LONG.quality
     lab.stop()
 
 
 def test_pictures_for_print_are_made_while_the_lab_goes_on(lab, monkeypatch):
     begun, go = threading.Event(), threading.Event()
 
-    def slow(name, report, session=None):
+    def slow(name, state, session=None):
         begun.set()
         assert go.wait(60)
         return downloads.Made("figures.zip", "application/zip", b"PK")
@@ -903,14 +903,14 @@ def test_a_drawing_is_read_anew_when_the_networks_change(lab):
     panel = lab.panels["draw"]
     lab.options = lab.options.toggled("draw", True)
     lab._arrange()
-    picture = lab.report.data.test_x[0, 0]
+    picture = lab.state.data.test_x[0, 0]
     panel.sheet.value = (255 * picture).round().byte().numpy().tobytes()
     assert lab.wait(60)
-    before = lab.report.reading
+    before = lab.state.classification
     assert before.dense == pytest.approx(before.pruned)
     lab.controls["quality"].value = 2.0
     press(lab, "prune")
-    after = lab.report.reading
+    after = lab.state.classification
     assert after.dense == pytest.approx(before.dense) and after.pruned != pytest.approx(before.pruned)
     with torch.no_grad():
         scores = lab.session.model.eval()(torch.from_numpy(panel.sheet.prepared()).reshape(1, 1, 8, 8))
@@ -921,8 +921,8 @@ def test_a_drawing_is_read_anew_when_the_networks_change(lab):
 def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
     press(lab, "run")
     press(lab, "measure")
-    marks = [i for i, s in enumerate(lab.report.history) if s.phase == "trained"]
-    lab.moments.widget.position = marks[0]
+    marks = [i for i, s in enumerate(lab.state.history) if s.phase == "trained"]
+    lab.timeline.widget.position = marks[0]
     cards = {card["name"]: card for card in lab.status.cards}
     assert cards["connections"]["value"] == "100.0 %"
     for name in ("file", "speed"):
@@ -930,11 +930,11 @@ def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
     drawn = [trace for trace in lab.panels["dropout"].plot.figure["data"] if trace["mode"] == "markers"]
     assert drawn and all(trace["x"] == [100.0] for trace in drawn)
     lab.controls["quality"].value = 0.55  # asks about what is now
-    assert lab.wait(60) and lab.moments.widget.position is None
-    assert lab.report.preview.quality == 0.55 and "preview" in lab.status.attributes
-    lab.moments.widget.position = marks[0]
+    assert lab.wait(60) and lab.timeline.widget.position is None
+    assert lab.state.preview.quality == 0.55 and "preview" in lab.status.attributes
+    lab.timeline.widget.position = marks[0]
     lab.panels["compare"].button.click()
-    assert lab.moments.widget.position is None
+    assert lab.timeline.widget.position is None
     press(lab, "reset")
 
 
@@ -945,7 +945,7 @@ def test_a_quality_that_is_locked_or_hidden_cannot_be_changed_by_its_lines_or_by
         plot = lab.panels["weights"].plot
         assert not plot.draggable and all(slider.disabled for slider in lab.layers.sliders.values())
         plot.dragged = {"layer": "fc1.weight", "quality": 2.5, "final": True, "at": 1.0}
-        assert lab.wait(60) and lab.layers.own == {} and lab.report.preview.quality == QUICK.quality
+        assert lab.wait(60) and lab.layers.own == {} and lab.state.preview.quality == QUICK.quality
         assert ("pl-no-layers" in lab._dom_classes) == ("hide" in options)
         lab.stop()
     lab = pl.Lab(QUICK, measure=False)
@@ -964,7 +964,7 @@ def test_nothing_tells_the_result_before_the_guess_is_answered():
     assert "before the guess" in lab.panels["digits"].plot.summary
     lab.buttons["run"].click()
     lab.guess.button.click()
-    reached(lab, lambda r: r.state == "running" and r.snapshot.phase == "retraining")
+    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining")
     press(lab, "pause")
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"] == "?" and "No accuracy" in lab.panels["accuracy"].plot.summary
@@ -980,7 +980,7 @@ def test_a_model_of_ones_own_brings_its_own_dropout_and_batch_norm():
     assert lab.wait(60)
     assert lab.controls["dropout"].disabled and lab.controls["batch_norm"].disabled
     assert "1 Train" not in lab.panels["dropout"].plot.summary
-    text = downloads.make("report", lab.report, lab.session).content.decode()
+    text = downloads.make("report", lab.state, lab.session).content.decode()
     assert "no dropout" in text and "Dropout was lowered" not in text
     lab.stop()
 
@@ -1007,12 +1007,12 @@ def test_a_visitors_link_is_read_over_the_servers_own(monkeypatch):
 def test_what_the_page_says_goes_with_its_cause(monkeypatch):
     lab = pl.Lab(LONG, measure=False)
     reached(lab, lambda r: r.snapshot is not None)
-    lab._runner._stage._deserted = lambda: True
-    reached(lab, lambda r: r.state == "paused")
+    lab._runner._handler._deserted = lambda: True
+    reached(lab, lambda r: r.activity == "paused")
     assert "nobody was looking" in lab.status.trouble
-    lab._runner._stage._deserted = lambda: False
+    lab._runner._handler._deserted = lambda: False
     lab.buttons["pause"].click()
-    reached(lab, lambda r: r.state == "training" and r.notice is None)
+    reached(lab, lambda r: r.activity == "training" and r.notice is None)
     press(lab, "pause")
     assert lab.status.trouble == ""
     lab.controls["batch_norm"].value = True
@@ -1033,9 +1033,9 @@ def test_a_saved_session_can_go_back_to_its_dense_network(tmp_path):
     lab.stop()
     again = pl.Lab(directory=tmp_path / "s", measure=False)
     assert again.wait(60)
-    assert again.report.snapshot.phase == "retrained"
+    assert again.state.snapshot.phase == "retrained"
     press(again, "reset")
-    assert again.report.snapshot.phase == "trained" and again.report.snapshot.test_loss == dense
+    assert again.state.snapshot.phase == "trained" and again.state.snapshot.test_loss == dense
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["s"]
     again.stop()
 
@@ -1046,7 +1046,7 @@ def test_a_session_that_was_saved_without_its_dense_network_says_so(tmp_path):
     lab = pl.Lab(directory=tmp_path / "s", measure=False)
     assert lab.wait(60)
     lab.buttons["reset"].click()
-    assert lab.wait(60) and "was not saved" in lab.status.trouble and lab.report.snapshot.phase == "retrained"
+    assert lab.wait(60) and "was not saved" in lab.status.trouble and lab.state.snapshot.phase == "retrained"
     lab.stop()
 
 
@@ -1084,4 +1084,4 @@ def test_a_run_that_is_hidden_stays_hidden_when_it_is_kept_and_the_one_on_the_pa
     row.children[0].value = True
     assert "Nothing to compare" not in panel.plot.summary
     row.children[2].click()
-    assert lab.wait(10) and panel.rows.children == () and lab.report.runs == ()
+    assert lab.wait(10) and panel.rows.children == () and lab.state.runs == ()

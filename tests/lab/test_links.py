@@ -1,4 +1,4 @@
-"""Links: recipe and options, there and back; nothing that cannot be gets in."""
+"""Recipe and options, there and back; nothing that cannot be gets in."""
 
 import pytest
 from hypothesis import given, settings

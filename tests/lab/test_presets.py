@@ -1,11 +1,11 @@
-"""Presets: each makes its point on the data that comes along, and says of its own runs only what they show."""
+"""Each makes its point on the data that comes along, and says of its own runs only what they show."""
 
 from dataclasses import replace
 
 import pytest
 
 import prunelab as pl
-from prunelab.lab.presets import TELLING, Plan, Preset, presets, series
+from prunelab.lab.presets import TELLING, PlannedRun, Preset, presets, series
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.results.snapshot import Snapshot
 
@@ -82,7 +82,7 @@ def test_a_network_of_ones_own_is_not_offered_what_cannot_be_done_to_it():
 
 def test_cuts_without_retraining_are_moments_of_the_dense_network():
     recipe = replace(SMALL, epochs=2)
-    plan = Plan(recipe, "cut", (0.5, 0.1))
+    plan = PlannedRun(recipe, "cut", (0.5, 0.1))
     told = []
     for _ in series([plan], lambda plan: pl.Session(plan.recipe), lambda plan, run: told.extend(run)):
         pass

@@ -1,4 +1,4 @@
-"""Sessions: the method end to end on the real digits; the same numbers, bit for bit, whatever interrupts them."""
+"""The method end to end on the real digits; the same numbers, bit for bit, whatever interrupts them."""
 
 import copy
 import dataclasses
@@ -18,7 +18,7 @@ from prunelab.errors import Diverged, SessionError
 from prunelab.recipe import MODELS, RETRAIN_EPOCHS
 from prunelab.results.history import LONGEST_HISTORY, History
 from prunelab.results.snapshot import BINS, STRONGEST
-from prunelab.sessions.snapshot_rate import Pace
+from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.training import evaluation, steps
 
 QUICK = {"model": "mlp-small", "epochs": 3, "retrain_epochs": 2, "rounds": 2}
@@ -279,7 +279,7 @@ def test_snapshots_come_at_least_ten_times_a_second_whatever_the_machine(clock, 
 
 
 def test_snapshots_that_take_long_come_more_seldom(clock):
-    pace = Pace()
+    pace = SnapshotRate()
 
     def slow():
         clock.now += 0.5
@@ -389,7 +389,7 @@ def test_weights_that_are_no_numbers_are_no_good_state_and_end_no_phase(samples,
     start = copy.deepcopy(session.model.state_dict())
     ticks = session.ticks("train")
     if stop is not None:  # the step is taken, and the weights are looked at before anything else finds out
-        monkeypatch.setattr(Pace, "due", lambda _: False)
+        monkeypatch.setattr(SnapshotRate, "due", lambda _: False)
         next(ticks)
         assert not torch.isfinite(session.model.first.weight).all()
         snapshot = session.snapshot()

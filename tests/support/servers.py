@@ -70,7 +70,7 @@ def start_jupyterlab(folder: Path, home: Path) -> Server:
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
         f"--ServerApp.ip={voila.HOST}",
         f"--ServerApp.port={port}",
-        f"--ServerApp.{voila.PROMPT}",
+        f"--ServerApp.{voila.NO_DELAY}",
         "--ServerApp.port_retries=0",
         f"--ServerApp.root_dir={folder}",
         "--IdentityProvider.token=",

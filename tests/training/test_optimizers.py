@@ -1,4 +1,4 @@
-"""Optimizers: torch's own, step by step, without torch's compiler."""
+"""Torch's own, step by step, without torch's compiler."""
 
 from __future__ import annotations
 

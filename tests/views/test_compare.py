@@ -1,4 +1,4 @@
-"""Comparisons: the points, the order and the words of hand-made runs."""
+"""The points, the order and the words of hand-made runs."""
 
 import dataclasses
 import html

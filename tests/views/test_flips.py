@@ -1,4 +1,4 @@
-"""Flips: which samples are shown, in which order, as which pixels."""
+"""Which samples are shown, in which order, as which pixels."""
 
 import base64
 import io

@@ -12,7 +12,7 @@ from torch import nn
 
 import prunelab as pl
 from prunelab import models
-from prunelab.results.snapshot import Layer, Snapshot
+from prunelab.results.snapshot import LayerSnapshot, Snapshot
 from prunelab.sessions.snapshot_arrays import strongest
 from prunelab.views import palette
 from prunelab.views.figure import summary
@@ -26,7 +26,7 @@ def layer_of(name, weight, mask=None):
     mask = weight != 0 if mask is None else torch.as_tensor(mask)
     order, strengths = strongest(weight, mask)
     counts = np.zeros(81, np.int32)
-    return Layer(
+    return LayerSnapshot(
         name, tuple(weight.shape), int(mask.sum()), mask.numel(), None, None, None, False, None, None, 1.0, counts,
         counts, np.packbits(mask.numpy()).tobytes(), order, strengths,
     )  # fmt: skip

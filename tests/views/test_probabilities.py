@@ -1,4 +1,4 @@
-"""Probabilities: the bars are the numbers, the title is the verdict."""
+"""The bars are the numbers, the title is the verdict."""
 
 import json
 import math

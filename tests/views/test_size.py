@@ -1,4 +1,4 @@
-"""Size: what the line is, and what is said of a file that is left of it."""
+"""What the line is, and what is said of a file that is left of it."""
 
 import plotly.graph_objects as go
 import pytest

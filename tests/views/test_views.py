@@ -1,4 +1,4 @@
-"""Views: valid figures of plotly's, that show the numbers of the snapshot and state them in words."""
+"""Valid figures of plotly's, that show the numbers of the snapshot and state them in words."""
 
 import base64
 import io

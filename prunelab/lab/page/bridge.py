@@ -1,4 +1,4 @@
-"""Bridge: the only way to the widgets. Updates run on the loop that was there when the lab was built.
+"""The only way to the widgets. Updates run on the loop that was there when the lab was built.
 
 At most ten updates a second for each lane, the latest wins: a browser that is slow, or away, is never behind. The
 first one after a rest goes at once, so that a slider feels immediate. Without a loop (a script, a test) updates run

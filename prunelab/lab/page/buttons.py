@@ -1,4 +1,4 @@
-"""Buttons: what can be asked for by a press, and, where it cannot be now, why."""
+"""What can be asked for by a press, and, where it cannot be now, why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import ipywidgets as w
 
 from prunelab.lab import wording
 from prunelab.lab.links import Options
-from prunelab.lab.messages import Report
+from prunelab.lab.messages import LabState
 
 
 class Buttons(Mapping[str, w.Button]):
@@ -33,12 +33,12 @@ class Buttons(Mapping[str, w.Button]):
         for name, button in self.items():
             button.layout.display = "none" if name in options.hide else None
 
-    def show(self, report: Report, options: Options, *, stale: bool) -> None:
+    def show(self, state: LabState, options: Options, *, stale: bool) -> None:
         """Say what each does now. stale: the controls ask for another dense network than the one on the page."""
-        why_not = wording.reasons(report) | dict.fromkeys(options.lock, "Locked on this page")
+        why_not = wording.reasons(state) | dict.fromkeys(options.lock, "Locked on this page")
         for name, button in self.items():
-            button.description = wording.label(name, report)
+            button.description = wording.label(name, state)
             button.disabled = name in why_not
             button.tooltip = why_not.get(name, wording.TIPS[name])
-        if report.snapshot is not None and stale:
+        if state.snapshot is not None and stale:
             self["train"].description = "Train with new settings"

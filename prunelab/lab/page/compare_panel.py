@@ -11,8 +11,8 @@ import ipywidgets as w
 
 from prunelab import views
 from prunelab.lab import presets, runs
-from prunelab.lab.messages import BUSY, Report
-from prunelab.lab.page.panels import Kind, Panel, Submit
+from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab.page.panels import Panel, PanelKind, Submit
 from prunelab.recipe import Recipe
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View
@@ -38,23 +38,23 @@ class ComparePanel(Panel):
         self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
         bar = w.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
-        super().__init__(Kind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
+        super().__init__(PanelKind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
         self.preset.observe(lambda change: redraw(), "value")
         self.pair.observe(lambda change: redraw(), "value")
         self.button.on_click(lambda _: self._pressed())
 
-    def show(self, report: Report) -> None:
+    def show(self, state: LabState) -> None:
         """Draw the runs, and list them."""
-        self.button.disabled = report.state in BUSY
-        self._offer(report.recipe)
-        self.point.value = _hint(self._said(report))
-        kept = self._kept(report)
+        self.button.disabled = state.activity in BUSY
+        self._offer(state.recipe)
+        self.point.value = _hint(self._said(state))
+        kept = self._kept(state)
         names = runs.names(kept)
         listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
         if listed != self._listed:
             self._listed = listed
             self.rows.children = [self._row(run, names[run.number]) for run in kept]
-        super().show(report)
+        super().show(state)
 
     def _offer(self, recipe: Recipe) -> None:
         """The presets that this network can be put to."""
@@ -65,37 +65,37 @@ class ComparePanel(Panel):
             self.preset.options = offered
             self.preset.value = chosen if chosen in offered else offered[0]
 
-    def _said(self, report: Report) -> str:
+    def _said(self, state: LabState) -> str:
         """What the chosen preset asks, or, once both of its runs are there, what they answer."""
         chosen = self._presets[self.preset.index]
-        latest = {run.label: run for run in report.runs}
+        latest = {run.label: run for run in state.runs}
         pair = [latest[label] for label in chosen.labels if label in latest]
         if len(pair) < 2:
             return chosen.asks
         of_one = next(p for p in presets.presets(pair[1].recipe) if p.name == chosen.name)
         if [plan.recipe for plan in of_one.plans(pair[1].recipe)] != [run.recipe for run in pair]:
             return chosen.asks  # one was let go of, or is still to come: the other is of an earlier press
-        return chosen.says((pair[0].moments[-1], pair[1].moments[-1]))
+        return chosen.says((pair[0].snapshots[-1], pair[1].snapshots[-1]))
 
-    def _kept(self, report: Report) -> list[runs.Run]:
-        moments = tuple(s for s in report.history if s.settled)
-        marks = {runs.mark(run.moments[-1]): run.number for run in report.runs}
+    def _kept(self, state: LabState) -> list[runs.Run]:
+        settled = tuple(s for s in state.history if s.settled)
+        marks = {runs.mark(run.snapshots[-1]): run.number for run in state.runs}
         if self._live in marks and runs.LIVE in self._hidden:  # it is kept by now, and stays hidden
             self._hidden = self._hidden - {runs.LIVE} | {marks[self._live]}
-        if not any(s.phase == "pruned" for s in moments) or runs.mark(moments[-1]) in marks:
-            return list(report.runs)
-        self._live = runs.mark(moments[-1])
-        return [*report.runs, runs.Run(runs.LIVE, moments[-1].recipe, moments)]
+        if not any(s.phase == "pruned" for s in settled) or runs.mark(settled[-1]) in marks:
+            return list(state.runs)
+        self._live = runs.mark(settled[-1])
+        return [*state.runs, runs.Run(runs.LIVE, settled[-1].recipe, settled)]
 
-    def _drawn(self, report: Report, _: str | None) -> View:
-        kept = [run for run in self._kept(report) if run.number not in self._hidden]
+    def _drawn(self, state: LabState, _: str | None) -> View:
+        kept = [run for run in self._kept(state) if run.number not in self._hidden]
         names = runs.names(kept)
         if self.pair.value == "pair":
             if len(kept) < 2:
                 return views.empty("Two runs are needed: their weights stand side by side here.")
             left, right = kept[-2:]
-            return views.side_by_side(names[left.number], left.moments[-1], names[right.number], right.moments[-1])
-        return views.compare({names[run.number]: run.moments for run in kept})
+            return views.side_by_side(names[left.number], left.snapshots[-1], names[right.number], right.snapshots[-1])
+        return views.compare({names[run.number]: run.snapshots for run in kept})
 
     def _row(self, run: runs.Run, name: str) -> w.Widget:
         shown = w.Checkbox(value=run.number not in self._hidden, description=name, indent=False)

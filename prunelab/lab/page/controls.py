@@ -1,4 +1,4 @@
-"""Controls: one widget for each field of the recipe, made from the recipe's own table of ranges and meanings."""
+"""One widget for each field of the recipe, made from the recipe's own table of ranges and meanings."""
 
 from __future__ import annotations
 

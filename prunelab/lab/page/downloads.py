@@ -1,4 +1,4 @@
-"""Exporting: what the download buttons give, from what the page shows."""
+"""What the download buttons give, from what the page shows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from prunelab.lab.messages import Report
-from prunelab.lab.widgets.download_bar import Download
+from prunelab.lab.messages import LabState
+from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.sessions.session import Session
 
 
@@ -31,9 +31,9 @@ ITEMS = (
 NEED_A_RUN = tuple(str(item["name"]) for item in ITEMS if item["name"] != "link")
 
 
-def missing(report: Report) -> dict[str, str]:
+def missing(state: LabState) -> dict[str, str]:
     """Which buttons cannot be pressed now, and why."""
-    return {} if report.history else dict.fromkeys(NEED_A_RUN, "Nothing is trained yet")
+    return {} if state.history else dict.fromkeys(NEED_A_RUN, "Nothing is trained yet")
 
 
 class Exporter:
@@ -43,22 +43,22 @@ class Exporter:
     Pictures for print take seconds: they are made on a thread of their own, one after the other, while the lab goes on.
     """
 
-    def __init__(self, downloads: Download, soon: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(self, downloads: DownloadBar, soon: Callable[[Callable[[], object]], None]) -> None:
         self._downloads, self._soon = downloads, soon
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prunelab-exporter")
         self._asked: list[Future[None]] = []
         self._ended = False
 
-    def later(self, name: str, report: Report) -> None:
+    def later(self, name: str, state: LabState) -> None:
         """Send what can be made from a report alone; returns at once. After the end nothing is listened to any more."""
         if self._ended:
             return
-        self._asked = [*(made for made in self._asked if not made.done()), self._thread.submit(self.send, name, report)]
+        self._asked = [*(made for made in self._asked if not made.done()), self._thread.submit(self.send, name, state)]
 
-    def send(self, name: str, report: Report, session: Session | None = None) -> None:
+    def send(self, name: str, state: LabState, session: Session | None = None) -> None:
         """Send it now. session: where ``make`` needs one."""
         try:
-            made = make(name, report, session)
+            made = make(name, state, session)
         except Exception as error:  # said beside the button; the run goes on
             words = f"This could not be made: {error}"
             self._soon(lambda: self._downloads.send_error(name, words))
@@ -75,12 +75,12 @@ class Exporter:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
-def make(name: str, report: Report, session: Session | None = None) -> Made:
+def make(name: str, state: LabState, session: Session | None = None) -> Made:
     """What a button stands for (except the link). session: for the model. ValueError for a name that is none."""
     from prunelab import exports  # matplotlib, SciPy: not before somebody asks
     from prunelab.sparse.packing import file as packing
 
-    recipe, history, measured = report.recipe, report.history, report.measurement
+    recipe, history, measured = state.recipe, state.history, state.measurement
     stem = f"prunelab-{recipe.key}"
     if name == "report":
         return Made(f"{stem}.html", "text/html", exports.report(recipe, history, measured).encode())

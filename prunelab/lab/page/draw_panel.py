@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from prunelab import views
-from prunelab.lab.messages import Report
-from prunelab.lab.page.panels import Kind, Panel, Submit
-from prunelab.lab.widgets.drawing import Draw
+from prunelab.lab.messages import LabState
+from prunelab.lab.page.panels import Panel, PanelKind, Submit
+from prunelab.lab.widgets.drawing import Drawing
 from prunelab.views.figure import View
 
 
@@ -18,31 +18,31 @@ class DrawPanel(Panel):
     def __init__(
         self, submit: Submit, redraw: Callable[[], None], soon: Callable[[Callable[[], object]], None]
     ) -> None:
-        self.sheet = Draw()
+        self.sheet = Drawing()
         self._examples = 0
-        super().__init__(Kind("draw", self._drawn, timeless=True), redraw, [self.sheet])
+        super().__init__(PanelKind("draw", self._drawn, timeless=True), redraw, [self.sheet])
         self.sheet.observe(lambda change: submit("read", about=self.sheet.prepared()), "ink")
         self.sheet.on_example(lambda: soon(self._example))
-        self._report: Report | None = None
+        self._state: LabState | None = None
 
-    def show(self, report: Report) -> None:
+    def show(self, state: LabState) -> None:
         """Fit the sheet to the data, and draw what was read."""
-        self._report = report
-        shape = () if report.data is None else report.data.input_shape
+        self._state = state
+        shape = () if state.data is None else state.data.input_shape
         fits = len(shape) == 3 and shape[0] == 1 and max(shape[1:]) <= 64
         self.sheet.layout.display = None if fits else "none"
         if fits and tuple(self.sheet.size) != tuple(shape[1:]):
             self.sheet.size = tuple(shape[1:])
-        super().show(replace(report, preview=None, moment=None))
+        super().show(replace(state, preview=None, viewed=None))
 
-    def _drawn(self, report: Report, _: str | None) -> View:
+    def _drawn(self, state: LabState, _: str | None) -> View:
         if self.sheet.layout.display == "none":
             return views.empty("No drawing: the inputs of this network are not small grey pictures.")
-        return views.probabilities(report.reading.dense, report.reading.pruned)
+        return views.probabilities(state.classification.dense, state.classification.pruned)
 
     def _example(self) -> None:
         """A test sample, each time another."""
-        data = self._report.data if self._report else None
+        data = self._state.data if self._state else None
         if data is not None:
             self._examples += 1
             picture = data.test_x[(37 * self._examples) % len(data.test_x), 0]

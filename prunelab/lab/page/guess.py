@@ -1,4 +1,4 @@
-"""Guess: say first what you expect, then see. A teacher's switch."""
+"""Say first what you expect, then see. A teacher's switch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Layers: a quality for each layer, linked to the common one until a hand moves it."""
+"""A quality for each layer, linked to the common one until a hand moves it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ipywidgets as w
 MOST, STEP = 3.0, 0.05
 
 
-class LayerQualities(w.VBox):
+class LayerSliders(w.VBox):
     """One slider a layer. own: qualities of the layers that a hand has moved; ``changed`` is called when one has, and
     is to see to it that ``follow`` is called, where widgets are written."""
 

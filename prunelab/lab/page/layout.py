@@ -1,4 +1,4 @@
-"""Page: how controls, buttons and panels stand on the screen."""
+"""How controls, buttons and panels stand on the screen."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def whole(lab: Any) -> list[w.Widget]:
     """All that a Lab has made, from top to bottom: status, downloads, a question, the body, the scrubber."""
     panels = box(list(lab.panels.values()), "pl-grid")
     body = box([_side(lab), panels], "pl-body")
-    foot = box([lab.moments.widget], "pl-foot")
+    foot = box([lab.timeline.widget], "pl-foot")
     return [lab.status, lab.downloads, lab.guess, body, foot]
 
 

@@ -1,4 +1,4 @@
-"""Chooser: what the page shows, as checkboxes."""
+"""What the page shows, as checkboxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunelab.lab.links import Options
 SWITCHES = {"big": "large type", "guess": "guess first"}
 
 
-class Chooser:
+class PanelChooser:
     """choices: a checkbox a panel, by name; switches: those for the whole page.
 
     options: what holds now. chosen: called with what a hand has asked for instead.

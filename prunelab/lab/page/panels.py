@@ -1,4 +1,4 @@
-"""Panels: one picture each, as a widget of its own. What a panel shows follows from the report alone."""
+"""One picture each, as a widget of its own. What a panel shows follows from the state of the lab alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import ipywidgets as w
 
 from prunelab import views
 from prunelab.formatting import layer_of
-from prunelab.lab.messages import BUSY, Report
+from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.plot import Plot
 from prunelab.views.figure import View
 
@@ -20,7 +20,7 @@ AXIS = ("range", "tickvals", "ticktext")  # what an axis that rests keeps
 
 
 @dataclass(frozen=True)
-class Kind:
+class PanelKind:
     """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name.
 
     timeless: it shows no moment of the run, so that neither slider nor scrubber changes it. growing: its axes are as
@@ -28,20 +28,20 @@ class Kind:
     """
 
     name: str
-    draw: Callable[[Report, str | None], View]
+    draw: Callable[[LabState, str | None], View]
     by_layer: bool = False
     timeless: bool = False
     growing: bool = False
 
 
-def _weights(report: Report) -> View:
-    own = {f"{layer_of(name)}.weight" for name, _ in report.shown.recipe.layer_quality}
-    return views.weights(report.shown, before=None if report.moment else report.snapshot, own=own)
+def _weights(state: LabState) -> View:
+    own = {f"{layer_of(name)}.weight" for name, _ in state.shown.recipe.layer_quality}
+    return views.weights(state.shown, before=None if state.viewed else state.snapshot, own=own)
 
 
-def _flips(report: Report) -> View:
-    data, shown = report.data, report.shown
-    trained = next((s for s in report.history if s.phase == "trained"), None)
+def _flips(state: LabState) -> View:
+    data, shown = state.data, state.shown
+    trained = next((s for s in state.history if s.phase == "trained"), None)
     if data is None or trained is None:
         return views.empty("Nothing to compare with yet: the dense network is still being trained.")
     if shown.test_accuracy is None:
@@ -51,17 +51,17 @@ def _flips(report: Report) -> View:
     return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted)
 
 
-KINDS: tuple[Kind, ...] = (
-    Kind("weights", lambda r, _: _weights(r), growing=True),
-    Kind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.moment), growing=True),
-    Kind("connections", lambda r, _: views.connections(r.shown)),
-    Kind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
-    Kind("pixels", lambda r, _: views.pixels(r.shown)),
-    Kind("dropout", lambda r, _: views.dropout([*r.past, r.shown])),
-    Kind("size", lambda r, _: views.size(r.measurement), timeless=True),
-    Kind("speed", lambda r, _: views.speed(r.measurement), timeless=True),
-    Kind("graph", lambda r, _: views.graph(r.shown)),
-    Kind("digits", lambda r, _: _flips(r)),
+PANEL_KINDS: tuple[PanelKind, ...] = (
+    PanelKind("weights", lambda r, _: _weights(r), growing=True),
+    PanelKind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.viewed), growing=True),
+    PanelKind("connections", lambda r, _: views.connections(r.shown)),
+    PanelKind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
+    PanelKind("pixels", lambda r, _: views.pixels(r.shown)),
+    PanelKind("dropout", lambda r, _: views.dropout([*r.past, r.shown])),
+    PanelKind("size", lambda r, _: views.size(r.measurement), timeless=True),
+    PanelKind("speed", lambda r, _: views.speed(r.measurement), timeless=True),
+    PanelKind("graph", lambda r, _: views.graph(r.shown)),
+    PanelKind("digits", lambda r, _: _flips(r)),
 )
 
 
@@ -71,7 +71,7 @@ class Panel(w.VBox):
     more: what stands under the picture. A picture that nobody has on a screen is not made, until somebody has.
     """
 
-    def __init__(self, kind: Kind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
+    def __init__(self, kind: PanelKind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
         self.kind = kind
         self.plot = Plot(name=kind.name)
         self._now: tuple[str, int] | None = None  # the moment of the run when this was drawn last
@@ -84,24 +84,24 @@ class Panel(w.VBox):
         self.layer.observe(lambda change: redraw(), "value")
         self.plot.on_visible(lambda visible: redraw() if visible else None)
 
-    def show(self, report: Report) -> None:
-        """Draw the report; what cannot be drawn says why in its own place. On the widgets' own thread."""
-        if report.snapshot is None or not self.plot.visible:
+    def show(self, state: LabState) -> None:
+        """Draw the state; what cannot be drawn says why in its own place. On the widgets' own thread."""
+        if state.snapshot is None or not self.plot.visible:
             return
-        names = tuple((layer_of(layer.name), layer.name) for layer in report.snapshot.layers)
+        names = tuple((layer_of(layer.name), layer.name) for layer in state.snapshot.layers)
         if self.kind.by_layer and self.layer.options != names:
             self.layer.options = names
             self.layer.index = 0  # new options select nothing by themselves
         try:
-            view = self.kind.draw(report, self.layer.value)
+            view = self.kind.draw(state, self.layer.value)
         except Exception as error:  # one picture that fails must not take the others, or the run, with it
             self.plot.trouble = f"This picture could not be made: {error}"
             return
         self.plot.trouble = ""
         if self.kind.growing:
-            view = self._steady(report, view)
-        name = revision(report)
-        live = report.preview is None and report.moment is None
+            view = self._steady(state, view)
+        name = revision(state)
+        live = state.preview is None and state.viewed is None
         if _same(self.plot.figure, view) and (live or self.kind.timeless or _revision(self.plot.figure) == name):
             return
         layout = view["layout"]
@@ -110,11 +110,11 @@ class Panel(w.VBox):
             self.plot.summary = views.summary(view)
             self.plot.figure = view
 
-    def _steady(self, report: Report, view: View) -> View:
+    def _steady(self, state: LabState, view: View) -> View:
         """Axes rest in a run, and while a slider moves; when something has ended they are those that fit best."""
-        assert report.snapshot is not None
-        before, self._now = self._now, (report.snapshot.phase, report.snapshot.clock)
-        return steady(view, self.plot.figure) if report.state in BUSY or before == self._now else view
+        assert state.snapshot is not None
+        before, self._now = self._now, (state.snapshot.phase, state.snapshot.clock)
+        return steady(view, self.plot.figure) if state.activity in BUSY or before == self._now else view
 
 
 def steady(view: View, drawn: dict[str, Any]) -> View:
@@ -134,11 +134,11 @@ def _steady(axis: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     return axis
 
 
-def revision(report: Report) -> str:
+def revision(state: LabState) -> str:
     """Names the moment a plot shows, for whoever waits for it: phase, round, step, quality."""
-    moment = report.shown
-    quality = "" if moment.quality is None else f"{moment.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
-    return f"{moment.phase}:{moment.round}:{moment.clock}:{quality}"
+    shown = state.shown
+    quality = "" if shown.quality is None else f"{shown.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
+    return f"{shown.phase}:{shown.round}:{shown.clock}:{quality}"
 
 
 def _revision(drawn: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Presence: whether anybody still looks. A run that nobody watches pauses itself; a kernel that keeps talking is
+"""Whether anybody still looks. A run that nobody watches pauses itself; a kernel that keeps talking is
 never culled.
 
 Every view on a page says "here" every ten seconds and "gone" when its page closes. A page in the background may be

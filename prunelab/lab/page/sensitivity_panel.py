@@ -8,8 +8,8 @@ from dataclasses import replace
 import ipywidgets as w
 
 from prunelab import views
-from prunelab.lab.messages import BUSY, Report
-from prunelab.lab.page.panels import Kind, Panel, Submit
+from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab.page.panels import Panel, PanelKind, Submit
 
 
 class SensitivityPanel(Panel):
@@ -20,10 +20,12 @@ class SensitivityPanel(Panel):
             description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
         )
         super().__init__(
-            Kind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity), timeless=True), redraw, [self.button]
+            PanelKind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity), timeless=True),
+            redraw,
+            [self.button],
         )
         self.button.on_click(lambda _: submit("scan"))
 
-    def show(self, report: Report) -> None:
-        self.button.disabled = report.state in BUSY or report.snapshot is None
-        super().show(replace(report, preview=None, moment=None))
+    def show(self, state: LabState) -> None:
+        self.button.disabled = state.activity in BUSY or state.snapshot is None
+        super().show(replace(state, preview=None, viewed=None))

@@ -1,4 +1,4 @@
-"""Status: the top of the page. Title, what is going on, trouble in words, the cards; and the root's data attributes."""
+"""The top of the page. Title, what is going on, trouble in words, the cards; and the root's data attributes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import traitlets
 
 from prunelab.lab import wording
-from prunelab.lab.messages import Report
+from prunelab.lab.messages import LabState
 from prunelab.lab.page.presence import Presence
-from prunelab.lab.widgets.batching import Carried
+from prunelab.lab.widgets.batching import BatchedWidget
 
 
-class Status(Carried):
+class Status(BatchedWidget):
     """All of it is state and plain text: a page that comes late shows the same, and nothing is read as markup."""
 
     _esm = Path(__file__).parent / "status.js"
@@ -35,13 +35,13 @@ class Status(Carried):
         self._presence = presence
         self.on_msg(self._heard)
 
-    def show(self, report: Report, seen: Report, notes: Iterable[str]) -> None:
+    def show(self, state: LabState, seen: LabState, notes: Iterable[str]) -> None:
         """Say how things stand. seen: what of it the page may show. notes: trouble that is not the run's."""
         with self.hold_sync():
-            self.title = wording.title(report.recipe)
-            self.text = wording.status(report)
-            self.progress = report.progress
-            self.trouble = "\n".join((*notes, *filter(None, [report.words])))
+            self.title = wording.title(state.recipe)
+            self.text = wording.status(state)
+            self.progress = state.progress
+            self.trouble = "\n".join((*notes, *filter(None, [state.words])))
             self.cards = wording.cards(seen)
             self.story = wording.story(seen)
             self.attributes = wording.attributes(seen)

@@ -1,4 +1,4 @@
-"""Moments: the scrubber of the lab. Which moment of the run the page looks at, while the run may go on."""
+"""The scrubber of the lab: which snapshot of the run the page looks at, while the run may go on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from prunelab.lab.messages import BUSY, Report
+from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.scrubber import Scrubber
 from prunelab.results.snapshot import Snapshot
 
@@ -15,7 +15,7 @@ EVERY = 2.0  # seconds between two lists of moments while a run goes on: they ar
 WORDS = {"trained": "dense", "pruned": "cut", "retrained": "retrained"}
 
 
-class Moments:
+class Timeline:
     """``widget`` is the scrubber; ``moved`` is called when a hand has moved it."""
 
     def __init__(self, moved: Callable[[], None]) -> None:
@@ -29,16 +29,16 @@ class Moments:
         self.widget.playing = False
         self.widget.position = None
 
-    def update(self, report: Report) -> None:
+    def update(self, state: LabState) -> None:
         """Offer the moments of a report; not at every one of its changes while a run goes on."""
-        history = report.history
-        if history is self._told or (report.state in BUSY and time.monotonic() - self._when < EVERY):
+        history = state.history
+        if history is self._told or (state.activity in BUSY and time.monotonic() - self._when < EVERY):
             return
         if [id(s) for s in history] != [id(s) for s in self._told]:
             self.widget.update([described(snapshot) for snapshot in history])
         self._told, self._when = history, time.monotonic()
 
-    def shown(self, report: Report) -> Snapshot | None:
+    def shown(self, state: LabState) -> Snapshot | None:
         """The moment that is looked at; None: live."""
         position = self.widget.position
         if position is None or position >= len(self._told) - 1:

@@ -1,7 +1,7 @@
-"""Delivery: what many widgets have to tell the page, in one message.
+"""What many widgets have to tell the page, in one message.
 
 To carry a message costs kernel, server and browser about as much as to show what is in it. The state of the widgets
-stays the truth, only its way to the page is another, and only once a page listens (delivery.js). A page that was still
+stays the truth, only its way to the page is another, and only once a page listens (batching.js). A page that was still
 loading when something was delivered notices by ``count``, and gets it in the usual way.
 """
 
@@ -17,18 +17,18 @@ import anywidget
 import traitlets
 
 
-class Carried(anywidget.AnyWidget):
-    """A widget whose changes may go with a delivery."""
+class BatchedWidget(anywidget.AnyWidget):
+    """A widget whose changes may go with a batching."""
 
-    delivery: Delivery | None = None
+    batching: Batching | None = None
 
     def _send(self, msg: dict[str, Any], buffers: Any = None) -> None:
-        if self.delivery is None or not self.delivery.takes(self, msg, buffers):
+        if self.batching is None or not self.batching.takes(self, msg, buffers):
             super()._send(msg, buffers=buffers)
 
 
-class Delivery(Carried):
-    """Packs one message for all: ``with delivery.together(): ...``. It has no view."""
+class Batching(BatchedWidget):
+    """Packs one message for all: ``with batching.together(): ...``. It has no view."""
 
     _esm = Path(__file__).parent / "batching.js"
 
@@ -38,9 +38,9 @@ class Delivery(Carried):
         self._heard_of = False  # a page listens
         self._packer: int | None = None  # the thread that is packing
         self._parcel: dict[str, dict[str, Any]] = {}  # by model id
-        self._carried: dict[str, Carried] = {}
+        self._carried: dict[str, BatchedWidget] = {}
         super().__init__()
-        self.delivery = self  # its own count goes along
+        self.batching = self  # its own count goes along
         self.on_msg(self._told)
 
     @contextmanager
@@ -57,7 +57,7 @@ class Delivery(Carried):
             if parcel:
                 self.send({"states": parcel})
 
-    def takes(self, widget: Carried, message: dict[str, Any], buffers: Any) -> bool:
+    def takes(self, widget: BatchedWidget, message: dict[str, Any], buffers: Any) -> bool:
         """Whether a widget's message goes with what is being packed."""
         packing = self._heard_of and self._packer == threading.get_ident()
         if not packing or message.get("method") != "update" or buffers or widget.model_id is None:

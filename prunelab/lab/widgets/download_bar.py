@@ -1,4 +1,4 @@
-"""Download: buttons for what is made on demand. The page asks, Python makes it and sends it, the browser keeps it.
+"""Buttons for what is made on demand. The page asks, Python makes it and sends it, the browser keeps it.
 
 A callback (``on_request``) runs on whatever thread the page's message came in on: it must do no more than put a
 command on a queue. What was made is sent later, by ``send_file`` or ``send_text``, from wherever the owner writes to
@@ -39,7 +39,7 @@ class _Transfer:
     touched: float
 
 
-class Download(anywidget.AnyWidget):
+class DownloadBar(anywidget.AnyWidget):
     """Buttons, and beside them in words how far things are.
 
     items: ``[{"name": "report", "label": "Report", "tooltip": "One file, opens offline"}, ...]``, names once each. With

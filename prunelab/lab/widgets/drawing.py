@@ -1,4 +1,4 @@
-"""Draw: a sheet to draw a digit on, and what makes of the drawing what the network knows.
+"""A sheet to draw a digit on, and what makes of the drawing what the network knows.
 
 Callbacks (``draw.observe(callback, "value")``, ``on_example``) run on whatever thread the page's message came in on:
 they must do no more than put a command on a queue.
@@ -32,7 +32,7 @@ STRETCH = 1.5
 BOX = 5 / 7
 
 
-class Draw(anywidget.AnyWidget):
+class Drawing(anywidget.AnyWidget):
     """A sheet of ``size`` = (height, width) cells, as many as the network's input has; each 1 to 256.
 
     value: uint8, row-major, height * width bytes, 0 paper to 255 ink: the picture as it is drawn, each cell the average

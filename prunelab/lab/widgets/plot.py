@@ -31,7 +31,7 @@ from typing import Any
 import ipywidgets
 import traitlets
 
-from prunelab.lab.widgets.batching import Carried
+from prunelab.lab.widgets.batching import BatchedWidget
 
 HERE = Path(__file__).parent
 # One module: the parts stand in one scope, in this order.
@@ -75,7 +75,7 @@ def plotly_library() -> PlotlyLibrary:
     return _shared_library()
 
 
-class Plot(Carried):
+class Plot(BatchedWidget):
     """One picture: ``Plot(figure=view, name="weights", summary="91 % of fc1 is cut")``.
 
     figure: ``dict(data=[...], layout={...})`` as plotly.js takes it; arrays and numbers of NumPy are welcome, NaN and

@@ -1,4 +1,4 @@
-"""Scrubber: a slider over the moments of a run. Drag back to any of them, play them, go back to what happens now.
+"""A slider over the moments of a run. Drag back to any of them, play them, go back to what happens now.
 
 Callbacks (``scrubber.observe(callback, "position")``) run on whatever thread the page's message came in on: they must
 do no more than put a command on a queue.

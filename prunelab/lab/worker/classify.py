@@ -1,4 +1,4 @@
-"""Reading: what the dense and the pruned network make of one drawing."""
+"""What the dense and the pruned network make of one drawing."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from prunelab.lab.messages import Reading
+from prunelab.lab.messages import Classification
 from prunelab.sessions.session import Session
 from prunelab.torch_state import evaluating
 
 
-def reading(session: Session, dense: nn.Module | None, picture: NDArray[np.float32]) -> Reading:
+def reading(session: Session, dense: nn.Module | None, picture: NDArray[np.float32]) -> Classification:
     """Probabilities of the classes for ``picture`` (height, width), 0 to 1; in a blank picture all are 0."""
     x = torch.from_numpy(picture).reshape(1, *session.data.input_shape)
     read = _read(dense, x), _read(session.model, x)
-    return Reading(*read) if picture.any() else Reading(*(p and (0.0,) * len(p) for p in read))
+    return Classification(*read) if picture.any() else Classification(*(p and (0.0,) * len(p) for p in read))
 
 
 def dense_twin(session: Session, state: dict[str, Any]) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Stage: the session on the page, and what each command does to it. On the runner's thread only."""
+"""The session on the page, and what each command does to it. On the runner's thread only."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import nn
 
 from prunelab.lab import wording
-from prunelab.lab.messages import Command, Reading, Report, State
-from prunelab.lab.presets import Plan, series
-from prunelab.lab.runs import Shelf
+from prunelab.lab.messages import Activity, Classification, Command, LabState
+from prunelab.lab.presets import PlannedRun, series
+from prunelab.lab.runs import KeptRuns
 from prunelab.lab.worker.classify import dense_twin, reading
-from prunelab.lab.worker.session_source import Source, fitted
-from prunelab.lab.worker.tasks import What, Work, to_measure, to_scan
+from prunelab.lab.worker.session_source import SessionSource, fitted
+from prunelab.lab.worker.tasks import Task, TaskName, measure_task, scan_task
 from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
@@ -24,10 +24,10 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
 HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
-STALE: dict[str, Any] = {"measurement": None, "sensitivity": None}  # once the network is another one
+UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # once the network is another one
 
 
-class Stage:
+class CommandHandler:
     """source: where sessions come from. tell: called with every report. measuring: measure whenever a run has ended.
     waiting: whether more commands have come. deserted: whether nobody looks any more.
     """
@@ -35,14 +35,14 @@ class Stage:
     def __init__(
         self,
         recipe: Recipe,
-        source: Source,
-        tell: Callable[[Report], None],
+        source: SessionSource,
+        tell: Callable[[LabState], None],
         *,
         measuring: bool,
         waiting: Callable[[], bool],
         deserted: Callable[[], bool],
     ) -> None:
-        self.report = Report("starting", recipe)
+        self.state = LabState("starting", recipe)
         self.session: Session | None = None
         self._source = source
         self._tell = tell
@@ -50,17 +50,17 @@ class Stage:
         self._waiting = waiting
         self._deserted = deserted
         self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
-        self._work: Work | None = None  # what runs, or would if it were not paused
+        self._task: Task | None = None  # what runs, or would if it were not paused
         self._wanted = recipe  # as the controls stand: what the next step will go by
         self._preview: Target | None = None  # what the slider asks about; None: show what is
         self._twin: nn.Module | None = None  # the dense network, to read drawings with
         self._picture: NDArray[float32] | None = None  # the drawing
-        self._shelf = Shelf()
+        self._kept_runs = KeptRuns()
 
     @property
     def running(self) -> bool:
         """Whether there is a batch to compute."""
-        return self._work is not None and self.report.state != "paused"
+        return self._task is not None and self.state.activity != "paused"
 
     def close(self) -> None:
         """Let go of the saved session."""
@@ -74,12 +74,12 @@ class Stage:
             case "preview":
                 self._look(command.target)
             case "pause":
-                if self._work is not None:
-                    self._say(state="paused", doing="paused")
+                if self._task is not None:
+                    self._report(activity="paused", doing="paused")
             case "resume":
-                if self._work is not None:
+                if self._task is not None:
                     self._go_on()
-                    self._say(notice=self._source.notice())
+                    self._report(notice=self._source.notice())
             case "change":
                 if self._preview is not None:
                     self._look(self._preview)
@@ -94,21 +94,21 @@ class Stage:
             case "train" | "retrain" | "run":
                 self._begin(action, recipe)
             case "measure":
-                self._look_into(to_measure(self._needed()))
+                self._look_into(measure_task(self._needed()))
             case "scan":
-                self._look_into(to_scan(self._needed()))
+                self._look_into(scan_task(self._needed()))
             case "compare":
                 self._compare(command.about)
             case "forget":
-                self._shelf.forget(command.about)
-                self._say(runs=self._shelf.runs)
+                self._kept_runs.forget(command.about)
+                self._report(runs=self._kept_runs.runs)
             case "pin":
-                self._shelf.pin(command.about)
-                self._say(runs=self._shelf.runs)
+                self._kept_runs.pin(command.about)
+                self._report(runs=self._kept_runs.runs)
             case "read":
                 self._read(command.about)
             case "export":
-                command.about(self.report, self._needed())
+                command.about(self.state, self._needed())
             case _:
                 raise ValueError(f"{action!r}: no such command")
 
@@ -138,9 +138,9 @@ class Stage:
         if self._preview is not None:
             self._look(self._wanted.final_target)
 
-    def _begin(self, what: What, wanted: Recipe, *, fresh: bool = True) -> None:
+    def _begin(self, what: TaskName, wanted: Recipe, *, fresh: bool = True) -> None:
         """Start a stream. Train, and Run all under new training settings, make a new session."""
-        self._work = None
+        self._task = None
         session = self.session
         if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(wanted)):
             self._starting("loading data", recipe=wanted)
@@ -152,12 +152,12 @@ class Stage:
             self._keep()
             session.restore(self._dense)  # all rounds are over: again from the dense network
         self._preview = None
-        self._work = Work(what, session.ticks(what))
+        self._task = Task(what, session.ticks(what))
         self._go_on()
 
     def _starting(self, doing: str, **more: Any) -> None:
         clear: dict[str, Any] = dict.fromkeys(("progress", "left", "trouble", "warning", "notice"))
-        self._say(state="starting", doing=doing, **clear, **more)
+        self._report(activity="starting", doing=doing, **clear, **more)
 
     def _take(self, session: Session) -> None:
         """From now on this session is the one on the page."""
@@ -165,12 +165,12 @@ class Stage:
         self.session, self._dense, self._preview, self._twin = session, None, None, None
         if self._picture is not None and self._picture.shape != session.data.input_shape[1:]:
             self._picture = None
-        self._say(recipe=session.recipe, data=session.data, notice=self._source.notice(), **STALE)
+        self._report(recipe=session.recipe, data=session.data, notice=self._source.notice(), **UNMEASURED)
 
-    def _keep(self, label: str | None = None, moments: Sequence[Snapshot] | None = None) -> None:
+    def _keep(self, label: str | None = None, snapshots: Sequence[Snapshot] | None = None) -> None:
         """Keep the run of the session, as far as it came, to be compared."""
-        if self.session is not None and self._shelf.take(self.session, label, moments):
-            self._say(runs=self._shelf.runs)
+        if self.session is not None and self._kept_runs.take(self.session, label, snapshots):
+            self._report(runs=self._kept_runs.runs)
 
     def _fit(self) -> Recipe:
         """What fits of the recipe of the controls. What does not, they give up, and the page says so."""
@@ -178,72 +178,72 @@ class Stage:
         fit, unknown = fitted(session, self._wanted)
         if unknown:
             self._adopt(self._wanted.changed(layer_quality=dict(fit.layer_quality)))
-            self._say(notice=wording.left_out(unknown, session.masks))
+            self._report(notice=wording.left_out(unknown, session.masks))
         return fit
 
     def _adopt(self, recipe: Recipe) -> None:
         """The controls have to follow."""
         self._wanted = recipe
-        self._say(adopted=recipe)
+        self._report(adopted=recipe)
 
     def _take_up(self) -> None:
         """Go on by the recipe of the controls. A run that has begun goes by the one that it began with."""
         fit = self._fit()
         if fit != self._needed().recipe:
             self._needed().change(fit)
-            self.report = replace(self.report, recipe=fit)
+            self.state = replace(self.state, recipe=fit)
 
     def _needed(self) -> Session:
         if self.session is None:
             raise ValueError("there is no network yet: train one first")
         return self.session
 
-    # Work
+    # Tasks
 
     def _go_on(self) -> None:
-        assert self._work is not None
-        self._work.go_on(self._needed())
-        self._say(state=self._work.state, doing=self._work.state, trouble=None)
+        assert self._task is not None
+        self._task.go_on(self._needed())
+        self._report(activity=self._task.activity, doing=self._task.activity, trouble=None)
 
     def advance(self) -> None:
         """Compute one batch, or whatever the next step of what runs is."""
-        work = self._work
-        assert work is not None
+        task = self._task
+        assert task is not None
         if self._deserted():
-            self._say(state="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
+            self._report(activity="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
             return
         try:
-            tick = next(work.ticks)
+            tick = next(task.ticks)
         except StopIteration:
-            self._work = None
-            measure = self._measuring and work.what in ("retrain", "run")
+            self._task = None
+            measure = self._measuring and task.what in ("retrain", "run")
             self._settle("measuring" if measure else "ready")
             if measure:
-                self._look_into(to_measure(self._needed()))
+                self._look_into(measure_task(self._needed()))
             return
         session = self._needed()
         if session.phase == "trained":
             self._keep_dense()
         if isinstance(tick, Measurement):
-            self._say(measurement=tick, progress=tick.progress)
+            self._report(measurement=tick, progress=tick.progress)
         elif isinstance(tick, Sensitivity):
-            self._say(sensitivity=tick, progress=len(tick.points) / tick.planned)
+            self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
         elif tick is not None:
-            self._say(
-                **work.progress(tick, session), snapshot=tick, preview=self._previewed(HASTY),
-                history=tuple(session.history), reading=self._reading(), **STALE,
+            self._report(
+                **task.progress(tick, session), snapshot=tick, preview=self._previewed(HASTY),
+                history=tuple(session.history), classification=self._reading(), **UNMEASURED,
             )  # fmt: skip
 
-    def _look_into(self, work: Work) -> None:
+    def _look_into(self, task: Task) -> None:
         """Find out more about the network as it is."""
-        self._work = work
-        self._say(progress=0.0, left=None)
+        self._task = task
+        self._report(progress=0.0, left=None)
         self._go_on()
 
-    def _compare(self, plans: Sequence[Plan]) -> None:
+    def _compare(self, plans: Sequence[PlannedRun]) -> None:
         """Carry out the runs of a preset. The last of them stays on the page."""
 
-        def begin(plan: Plan) -> Session:
+        def begin(plan: PlannedRun) -> Session:
             self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
             self._take(self._source.new(plan.recipe))
             self._go_on()
@@ -251,19 +251,19 @@ class Stage:
 
         self._keep()
         self._preview = None
-        self._work = Work("compare", series(plans, begin, lambda plan, moments: self._keep(plan.label, moments)))
-        self._say(state="comparing", doing="comparing", trouble=None)
+        self._task = Task("compare", series(plans, begin, lambda plan, settled: self._keep(plan.label, settled)))
+        self._report(activity="comparing", doing="comparing", trouble=None)
 
     def _read(self, picture: NDArray[float32]) -> None:
         self._needed()
         self._picture = picture
-        self._say(reading=self._reading(), urgent=True)
+        self._report(classification=self._reading(), urgent=True)
 
-    def _reading(self) -> Reading:
-        """What the networks, as they are now, make of the drawing."""
+    def _reading(self) -> Classification:
+        """How the networks, as they are now, classify the drawing."""
         session = self._needed()
         if self._picture is None:
-            return Reading()
+            return Classification()
         if self._twin is None and self._dense is not None:
             self._twin = dense_twin(session, self._dense)
         return reading(session, self._twin, self._picture)
@@ -274,7 +274,7 @@ class Stage:
             self._dense = self._needed().state()
             self._source.keep_dense(self._dense, self._needed().recipe)
 
-    def _settle(self, state: State = "ready") -> None:
+    def _settle(self, state: Activity = "ready") -> None:
         """Nothing is trained any more: show where things are, and of a dense network also what the slider would cut."""
         session = self._needed()
         if session.phase == "trained":
@@ -282,27 +282,27 @@ class Stage:
             if self._preview is None:  # what the slider asks about, before any hand has touched it
                 self._preview = self._wanted.final_target
         preview = self._previewed(None)
-        self._say(
-            state=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
-            history=tuple(session.history), warning=wording.about_to_lose(preview), reading=self._reading(),
+        self._report(
+            activity=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
+            history=tuple(session.history), warning=wording.about_to_lose(preview), classification=self._reading(),
         )  # fmt: skip
 
     def _prune(self, target: Target | None) -> None:
         session = self._needed()
-        self._work = None
+        self._task = None
         self._take_up()
         if session.round == 0:
             self._keep_dense()  # where training was cut short, this is the dense network
         self._preview = None
-        self._say(trouble=None, **STALE)
+        self._report(trouble=None, **UNMEASURED)
         snapshot = session.prune(target)
         self._settle()
         spared = wording.was_spared(snapshot)
         if spared:
-            self._say(warning=spared)
+            self._report(warning=spared)
 
     def _reset(self, recipe: Recipe) -> None:
-        self._work = None
+        self._task = None
         self._preview = None
         if self.session is None or self._dense is None:
             if self.session is not None and self.session.round:
@@ -311,7 +311,7 @@ class Stage:
             return
         self._keep()
         self.session.restore(self._dense)
-        self._say(trouble=None, recipe=self.session.recipe, **STALE)
+        self._report(trouble=None, recipe=self.session.recipe, **UNMEASURED)
         self._settle()
 
     def _look(self, target: Target | None) -> None:
@@ -320,10 +320,10 @@ class Stage:
         if session is None:
             return
         hasty = self._previewed(HASTY)
-        snapshot = self.report.snapshot or session.snapshot()
-        self._say(preview=hasty, snapshot=snapshot, warning=wording.about_to_lose(hasty), urgent=True)
+        snapshot = self.state.snapshot or session.snapshot()
+        self._report(preview=hasty, snapshot=snapshot, warning=wording.about_to_lose(hasty), urgent=True)
         if hasty is not None and not hasty.exact and not self.running and not self._waiting():
-            self._say(preview=self._previewed(None))
+            self._report(preview=self._previewed(None))
 
     def _previewed(self, samples: int | None) -> Snapshot | None:
         if self._preview is None or self.session is None:
@@ -332,17 +332,17 @@ class Stage:
 
     def fail(self, error: Exception) -> None:
         """Say what went wrong. The session, if there is one, is at its last good state and can be used."""
-        self._work = None
+        self._task = None
         found: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
         if self.session is None:
-            self._say(state="failed", **found)
+            self._report(activity="failed", **found)
             return
         try:
             found |= {"snapshot": self.session.snapshot(), "history": tuple(self.session.history)}
         except Exception as second:  # a model that fails wherever it is looked at: the last picture has to do
             found["trouble"] += f"\nThe network cannot be shown either: {second}"
-        self._say(state="ready", preview=None, recipe=self.session.recipe, **found)
+        self._report(activity="ready", preview=None, recipe=self.session.recipe, **found)
 
-    def _say(self, *, urgent: bool = False, **changes: Any) -> None:
-        self.report = replace(self.report, urgent=urgent, **changes)
-        self._tell(self.report)
+    def _report(self, *, urgent: bool = False, **changes: Any) -> None:
+        self.state = replace(self.state, urgent=urgent, **changes)
+        self._tell(self.state)

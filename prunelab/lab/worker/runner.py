@@ -1,4 +1,4 @@
-"""Runner: the one thread that trains. Commands in, reports out; nothing else touches the session.
+"""The one thread that trains. Commands in, reports out; nothing else touches the session.
 
 Widget callbacks run on threads nobody can predict, so they only put a command on the queue. Between any two batches
 the runner looks at the queue: that is how pause, a moved slider and a reset take effect at once.
@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from prunelab.lab.messages import Command, Report
-from prunelab.lab.worker.command_handler import Stage
-from prunelab.lab.worker.session_source import Source
+from prunelab.lab.messages import Command, LabState
+from prunelab.lab.worker.command_handler import CommandHandler
+from prunelab.lab.worker.session_source import SessionSource
 from prunelab.recipe import Recipe
 from prunelab.sessions.session import Session
 
@@ -35,8 +35,8 @@ class Runner:
     def __init__(
         self,
         recipe: Recipe,
-        source: Source,
-        tell: Callable[[Report], None],
+        source: SessionSource,
+        tell: Callable[[LabState], None],
         *,
         measuring: bool = True,
         deserted: Callable[[], bool] = lambda: False,
@@ -44,7 +44,7 @@ class Runner:
     ) -> None:
         self._make_way = make_way
         self._commands: queue.Queue[Command] = queue.Queue()
-        self._stage = Stage(
+        self._handler = CommandHandler(
             recipe, source, tell, measuring=measuring, waiting=lambda: not self._commands.empty(), deserted=deserted
         )
         self._rest = threading.Condition()
@@ -80,14 +80,14 @@ class Runner:
             return self._rest.wait_for(lambda: self._ended or not (self._open or self._busy), timeout)
 
     @property
-    def report(self) -> Report:
+    def state(self) -> LabState:
         """The latest report."""
-        return self._stage.report
+        return self._handler.state
 
     @property
     def session(self) -> Session | None:
         """The session; to be looked at only while the runner is idle."""
-        return self._stage.session
+        return self._handler.session
 
     # On the runner's own thread
 
@@ -99,7 +99,7 @@ class Runner:
             with self._rest:
                 self._ended = True
                 self._rest.notify_all()
-            self._stage.close()
+            self._handler.close()
 
     def _turn(self) -> bool:
         """Carry out a command, or compute a batch. False when it is time to stop."""
@@ -107,24 +107,24 @@ class Runner:
         try:
             if command is None:
                 self._make_way()
-                self._stage.advance()
+                self._handler.advance()
             elif command.action == "stop":
                 return False
             else:
-                self._stage.do(command)
+                self._handler.do(command)
                 if command.action in LOOKS and time.monotonic() > self._resting_until + COURTESY:
                     self._resting_until = time.monotonic() + COURTESY
         except Exception as error:  # the page is where errors are read: nothing may end this thread unseen
-            self._stage.fail(error)
+            self._handler.fail(error)
         with self._rest:
             self._open -= count
-            self._busy = self._stage.running
+            self._busy = self._handler.running
             self._rest.notify_all()
         return True
 
     def _next(self) -> tuple[Command | None, int]:
         """The next command, and how many it stands for; none when a batch can be computed. Sleeps if neither is."""
-        courtesy = max(0.0, self._resting_until - time.monotonic()) if self._stage.running else None
+        courtesy = max(0.0, self._resting_until - time.monotonic()) if self._handler.running else None
         try:
             command = self._commands.get(block=courtesy != 0, timeout=courtesy)
         except queue.Empty:

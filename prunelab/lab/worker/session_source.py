@@ -1,4 +1,4 @@
-"""Opening: where the lab's sessions come from: new ones by a recipe, or the one that was saved."""
+"""Where the lab's sessions come from: new ones by a recipe, or the one that was saved."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from prunelab.sessions.session import Session, read_state
 DENSE = "dense"  # folder in a session's, of the session at the end of dense training
 
 
-class Source(Protocol):
-    """Where sessions come from: see ``Opener``."""
+class SessionSource(Protocol):
+    """Where sessions come from: see ``SessionOpener``."""
 
     def saved(self) -> Session | None: ...
 
@@ -38,7 +38,7 @@ class Source(Protocol):
     def close(self) -> None: ...
 
 
-class Opener:
+class SessionOpener:
     """model, data: the user's own, or None. trained: the model has learned already. directory: where to save after
     every phase, and to go on from; or None.
 

@@ -1,4 +1,4 @@
-"""Work: what runs on the stage, tick by tick, and how far it has come."""
+"""What runs, tick by tick, and how far it has come."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from prunelab.experiments.sensitivity import stream as scanned
 from prunelab.lab import wording
-from prunelab.lab.messages import State
+from prunelab.lab.messages import Activity
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
@@ -17,23 +17,23 @@ from prunelab.torch_state import threads_for
 
 EXAMPLES = 256  # samples that a measurement runs on
 
-What = Literal["train", "retrain", "run", "measure", "scan", "compare"]
-STATES: dict[What, State] = {
+TaskName = Literal["train", "retrain", "run", "measure", "scan", "compare"]
+STATES: dict[TaskName, Activity] = {
     "train": "training", "retrain": "retraining", "run": "running", "measure": "measuring", "scan": "scanning",
     "compare": "comparing",
 }  # fmt: skip
 
 
-class Work:
+class Task:
     """what: its name. ticks: one item a batch, or whatever its steps are, to be shown; leave them to cancel."""
 
-    def __init__(self, what: What, ticks: Iterator[Snapshot | Measurement | Sensitivity | None]) -> None:
+    def __init__(self, what: TaskName, ticks: Iterator[Snapshot | Measurement | Sensitivity | None]) -> None:
         self.what = what
         self.ticks = ticks
         self._since = (0.0, 0)  # when the stretch that is being timed began, and at which training step
 
     @property
-    def state(self) -> State:
+    def activity(self) -> Activity:
         """What it is called while it runs."""
         return STATES[self.what]
 
@@ -55,14 +55,14 @@ class Work:
         }
 
 
-def to_measure(session: Session) -> Work:
+def measure_task(session: Session) -> Task:
     """Measure what is there, a step at a time, so that sliders and buttons are heard in between."""
     from prunelab.sparse.measuring.measure import stream  # SciPy and more, a second to import: not before it is needed
 
     threads = threads_for(session.masks.total, BATCH)  # as many as serve such a network best
-    return Work("measure", stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads]))
+    return Task("measure", stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads]))
 
 
-def to_scan(session: Session) -> Work:
+def scan_task(session: Session) -> Task:
     """Cut one layer at a time, and see which the network can least do without."""
-    return Work("scan", scanned(session.model, session.data, threads=1))
+    return Task("scan", scanned(session.model, session.data, threads=1))

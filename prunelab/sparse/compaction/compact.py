@@ -1,4 +1,4 @@
-"""Compact: a smaller dense network without dead neurons and filters, and with the same outputs.
+"""A smaller dense network without dead neurons and filters, and with the same outputs.
 
 A neuron to which no path leads from the input still emits a constant (relu(bias), the shift of a batch norm): what it
 adds to those that read it is folded into their bias before it goes. What must go together (residual additions, batch
@@ -141,7 +141,7 @@ def _close(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=0, atol=tolerance * largest, equal_nan=True)
 
 
-def _facts(dense: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, layer_facts.Layer]:
+def _facts(dense: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, layer_facts.LayerFacts]:
     try:
         return layer_facts.layers(dense, inputs, lambda: _outputs(dense, inputs))
     except WiringError as error:
@@ -149,7 +149,9 @@ def _facts(dense: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, layer_fact
         raise CompactError(f"{type(dense).__name__} cannot be compacted: {reason}") from error
 
 
-def _plan(dense: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, layer_facts.Layer]) -> removal.Plan:
+def _plan(
+    dense: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, layer_facts.LayerFacts]
+) -> removal.RemovalPlan:
     try:
         return removal.plan(dense, inputs, layers)
     except Exception as error:  # Torch-Pruning runs the model's own code, and gives up in many ways
@@ -157,7 +159,7 @@ def _plan(dense: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, lay
         raise CompactError(f"Torch-Pruning cannot follow {type(dense).__name__}: {reason}") from error
 
 
-def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.Layer], plan: removal.Plan) -> nn.Module:
+def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.LayerFacts], plan: removal.RemovalPlan) -> nn.Module:
     """A copy that no longer reads what is to go, at its full size."""
     folded = copy.deepcopy(dense)
     modules = dict(folded.named_modules())
@@ -170,9 +172,9 @@ def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.Layer], plan: rem
 def _finish(
     small: nn.Module,
     model: nn.Module,
-    layers: Mapping[str, layer_facts.Layer],
-    plan: removal.Plan,
-    refused: list[removal.Cut],
+    layers: Mapping[str, layer_facts.LayerFacts],
+    plan: removal.RemovalPlan,
+    refused: list[removal.Removal],
 ) -> nn.Module:
     """Give the copy the original's modes and the report."""
     learning = {name: p.requires_grad for name, p in model.named_parameters()}

@@ -1,4 +1,4 @@
-"""Facts: what a running model tells of each layer: who is fed, who is needed, and which inputs are constants."""
+"""What a running model tells of each layer: who is fed, who is needed, and which inputs are constants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SLACK = 8  # roundings by which a constant may differ from place to place, where
 
 
 @dataclass(frozen=True, eq=False)
-class Layer:
+class LayerFacts:
     """One layer of a model. Lists by neuron (filter): reached from the input, needed by the output. By input channel:
     fed from the input; unread, all weights to needed neurons are zero; constants, the one number that stands there
     wherever the layer looks, else NaN. pads: with zeros, so that a constant ends at the border. grouped: channels are
@@ -62,7 +62,7 @@ class Layer:
         return self.pads and not self.unread[channel] and self.constants[channel] != 0
 
 
-def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any]) -> dict[str, Layer]:
+def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any]) -> dict[str, LayerFacts]:
     """The layers of ``model`` (in eval mode) by parameter name. run: runs it once on ``inputs``.
 
     Raises ValueError as ``Masks`` and ``trace`` do.
@@ -79,7 +79,7 @@ def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any])
     return {name: _layer(name, *homes[name], uses[name], constants.get(name)) for name in masks}
 
 
-def fold(module: Any, layer: Layer, channels: set[int], carriers: Mapping[int, int]) -> None:
+def fold(module: Any, layer: LayerFacts, channels: set[int], carriers: Mapping[int, int]) -> None:
     """Move what the constants in ``channels`` add to ``module``'s neurons into its bias, and stop reading them.
 
     carriers: for some of them, the channel whose constant is to stand for theirs instead: a bias knows no border.
@@ -136,12 +136,12 @@ def _constants(run: Callable[[], Any], modules: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor | None) -> Layer:
+def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor | None) -> LayerFacts:
     if len(uses) != 1 or constants is None:
         frozen = "it does not run" if not uses else "its weights are used more than once (tied)"
         channels = module.in_features if isinstance(module, nn.Linear) else module.in_channels
         alive = [any(bool(use.reached[i]) and bool(use.needed[i]) for use in uses) for i in range(neurons(module))]
-        return Layer(
+        return LayerFacts(
             name=name,
             path=path,
             frozen=frozen,
@@ -154,7 +154,7 @@ def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor
             grouped=True,
         )
     (use,) = uses
-    return Layer(
+    return LayerFacts(
         name=name,
         path=path,
         frozen=None,

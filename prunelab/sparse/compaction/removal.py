@@ -1,4 +1,4 @@
-"""Surgery: neurons taken out of a model together with all that goes with them, by Torch-Pruning's dependency graph.
+"""Neurons taken out of a model together with all that goes with them, by Torch-Pruning's dependency graph.
 
 The graph knows which channels of which modules go together (residual additions, batch norm, flattening). Torch-Pruning
 only proposes: a channel goes when every layer that reads it agrees (``facts``), whatever the graph says of it.
@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
-from prunelab.sparse.compaction.layer_facts import Layer
+from prunelab.sparse.compaction.layer_facts import LayerFacts
 
 Rows = Mapping[str, set[int]]
 
 
 @dataclass(frozen=True, eq=False)
-class Cut:
+class Removal:
     """Neurons ``rows[root]`` of layer ``root`` go; with them, by layer, neurons (rows) and input channels (columns).
 
     carriers: by layer, input channels among them whose constants another channel's is to stand for.
@@ -36,16 +36,16 @@ class Cut:
 
 
 @dataclass(eq=False)
-class Plan:
+class RemovalPlan:
     """Cuts in the order they are made, and why dead neurons stay, by layer and neuron."""
 
-    cuts: list[Cut] = field(default_factory=list)
+    cuts: list[Removal] = field(default_factory=list)
     stayed: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def plan(model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, Layer]) -> Plan:
+def plan(model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, LayerFacts]) -> RemovalPlan:
     """What can go from ``model``, which is left as it is. Torch-Pruning raises what it likes if it can't follow."""
-    made = Plan()
+    made = RemovalPlan()
     planner = _Planner(copy.deepcopy(model), inputs, layers)
     for name, layer in layers.items():
         dead = [i for i in layer.dead() if i not in planner.rows[name]]
@@ -62,8 +62,8 @@ def plan(model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, Laye
 
 
 def operate(
-    model: nn.Module, inputs: tuple[Tensor, ...], cuts: Iterable[Cut], agrees: Callable[[nn.Module], bool]
-) -> tuple[nn.Module, list[Cut]]:
+    model: nn.Module, inputs: tuple[Tensor, ...], cuts: Iterable[Removal], agrees: Callable[[nn.Module], bool]
+) -> tuple[nn.Module, list[Removal]]:
     """A copy of ``model`` after ``cuts``, and those that had to be left out because the copy would not agree.
 
     agrees: whether a copy still gives the outputs it should.
@@ -72,7 +72,7 @@ def operate(
     if small is not None:
         return small, []
     small = model
-    done: list[Cut] = []
+    done: list[Removal] = []
     for cut in cuts:  # one by one, to find those that it will not bear
         trial = _attempt(small, inputs, [cut], done, agrees)
         if trial is not None:
@@ -84,8 +84,8 @@ def operate(
 def _attempt(
     model: nn.Module,
     inputs: tuple[Tensor, ...],
-    cuts: list[Cut],
-    done: list[Cut],
+    cuts: list[Removal],
+    done: list[Removal],
     agrees: Callable[[nn.Module], bool],
 ) -> nn.Module | None:
     try:
@@ -95,7 +95,7 @@ def _attempt(
     return small if agrees(small) else None
 
 
-def _after(model: nn.Module, inputs: tuple[Tensor, ...], cuts: list[Cut], done: list[Cut]) -> nn.Module:
+def _after(model: nn.Module, inputs: tuple[Tensor, ...], cuts: list[Removal], done: list[Removal]) -> nn.Module:
     """A copy of ``model`` after ``cuts``. done: cuts that were made in it before."""
     small = copy.deepcopy(model)
     graph = dependencies(small, inputs)
@@ -141,7 +141,7 @@ def _add(sets: defaultdict[str, set[int]], more: Rows) -> None:
 class _Planner:
     """rows: of each layer, the neurons that are to go so far; columns: its input channels that are."""
 
-    def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, Layer]) -> None:
+    def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, LayerFacts]) -> None:
         from torch_pruning.ops import OPTYPE as kinds
 
         self.rows: defaultdict[str, set[int]] = defaultdict(set)
@@ -163,7 +163,7 @@ class _Planner:
     def _count(self, module: nn.Module, *_: Any) -> None:
         self._runs[id(module)] += 1
 
-    def cut(self, root: Layer, dead: list[int]) -> tuple[Cut | None, dict[int, str]]:
+    def cut(self, root: LayerFacts, dead: list[int]) -> tuple[Removal | None, dict[int, str]]:
         """The cut of as many ``dead`` neurons of ``root`` as can go, None if none can, and why the others stay."""
         unseen = self._modules[root.path] not in self._graph.module2node
         if root.frozen or unseen:
@@ -206,14 +206,14 @@ class _Planner:
                 reasons[row] = self._layers[next(iter(at))].bordered()
         return borne[chosen]
 
-    def _group(self, root: Layer, rows: list[int]) -> Any:
+    def _group(self, root: LayerFacts, rows: list[int]) -> Any:
         module = self._modules[root.path]
         return self._graph.get_pruning_group(module, self._graph.get_pruner_of_module(module).prune_out_channels, rows)
 
-    def _layer(self, dep: Any) -> Layer | None:
+    def _layer(self, dep: Any) -> LayerFacts | None:
         return self._by_path.get(self._paths.get(id(dep.target.module), ""))
 
-    def _reader(self, dep: Any) -> Layer | None:
+    def _reader(self, dep: Any) -> LayerFacts | None:
         """The layer whose input ``dep`` is about, if it is about one."""
         return self._layer(dep) if dep.target.type in self._layer_kinds and self._reads(dep) else None
 
@@ -264,8 +264,8 @@ class _Planner:
         return {}
 
     def _as_cut(
-        self, root: Layer, group: Any, borne: Mapping[int, Mapping[str, int]], carrier: Mapping[str, int]
-    ) -> Cut:
+        self, root: LayerFacts, group: Any, borne: Mapping[int, Mapping[str, int]], carrier: Mapping[str, int]
+    ) -> Removal:
         rows: defaultdict[str, set[int]] = defaultdict(set)
         columns: defaultdict[str, set[int]] = defaultdict(set)
         for item in group:
@@ -276,7 +276,7 @@ class _Planner:
         for at in borne.values():
             for name, index in at.items():
                 carriers[name][index] = carrier[name]
-        return Cut(root.name, dict(rows), dict(columns), dict(carriers))
+        return Removal(root.name, dict(rows), dict(columns), dict(carriers))
 
 
 def _lopsided(module: _ConvNd) -> bool:

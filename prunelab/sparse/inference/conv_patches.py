@@ -1,4 +1,4 @@
-"""Patches: a convolution as one sparse matrix times the unfolded patches of the images."""
+"""A convolution as one sparse matrix times the unfolded patches of the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convert: a pruned model as an inference network, each layer with the kernel that is fastest for it here.
+"""A pruned model as an inference network, each layer with the kernel that is fastest for it here.
 
 Speed is not a matter of density alone: on small layers and small batches dense wins, and stays. What was measured is
 kept with the result, can be looked at, stored as JSON, and given back to ``convert`` to be spared the measurement.
@@ -16,7 +16,7 @@ from prunelab.errors import ConvertError
 from prunelab.sparse.inference import tracing
 from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
 from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
-from prunelab.sparse.inference.linear_chain import Affine, Chain, Layer, Plan
+from prunelab.sparse.inference.linear_chain import Affine, Chain, ChainLayer, KernelPlan
 from prunelab.sparse.inference.tracing import Shapes, Stretch
 
 __all__ = ["Choices", "ConvertError", "Converted", "convert"]
@@ -120,12 +120,12 @@ class _Wish:
         elif kernel is not None:
             self._all = _kernel(kernel)
 
-    def allowed(self, name: str, dtype: torch.dtype, dense_because: str | None = None) -> list[Plan]:
+    def allowed(self, name: str, dtype: torch.dtype, dense_because: str | None = None) -> list[KernelPlan]:
         """For each batch size the kernels to choose from. dense_because: why only dense can be had, if so."""
-        able: Plan = ("dense",) if dense_because else available(dtype)
+        able: KernelPlan = ("dense",) if dense_because else available(dtype)
         if dense_because is None and dtype not in SPARSE_TYPES:
             dense_because = f"is {dtype}, and sparse kernels take float32 and float64"
-        plans: list[Plan] = []
+        plans: list[KernelPlan] = []
         for size in self._sizes:
             named = self._named.get(name, {}).get(size)
             wish = named or self._all
@@ -187,7 +187,7 @@ class _Worker:
             self._used.setdefault(layer.weights, set()).update(kernels)  # type: ignore[arg-type]
         return chain
 
-    def _layer(self, stretch: Stretch) -> Layer:
+    def _layer(self, stretch: Stretch) -> ChainLayer:
         linear, after = stretch.linear, list(stretch.after)
         weight, bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
         allowed = self._wish.allowed(stretch.name, weight.dtype)
@@ -204,12 +204,12 @@ class _Worker:
         steps: list[Affine | Callable[[Tensor], Tensor]] = [
             Affine(*_scale_and_shift(step)) if isinstance(step, nn.BatchNorm1d) else step for step in after
         ]
-        return Layer(stretch.name, self._weights[key], bias, steps, allowed, flat=normed)
+        return ChainLayer(stretch.name, self._weights[key], bias, steps, allowed, flat=normed)
 
     def _patches(self, name: str, conv: nn.Module) -> nn.Module | None:
         weight: Tensor = conv.weight  # type: ignore[assignment]
         allowed = self._wish.allowed(name, weight.dtype, refusal(conv))
-        kernels: Plan = tuple({k: None for plan in allowed for k in plan})
+        kernels: KernelPlan = tuple({k: None for plan in allowed for k in plan})
         self.choices[name] = dict.fromkeys(self._sizes, "dense")
         if kernels == ("dense",):
             return None

@@ -1,4 +1,4 @@
-"""Choice: which kernel is fastest for each layer of a chain, by a short measurement on this machine.
+"""Which kernel is fastest for each layer of a chain, by a short measurement on this machine.
 
 No density decides: where sparse begins to win depends on the layer, the batch, the threads and the library.
 """

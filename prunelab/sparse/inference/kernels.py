@@ -1,4 +1,4 @@
-"""Kernels: a weight matrix times feature-major activations, dense or sparse.
+"""A weight matrix times feature-major activations, dense or sparse.
 
 Feature-major means (features, batch): a sparse product then reads and writes whole rows of memory. With batch-major
 activations the same product is several times slower, so a transposition at each end of a chain of layers pays for

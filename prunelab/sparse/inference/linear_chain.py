@@ -1,4 +1,4 @@
-"""Chain: consecutive Linear layers as one module, its activations feature-major from the first sparse layer on."""
+"""Consecutive Linear layers as one module, its activations feature-major from the first sparse layer on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from prunelab.errors import ConvertError
 from prunelab.sparse.inference.kernel_choice import Costs, cheapest, medians
 from prunelab.sparse.inference.kernels import KERNELS, Kernel, Step, Weights, transposed
 
-Plan = tuple[Kernel, ...]  # of each layer
+KernelPlan = tuple[Kernel, ...]  # of each layer
 
 
 class Affine(nn.Module):
@@ -35,7 +35,7 @@ class Affine(nn.Module):
         return lambda x: torch.addcmul(shift, x, scale)
 
 
-class Layer(nn.Module):
+class ChainLayer(nn.Module):
     """One Linear layer of a chain and the elementwise steps after it, each of which may work in place.
 
     allowed: for each batch size the kernels to choose from. flat: right for (batch, in) only, for batch norm is in it,
@@ -50,7 +50,7 @@ class Layer(nn.Module):
         weights: Weights,
         bias: Tensor | None,
         steps: Sequence[Affine | Step],
-        allowed: Sequence[Plan],
+        allowed: Sequence[KernelPlan],
         *,
         flat: bool,
     ) -> None:
@@ -88,7 +88,7 @@ class Chain(nn.Module):
     has another meaning. contiguous: whether the output must be; else it may be a transposed view, for a copy less.
     """
 
-    def __init__(self, layers: Sequence[Layer], batches: Sequence[int], *, contiguous: bool) -> None:
+    def __init__(self, layers: Sequence[ChainLayer], batches: Sequence[int], *, contiguous: bool) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.contiguous = contiguous
@@ -97,7 +97,7 @@ class Chain(nn.Module):
         self.out_features = layers[-1].weights.out_features
         self.dtype = layers[0].weights.dtype
         self.batches = Batches(batches)
-        self._compiled: dict[tuple[Plan, bool], list[Step]] = {}
+        self._compiled: dict[tuple[KernelPlan, bool], list[Step]] = {}
         self.plans = [self._fastest(number, n) for number, n in enumerate(batches)]
         self._compiled = {}  # what was only measured holds on to forms of the weights
 
@@ -123,14 +123,14 @@ class Chain(nn.Module):
             return x.new_empty(0, self.out_features)
         return self.run(self.plans[self.batches.nearest(n)], x)
 
-    def run(self, plan: Plan, x: Tensor) -> Tensor:
+    def run(self, plan: KernelPlan, x: Tensor) -> Tensor:
         """x (batch, in) -> (batch, out), batch at least 1, by these kernels."""
         key = plan, x.shape[0] == 1
         for step in self._compiled.get(key) or self._compile(*key):
             x = step(x)
         return x
 
-    def _compile(self, plan: Plan, vector: bool) -> list[Step]:
+    def _compile(self, plan: KernelPlan, vector: bool) -> list[Step]:
         """What there is to do for a plan, step by step. vector: for one sample, where both layouts are the same."""
         steps: list[Step] = []
         columns = False
@@ -170,18 +170,18 @@ class Chain(nn.Module):
         """The bias of a chain of one layer."""
         return self._only().bias
 
-    def _only(self) -> Layer:
+    def _only(self) -> ChainLayer:
         if len(self.layers) != 1:
             raise AttributeError(f"a chain of {len(self.layers)} layers has no one weight or bias")
         return self.layers[0]  # type: ignore[return-value]
 
-    def _fastest(self, number: int, n: int) -> Plan:
+    def _fastest(self, number: int, n: int) -> KernelPlan:
         """The plan for the ``number``-th batch size, ``n``; measured where there is anything to choose."""
         allowed = [layer.allowed[number] for layer in self._layers]
         if all(len(kernels) == 1 for kernels in allowed):
             return tuple(kernels[0] for kernels in allowed)
         x = activations(n, self.in_features, dtype=self.dtype)
-        plans: list[Plan] = [tuple(k if k in able else able[0] for able in allowed) for k in KERNELS]
+        plans: list[KernelPlan] = [tuple(k if k in able else able[0] for able in allowed) for k in KERNELS]
         if len(allowed) > 1:
             plans.append(cheapest([_costs(layer, number, n) for layer in self._layers], allowed))
         # Layer by layer is the precise measurement, end to end the true one: the winner of the first must win here too.
@@ -189,7 +189,7 @@ class Chain(nn.Module):
         return min(seconds, key=seconds.__getitem__)
 
     @property
-    def _layers(self) -> list[Layer]:
+    def _layers(self) -> list[ChainLayer]:
         return list(self.layers)  # type: ignore[arg-type]
 
     # Compiled steps look into the buffers: they must not outlive them, nor be copied along.
@@ -203,7 +203,7 @@ class Chain(nn.Module):
         return self
 
 
-def _costs(layer: Layer, number: int, n: int) -> Costs:
+def _costs(layer: ChainLayer, number: int, n: int) -> Costs:
     weights, bias, allowed = layer.weights, layer.bias, layer.allowed[number]
     x = activations(n, weights.in_features, dtype=weights.dtype)
     if n == 1:

@@ -1,4 +1,4 @@
-"""Graph: a model traced for inference, and the chains of Linear layers in it."""
+"""A model traced for inference, and the chains of Linear layers in it."""
 
 from __future__ import annotations
 

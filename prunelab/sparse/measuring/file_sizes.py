@@ -1,4 +1,4 @@
-"""Formats: how many bytes a network takes in each of the formats that people use, counted on what is really written."""
+"""How many bytes a network takes in each of the formats that people use, counted on what is really written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency: how long a network takes for a batch, measured with torch's own timer, candidates taking turns."""
+"""How long a network takes for a batch, measured with torch's own timer, candidates taking turns."""
 
 from __future__ import annotations
 

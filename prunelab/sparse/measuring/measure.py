@@ -1,4 +1,4 @@
-"""Measure: what pruning bought, in bytes and in microseconds, beside what it did not."""
+"""What pruning bought, in bytes and in microseconds, beside what it did not."""
 
 from __future__ import annotations
 

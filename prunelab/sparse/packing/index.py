@@ -1,4 +1,4 @@
-"""Records: what a packed file's index says of each sparse tensor, and the tensor as the bytes of a section."""
+"""What a packed file's index says of each sparse tensor, and the tensor as the bytes of a section."""
 
 from __future__ import annotations
 

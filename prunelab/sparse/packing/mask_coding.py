@@ -1,4 +1,4 @@
-"""Coding: one mask, or the codes of shared values, as few bytes; pure NumPy, described in docs/packed-file.md.
+"""One mask, or the codes of shared values, as few bytes; pure NumPy, described in docs/packed-file.md.
 
 A mask is coded as the distances between its survivors. Where connections were cut independently of each other these
 are geometrically distributed, and a Rice code comes within 1 % of the entropy without a table. Real masks have dead

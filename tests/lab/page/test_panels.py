@@ -1,4 +1,4 @@
-"""Axes: ends that are round, and that stay where they are while what is shown changes a little."""
+"""Ends that are round, and that stay where they are while what is shown changes a little."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery: changes of many widgets in one message, and nothing lost on a page that comes late."""
+"""Changes of many widgets in one message, and nothing lost on a page that comes late."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prunelab.lab.widgets.batching import Delivery
+from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.plot import Plot
 from prunelab.serve import visitor
 
@@ -32,11 +32,11 @@ class Wire:
 @pytest.fixture
 def scene():
     sent: list[tuple[str, dict[str, Any]]] = []
-    delivery, plots = Delivery(), [Plot(name=name) for name in "ab"]
-    for name, widget in zip(("delivery", "a", "b"), (delivery, *plots), strict=True):
+    batching, plots = Batching(), [Plot(name=name) for name in "ab"]
+    for name, widget in zip(("batching", "a", "b"), (batching, *plots), strict=True):
         widget.comm = Wire(name, sent)
-        widget.delivery = delivery
-    yield delivery, plots, sent
+        widget.batching = batching
+    yield batching, plots, sent
 
 
 def change(plots: list[Plot], number: int) -> None:
@@ -46,44 +46,44 @@ def change(plots: list[Plot], number: int) -> None:
 
 
 def test_until_a_page_listens_each_widget_tells_its_own(scene):
-    delivery, plots, sent = scene
-    with delivery.together():
+    batching, plots, sent = scene
+    with batching.together():
         change(plots, 1)
-    assert [name for name, _ in sent] == ["a", "a", "b", "b"] and delivery.count == 0
+    assert [name for name, _ in sent] == ["a", "a", "b", "b"] and batching.count == 0
 
 
 def test_then_all_changes_go_in_one_message(scene):
-    delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
-    with delivery.together():
+    batching, plots, sent = scene
+    batching._told(None, {"have": 0}, None)
+    with batching.together():
         change(plots, 1)
         change(plots, 2)
     assert len(sent) == 1
     name, message = sent[0]
     states = message["content"]["states"]
-    assert name == "delivery" and message["method"] == "custom" and set(states) == {"a", "b", "delivery"}
+    assert name == "batching" and message["method"] == "custom" and set(states) == {"a", "b", "batching"}
     assert states["a"] == {"figure": plots[0].figure, "summary": "number 2"}
-    assert states["delivery"] == {"count": 1}, "by this a page knows what it has"
+    assert states["batching"] == {"count": 1}, "by this a page knows what it has"
     change(plots, 3)
     assert [name for name, _ in sent[1:]] == ["a", "a", "b", "b"], "outside of the block nothing waits"
-    with delivery.together():
+    with batching.together():
         pass
-    assert len(sent) == 5 and delivery.count == 1, "nothing to tell is not told"
+    assert len(sent) == 5 and batching.count == 1, "nothing to tell is not told"
 
 
 def test_an_error_in_the_block_does_not_hold_back_what_was_changed(scene):
-    delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
-    with pytest.raises(ZeroDivisionError), delivery.together():
+    batching, plots, sent = scene
+    batching._told(None, {"have": 0}, None)
+    with pytest.raises(ZeroDivisionError), batching.together():
         change(plots, 1)
         raise ZeroDivisionError
-    assert [name for name, _ in sent] == ["delivery"]
+    assert [name for name, _ in sent] == ["batching"]
 
 
 def test_other_threads_are_not_drawn_in(scene):
-    delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
-    with delivery.together():
+    batching, plots, sent = scene
+    batching._told(None, {"have": 0}, None)
+    with batching.together():
         thread = threading.Thread(target=change, args=(plots, 1))
         thread.start()
         thread.join()
@@ -91,16 +91,16 @@ def test_other_threads_are_not_drawn_in(scene):
 
 
 def test_a_page_that_missed_a_delivery_gets_the_whole_state(scene):
-    delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
-    with delivery.together():
+    batching, plots, sent = scene
+    batching._told(None, {"have": 0}, None)
+    with batching.together():
         change(plots, 1)
     sent.clear()
-    delivery._told(None, {"have": 1}, None)
-    delivery._told(None, {"something": "else"}, None)
-    delivery._told(None, "noise", None)
+    batching._told(None, {"have": 1}, None)
+    batching._told(None, {"something": "else"}, None)
+    batching._told(None, "noise", None)
     assert not sent
-    delivery._told(None, {"have": 0}, None)
+    batching._told(None, {"have": 0}, None)
     told = dict(sent)
     assert told["a"]["state"]["figure"] == plots[0].figure and told["b"]["state"]["summary"] == "number 1"
 

@@ -1,4 +1,4 @@
-"""Scrubber, Draw and Download without a browser: what their state allows, and what a drawing becomes."""
+"""Scrubber, Drawing and DownloadBar without a browser: what their state allows, and what a drawing becomes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import traitlets
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunelab.lab.widgets.download_bar import PIECE, Download
-from prunelab.lab.widgets.drawing import Draw, prepared
+from prunelab.lab.widgets.download_bar import PIECE, DownloadBar
+from prunelab.lab.widgets.drawing import Drawing, prepared
 from prunelab.lab.widgets.scrubber import Scrubber, followed
 
 # ---- scrubber
@@ -95,14 +95,14 @@ def arrive(widget: Any, **state: Any) -> None:
 
 def test_a_sheet_has_as_many_cells_as_the_input_and_finer_ink() -> None:
     for size, detail in (((8, 8), 4), ((28, 28), 2), ((64, 48), 1)):
-        draw = Draw(size=size)
+        draw = Drawing(size=size)
         assert draw.detail == detail
         assert draw.value == bytes(size[0] * size[1])
         assert len(draw.ink) == size[0] * size[1] * detail**2
 
 
 def test_ink_from_the_page_is_averaged_into_the_cells() -> None:
-    draw = Draw(size=(8, 8))
+    draw = Drawing(size=(8, 8))
     seen: list[bytes] = []
     draw.observe(lambda change: seen.append(change["new"]), "value")
     ink = np.zeros((32, 32), np.uint8)
@@ -119,14 +119,14 @@ def test_ink_from_the_page_is_averaged_into_the_cells() -> None:
 
 @given(st.binary(min_size=64, max_size=64))
 def test_a_picture_from_python_is_the_ink_on_the_page(value: bytes) -> None:
-    draw = Draw(size=(8, 8), value=value)
+    draw = Drawing(size=(8, 8), value=value)
     ink = np.frombuffer(draw.ink, np.uint8).reshape(32, 32)
     assert np.array_equal(ink[::4, ::4], ink[3::4, 3::4])
     assert ink[::4, ::4].tobytes() == value == draw.value
 
 
 def test_a_new_size_is_a_blank_sheet_and_what_was_on_its_way_is_dropped() -> None:
-    draw = Draw(size=(8, 8), value=bytes([9]) * 64)
+    draw = Drawing(size=(8, 8), value=bytes([9]) * 64)
     draw.size = (28, 28)
     assert draw.value == bytes(784)
     arrive(draw, ink=bytes([7]) * 1024)
@@ -134,20 +134,20 @@ def test_a_new_size_is_a_blank_sheet_and_what_was_on_its_way_is_dropped() -> Non
 
 
 def test_clear_wipes_the_sheet() -> None:
-    draw = Draw(size=(8, 8), value=bytes([9]) * 64)
+    draw = Drawing(size=(8, 8), value=bytes([9]) * 64)
     draw.clear()
     assert not any(draw.value) and not any(draw.ink)
 
 
 def test_a_wrong_picture_or_size_is_named() -> None:
     with pytest.raises(traitlets.TraitError, match="63 bytes.*64"):
-        Draw(size=(8, 8), value=bytes(63))
+        Drawing(size=(8, 8), value=bytes(63))
     with pytest.raises(traitlets.TraitError, match=r"size = \(0, 8\)"):
-        Draw(size=(0, 8))
+        Drawing(size=(0, 8))
 
 
 def test_an_example_is_offered_once_someone_listens() -> None:
-    draw = Draw()
+    draw = Drawing()
     assert not draw.example
     asked: list[bool] = []
     draw.on_example(lambda: asked.append(True))
@@ -264,7 +264,7 @@ ITEMS = [
 class Page:
     """What pages would get, and what they say: messages in order, each with its buffers."""
 
-    def __init__(self, download: Download) -> None:
+    def __init__(self, download: DownloadBar) -> None:
         self.download = download
         self.got: list[dict[str, Any]] = []
         self.data: list[bytes] = []
@@ -286,7 +286,7 @@ class Page:
 
 @pytest.fixture
 def page() -> Page:
-    return Page(Download(items=ITEMS))
+    return Page(DownloadBar(items=ITEMS))
 
 
 def test_a_press_calls_back_and_the_file_comes_in_pieces_each_after_thanks(page: Page) -> None:
@@ -365,7 +365,7 @@ def test_progress_is_told_to_those_who_wait(page: Page) -> None:
 
 def test_what_the_page_says_goes_on_through_post() -> None:
     waiting: list[Any] = []
-    page = Page(Download(items=ITEMS, post=waiting.append))
+    page = Page(DownloadBar(items=ITEMS, post=waiting.append))
     page.download.on_request(lambda name: None)
     page.ask("report")
     page.download.send_file("report", "r", "text/plain", bytes(PIECE + 1))
@@ -383,10 +383,10 @@ def test_nonsense_from_a_page_changes_nothing(page: Page, message: Any) -> None:
 
 def test_wrong_items_and_names_are_named() -> None:
     with pytest.raises(traitlets.TraitError, match="'label'"):
-        Download(items=[{"name": "report"}])
+        DownloadBar(items=[{"name": "report"}])
     with pytest.raises(traitlets.TraitError, match="'report' is there twice"):
-        Download(items=[ITEMS[0], ITEMS[0]])
+        DownloadBar(items=[ITEMS[0], ITEMS[0]])
     with pytest.raises(traitlets.TraitError, match="figures"):
-        Download(items=ITEMS, disabled={"figures": "no"})
+        DownloadBar(items=ITEMS, disabled={"figures": "no"})
     with pytest.raises(KeyError, match="figures"):
-        Download(items=ITEMS).send_text("figures", "")
+        DownloadBar(items=ITEMS).send_text("figures", "")

@@ -1,4 +1,4 @@
-"""Measurement: bytes against what is really written, times that claim nothing that noise could have made."""
+"""Bytes against what is really written, times that claim nothing that noise could have made."""
 
 import copy
 import csv
