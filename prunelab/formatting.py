@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has two digits at most
 
@@ -14,10 +15,10 @@ def round_up(value: float, steps: Sequence[float] = STEPS) -> float:
     return next(step * power for step in steps if step * power >= value)
 
 
-def percent(fraction: float) -> str:
-    """0.0834 as "8.3 %"; three digits below one percent, so that small is not shown as nothing."""
+def percent(fraction: float, digits: int = 1) -> str:
+    """0.0834 as "8.3 %"; at least two digits below one percent, so that small is not shown as nothing."""
     value = 100 * fraction
-    return f"{value:.2f} %" if 0 < value < 1 else f"{value:.1f} %"
+    return f"{value:.{max(digits, 2)}f} %" if 0 < value < 1 else f"{value:.{digits}f} %"
 
 
 def kilobytes(size: int) -> str:
@@ -29,9 +30,22 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def duration(seconds: float) -> str:
-    """Seconds in a unit that fits."""
+def latency(seconds: float) -> str:
+    """The time of one batch, in microseconds or milliseconds."""
     return f"{1e6 * seconds:,.0f} µs" if seconds < 1e-3 else f"{1e3 * seconds:,.1f} ms"
+
+
+def time_left(seconds: float) -> str:
+    """The time that a run still takes, in seconds or minutes."""
+    if seconds < 1:
+        return "under 1 s"
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """A hint for a name that is not ``known``: the nearest one, or all there are."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
 
 
 def layer_of(parameter_name: str) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,11 +17,10 @@ from prunelab.bench import servers
 from prunelab.bench.chromium import Visit, chromium
 from prunelab.bench.servers import Server
 from prunelab.bench.statistics import interleave, percentile, ratios, spread
-from prunelab.bench.table import Row
+from prunelab.bench.table import Row, Say
 from prunelab.recipe import Recipe
 from prunelab.sessions.session import Session
 
-Say = Callable[[str], None]
 LONG = 10_000  # epochs: longer than everything that is measured while it trains
 REST = 0.15  # seconds between two presses: more than the lab's own limit of ten updates a second
 MEGABYTE = 1e6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from prunelab import models
 from prunelab.bench.statistics import interleave, ratios, spread
-from prunelab.bench.table import Row
+from prunelab.bench.table import Row, Say
 from prunelab.pruning.effective import trace
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction.compact import compact
@@ -19,7 +18,6 @@ from prunelab.sparse.compaction.compact import compact
 DENSITY = 0.5  # of the neurons
 BATCH = 64
 TARGET = 1.5
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from prunelab import models, torch_state
 from prunelab.bench.statistics import interleave, ratios, spread
-from prunelab.bench.table import Row
+from prunelab.bench.table import Row, Say
 from prunelab.data import load, own
 from prunelab.errors import DataError
 from prunelab.lab import Lab
@@ -31,7 +31,6 @@ from prunelab.training import steps
 BATCH = 128
 DENSITY = 0.08  # of the paper's LeNet-300-100
 RATE = 0.01
-Say = Callable[[str], None]
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:

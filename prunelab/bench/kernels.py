@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prunelab.bench.statistics import Spread, interleave, ratios, spread
-from prunelab.bench.table import Row
+from prunelab.bench.table import Row, Say
 from prunelab.sparse.inference.convert import convert
 from prunelab.sparse.inference.kernel_choice import medians
 from prunelab.sparse.inference.kernels import Weights, available
@@ -31,7 +31,6 @@ DENSITIES = (0.3, 0.08, 0.02)
 BATCHES = (1, 64)
 SLOWER = 0.95
 SLICE = 1e-3  # seconds of one turn, at least
-Say = Callable[[str], None]
 Runs = Mapping[str, Callable[[], object]]
 
 

@@ -12,13 +12,12 @@ from torch import nn
 
 from prunelab import models
 from prunelab.bench.statistics import interleave, spread
-from prunelab.bench.table import Row
+from prunelab.bench.table import Row, Say
 from prunelab.sparse import bound, load, save
 
 DENSITIES = (0.5, 0.2, 0.08, 0.025, 0.01)
 PAPER = 0.08  # the density of Han et al. 2015, table 3
 SURVIVORS = 6655  # 1/40 of the weights
-Say = Callable[[str], None]
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:

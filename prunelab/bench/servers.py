@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from prunelab.serve.process import answers
+from prunelab.serve.visitor import LINK
 from prunelab.serve.voila import HOST, environment, free_port, voila_argv
 
 PATIENCE = 120.0  # seconds to start, and to come to rest
@@ -68,7 +69,7 @@ class Server:
 def voila(notebook: Path, home: Path) -> Iterator[Server]:
     """A Voila with one preheated kernel, without the user's settings; ended with its kernels."""
     port = free_port(0)
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("PRUNELAB_LINK", "VOILA"))}
+    env = {name: value for name, value in os.environ.items() if not name.startswith((LINK, "VOILA"))}
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         env[name] = str(home / name.lower())
     log_file = home / "voila.log"

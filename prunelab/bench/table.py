@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from prunelab.bench.statistics import Spread
+
+Say = Callable[[str], None]  # is given what is being measured
 
 
 @dataclass(frozen=True)

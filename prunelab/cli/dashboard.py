@@ -10,9 +10,7 @@ from prunelab import resources
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import DataError, RecipeError
 from prunelab.recipe import Recipe
-from prunelab.serve import process, voila
-
-LINK, SESSION = "PRUNELAB_LINK", "PRUNELAB_SESSION"  # read by Lab.for_page
+from prunelab.serve import process, visitor, voila
 
 
 def run(
@@ -31,9 +29,9 @@ def run(
     env = voila.environment()
     query = start_query(link, data=data, model=model)
     if query:
-        env[LINK] = query
+        env[visitor.LINK] = query
     if session is not None:
-        env[SESSION] = str(session.absolute())  # kernels run in the notebook's folder, not here
+        env[visitor.SESSION] = str(session.absolute())  # kernels run in the notebook's folder, not here
     notebook = resources.notebooks() / "dashboard.ipynb"
     number = process.chosen_port(port)
     if Recipe.from_query(query).data == "mnist":

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from prunelab import disk, errors, models, sparse
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import DataError, SessionError
-from prunelab.formatting import duration, kilobytes
+from prunelab.formatting import kilobytes, latency
 from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.sessions.session import Session
 from prunelab.sparse.measuring.file_sizes import distinct
@@ -110,6 +110,6 @@ def _latencies(found: Measurement) -> Table:
             own = found.latency(name, batch, threads)
             assert own is not None
             words = "" if name == "dense" else f" · {verdict(found, name, batch, threads)}"
-            cells.append(duration(own.median) + words)
+            cells.append(latency(own.median) + words)
         table.add_row(str(threads), str(batch), *cells)
     return table

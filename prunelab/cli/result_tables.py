@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from prunelab.formatting import percent
+
 if TYPE_CHECKING:
     from prunelab.results.snapshot import Snapshot
     from prunelab.sessions.session import Session
@@ -71,9 +73,9 @@ def tables(result: dict[str, Any]) -> list[Table]:
 
 
 def _layers(result: dict[str, Any]) -> Table:
-    accuracy = percent(result["accuracy"])
+    accuracy = exact(result["accuracy"])
     if result["dense_accuracy"] is not None:
-        accuracy += f" (dense {percent(result['dense_accuracy'])})"
+        accuracy += f" (dense {exact(result['dense_accuracy'])})"
     zeros = "zeros still zero" if result["zeros_hold"] else "ZEROS CAME BACK"
     table = Table(title=f"accuracy {accuracy} · {result['compression']:.1f}x fewer connections · {zeros}")
     table.add_column("layer")
@@ -92,20 +94,20 @@ def _rounds(result: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for row in result["rounds"]:
         table.add_row(
-            str(row["round"]), _number(row["quality"]), percent(row["density"]), f"{row['compression']:.1f}x",
-            percent(row["accuracy_pruned"]), percent(row["accuracy_retrained"]),
+            str(row["round"]), _number(row["quality"]), exact(row["density"]), f"{row['compression']:.1f}x",
+            exact(row["accuracy_pruned"]), exact(row["accuracy_retrained"]),
         )  # fmt: skip
     return table
 
 
 def _kept(part: dict[str, Any]) -> tuple[str, str, str]:
-    return f"{part['kept']:,}", f"{part['total']:,}", percent(part["density"])
+    return f"{part['kept']:,}", f"{part['total']:,}", exact(part["density"])
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
-def percent(share: float | None) -> str:
+def exact(share: float | None) -> str:
     """A share of 0 to 1 as a percentage with two decimals; a dash for None."""
-    return "–" if share is None else f"{100 * share:.2f} %"
+    return "–" if share is None else percent(share, 2)

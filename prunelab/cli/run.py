@@ -70,7 +70,7 @@ def run(
     if save is not None:
         packed = found["packed"]
         words = (
-            f"{save}: {kilobytes(packed['bytes'])}, accuracy from that file {result_tables.percent(packed['accuracy'])}"
+            f"{save}: {kilobytes(packed['bytes'])}, accuracy from that file {result_tables.exact(packed['accuracy'])}"
         )
         stdout.print(words, markup=False, highlight=False, soft_wrap=True)
     if out is not None:
@@ -143,7 +143,7 @@ def _finish(session: Session, out: Path | None, stderr: Console) -> None:
 
 def _show(progress: Progress, task: Any, snapshot: Snapshot) -> None:
     where = f"round {snapshot.round} of {snapshot.rounds}: " if snapshot.round else ""
-    accuracy = f"accuracy {result_tables.percent(snapshot.test_accuracy)}"
+    accuracy = f"accuracy {result_tables.exact(snapshot.test_accuracy)}"
     progress.update(task, description=f"{where}{snapshot.phase}", completed=snapshot.clock, accuracy=accuracy)
 
 

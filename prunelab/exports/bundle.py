@@ -22,7 +22,7 @@ ABOUT = {
     "snapshots.csv": "every snapshot of the run, one row a layer",
     "measurement.csv": "bytes by format, and latency by network, batch size and threads",
     "reproduce.py": "Python that does the run again",
-    "model.safetensors": "the pruned network, packed; prunelab.sparse.load reads it",
+    "model.prune": "the pruned network, packed; prunelab.sparse.load reads it",
     "figures/": "the views for print, for a column and for the width of a page",
 }
 COMPRESSED = (".png", ".pdf", ".safetensors")  # as small as they get
@@ -52,7 +52,7 @@ def bundle(
     if measurement is not None:
         files["measurement.csv"] = measurement.to_csv()
     if model is not None:
-        files["model.safetensors"] = model
+        files["model.prune"] = model
     printed = figures(recipe, snapshots, measurement, formats=formats)
     files |= {f"figures/{name}": content for name, content in printed.items()}
     here = {name: about for name, about in ABOUT.items() if any(file.startswith(name) for file in files)}

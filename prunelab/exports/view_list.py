@@ -12,34 +12,45 @@ from prunelab.formatting import percent
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
 from prunelab.views.figure import View
+from prunelab.views.registry import REGISTRY
 
 _MARKUP = re.compile(r"<(?!/?(?:b|br|i|sub|sup|extra)>)")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A view: its name, its heading, and how to draw it as of the last snapshot of a history.
+    """How to draw a view as of the last snapshot of a history.
 
-    ``draw`` takes the history, what was measured and, if ``by_layer``, a layer's parameter name. measured: shows the
-    measurement, so it is the same at every moment.
+    ``draw`` takes the history, what was measured and, for a view that shows one layer, its parameter name.
     """
 
     name: str
-    heading: str
     draw: Callable[[Sequence[Snapshot], Measurement | None, str | None], View]
-    by_layer: bool = False
-    measured: bool = False
+
+    @property
+    def heading(self) -> str:
+        return REGISTRY[self.name].heading
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether it shows one layer, which has to be named."""
+        return REGISTRY[self.name].by_layer
+
+    @property
+    def measured(self) -> bool:
+        """Whether it shows the measurement, and so is the same at every snapshot."""
+        return REGISTRY[self.name].timeless
 
 
 PICTURES: tuple[Picture, ...] = (
-    Picture("weights", "Weights", lambda h, m, layer: views.weights(h[-1], [layer] if layer else None)),
-    Picture("accuracy", "Accuracy", lambda h, m, layer: views.accuracy(h)),
-    Picture("connections", "Connections", lambda h, m, layer: views.connections(h[-1])),
-    Picture("mask", "Mask", lambda h, m, layer: views.mask(h[-1], layer), by_layer=True),
-    Picture("pixels", "Inputs", lambda h, m, layer: views.pixels(h[-1])),
-    Picture("dropout", "Dropout", lambda h, m, layer: views.dropout(h)),
-    Picture("size", "Size", lambda h, m, layer: views.size(m), measured=True),
-    Picture("speed", "Speed", lambda h, m, layer: views.speed(m), measured=True),
+    Picture("weights", lambda h, m, layer: views.weights(h[-1], [layer] if layer else None)),
+    Picture("accuracy", lambda h, m, layer: views.accuracy(h)),
+    Picture("connections", lambda h, m, layer: views.connections(h[-1])),
+    Picture("mask", lambda h, m, layer: views.mask(h[-1], layer)),
+    Picture("pixels", lambda h, m, layer: views.pixels(h[-1])),
+    Picture("dropout", lambda h, m, layer: views.dropout(h)),
+    Picture("size", lambda h, m, layer: views.size(m)),
+    Picture("speed", lambda h, m, layer: views.speed(m)),
 )
 
 

@@ -42,8 +42,6 @@ from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 
-SETTINGS = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
-SAVED = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
 ANEW = ("train", "reset")  # buttons after which no guess can be answered any more
 
 
@@ -138,8 +136,8 @@ class Lab(w.VBox):
         With preheated kernels the network is trained before anybody comes; this call then waits for the visitor. A
         saved session is opened only then: kernels that wait for their visitors would fight for it.
         """
-        lab = cls(start=False, **{"directory": os.environ.get(SAVED) or None, **options})
-        lab._take_up(os.environ.get(SETTINGS, ""))
+        lab = cls(start=False, **{"directory": os.environ.get(visitor.SESSION) or None, **options})
+        lab._take_up(os.environ.get(visitor.LINK, ""))
         lab._start = lab.recipe, lab.options
         if lab._first == "open":
             query = visitor.query()

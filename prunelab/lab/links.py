@@ -10,12 +10,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from prunelab.errors import RecipeError
 from prunelab.recipe import LONGEST_QUERY, Recipe, allowed
+from prunelab.views.registry import REGISTRY
 
-PANELS = (
-    "weights", "accuracy", "connections", "mask", "pixels", "dropout", "size", "speed", "graph", "compare", "digits",
-    "draw", "sensitivity",
-)  # fmt: skip
-EXTRA = ("graph", "compare", "digits", "draw", "sensitivity")  # shown when asked for
+PANELS = tuple(REGISTRY)
+EXTRA = tuple(name for name, view in REGISTRY.items() if view.on_request)
 BUTTONS = ("train", "prune", "retrain", "run", "pause", "reset", "measure")
 KEYS = ("show", "hide", "lock", "big", "guess")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from prunelab.formatting import count, layer_of, percent
+from prunelab.formatting import count, layer_of, percent, time_left
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import BATCH
@@ -24,7 +24,6 @@ TIPS = {
     "reset": "Back to the dense trained network",
     "measure": "Measure bytes and latency of the network as it is now",
 }
-BUTTONS = tuple(TIPS)
 
 
 def label(button: str, state: LabState) -> str:
@@ -48,7 +47,7 @@ def status(state: LabState) -> str:
     if state.progress is not None:
         text += f" {100 * state.progress:.0f} %"
     if state.left is not None and state.activity != "paused":
-        text += f" · {_duration(state.left)} left"
+        text += f" · {time_left(state.left)} left"
     return text
 
 
@@ -190,9 +189,3 @@ def _four(value: float | None) -> str:
 
 def _phase(snapshot: Snapshot | None) -> str:
     return "new" if snapshot is None else snapshot.phase
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 1:
-        return "under 1 s"
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -22,14 +22,16 @@ from torch.utils._pytree import tree_leaves
 
 from prunelab.errors import WiringError
 from prunelab.pruning import path_rules
+from prunelab.pruning.layers import transposed
 from prunelab.pruning.masks import Masks
+from prunelab.results.counts import Counted
 
 Example = Tensor | tuple[Tensor, ...]
 NOT_AVAILABLE = "effective density is not available for this model"
 
 
 @dataclass(frozen=True)
-class LayerReach:
+class LayerReach(Counted):
     """One layer: ``kept`` of ``total`` connections lie on a path; ``dead`` of its neurons (filters) lie on none."""
 
     kept: int
@@ -37,14 +39,9 @@ class LayerReach:
     neurons: int
     dead: int
 
-    @property
-    def density(self) -> float:
-        """kept / total, 0 to 1."""
-        return self.kept / self.total
-
 
 @dataclass(frozen=True)
-class Effective:
+class Effective(Counted):
     """What is effective of a network. layers: by parameter name."""
 
     layers: Mapping[str, LayerReach]
@@ -63,11 +60,6 @@ class Effective:
     def dead(self) -> int:
         """Neurons and filters without a path from the input or without one to the output."""
         return sum(layer.dead for layer in self.layers.values())
-
-    @property
-    def density(self) -> float:
-        """kept / total, 0 to 1."""
-        return self.kept / self.total
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,8 +184,8 @@ def trace(model: nn.Module, example: Example) -> Wiring:
     canonical = {id(masks.weight(name)): name for name in masks}
     parameters = dict(model.named_parameters(remove_duplicate=False))
     names = {full: canonical[id(p)] for full, p in parameters.items() if id(p) in canonical}
-    groups = {id(m.weight): m.groups for m in model.modules() if isinstance(m, _ConvNd) and m.transposed}
-    weights = {n: _Weight(masks.weight(n).shape, groups.get(id(masks.weight(n)))) for n in masks}
+    groups = transposed(model, {name: masks.weight(name) for name in masks})
+    weights = {name: _Weight(masks.weight(name).shape, groups.get(name)) for name in masks}
     bare, graph = _traced(model, inputs)
     # A batch is wired alike throughout: one sample will do, unless the model has its batch size written into it.
     one = tuple(x[:1].shape if x.dim() > 1 else x.shape for x in inputs)

@@ -6,7 +6,6 @@ No module is wrapped and no parameter renamed: a pruned model is an ordinary mod
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
@@ -14,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prunelab.formatting import layer_of
+from prunelab.formatting import did_you_mean, layer_of
 from prunelab.pruning import criteria, execution_order, torch_prune
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import prunable, transposed
 from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
 from prunelab.recipe import Scope, Std, Target
+from prunelab.results.counts import Counted
 
 Unit = Literal["weight", "neuron", "2:4"]  # a recipe knows the first two
 
@@ -27,7 +27,7 @@ UNITS: tuple[str, ...] = get_args(Unit)
 DEVIATION = ".deviation"  # suffix in a state_dict, beside each mask
 
 
-class Masks(Mapping[str, Tensor]):
+class Masks(Counted, Mapping[str, Tensor]):
     """Boolean masks of a model's Linear and Conv weights, by parameter name; True where a connection is kept.
 
     model: any module; nothing in it is changed until ``prune``. layers: only these; exclude: all but these; both
@@ -118,11 +118,6 @@ class Masks(Mapping[str, Tensor]):
         """Connections of the dense network, in all layers that have a mask."""
         return sum(mask.numel() for mask in self._masks.values())
 
-    @property
-    def density(self) -> float:
-        """kept / total, 0 to 1."""
-        return self.kept / self.total
-
     def kept_in(self, name: str) -> int:
         """Connections that survive in one layer."""
         return self._kept[self.resolve(name)]
@@ -146,8 +141,7 @@ class Masks(Mapping[str, Tensor]):
             candidate = self._aliases.get(candidate, candidate)
             if candidate in self._parameters:
                 return candidate
-        near = difflib.get_close_matches(name, [layer_of(known) for known in self._parameters], n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "there are " + ", ".join(map(layer_of, self._parameters))
+        hint = did_you_mean(name, [layer_of(known) for known in self._parameters])
         raise ValueError(f"{name!r} matches no layer with a mask; {hint}")
 
     def zeros_hold(self) -> bool:

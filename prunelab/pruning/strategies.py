@@ -15,6 +15,7 @@ from torch import Tensor
 
 from prunelab.pruning import criteria
 from prunelab.recipe import Scope, Target
+from prunelab.results.counts import Counted
 
 Tensors = Mapping[str, Tensor]
 
@@ -22,7 +23,7 @@ GONE = -1.0  # score of what is cut already: below every survivor's, one that ha
 
 
 @dataclass(frozen=True)
-class Cut:
+class Cut(Counted):
     """What a prune did to one layer (or would do).
 
     quality: that the layer was cut with; None under a density, and where the layer was not asked about. threshold:
@@ -38,11 +39,6 @@ class Cut:
     total: int
     spared: bool = False
     quality: float | None = None
-
-    @property
-    def density(self) -> float:
-        """kept / total, 0 to 1."""
-        return self.kept / self.total
 
 
 class Plan(NamedTuple):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prunelab.recipe import Recipe, Target
+from prunelab.results.counts import Counted
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
@@ -23,7 +24,7 @@ STRONGEST = 300  # connections that a picture of the network can draw; the other
 
 
 @dataclass(frozen=True, eq=False)
-class LayerSnapshot:
+class LayerSnapshot(Counted):
     """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (but for ConvTranspose).
 
     quality, threshold, deviation: of the last cut, None before one and where it had none. effective: survivors on some
@@ -52,11 +53,6 @@ class LayerSnapshot:
     strengths: NDArray[np.float32]
 
     @property
-    def density(self) -> float:
-        """kept / total, 0 to 1."""
-        return self.kept / self.total
-
-    @property
     def mask(self) -> NDArray[np.bool_]:
         """Boolean array of ``shape``, True where a connection is kept."""
         bits = np.unpackbits(np.frombuffer(self.packed, np.uint8), count=self.total)
@@ -79,7 +75,7 @@ class DropoutSnapshot:
 
 
 @dataclass(frozen=True, eq=False)
-class Snapshot:
+class Snapshot(Counted):
     """A run at one moment.
 
     round: 0 while dense. step of steps: within the phase. clock: training steps since the very start.
@@ -133,11 +129,6 @@ class Snapshot:
         return sum(layer.total for layer in self.layers)
 
     @property
-    def density(self) -> float:
-        """kept / total, 0 to 1."""
-        return self.kept / self.total
-
-    @property
     def effective(self) -> int | None:
         """Connections on some path from input to output; None where the model's paths can't be told."""
         counts = [layer.effective for layer in self.layers if layer.effective is not None]
@@ -148,11 +139,6 @@ class Snapshot:
         """Neurons and filters on no path from input to output; None where these can't be told."""
         counts = [layer.dead for layer in self.layers if layer.dead is not None]
         return sum(counts) if len(counts) == len(self.layers) else None
-
-    @property
-    def compression(self) -> float:
-        """1 / density."""
-        return self.total / self.kept
 
     @property
     def settled(self) -> bool:

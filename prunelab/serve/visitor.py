@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import os
 
+LINK = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
+SESSION = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
+
 
 def in_voila() -> bool:
     """Whether a Voila started this kernel."""

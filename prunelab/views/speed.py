@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunelab.formatting import duration
+from prunelab.formatting import latency
 from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, named_axis
@@ -29,9 +29,9 @@ def speed(measurement: Measurement | None) -> View:
             dense, own = measurement.latency("dense", batch), measurement.latency(name, batch)
             assert dense is not None and own is not None
             shares.append(round(min(own.median / dense.median, LONGEST), 4))
-            texts.append(duration(own.median) + ("" if name == "dense" else f" · {verdict(measurement, name, batch)}"))
-            span = f"{duration(own.low)} to {duration(own.high)}"
-            hovers.append(f"{name}, batch {batch}: {duration(own.median)} ({span}), {NETWORKS[name]}")
+            texts.append(latency(own.median) + ("" if name == "dense" else f" · {verdict(measurement, name, batch)}"))
+            span = f"{latency(own.low)} to {latency(own.high)}"
+            hovers.append(f"{name}, batch {batch}: {latency(own.median)} ({span}), {NETWORKS[name]}")
         longest = max(longest, *shares)
         data.append({
             "type": "bar", "orientation": "h", "name": name, "x": shares, "y": [f"batch {b}" for b in batches],
@@ -99,6 +99,6 @@ def _spoken(measurement: Measurement, names: list[str]) -> str:
             own = measurement.latency(name, batch)
             if own is not None:
                 how = "" if name == "dense" else f" ({verdict(measurement, name, batch)})"
-                said.append(f"{name} {duration(own.median)}{how}")
+                said.append(f"{name} {latency(own.median)}{how}")
         parts.append(f"batch {batch}: " + ", ".join(said))
     return "; ".join(parts) + "."

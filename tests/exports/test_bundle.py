@@ -17,7 +17,7 @@ def test_everything_is_inside_and_the_readme_names_it(recipe, history, measureme
     top = {name for name in names if "/" not in name}
     assert top == {
         "README.txt", "report.html", "recipe.json", "snapshots.csv", "measurement.csv", "reproduce.py",
-        "model.safetensors",
+        "model.prune",
     }  # fmt: skip
     assert {"figures/column/fc1-weights.svg", "figures/page/accuracy.svg"} <= set(names)
     readme = archive.read("README.txt").decode()
@@ -27,8 +27,8 @@ def test_everything_is_inside_and_the_readme_names_it(recipe, history, measureme
     assert archive.read("measurement.csv").decode() == measurement.to_csv()
     assert archive.read("reproduce.py").decode() == snippet(recipe, history)
     assert pl.Recipe.from_json(archive.read("recipe.json").decode()) == recipe
-    out = tmp_path / "model.safetensors"
-    out.write_bytes(archive.read("model.safetensors"))
+    out = tmp_path / "model.prune"
+    out.write_bytes(archive.read("model.prune"))
     weights = pl.sparse.load(out)
     assert all((weights[name] == value).all() for name, value in session.model.state_dict().items())
 
@@ -38,7 +38,7 @@ def test_what_was_not_made_is_not_promised(recipe, history):
     readme = archive.read("README.txt").decode()
     assert "figures/" not in readme
     assert "measurement.csv" not in archive.namelist() and "measurement.csv" not in readme
-    assert "model.safetensors" not in archive.namelist() and "model.safetensors" not in readme
+    assert "model.prune" not in archive.namelist() and "model.prune" not in readme
 
 
 def test_equal_files_make_an_equal_archive_that_everyone_may_read():

@@ -16,7 +16,7 @@ from torch import nn
 
 import prunelab as pl
 from prunelab import disk
-from prunelab.lab import wording
+from prunelab.lab import links, wording
 from prunelab.lab.messages import Command, LabState
 from prunelab.lab.page import downloads
 from prunelab.lab.page.bridge import INTERVAL, UNHURRIED, Bridge
@@ -532,7 +532,7 @@ def test_words_for_every_state():
     for activity in ("starting", "ready", "training", "paused", "failed"):
         state = LabState(activity, QUICK)
         assert wording.status(state) and wording.attributes(state)["state"] == activity
-        assert set(wording.reasons(state)) <= set(wording.BUTTONS)
+        assert set(wording.reasons(state)) <= set(wording.TIPS) == set(links.BUTTONS)
     assert wording.status(LabState("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 import ipywidgets as w
 
 from prunelab.lab import wording
-from prunelab.lab.links import Options
+from prunelab.lab.links import BUTTONS, Options
 from prunelab.lab.messages import LabState
 
 
@@ -15,7 +15,7 @@ class Buttons(Mapping[str, w.Button]):
     """The buttons of the screen, by name. pressed: called with the name of one."""
 
     def __init__(self, pressed: Callable[[str], None]) -> None:
-        self._made = {name: w.Button() for name in wording.BUTTONS}
+        self._made = {name: w.Button() for name in BUTTONS}
         for name, button in self._made.items():
             button.on_click(lambda _, name=name: pressed(name))
 

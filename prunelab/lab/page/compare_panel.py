@@ -38,7 +38,7 @@ class ComparePanel(Panel):
         self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
         bar = w.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
-        super().__init__(PanelKind("compare", self._drawn, timeless=True), redraw, [bar, self.point, self.rows])
+        super().__init__(PanelKind("compare", self._drawn), redraw, [bar, self.point, self.rows])
         self.preset.observe(lambda change: redraw(), "value")
         self.pair.observe(lambda change: redraw(), "value")
         self.button.on_click(lambda _: self._pressed())

@@ -20,7 +20,7 @@ class DrawPanel(Panel):
     ) -> None:
         self.sheet = Drawing()
         self._examples = 0
-        super().__init__(PanelKind("draw", self._drawn, timeless=True), redraw, [self.sheet])
+        super().__init__(PanelKind("draw", self._drawn), redraw, [self.sheet])
         self.sheet.observe(lambda change: submit("read", about=self.sheet.prepared()), "ink")
         self.sheet.on_example(lambda: soon(self._example))
         self._state: LabState | None = None

@@ -13,6 +13,7 @@ from prunelab.formatting import layer_of
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.plot import Plot
 from prunelab.views.figure import View
+from prunelab.views.registry import REGISTRY, Entry
 
 Submit = Callable[..., None]
 LEAST = 0.35  # of an axis that a picture has to fill, while it changes
@@ -21,17 +22,19 @@ AXIS = ("range", "tickvals", "ticktext")  # what an axis that rests keeps
 
 @dataclass(frozen=True)
 class PanelKind:
-    """A kind of panel: its name, and how to draw it from a report and, if ``by_layer``, the chosen layer's name.
+    """A kind of panel: the name of its view, and how to draw it from the lab's state and the chosen layer's name.
 
-    timeless: it shows no moment of the run, so that neither slider nor scrubber changes it. growing: its axes are as
-    long as what they show.
+    growing: its axes are as long as what they show.
     """
 
     name: str
     draw: Callable[[LabState, str | None], View]
-    by_layer: bool = False
-    timeless: bool = False
     growing: bool = False
+
+    @property
+    def view(self) -> Entry:
+        """What the registry says of the view."""
+        return REGISTRY[self.name]
 
 
 def _weights(state: LabState) -> View:
@@ -55,11 +58,11 @@ PANEL_KINDS: tuple[PanelKind, ...] = (
     PanelKind("weights", lambda r, _: _weights(r), growing=True),
     PanelKind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.viewed), growing=True),
     PanelKind("connections", lambda r, _: views.connections(r.shown)),
-    PanelKind("mask", lambda r, layer: views.mask(r.shown, layer), by_layer=True),
+    PanelKind("mask", lambda r, layer: views.mask(r.shown, layer)),
     PanelKind("pixels", lambda r, _: views.pixels(r.shown)),
     PanelKind("dropout", lambda r, _: views.dropout([*r.past, r.shown])),
-    PanelKind("size", lambda r, _: views.size(r.measurement), timeless=True),
-    PanelKind("speed", lambda r, _: views.speed(r.measurement), timeless=True),
+    PanelKind("size", lambda r, _: views.size(r.measurement)),
+    PanelKind("speed", lambda r, _: views.speed(r.measurement)),
     PanelKind("graph", lambda r, _: views.graph(r.shown)),
     PanelKind("digits", lambda r, _: _flips(r)),
 )
@@ -76,10 +79,10 @@ class Panel(w.VBox):
         self.plot = Plot(name=kind.name)
         self._now: tuple[str, int] | None = None  # the moment of the run when this was drawn last
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
-        super().__init__([*([self.layer] if kind.by_layer else []), self.plot, *(more or [])])
+        super().__init__([*([self.layer] if kind.view.by_layer else []), self.plot, *(more or [])])
         self.add_class("pl-panel")
         self.add_class(f"pl-{kind.name}")
-        if kind.timeless:
+        if kind.view.timeless:
             self.add_class("pl-timeless")
         self.layer.observe(lambda change: redraw(), "value")
         self.plot.on_visible(lambda visible: redraw() if visible else None)
@@ -89,7 +92,7 @@ class Panel(w.VBox):
         if state.snapshot is None or not self.plot.visible:
             return
         names = tuple((layer_of(layer.name), layer.name) for layer in state.snapshot.layers)
-        if self.kind.by_layer and self.layer.options != names:
+        if self.kind.view.by_layer and self.layer.options != names:
             self.layer.options = names
             self.layer.index = 0  # new options select nothing by themselves
         try:
@@ -102,7 +105,7 @@ class Panel(w.VBox):
             view = self._steady(state, view)
         name = revision(state)
         live = state.preview is None and state.viewed is None
-        if _same(self.plot.figure, view) and (live or self.kind.timeless or _revision(self.plot.figure) == name):
+        if _same(self.plot.figure, view) and (live or self.kind.view.timeless or _revision(self.plot.figure) == name):
             return
         layout = view["layout"]
         layout["meta"] = {**layout.get("meta", {}), "revision": name}

@@ -20,7 +20,7 @@ class SensitivityPanel(Panel):
             description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
         )
         super().__init__(
-            PanelKind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity), timeless=True),
+            PanelKind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity)),
             redraw,
             [self.button],
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
-from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
 from prunelab.errors import ConvertError
+from prunelab.formatting import did_you_mean, layer_of
+from prunelab.pruning.layers import identity, linear_and_conv
 
 Shapes = Mapping[nn.Module, tuple[int, ...]]  # of what a module was given
 
@@ -71,21 +71,10 @@ def weighted(model: nn.Module) -> dict[str, nn.Module]:
 
     Raises ConvertError for weights that are computed, or not there yet.
     """
-    found: dict[str, nn.Module] = {}
-    for prefix, module in model.named_modules(remove_duplicate=False):
-        if not isinstance(module, nn.Linear | _ConvNd):
-            continue
-        name = f"{prefix}.weight" if prefix else "weight"
-        weight = module._parameters.get("weight")
-        if weight is None:
-            raise ConvertError(
-                f"{name} is computed from other parameters (torch.nn.utils.prune or parametrize): "
-                "remove that first, for example with torch.nn.utils.prune.remove(module, 'weight')"
-            )
-        if isinstance(weight, nn.parameter.UninitializedParameter):
-            raise ConvertError(f"{name} has no shape yet: run the model once before it is converted")
-        found[name] = module
-    return found
+    try:
+        return {name: module for name, module, _ in linear_and_conv(model)}
+    except ValueError as error:
+        raise ConvertError(str(error)) from None
 
 
 def is_plain(module: nn.Module) -> bool:
@@ -201,21 +190,18 @@ def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
     for candidate in (name, f"{name}.weight"):
         if candidate in layers:
             return next(first for first, module in layers.items() if module is layers[candidate])
-    known = [key.removesuffix(".weight") for key in layers]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
-    raise ConvertError(f"{name!r} matches no Linear or Conv layer; {hint}")
+    raise ConvertError(f"{name!r} matches no Linear or Conv layer; {did_you_mean(name, [*map(layer_of, layers)])}")
 
 
 def own(network: nn.Module, model: nn.Module) -> None:
     """Replace what ``network`` shares with ``model`` by copies, and let nothing ask for gradients."""
     theirs = {t.untyped_storage().data_ptr() for t in joined(model.parameters(), model.buffers())}
-    copies: dict[tuple[Any, ...], nn.Parameter] = {}
+    copies: dict[Any, nn.Parameter] = {}
 
     def owned(tensor: Tensor) -> nn.Parameter | None:
         if tensor.untyped_storage().data_ptr() not in theirs:
             return None
-        key = (tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype)
+        key = identity(tensor)
         if key not in copies:
             copies[key] = nn.Parameter(tensor.detach().clone(), requires_grad=False)
         return copies[key]

@@ -12,6 +12,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 
+from prunelab.pruning.layers import identity
 from prunelab.results.measurement import Size
 from prunelab.sparse.packing import file
 
@@ -51,10 +52,10 @@ def sizes(model: nn.Module | Tensors) -> tuple[Size, ...]:
 def distinct(model: nn.Module | Tensors) -> dict[str, Tensor]:
     """The tensors of a model by name, contiguous, on the CPU, tied ones once."""
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
-    seen: set[tuple[int, tuple[int, ...], tuple[int, ...]]] = set()
+    seen = set()
     found = {}
     for name, tensor in tensors.items():
-        key = (tensor.data_ptr(), tuple(tensor.shape), tensor.stride())
+        key = identity(tensor)
         if tensor.numel() and key in seen:
             continue
         seen.add(key)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from prunelab import hardware
 from prunelab.disk import write_atomically
 from prunelab.errors import PackedError
+from prunelab.pruning.layers import identity
 from prunelab.sparse.packing import container, index
 from prunelab.sparse.packing.container import ENTRY, damaged
 from prunelab.sparse.packing.index import NAMES, Record
@@ -170,7 +171,7 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise ValueError(f"{name} has no shape yet: run the model once before it is saved")
         if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in STORABLE:
             raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored")
-        key = _identity(tensor)
+        key = identity(tensor)
         if tensor.numel() and key in first:
             ties[name] = first[key]
             continue
@@ -181,11 +182,6 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
             raise ValueError(f"{name} holds NaN: the network is broken, there is nothing sound to save")
         tensors[name] = tensor
     return tensors, ties
-
-
-def _identity(tensor: Tensor) -> Any:
-    """The same for two tensors if and only if they are one in memory."""
-    return tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
 
 
 def _masks(
@@ -218,8 +214,8 @@ def _fill(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
         elif given.shape != own.shape or given.dtype != own.dtype:
             here, there = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (given, own))
             wrong.append(f"{name} is {here} in the file, {there} in the model")
-        elif own.numel() and not torch.equal(given, tensors[first.setdefault(_identity(own), name)]):
-            wrong.append(f"{name} and {first[_identity(own)]} are one tensor in the model, two in the file")
+        elif own.numel() and not torch.equal(given, tensors[first.setdefault(identity(own), name)]):
+            wrong.append(f"{name} and {first[identity(own)]} are one tensor in the model, two in the file")
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         words = f"{'; '.join(wrong[:3])}{more}. The model was not touched"
