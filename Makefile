@@ -27,6 +27,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy prunelab
+	$(BIN)/lint-imports --no-logo
 
 # MNIST lies beside the checkout on some machines; elsewhere the tests that need it say so and are skipped.
 test: lint
