@@ -13,12 +13,13 @@ from prunelab.lab import wording
 from prunelab.lab.messages import Report
 from prunelab.lab.page.presence import Presence
 from prunelab.lab.widgets.batching import Carried
+from prunelab.resources import joined_script
 
 
 class Status(Carried):
     """All of it is state and plain text: a page that comes late shows the same, and nothing is read as markup."""
 
-    _esm = Path(__file__).parent / "status.js"
+    _esm = joined_script(Path(__file__).parent / "status.js")
     _css = Path(__file__).parent / "lab.css"
 
     title = traitlets.Unicode("").tag(sync=True)

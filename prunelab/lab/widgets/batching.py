@@ -1,7 +1,7 @@
 """Delivery: what many widgets have to tell the page, in one message.
 
 To carry a message costs kernel, server and browser about as much as to show what is in it. The state of the widgets
-stays the truth, only its way to the page is another, and only once a page listens (delivery.js). A page that was still
+stays the truth, only its way to the page is another, and only once a page listens (batching.js). A page that was still
 loading when something was delivered notices by ``count``, and gets it in the usual way.
 """
 
@@ -15,6 +15,8 @@ from typing import Any
 
 import anywidget
 import traitlets
+
+from prunelab.resources import joined_script
 
 
 class Carried(anywidget.AnyWidget):
@@ -30,7 +32,7 @@ class Carried(anywidget.AnyWidget):
 class Delivery(Carried):
     """Packs one message for all: ``with delivery.together(): ...``. It has no view."""
 
-    _esm = Path(__file__).parent / "batching.js"
+    _esm = joined_script(Path(__file__).parent / "batching.js")
 
     count = traitlets.Int(0, help="deliveries so far; a page that knows of as many has missed none").tag(sync=True)
 
