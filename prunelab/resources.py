@@ -53,7 +53,7 @@ def _plotly() -> Distribution:
 # Scripts
 
 # The forms that our scripts keep to; whatever else begins with import or export is refused, not guessed at.
-IMPORT = re.compile(r'^import \{ ?([\w,\s]+?),?\s\} from "(\.[\w./]+\.js)";\n', re.MULTILINE)
+IMPORT = re.compile(r'^import \{\s+(\w+(?:,\s+\w+)*),?\s+\} from "(\.[\w./]+\.js)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?:async function|function|const|class) (\w+)", re.MULTILINE)
 DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 DECLARED = re.compile(
@@ -83,7 +83,7 @@ def joined_script(entry: Path) -> str:
         for names, source in IMPORT.findall(text):
             imported = (file.parent / source).resolve()
             add(imported, (*importers, file))
-            for name in map(str.strip, names.split(",")):
+            for name in re.findall(r"\w+", names):
                 if name not in exports[imported]:
                     raise ValueError(f"{file.name}: {source} exports no {name}")
         for name in DECLARED.findall(text):
