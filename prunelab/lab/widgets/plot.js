@@ -184,7 +184,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     root.dataset.paints = String(Number(root.dataset.paints) + 1);
     root.dataset.revision = String(meta?.revision ?? "");
     root.dataset.drawn = isPatched ? "patched" : "whole";
-    if (isPatched) delete root.dataset.distrust;
+    if (isPatched && !picture.spoilt) delete root.dataset.distrust;
     root.dataset.state = "ready";
   }
 

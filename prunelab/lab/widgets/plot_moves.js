@@ -43,8 +43,9 @@ export function renumbered({ canvas, name, old, part }) {
   );
   if (before.length !== after.length || !after.every((place, i) => Math.abs(place - before[i]) < 1e-6)) return null;
   const labels = [...canvas.querySelectorAll(`.${axis._id}tick > text`)];
-  const isWritten = labels.length === old.ticktext.length && labels.every((label) => label.textContent);
-  assume(isWritten, `${old.ticktext.length} labels of ${name}`);
+  const [low, high] = ends(old.range);
+  const isInside = old.tickvals.every((/** @type {number} */ at) => low <= at && at <= high);
+  if (isInside) assume(labels.length === old.ticktext.length, `${old.ticktext.length} labels of ${name}`);
   if (labels.length !== part.ticktext.length) return null;
   return () => {
     labels.forEach((label, i) => {
@@ -72,7 +73,7 @@ export function renumbered({ canvas, name, old, part }) {
 export const TRACES = { bar: movedBars, scatter: movedPoints, heatmap: newCells };
 
 /**
- * What plotly.js drew for a trace; d3 keeps its own data on the elements.
+ * What plotly.js drew for a trace, null for one that it does not show; d3 keeps its own data on the elements.
  * @param {import("./types").Canvas} canvas
  * @param {string} kind
  * @param {number} index
@@ -81,8 +82,8 @@ export const TRACES = { bar: movedBars, scatter: movedPoints, heatmap: newCells 
 function drawnTrace(canvas, kind, index) {
   const groups = /** @type {any[]} */ ([...canvas.querySelectorAll(kind)]);
   const group = groups.find((each) => each.__data__?.[0]?.trace?.index === index);
-  assume(group, `trace ${index} among ${kind}`);
-  return group;
+  assume(group || canvas._fullData[index].visible !== true, `trace ${index} among ${kind}`);
+  return group ?? null;
 }
 
 /** @param {TraceChange} change */
@@ -99,7 +100,9 @@ function movedBars({ canvas, before, after, index, moved, anew }) {
     (other) => equal(other[place], trace[place]) && other[value].every((/** @type {number} */ size) => size >= 0),
   );
   if (!isStack || !only(moved, [value, place, "width"])) return null;
-  const bars = [...drawnTrace(canvas, ".barlayer > .trace", index).querySelectorAll(".point > path")];
+  const group = drawnTrace(canvas, ".barlayer > .trace", index);
+  if (!group) return null;
+  const bars = [...group.querySelectorAll(".point > path")];
   assume(bars.length === before.data[index][value].length, `the bars of trace ${index}`);
   const edges = edgesOf({ canvas, figure: after, trace, place, bars, stays: only(moved, [value]) });
   if (bars.length !== trace[value].length || !edges) return null;
@@ -197,7 +200,7 @@ function movedPoints({ canvas, before, after, index, moved }) {
   ];
   if (!x || !y || !show || !only(moved, ["x", "y"]) || trace.x.length !== trace.y.length) return null;
   const group = drawnTrace(canvas, ".scatterlayer > .trace", index);
-  return show(group, old, trace, (across, up) => [x.c2p(across), y.c2p(up)]);
+  return group && show(group, old, trace, (across, up) => [x.c2p(across), y.c2p(up)]);
 }
 
 /**
@@ -224,10 +227,13 @@ function movedMarkers(group, old, trace, at) {
 function longerCurve(group, old, trace, at) {
   const paths = group.querySelectorAll(".lines > path");
   if (!finite(trace.x) || trace.fill || trace.line?.shape) return null;
-  assume(paths.length === 1, "one path for a curve");
-  const first = old.x.findIndex((/** @type {number} */ x, /** @type {number} */ i) => finite([x, old.y[i]]));
-  const begun = /^M(-?[\d.]+),(-?[\d.]+)/.exec(paths[0].getAttribute("d") ?? "")?.slice(1) ?? [];
-  if (first >= 0) assumeNear(begun, at(old.x[first], old.y[first]), "where a curve begins");
+  const first = old.y.findIndex(Number.isFinite);
+  if (first >= 0 && finite([old.x[first], old.x[first + 1], old.y[first + 1]])) {
+    assume(paths.length === 1, "one path for a curve");
+    const begun = /^M(-?[\d.]+),(-?[\d.]+)/.exec(paths[0].getAttribute("d") ?? "")?.slice(1) ?? [];
+    assumeNear(begun, at(old.x[first], old.y[first]), "where a curve begins");
+  }
+  if (paths.length !== 1) return null; // a single point is no curve yet
   return () => {
     const isThere = (/** @type {number} */ i) => Number.isFinite(trace.y[i]); // else a gap
     const steps = trace.x.map((/** @type {number} */ x, /** @type {number} */ i) =>
@@ -245,6 +251,7 @@ function newCells({ canvas, after, index, moved }) {
   const isPlain = trace.showscale === false && !trace.zsmooth && !trace.x && !trace.y && span > 0;
   if (!only(moved, ["z"]) || !isPlain || !rows.every(finite)) return null;
   const group = drawnTrace(canvas, ".heatmaplayer > .hm", index);
+  if (!group) return null;
   const image = group.querySelector("image");
   const drawn = group.__data__[0];
   assume(
@@ -340,7 +347,8 @@ export const PARTS = { annotations: movedLabel, images: newImage, shapes: movedS
 function movedLabel({ canvas, layout, index, old, part, moved }) {
   if (!only(moved, ["text", "x", "y"])) return null;
   const label = canvas.querySelector(`.annotation[data-index="${index}"]`);
-  assume(label, `annotation ${index}`);
+  assume(label || old.visible === false || !old.text, `annotation ${index}`);
+  if (!label) return null;
   const rewrite = moved.includes("text") ? rewritten(label, old, part) : () => {};
   const shifts = ["x", "y"].map((letter) => {
     if (!moved.includes(letter)) return () => 0;
@@ -394,11 +402,12 @@ function textNodes(element) {
 
 /** @param {PartChange} change */
 function newImage({ canvas, index, old, part, moved }) {
-  if (!only(moved, ["source"]) || !part.source.startsWith("data:")) return null;
+  const isPlain = [old, part].every(({ source, visible }) => source.startsWith("data:") && visible !== false);
+  if (!only(moved, ["source"]) || !isPlain) return null;
   const images = /** @type {any[]} */ ([...canvas.querySelectorAll(".imagelayer image")]);
   const image = images[index];
-  // What plotly.js takes for drawn.
-  assume(images.length === canvas._fullLayout.images.length && image._imgSrc === old.source, `image ${index}`);
+  const isComplete = images.length === canvas._fullLayout.images.length;
+  assume(isComplete && image._imgSrc === old.source, `image ${index}`); // what plotly.js takes for drawn
   return () => {
     link(image, part.source);
     image._imgSrc = part.source;
@@ -422,7 +431,8 @@ function movedShape({ canvas, layout, index, old, part, moved }) {
   const [written, write] = SHAPES[part.type] ?? [];
   const axisOf = (/** @type {string} */ name) => fixedAxis(canvas, layout, part[`${name[0]}ref`] ?? name[0]);
   const axes = moved.map(axisOf);
-  const isKnown = written && only(moved, ENDS) && moved.every((name) => finite([old[name], part[name]]));
+  const isKnown =
+    written && old.visible !== false && only(moved, ENDS) && moved.every((name) => finite([old[name], part[name]]));
   if (!isKnown || axes.includes(null)) return null;
   const path = canvas.querySelector(`.shapelayer path[data-index="${index}"]`);
   const places = /** @type {(string | number)[]} */ (written.exec(path?.getAttribute("d") ?? "")?.slice(1) ?? []);

@@ -49,7 +49,8 @@ function histogram(canvas, cut) {
   const [fallen, standing] = [...traces].map((trace) => [...trace.querySelectorAll(".point > path")]);
   const [centres, gone, kept] = [data[cut.traces[0]]?.x, ...cut.traces.map((index) => data[index]?.y)];
   const bins = centres?.length;
-  assume(x && y && traces.length === 2 && bins > 0, `the histogram of ${cut.layer}`);
+  if (bins === 0) return () => {};
+  assume(x && y && traces.length === 2, `the histogram of ${cut.layer}`);
   assume(
     [fallen, standing, gone, kept].every((each) => each?.length === bins),
     `the bars of ${cut.layer}`,
@@ -205,7 +206,7 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
 
   function follow() {
     picture.frame = 0;
-    if (!gone && asking() && root.dataset.state === "ready") reached(show);
+    if (!gone && asking() && root.dataset.state === "ready" && reached(show)) picture.failures = 0;
     send();
   }
 
