@@ -328,9 +328,11 @@ def test_a_drawing_that_is_not_as_expected_waits_for_the_kernels_pictures(page: 
         const trace = canvas.querySelectorAll(".barlayer")[1].querySelector(".trace");
         trace.setAttribute("class", "series bars");
     }""")
+    paints = plot.get_attribute("data-paints")
     turn(page, -4)
     expect(plot).to_have_attribute("data-distrust", re.compile("not as expected"))
     expect(plot).not_to_have_attribute("data-live", "")
+    expect(plot).not_to_have_attribute("data-paints", paints)
     expect_seen(page, "fc1.weight", 1.5)  # drawn anew by plotly.js, of the figure that is there
     press(page, "answer")
     expect(plot).to_have_attribute("data-revision", "1.30 fc2.weight=1.00")
