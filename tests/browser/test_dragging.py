@@ -320,20 +320,16 @@ def test_all_plots_show_the_slider_when_the_hand_rests(
     page.mouse.up()
 
 
-def test_a_drawing_that_is_not_as_expected_waits_for_the_kernels_pictures(page: Page, plot: Locator) -> None:
-    """Bars and lines cannot follow the slider; what the kernel answers is drawn as a whole, and can follow again."""
+def test_thresholds_move_on_in_a_picture_that_had_to_be_drawn_anew(page: Page, plot: Locator) -> None:
     page.evaluate("""() => {
         const canvas = document.querySelector(".prunelab-plot[data-plot=weights] .js-plotly-plot");
         canvas.querySelector(".barlayer .point > path").setAttribute("d", "M0 0h9v9z");
-        const trace = canvas.querySelectorAll(".barlayer")[1].querySelector(".trace");
-        trace.setAttribute("class", "series bars");
+        canvas.querySelectorAll(".barlayer")[1].querySelector(".trace").setAttribute("class", "series bars");
     }""")
-    paints = plot.get_attribute("data-paints")
     turn(page, -4)
     expect(plot).to_have_attribute("data-distrust", re.compile("not as expected"))
-    expect(plot).not_to_have_attribute("data-live", "")
-    expect(plot).not_to_have_attribute("data-paints", paints)
-    expect_seen(page, "fc1.weight", 1.5)  # drawn anew by plotly.js, of the figure that is there
+    expect(plot).to_have_attribute("data-threshold", "1.3")
+    expect_seen(page, "fc1.weight", 1.3)
     press(page, "answer")
     expect(plot).to_have_attribute("data-revision", "1.30 fc2.weight=1.00")
     expect_seen(page, "fc1.weight", 1.3)

@@ -120,7 +120,8 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
     moves: null, // made when they are first needed after a picture
     frame: 0,
     timer: 0,
-    failures: 0,
+    failures: 0, // one after another
+    isBroken: false, // plotly.js is about to draw it anew
   };
 
   // A line under a pointer, and what the kernel has not been told of it.
@@ -152,15 +153,15 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
 
   const isAble = () => isKnown() && picture.failures < MOST_FAILURES;
 
-  // Runs what reaches into the drawing. Whether it could; where it could not, all of it is plotly.js's again.
+  // Runs what reaches into the drawing. Whether it could; where it could not, plotly.js draws the picture anew, and what a
+  // hand has asked for is tried again on that.
   function reached(/** @type {() => void} */ work) {
     try {
       work();
       return true;
     } catch (error) {
       picture.failures += 1;
-      picture.moves = null;
-      forget();
+      picture.isBroken = true;
       root.toggleAttribute("data-live", false);
       distrust(error);
       return false;
@@ -206,7 +207,8 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
 
   function follow() {
     picture.frame = 0;
-    if (!gone && asking() && root.dataset.state === "ready" && reached(show)) picture.failures = 0;
+    const isShown = root.dataset.state === "ready" && !picture.isBroken;
+    if (!gone && asking() && isShown && reached(show)) picture.failures = 0;
     send();
   }
 
@@ -322,6 +324,7 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
    * @param {() => unknown} patches
    */
   function holds(figure, patches) {
+    if (picture.isBroken) return false;
     const now = performance.now();
     const cuts = figure?.layout?.meta?.cuts;
     const busy = lastMove() + QUIET - now;
@@ -343,6 +346,7 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
    * @param {import("./types").Layout["meta"]} meta
    */
   function drawn(meta) {
+    picture.isBroken = false;
     picture.cuts = isAble() ? (meta?.cuts ?? []) : [];
     picture.moves = null;
     const preview = Boolean(meta?.preview);
