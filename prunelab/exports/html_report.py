@@ -7,7 +7,6 @@ import gzip
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -19,6 +18,7 @@ from prunelab.exports.tables import recipe_json
 from prunelab.exports.view_list import PICTURES, Picture, checked, figures_of, harmless, moment, shows_something
 from prunelab.formatting import count, layer_of, percent
 from prunelab.recipe import Recipe, help_text
+from prunelab.resources import joined_script, plotly_script
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
 from prunelab.views.figure import View
@@ -62,9 +62,9 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
         "layers": _layers(now),
         "surroundings": _table((), narrative.surroundings(measurement)),
         "pictures": script_json({"moments": moments, "panels": panels, "views": views}),
-        "plotly": base64.b64encode(gzip.compress(_plotly(), compresslevel=6, mtime=0)).decode(),
+        "plotly": base64.b64encode(gzip.compress(plotly_script().read_bytes(), compresslevel=6, mtime=0)).decode(),
         "css": _asset("html_report.css"),
-        "js": _asset("html_report.js"),
+        "js": joined_script(HERE / "html_report.js"),
     }
     return Template(_asset("html_report.html")).substitute(values)
 
@@ -217,12 +217,3 @@ def _measured(measurement: Measurement | None) -> str:
 
 def _asset(name: str) -> str:
     return (HERE / name).read_text(encoding="utf-8")
-
-
-def _plotly() -> bytes:
-    """plotly.js as the installed plotly ships it; found without importing plotly."""
-    try:
-        found = distribution("plotly")
-    except PackageNotFoundError as error:
-        raise ModuleNotFoundError("a report needs plotly: pip install plotly") from error
-    return Path(str(found.locate_file("plotly/package_data/plotly.min.js"))).read_bytes()

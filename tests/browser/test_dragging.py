@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -317,6 +318,41 @@ def test_all_plots_show_the_slider_when_the_hand_rests(
     expect(plots.first).not_to_have_attribute("data-live", "")
     expect_seen(page, "fc1.weight", quality)
     page.mouse.up()
+
+
+def test_thresholds_move_on_in_a_picture_that_had_to_be_drawn_anew(page: Page, plot: Locator) -> None:
+    page.evaluate("""() => {
+        const canvas = document.querySelector(".prunelab-plot[data-plot=weights] .js-plotly-plot");
+        canvas.querySelector(".barlayer .point > path").setAttribute("d", "M0 0h9v9z");
+        canvas.querySelectorAll(".barlayer")[1].querySelector(".trace").setAttribute("class", "series bars");
+    }""")
+    turn(page, -4)
+    expect(plot).to_have_attribute("data-distrust", re.compile("not as expected"))
+    expect(plot).to_have_attribute("data-threshold", "1.3")
+    expect_seen(page, "fc1.weight", 1.3)
+    press(page, "answer")
+    expect(plot).to_have_attribute("data-revision", "1.30 fc2.weight=1.00")
+    expect_seen(page, "fc1.weight", 1.3)
+    turn(page, 2)
+    expect(plot).to_have_attribute("data-threshold", "1.4")
+    expect_seen(page, "fc1.weight", 1.4)
+
+
+def test_thresholds_of_an_unknown_plotly_js_move_with_the_kernel(page: Page, plot: Locator) -> None:
+    page.evaluate("""async () => {
+        const loaded = [...globalThis[Symbol.for("prunelab.loaded")]].filter(([key]) => key.startsWith("plotly "));
+        for (const [, library] of loaded) (await library).version = "99.0.0";
+    }""")
+    press(page, "set")
+    press(page, "answer")
+    expect(plot).to_have_attribute("data-revision", "0.50 fc2.weight=1.00")
+    turn(page, 4)
+    press(page, "answer")
+    expect(plot).to_have_attribute("data-revision", "0.70 fc2.weight=1.00")
+    expect(plot).to_have_attribute("data-drawn", "whole")
+    expect(plot).not_to_have_attribute("data-threshold", re.compile(""))
+    expect(plot.locator(".prunelab-plot-line")).to_have_count(0)
+    expect_seen(page, "fc1.weight", 0.7)
 
 
 def test_what_no_page_of_ours_would_tell_is_refused() -> None:

@@ -11,9 +11,10 @@ import pytest
 
 import prunelab as pl
 from prunelab.exports import report
-from prunelab.exports.html_report import _plotly, script_json
+from prunelab.exports.html_report import script_json
 from prunelab.exports.narrative import headline, plain, told
 from prunelab.exports.view_list import PICTURES, harmless
+from prunelab.resources import plotly_script
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror='alert(2)'>\u2028 & <a href='https://evil'>"
 
@@ -64,7 +65,7 @@ def test_the_policy_stands_before_anything_it_has_to_rule(opened):
 
 
 def test_plotly_is_inside_once(opened):
-    assert gzip.decompress(base64.b64decode(opened.scripts["plotly"])) == _plotly()
+    assert gzip.decompress(base64.b64decode(opened.scripts["plotly"])) == plotly_script().read_bytes()
 
 
 def test_the_pictures_of_every_settled_moment_are_the_views(opened, history, measurement):

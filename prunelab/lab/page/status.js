@@ -2,29 +2,29 @@
 // lab's root (style sheets and tests read them), and names for sliders, which ipywidgets leaves nameless: for those that
 // stand elsewhere in a notebook too, whether or not the page itself is shown.
 
-function element(tag, className, parent) {
-  const made = document.createElement(tag);
-  made.className = className;
-  parent.append(made);
-  return made;
-}
+import { element, write } from "../widgets/dom.js";
 
 // ipywidgets puts a slider's name into a label beside it that no screen reader connects.
 function nameSliders() {
   // A live list: to look for new handles costs nothing, however much has changed on the page.
   for (const handle of document.getElementsByClassName("noUi-handle")) {
     if (handle.hasAttribute("aria-label") || !handle.closest(".prunelab, .prunelab-control")) continue;
-    const label = handle.closest(".widget-slider").querySelector(".widget-label");
-    if (label) handle.setAttribute("aria-label", label.textContent);
+    const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+    if (label) handle.setAttribute("aria-label", label.textContent ?? "");
   }
 }
 
 const HEARTBEAT = 10000; // ms; a page in the background may be held to once a minute
 
-// Tells the kernel that somebody looks, and when the page closes. A kernel that is gone does not mind.
+/**
+ * Tells the kernel that somebody looks, and when the page closes. A kernel that is gone does not mind.
+ * @param {import("../widgets/types").Model} model
+ */
 function announce(model) {
-  const view = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  const tell = (kind) => {
+  const view = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
+  const tell = (/** @type {"here" | "gone"} */ kind) => {
     try {
       model.send({ kind, view });
     } catch (error) {
@@ -45,10 +45,14 @@ function announce(model) {
   };
 }
 
-// Folded parts open by a mouse only, as ipywidgets has them: here by keyboard too, and they say whether they are open.
+/**
+ * Folded parts open by a mouse only, as ipywidgets has them: here by keyboard too, and they say whether they are open.
+ * @param {Element} root
+ */
 function openByKeyboard(root) {
-  for (const header of root.querySelectorAll(".jupyter-widget-Collapse-header")) {
-    const open = header.closest(".jupyter-widget-Collapse").classList.contains("jupyter-widget-Collapse-open");
+  for (const each of root.querySelectorAll(".jupyter-widget-Collapse-header")) {
+    const header = /** @type {HTMLElement} */ (each);
+    const open = header.closest(".jupyter-widget-Collapse")?.classList.contains("jupyter-widget-Collapse-open");
     header.setAttribute("aria-expanded", String(open));
     if (header.getAttribute("role") === "button") continue;
     header.setAttribute("role", "button");
@@ -69,6 +73,7 @@ function initialize() {
   return () => watcher.disconnect();
 }
 
+/** @param {import("../widgets/types").RenderArguments} view */
 function render({ model, el }) {
   el.classList.add("prunelab-status");
   const bar = element("header", "pl-bar", el);
@@ -95,11 +100,12 @@ function render({ model, el }) {
     progress.value = part ?? 0;
     banner.textContent = model.get("trouble");
     banner.hidden = !model.get("trouble");
-    if (story.textContent !== model.get("story")) story.textContent = model.get("story");
+    write(story, model.get("story"));
+    /** @type {{ name: string, value: string, more: string }[]} */
     const shown = model.get("cards");
-    while (cards.children.length > shown.length) cards.lastChild.remove();
+    while (cards.children.length > shown.length) cards.lastElementChild?.remove();
     shown.forEach((card, i) => {
-      const box = cards.children[i] ?? element("div", "pl-card", cards);
+      const box = /** @type {HTMLElement} */ (cards.children[i] ?? element("div", "pl-card", cards));
       if (!box.children.length) {
         element("span", "pl-label", box);
         element("span", "pl-value", box);
@@ -107,7 +113,7 @@ function render({ model, el }) {
       }
       box.dataset.card = card.name;
       [card.name, card.value, card.more].forEach((words, j) => {
-        if (box.children[j].textContent !== words) box.children[j].textContent = words;
+        write(box.children[j], words);
       });
     });
     mark();

@@ -13,12 +13,13 @@ from prunelab.lab import wording
 from prunelab.lab.messages import LabState
 from prunelab.lab.page.presence import Presence
 from prunelab.lab.widgets.batching import BatchedWidget
+from prunelab.resources import joined_script
 
 
 class Status(BatchedWidget):
     """All of it is state and plain text: a page that comes late shows the same, and nothing is read as markup."""
 
-    _esm = Path(__file__).parent / "status.js"
+    _esm = joined_script(Path(__file__).parent / "status.js")
     _css = Path(__file__).parent / "lab.css"
 
     title = traitlets.Unicode("").tag(sync=True)

@@ -1,6 +1,8 @@
-// Hands what the kernel delivers (delivery.py) to the widgets it is for.
+// Hands what the kernel delivers (batching.py) to the widgets it is for.
 
+/** @param {import("./types").InitializeArguments} view */
 function initialize({ model }) {
+  /** @param {{ states?: Record<string, Record<string, unknown>> }} content by model id, what has changed */
   const handOver = async ({ states }) => {
     for (const [id, state] of Object.entries(states ?? {})) {
       try {

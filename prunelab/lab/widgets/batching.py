@@ -16,6 +16,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.resources import joined_script
+
 
 class BatchedWidget(anywidget.AnyWidget):
     """A widget whose changes may go with a batching."""
@@ -30,7 +32,7 @@ class BatchedWidget(anywidget.AnyWidget):
 class Batching(BatchedWidget):
     """Packs one message for all: ``with batching.together(): ...``. It has no view."""
 
-    _esm = Path(__file__).parent / "batching.js"
+    _esm = joined_script(Path(__file__).parent / "batching.js")
 
     count = traitlets.Int(0, help="deliveries so far; a page that knows of as many has missed none").tag(sync=True)
 

@@ -1,17 +1,13 @@
-// Buttons for what is made on demand (download.py). Which buttons there are is state; what they fetch is not: it goes to the
+// Buttons for what is made on demand (download_bar.py). Which buttons there are is state; what they fetch is not: it goes to the
 // page that asked, in pieces, and is kept here only as long as it can be saved again.
+
+import { button, element, write } from "./dom.js";
 
 const STALLED = 30_000; // ms without the next piece after which we give up
 
-function element(tag, name, parent) {
-  const made = document.createElement(tag);
-  made.className = name;
-  parent.append(made);
-  return made;
-}
-
 const UNITS = ["bytes", "KB", "MB", "GB"];
 
+/** @param {number} bytes */
 function size(bytes) {
   let unit = 0;
   let amount = bytes;
@@ -19,7 +15,11 @@ function size(bytes) {
   return `${unit && amount < 100 ? amount.toFixed(1) : Math.round(amount)} ${UNITS[unit]}`;
 }
 
-// Without https there is no clipboard to ask for (a workshop on a local network); the old way needs a selection.
+/**
+ * Without https there is no clipboard to ask for (a workshop on a local network); the old way needs a selection.
+ * @param {string} text
+ * @param {HTMLTextAreaElement} field
+ */
 async function copied(text, field) {
   try {
     await navigator.clipboard.writeText(text);
@@ -31,6 +31,11 @@ async function copied(text, field) {
   }
 }
 
+/** @typedef {{ name: string, label: string, tooltip?: string }} Item a button, as the model tells it */
+
+/** @typedef {{ pieces: BlobPart[], received: number, transfer: string | null, timer: number }} Waiting */
+
+/** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
   const view = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   const root = element("div", "prunelab-download", el);
@@ -44,11 +49,18 @@ function render({ model, el }) {
   Object.assign(field, { readOnly: true, rows: 3, hidden: true });
   field.dataset.lmSuppressShortcuts = "true";
 
-  const waiting = new Map(); // name of an item that was asked for: what has come of it, {pieces, received, timer}
+  /** @type {Map<string, Waiting>} */
+  const waiting = new Map(); // by name of an item that was asked for: what has come of it
   let saved = ""; // address of the file that can be saved again
 
-  const label = (name) => model.get("items").find((item) => item.name === name)?.label ?? name;
+  const label = (/** @type {string} */ name) =>
+    model.get("items").find((/** @type {Item} */ item) => item.name === name)?.label ?? name;
 
+  /**
+   * @param {string} state
+   * @param {string} name
+   * @param {(Node | string)[]} parts
+   */
   function tell(state, name, ...parts) {
     root.dataset.state = state;
     root.dataset.item = name;
@@ -58,38 +70,40 @@ function render({ model, el }) {
     draw();
   }
 
-  function forget(name) {
+  function forget(/** @type {string} */ name) {
     clearTimeout(waiting.get(name)?.timer);
     waiting.delete(name);
   }
 
-  function fail(name, words) {
+  function fail(/** @type {string} */ name, /** @type {string} */ words) {
     forget(name);
     tell("error", name, `${label(name)}: ${words}`);
   }
 
+  function newKey() {
+    const key = button("", "", bar);
+    key.addEventListener("click", () => press(key.dataset.item ?? ""));
+    return key;
+  }
+
   function draw() {
     root.setAttribute("aria-label", model.get("label"));
+    /** @type {Item[]} */
     const items = model.get("items");
     const disabled = model.get("disabled");
-    while (bar.children.length > items.length) bar.lastChild.remove();
+    while (bar.children.length > items.length) bar.lastElementChild?.remove();
     items.forEach((item, i) => {
-      let button = bar.children[i];
-      if (!button) {
-        button = element("button", "jupyter-button", bar);
-        button.type = "button";
-        button.addEventListener("click", () => press(button.dataset.item));
-      }
-      button.dataset.item = item.name;
-      if (button.textContent !== item.label) button.textContent = item.label;
-      button.title = disabled[item.name] || item.tooltip || "";
+      const key = /** @type {HTMLButtonElement} */ (bar.children[i] ?? newKey());
+      key.dataset.item = item.name;
+      write(key, item.label);
+      key.title = disabled[item.name] || item.tooltip || "";
       // Not `disabled`: the focus would be lost, and by finger or keyboard nobody could read why.
-      button.setAttribute("aria-disabled", String(item.name in disabled || waiting.has(item.name)));
-      button.setAttribute("aria-busy", String(waiting.has(item.name)));
+      key.setAttribute("aria-disabled", String(item.name in disabled || waiting.has(item.name)));
+      key.setAttribute("aria-busy", String(waiting.has(item.name)));
     });
   }
 
-  function press(name) {
+  function press(/** @type {string} */ name) {
     const reason = model.get("disabled")[name];
     if (reason !== undefined) return tell("error", name, `${label(name)}: ${reason}`);
     if (waiting.has(name)) return undefined;
@@ -98,6 +112,11 @@ function render({ model, el }) {
     return model.send({ kind: "request", name, view });
   }
 
+  /**
+   * @param {Blob} blob
+   * @param {string} filename
+   * @param {string} name
+   */
   function save(blob, filename, name) {
     if (saved) URL.revokeObjectURL(saved);
     saved = URL.createObjectURL(blob);
@@ -110,6 +129,10 @@ function render({ model, el }) {
     link.click();
   }
 
+  /**
+   * @param {{ name: string, index: number, count: number, transfer: string, size: number, mime: string, filename: string }} message
+   * @param {DataView<ArrayBuffer>} piece
+   */
   function take(message, piece) {
     const { name, index, count, transfer } = message;
     const state = waiting.get(name);
@@ -129,12 +152,16 @@ function render({ model, el }) {
     save(new Blob(state.pieces, { type: message.mime }), message.filename, name);
   }
 
+  /**
+   * @param {string} name
+   * @param {string} text
+   */
   async function copy(name, text) {
     forget(name);
     tell("receiving", name, `${label(name)}: copying…`);
     field.value = text;
     field.setAttribute("aria-label", `${label(name)}: text to copy`);
-    const focused = document.activeElement;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     if (await copied(text, field)) {
       tell("copied", name, `${label(name)}: copied`);
       if (!field.contains(focused)) focused?.focus?.();
@@ -146,6 +173,10 @@ function render({ model, el }) {
     field.select();
   }
 
+  /**
+   * @param {any} message
+   * @param {DataView<ArrayBuffer>[]} buffers
+   */
   function receive(message, buffers) {
     if (message?.to !== view) return;
     const { kind, name, text } = message;

@@ -4,7 +4,7 @@ A callback (``on_request``) runs on whatever thread the page's message came in o
 command on a queue. What was made is sent later, by ``send_file`` or ``send_text``, from wherever the owner writes to
 its widgets; the pieces after the first go out through ``post``, one each time the page has thanked for the last.
 
-What the page tells (download.js), on the element ``.prunelab-download``: ``data-state`` is "idle", "waiting",
+What the page tells (download_bar.js), on the element ``.prunelab-download``: ``data-state`` is "idle", "waiting",
 "receiving", "done", "copied", "offered" (a text to be copied by hand) or "error", ``data-item`` the name it is about.
 """
 
@@ -21,6 +21,8 @@ from typing import Any
 
 import anywidget
 import traitlets
+
+from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
 PIECE = 1_000_000  # bytes a message
@@ -50,7 +52,7 @@ class DownloadBar(anywidget.AnyWidget):
     Only the page that asked gets an answer, also when several show the same buttons.
     """
 
-    _esm = HERE / "download_bar.js"
+    _esm = joined_script(HERE / "download_bar.js")
     _css = HERE / "download_bar.css"
 
     items = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -1,36 +1,38 @@
-// A sheet to draw on (draw.py). The ink in the model is the truth; here it is held finer, so that a slow stroke is as smooth
+// A sheet to draw on (drawing.py). The ink in the model is the truth; here it is held finer, so that a slow stroke is as smooth
 // as a quick one, and every cell that travels is the average of its area.
+
+import { button, element, write } from "./dom.js";
 
 const FINE = 224; // cells a side, about, in which strokes are laid down
 
-function element(tag, name, parent) {
-  const made = document.createElement(tag);
-  made.className = name;
-  parent.append(made);
-  return made;
-}
-
-function button(text, parent) {
-  const made = element("button", "jupyter-button", parent);
-  made.type = "button";
-  made.textContent = text;
-  return made;
-}
-
+/** @param {DataView} view */
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+/**
+ * @param {Uint8Array} one
+ * @param {Uint8Array} other
+ */
 const same = (one, other) => one.length === other.length && one.every((value, i) => value === other[i]);
 
 // ---- the ink: a raster of detail * sub cells to each of the sheet's
 
+/** @typedef {[x: number, y: number]} Point */
+
 class Sheet {
+  /**
+   * @param {[height: number, width: number]} size in cells
+   * @param {number} detail parts of a cell, a side, that travel
+   */
   constructor([height, width], detail) {
-    Object.assign(this, { height, width, detail });
+    this.height = height;
+    this.width = width;
+    this.detail = detail;
     this.sub = Math.max(1, Math.round(FINE / (Math.max(height, width) * detail)));
     this.rows = height * detail;
     this.columns = width * detail;
     this.raster = new Uint8Array(this.rows * this.columns * this.sub ** 2);
   }
 
+  /** @param {Uint8Array} ink */
   load(ink) {
     const { rows, columns, sub, raster } = this;
     const across = columns * sub;
@@ -40,7 +42,12 @@ class Sheet {
     }
   }
 
-  // A stroke from one point to another: all that is nearer to it than the radius. Points are [x, y] in cells.
+  /**
+   * A stroke from one point to another: all that is nearer to it than the radius. Points and radius are in cells.
+   * @param {Point} from
+   * @param {Point} to
+   * @param {number} radius
+   */
   stroke([x0, y0], [x1, y1], radius) {
     const { sub, detail, raster } = this;
     const scale = sub * detail;
@@ -48,8 +55,10 @@ class Sheet {
     const down = this.rows * sub;
     const [dx, dy] = [x1 - x0, y1 - y0];
     const length = dx * dx + dy * dy;
-    const low = (a, b) => Math.max(0, Math.floor((Math.min(a, b) - radius) * scale));
-    const high = (a, b, end) => Math.min(end, Math.ceil((Math.max(a, b) + radius) * scale));
+    const low = (/** @type {number} */ a, /** @type {number} */ b) =>
+      Math.max(0, Math.floor((Math.min(a, b) - radius) * scale));
+    const high = (/** @type {number} */ a, /** @type {number} */ b, /** @type {number} */ end) =>
+      Math.min(end, Math.ceil((Math.max(a, b) + radius) * scale));
     for (let row = low(y0, y1); row < high(y0, y1, down); row++) {
       for (let column = low(x0, x1); column < high(x0, x1, across); column++) {
         const [x, y] = [(column + 0.5) / scale - x0, (row + 0.5) / scale - y0];
@@ -69,7 +78,10 @@ class Sheet {
     return Uint8Array.from(sums, (sum) => Math.round(sum / sub ** 2));
   }
 
-  // How many of the sheet's cells have ink: more than half a shade of 255, so that Python's rounding agrees.
+  /**
+   * How many of the sheet's cells have ink: more than half a shade of 255, so that Python's rounding agrees.
+   * @param {Uint8Array} ink
+   */
   inked(ink) {
     const sums = new Float64Array(this.height * this.width);
     ink.forEach((value, i) => {
@@ -82,8 +94,10 @@ class Sheet {
 
 // ---- the view
 
+/** @type {Record<string, [rows: number, columns: number]>} */
 const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
+/** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
   const root = element("div", "prunelab-draw", el);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys and space for itself
@@ -91,8 +105,8 @@ function render({ model, el }) {
   const canvas = element("canvas", "prunelab-draw-canvas", paper);
   const cursor = element("div", "prunelab-draw-cursor", paper);
   const bar = element("div", "prunelab-draw-bar", root);
-  const clear = button("Clear", bar);
-  const example = button("An example", bar);
+  const clear = button("Clear", "", bar);
+  const example = button("An example", "", bar);
   const count = element("p", "prunelab-draw-count", root);
   const hint = element("p", "prunelab-draw-hint", root);
   const spoken = element("p", "prunelab-draw-spoken", root);
@@ -109,66 +123,85 @@ function render({ model, el }) {
   count.setAttribute("role", "status");
   spoken.setAttribute("role", "status");
 
-  let sheet = null;
-  let ink = new Uint8Array(); // what the sheet holds, as it travels
-  let sent = null; // what we wrote into the model last: its echo is no news
-  let frame = 0;
-  let pointer = null; // id of the pointer that draws
-  let last = null; // where it was
-  let down = false; // the keyboard's pen
-  let cell = [0, 0]; // the keyboard's cursor: row, column
+  let sheet = new Sheet(model.get("size"), model.get("detail"));
+
+  // What the sheet holds, as it travels.
+  const ink = {
+    now: new Uint8Array(),
+    /** @type {Uint8Array<ArrayBuffer> | null} */
+    sent: null, // what we wrote into the model last: its echo is no news
+    frame: 0, // in which it will be written
+  };
+
+  // The pointer that draws, by mouse, pen or finger.
+  const pointer = {
+    /** @type {number | null} */
+    id: null,
+    /** @type {Point | null} */
+    last: null, // where it was
+  };
+
+  // The keyboard's pen.
+  const pen = {
+    isDown: false,
+    cell: [0, 0], // row, column
+  };
 
   function paint() {
     if (!paper.isConnected) return; // no colour yet: the observer of sizes calls again
-    const colour = getComputedStyle(paper).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+    const colour = (getComputedStyle(paper).color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
     const image = new ImageData(sheet.columns, sheet.rows);
-    ink.forEach((value, i) => image.data.set([...colour, value], 4 * i));
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    ink.now.forEach((value, i) => {
+      image.data.set([...colour, value], 4 * i);
+    });
+    canvas.getContext("2d")?.putImageData(image, 0, 0);
   }
 
   function tell() {
-    const inked = sheet.inked(ink);
-    const drawing = pointer !== null || down;
+    const inked = sheet.inked(ink.now);
+    const isDrawing = pointer.id !== null || pen.isDown;
     root.dataset.inked = String(inked);
-    root.dataset.state = drawing ? "drawing" : inked ? "drawn" : "blank";
-    root.dataset.cursor = cell.join(",");
+    root.dataset.state = isDrawing ? "drawing" : inked ? "drawn" : "blank";
+    root.dataset.cursor = pen.cell.join(",");
     const { height, width } = sheet;
     Object.assign(cursor.style, {
-      left: `${(100 * cell[1]) / width}%`, top: `${(100 * cell[0]) / height}%`,
-      width: `${100 / width}%`, height: `${100 / height}%`,
+      left: `${(100 * pen.cell[1]) / width}%`,
+      top: `${(100 * pen.cell[0]) / height}%`,
+      width: `${100 / width}%`,
+      height: `${100 / height}%`,
     });
-    cursor.dataset.pen = down ? "down" : "up";
+    cursor.dataset.pen = pen.isDown ? "down" : "up";
     const words = inked ? `${inked} of ${height * width} cells inked` : "Nothing drawn yet";
     const name = model.get("label");
     paper.setAttribute("aria-label", `${name}, ${height} by ${width} cells. ${words}`);
     // Announced when a stroke is finished, not in every frame of it.
-    if (pointer === null && count.textContent !== words) count.textContent = words;
+    if (pointer.id === null) write(count, words);
     example.hidden = !model.get("example");
   }
 
   function sync() {
-    cancelAnimationFrame(frame);
-    frame = 0;
-    ink = sheet.ink();
-    sent = Uint8Array.from(ink);
+    cancelAnimationFrame(ink.frame);
+    ink.frame = 0;
+    ink.now = sheet.ink();
+    ink.sent = Uint8Array.from(ink.now);
     paint();
     tell();
-    model.set("ink", new DataView(sent.buffer));
+    model.set("ink", new DataView(ink.sent.buffer));
     model.save_changes();
   }
 
   const soon = () => {
-    frame ||= requestAnimationFrame(sync);
+    ink.frame ||= requestAnimationFrame(sync);
   };
 
   function load() {
     const held = bytesOf(model.get("ink"));
-    if (sent && same(held, sent)) return;
-    sent = null;
+    if (ink.sent && same(held, ink.sent)) return;
+    ink.sent = null;
     // Of another size: the rest of the change is on its way.
     if (held.length !== sheet.rows * sheet.columns) return;
     sheet.load(held);
-    ink = Uint8Array.from(held);
+    ink.now = Uint8Array.from(held);
     paint();
     tell();
   }
@@ -177,12 +210,12 @@ function render({ model, el }) {
     sheet = new Sheet(model.get("size"), model.get("detail"));
     [canvas.height, canvas.width] = [sheet.rows, sheet.columns];
     const { height, width } = sheet;
-    root.style.setProperty("--rows", height);
-    root.style.setProperty("--columns", width);
+    root.style.setProperty("--rows", String(height));
+    root.style.setProperty("--columns", String(width));
     paper.classList.toggle("prunelab-draw-grid", Math.max(height, width) <= 16);
-    [pointer, down, sent] = [null, false, null];
-    cell = [Math.floor(height / 2), Math.floor(width / 2)];
-    ink = new Uint8Array(sheet.rows * sheet.columns);
+    pointer.id = null;
+    Object.assign(pen, { isDown: false, cell: [Math.floor(height / 2), Math.floor(width / 2)] });
+    Object.assign(ink, { now: new Uint8Array(sheet.rows * sheet.columns), sent: null });
     load();
     paint();
     tell();
@@ -190,32 +223,39 @@ function render({ model, el }) {
 
   // ---- mouse, pen and finger
 
+  /**
+   * @param {PointerEvent} event
+   * @returns {Point}
+   */
   function point(event) {
     const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * sheet.width, ((event.clientY - box.top) / box.height) * sheet.height];
+    return [
+      ((event.clientX - box.left) / box.width) * sheet.width,
+      ((event.clientY - box.top) / box.height) * sheet.height,
+    ];
   }
 
-  function lead(to) {
-    sheet.stroke(last ?? to, to, model.get("brush"));
-    last = to;
+  function lead(/** @type {Point} */ to) {
+    sheet.stroke(pointer.last ?? to, to, model.get("brush"));
+    pointer.last = to;
     soon();
   }
 
   paper.addEventListener("pointerdown", (event) => {
-    if (pointer !== null || event.button !== 0) return;
-    pointer = event.pointerId;
-    paper.setPointerCapture(pointer);
-    [down, last] = [false, null];
+    if (pointer.id !== null || event.button !== 0) return;
+    Object.assign(pointer, { id: event.pointerId, last: null });
+    paper.setPointerCapture(event.pointerId);
+    pen.isDown = false;
     lead(point(event));
   });
   paper.addEventListener("pointermove", (event) => {
-    if (event.pointerId !== pointer) return;
+    if (event.pointerId !== pointer.id) return;
     const between = event.getCoalescedEvents?.() ?? [];
     for (const each of between.length ? between : [event]) lead(point(each));
   });
-  const lift = (event) => {
-    if (event.pointerId !== pointer) return;
-    pointer = null;
+  const lift = (/** @type {PointerEvent} */ event) => {
+    if (event.pointerId !== pointer.id) return;
+    pointer.id = null;
     sync();
   };
   paper.addEventListener("pointerup", lift);
@@ -224,51 +264,51 @@ function render({ model, el }) {
   // ---- keyboard
 
   function wipe() {
-    down = false;
+    pen.isDown = false;
     sheet.raster.fill(0);
     sync();
   }
 
-  function say(words) {
+  function say(/** @type {string} */ words) {
     spoken.textContent = words;
   }
 
   paper.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const middle = () => [cell[1] + 0.5, cell[0] + 0.5];
-    const where = () => `row ${cell[0] + 1}, column ${cell[1] + 1}`;
+    const middle = () => /** @type {Point} */ ([pen.cell[1] + 0.5, pen.cell[0] + 0.5]);
+    const where = () => `row ${pen.cell[0] + 1}, column ${pen.cell[1] + 1}`;
     if (ARROWS[event.key]) {
       const from = middle();
       const [row, column] = ARROWS[event.key];
-      cell = [
-        Math.max(0, Math.min(sheet.height - 1, cell[0] + row)),
-        Math.max(0, Math.min(sheet.width - 1, cell[1] + column)),
+      pen.cell = [
+        Math.max(0, Math.min(sheet.height - 1, pen.cell[0] + row)),
+        Math.max(0, Math.min(sheet.width - 1, pen.cell[1] + column)),
       ];
-      if (down) {
+      if (pen.isDown) {
         sheet.stroke(from, middle(), model.get("brush"));
         soon();
       }
-      say(`${where()}${down ? ", drawing" : ""}`);
+      say(`${where()}${pen.isDown ? ", drawing" : ""}`);
     } else if (event.key === " " || event.key === "Enter") {
       if (event.repeat) return event.preventDefault();
-      down = !down;
-      if (down) {
+      pen.isDown = !pen.isDown;
+      if (pen.isDown) {
         sheet.stroke(middle(), middle(), model.get("brush"));
         soon();
       }
-      say(`pen ${down ? "down" : "up"}, ${where()}`);
+      say(`pen ${pen.isDown ? "down" : "up"}, ${where()}`);
     } else if (event.key === "Delete" || event.key === "Backspace") {
       wipe();
       say("cleared");
-    } else if (event.key === "Escape" && down) {
-      down = false;
+    } else if (event.key === "Escape" && pen.isDown) {
+      pen.isDown = false;
       say("pen up");
     } else return undefined;
     event.preventDefault();
     return tell();
   });
   paper.addEventListener("blur", () => {
-    down = false;
+    pen.isDown = false;
     tell();
   });
   clear.addEventListener("click", wipe);
@@ -280,14 +320,16 @@ function render({ model, el }) {
   for (const [name, handler] of Object.entries(handlers)) model.on(`change:${name}`, handler);
   const theme = new MutationObserver(paint);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"] });
-  const schemes = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) => globalThis.matchMedia(query));
+  const schemes = ["(prefers-color-scheme: dark)", "(forced-colors: active)"].map((query) =>
+    globalThis.matchMedia(query),
+  );
   for (const scheme of schemes) scheme.addEventListener("change", paint);
   const sizes = new ResizeObserver(paint);
   sizes.observe(paper);
   resize();
 
   return () => {
-    cancelAnimationFrame(frame);
+    cancelAnimationFrame(ink.frame);
     sizes.disconnect();
     theme.disconnect();
     for (const scheme of schemes) scheme.removeEventListener("change", paint);

@@ -3,8 +3,8 @@
 Callbacks (``draw.observe(callback, "value")``, ``on_example``) run on whatever thread the page's message came in on:
 they must do no more than put a command on a queue.
 
-What the page tells (draw.js), on the element ``.prunelab-draw``: ``data-state`` is "blank", "drawn" or "drawing" (the
-pen is down), ``data-inked`` counts cells with ink, ``data-cursor`` is the keyboard's cell, "row,column" from 0.
+What the page tells (drawing.js), on the element ``.prunelab-draw``: ``data-state`` is "blank", "drawn" or "drawing"
+(the pen is down), ``data-inked`` counts cells with ink, ``data-cursor`` is the keyboard's cell, "row,column" from 0.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import anywidget
 import numpy as np
 import traitlets
 from numpy.typing import NDArray
+
+from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
 LARGEST = 256  # cells a side
@@ -42,7 +44,7 @@ class Drawing(anywidget.AnyWidget):
     drawing could not be enlarged into anything like a digit.
     """
 
-    _esm = HERE / "drawing.js"
+    _esm = joined_script(HERE / "drawing.js")
     _css = HERE / "drawing.css"
 
     size = traitlets.Tuple(traitlets.Int(), traitlets.Int(), default_value=(8, 8)).tag(sync=True)

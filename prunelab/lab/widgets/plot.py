@@ -5,11 +5,12 @@ the browser attached. Here plotly.js and our own code travel once, as the state 
 plots point to, and the figure is plain state: a page that joins late, reloads or opens twice shows the same
 picture, because there is nothing else to show.
 
-What the page tells (plots.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
+What the page tells (plot.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
 ``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
 of the picture that is on the screen now; ``data-paints`` counts pictures; ``data-drawn`` is "whole" for one that
-plotly.js drew, "patched" for one that was changed in place (patch.js) and will be drawn as a whole when nothing moves
-any more. A plot that is hidden is drawn when it becomes visible.
+plotly.js drew, "patched" for one that was changed in place (plot_patch.js) and will be drawn as a whole when nothing
+moves any more. ``data-distrust`` is there, with the reason, while plotly.js draws all pictures as a whole because its
+drawing is not as plot_assumptions.js has it. A plot that is hidden is drawn when it becomes visible.
 
 With a ``slider`` (of the quality) and a figure that tells of its thresholds (``views.weights``), a plot moves lines and
 colours by itself while a hand is on the slider, or on a line (``on_drag``), and the kernel's figures follow when they
@@ -24,7 +25,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,9 @@ import ipywidgets
 import traitlets
 
 from prunelab.lab.widgets.batching import BatchedWidget
+from prunelab.resources import joined_script, plotly_script, plotly_version
 
 HERE = Path(__file__).parent
-# One module: the parts stand in one scope, in this order.
-PARTS = ("plot_colours.js", "plot_visibility.js", "plot_patch.js", "plot_moves.js", "plot_thresholds.js", "plot.js")
 
 
 class PlotlyLibrary(ipywidgets.Widget):
@@ -43,7 +42,8 @@ class PlotlyLibrary(ipywidgets.Widget):
 
     ``plotly_library()`` gives the one of this process.
 
-    A plain widget model without a view: what it holds is fetched by loader.js, by reference, when the first plot comes.
+    A plain widget model without a view: what it holds is fetched by plot_loader.js, by reference, when the first plot
+    comes.
     """
 
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
@@ -52,20 +52,16 @@ class PlotlyLibrary(ipywidgets.Widget):
 
     @traitlets.default("version")
     def _installed_version(self) -> str:
-        return _plotly().version
+        return plotly_version()
 
     @traitlets.default("code")
     def _our_code(self) -> str:
-        return "\n".join((HERE / part).read_text(encoding="utf-8") for part in PARTS)
+        return joined_script(HERE / "plot.js")
 
     @traitlets.default("source")
     def _installed_source(self) -> bytes:
-        # Read through the metadata: importing plotly would cost every kernel its start-up time and memory.
-        file = Path(str(_plotly().locate_file("plotly/package_data/plotly.min.js")))
-        if not file.is_file():
-            raise FileNotFoundError(f"plotly is installed without its JavaScript ({file.name}); install it again")
         # Level 6: the last 0.2 % of level 9 cost another third of the time.
-        return gzip.compress(file.read_bytes(), compresslevel=6, mtime=0)
+        return gzip.compress(plotly_script().read_bytes(), compresslevel=6, mtime=0)
 
 
 def plotly_library() -> PlotlyLibrary:
@@ -83,7 +79,7 @@ class Plot(BatchedWidget):
     Without ``layout["height"]`` the plot is as high as CSS says: ``--prunelab-plot-height``, 300px unless set.
     """
 
-    _esm = HERE / "plot_loader.js"
+    _esm = joined_script(HERE / "plot_loader.js")
     _css = HERE / "plot.css"
 
     figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))
@@ -162,13 +158,6 @@ class Drag:
 @cache
 def _shared_library() -> PlotlyLibrary:
     return PlotlyLibrary()
-
-
-def _plotly() -> Any:
-    try:
-        return distribution("plotly")
-    except PackageNotFoundError as error:
-        raise ModuleNotFoundError("the plots need plotly: pip install plotly") from error
 
 
 def _plain(value: Any) -> Any:

@@ -1,30 +1,57 @@
 // How each part of a picture is moved in the SVG that plotly.js drew: from what has changed to a function that shows it, or
 // null where plotly.js has to. Such a function may be called after axes have got other numbers.
+//
+// All of it reaches into plotly.js's own drawing: see plot_assumptions.js for the versions that were checked. Before
+// anything is moved, what is there is held against the figure that is drawn; where they differ, an exception says so.
 
-// plotly.js's own object of an axis that stays where it is, whatever is shown; null for others.
+import { plain } from "./dom.js";
+import { assume, assumeNear, drawnAxis } from "./plot_assumptions.js";
+import { parsed } from "./plot_colours.js";
+import { changes, equal, finite, isList, only } from "./plot_values.js";
+
+/**
+ * plotly.js's own object of an axis that stays where it is, whatever is shown; null for others.
+ * @param {import("./types").Canvas} canvas
+ * @param {import("./types").Layout} layout
+ * @param {string} reference "x", "y2", ...
+ */
 function fixedAxis(canvas, layout, reference) {
   const [, letter, number] = /^([xy])(\d*)$/.exec(reference) ?? [];
+  if (!letter) return null;
   const name = `${letter}axis${number}`;
-  const axis = canvas._fullLayout[name];
-  return letter && axis?.type === "linear" && isList(layout[name]?.range) ? axis : null;
+  const axis = drawnAxis(canvas, name);
+  return axis?.type === "linear" && isList(layout[name]?.range) ? axis : null;
 }
 
 // ---- axes
 
-// Other numbers at the same places: only the labels are written anew. Axes without `ticktext` are plotly.js's to number.
-function renumbered({ canvas, name, old, part }) {
-  const axis = canvas._fullLayout[name];
-  const told = ["range", "tickvals", "ticktext"];
-  const isTold = (each) => finite(each?.range) && finite(each.tickvals) && isList(each.ticktext);
-  if (axis?.type !== "linear" || !isTold(old) || !isTold(part) || !only(changes(old, part), told)) return null;
-  const places = ({ range: [from, to], tickvals }) => [0, ...tickvals].map((at) => (at - from) / (to - from));
-  const [before, after] = [old, part].map(places);
-  const labels = canvas.querySelectorAll(`.${axis._id}tick > text`);
+const NUMBERS = ["range", "tickvals", "ticktext"];
+
+/** @param {any} axis */
+const isTold = (axis) => finite(axis?.range) && finite(axis.tickvals) && isList(axis.ticktext);
+
+/**
+ * Other numbers at the same places: only the labels are written anew. Axes without `ticktext` are plotly.js's to number.
+ * @param {{ canvas: import("./types").Canvas, name: string, old: any, part: any }} change
+ * @returns {import("./types").Change | null}
+ */
+export function renumbered({ canvas, name, old, part }) {
+  const axis = drawnAxis(canvas, name);
+  if (axis?.type !== "linear" || !isTold(old) || !isTold(part) || !only(changes(old, part), NUMBERS)) return null;
+  const [before, after] = [old, part].map(({ range: [from, to], tickvals }) =>
+    [0, ...tickvals].map((at) => (at - from) / (to - from)),
+  );
   if (before.length !== after.length || !after.every((place, i) => Math.abs(place - before[i]) < 1e-6)) return null;
+  const labels = [...canvas.querySelectorAll(`.${axis._id}tick > text`)];
+  const [low, high] = ends(old.range);
+  const isInside = old.tickvals.every((/** @type {number} */ at) => low <= at && at <= high);
+  if (isInside) assume(labels.length === old.ticktext.length, `${old.ticktext.length} labels of ${name}`);
   if (labels.length !== part.ticktext.length) return null;
   return () => {
-    labels.forEach((label, i) => { label.textContent = part.ticktext[i]; });
-    for (const key of told) canvas.layout[name][key] = [...part[key]];
+    labels.forEach((label, i) => {
+      label.textContent = part.ticktext[i];
+    });
+    for (const key of NUMBERS) canvas.layout[name][key] = [...part[key]];
     axis.range = [...part.range];
     axis.setScale();
   };
@@ -32,126 +59,297 @@ function renumbered({ canvas, name, old, part }) {
 
 // ---- traces
 
-const TRACES = { bar: movedBars, scatter: movedPoints, heatmap: newCells };
+/**
+ * @typedef {object} TraceChange
+ * @property {import("./types").Canvas} canvas
+ * @property {Required<import("./types").Figure>} before what is drawn
+ * @property {Required<import("./types").Figure>} after
+ * @property {number} index of the trace
+ * @property {string[]} moved names of its attributes that have changed
+ * @property {boolean} anew it may have been moved by others since `before` was drawn
+ */
 
-// What plotly.js drew for a trace; d3 keeps its own data on the elements.
-const drawnTrace = (canvas, kind, index) =>
-  [...canvas.querySelectorAll(kind)].find((group) => group.__data__?.[0]?.trace?.index === index);
+/** @type {Record<string, (change: TraceChange) => import("./types").Change | null>} */
+export const TRACES = { bar: movedBars, scatter: movedPoints, heatmap: newCells };
 
-function movedBars({ canvas, after, index, trace, moved }) {
+/**
+ * What plotly.js drew for a trace, null for one that it does not show; d3 keeps its own data on the elements.
+ * @param {import("./types").Canvas} canvas
+ * @param {string} kind
+ * @param {number} index
+ * @returns {any}
+ */
+function drawnTrace(canvas, kind, index) {
+  const groups = /** @type {any[]} */ ([...canvas.querySelectorAll(kind)]);
+  const group = groups.find((each) => each.__data__?.[0]?.trace?.index === index);
+  assume(group || canvas._fullData[index].visible !== true, `trace ${index} among ${kind}`);
+  return group ?? null;
+}
+
+/** @param {TraceChange} change */
+function movedBars({ canvas, before, after, index, moved, anew }) {
+  const trace = after.data[index];
   const flat = trace.orientation === "h";
   const [place, value] = flat ? ["y", "x"] : ["x", "y"];
   const axis = fixedAxis(canvas, after.layout, trace[`${value}axis`] ?? value);
   const mode = after.layout.barmode;
   if (!axis || !["stack", "group"].includes(mode) || !finite(trace[value])) return null;
-  const below = after.data.slice(0, index).filter((other) => mode === "stack" && other.type === "bar" &&
-    ["xaxis", "yaxis", "orientation"].every((name) => other[name] === trace[name]));
+  const below = stackedBelow(after, index);
   const stack = [...below, trace];
-  if (!stack.every((other) => equal(other[place], trace[place]) && other[value].every((size) => size >= 0))) return null;
+  const isStack = stack.every(
+    (other) => equal(other[place], trace[place]) && other[value].every((/** @type {number} */ size) => size >= 0),
+  );
+  if (!isStack || !only(moved, [value, place, "width"])) return null;
   const group = drawnTrace(canvas, ".barlayer > .trace", index);
-  const bars = [...(group?.querySelectorAll(".point > path") ?? [])];
-  const edges = edgesOf({ canvas, after, trace, place, bars, stays: only(moved, [value]) });
-  if (bars.length !== trace[value].length || !only(moved, [value, place, "width"]) || !edges) return null;
-  return () => bars.forEach((bar, i) => {
-    const base = below.reduce((sum, other) => sum + other[value][i], 0);
-    const [from, to] = [base, base + trace[value][i]].map((at) => axis.c2p(at));
+  if (!group) return null;
+  const bars = [...group.querySelectorAll(".point > path")];
+  assume(bars.length === before.data[index][value].length, `the bars of trace ${index}`);
+  const edges = edgesOf({ canvas, figure: after, trace, place, bars, stays: only(moved, [value]) });
+  if (bars.length !== trace[value].length || !edges) return null;
+  if (!anew) assumeBars({ canvas, before, index, place, value, bars, axis });
+  return () =>
+    bars.forEach((bar, i) => {
+      const [from, to] = reach(below, trace, value, i).map((at) => axis.c2p(at));
+      const [first, second] = edges(i);
+      if (from === to) bar.setAttribute("d", "M0,0Z");
+      else if (flat) bar.setAttribute("d", `M${from},${first}V${second}H${to}V${first}Z`);
+      else bar.setAttribute("d", `M${first},${from}V${to}H${second}V${from}Z`);
+    });
+}
+
+/**
+ * The traces that a bar stands upon.
+ * @param {Required<import("./types").Figure>} figure
+ * @param {number} index
+ */
+function stackedBelow({ data, layout }, index) {
+  const isBelow = (/** @type {import("./types").Trace} */ other) =>
+    layout.barmode === "stack" &&
+    other.type === "bar" &&
+    ["xaxis", "yaxis", "orientation"].every((name) => other[name] === data[index][name]);
+  return data.slice(0, index).filter(isBelow);
+}
+
+/**
+ * From where to where bar number i reaches, in the axis's own numbers.
+ * @param {import("./types").Trace[]} below
+ * @param {import("./types").Trace} trace
+ * @param {string} value
+ * @param {number} i
+ */
+function reach(below, trace, value, i) {
+  const base = below.reduce((sum, other) => sum + other[value][i], 0);
+  return [base, base + trace[value][i]];
+}
+
+// How plotly.js writes bars, along either axis: a corner, the edges after it.
+const BAR = /^M([^,]+),([^V]+)V([^H]+)H([^V]+)V[^Z]+Z$/;
+
+/**
+ * Assumes that bars stand where the figure says that is drawn.
+ * @param {{ canvas: import("./types").Canvas, before: Required<import("./types").Figure>, index: number, place: string,
+ *   value: string, bars: Element[], axis: import("./types").DrawnAxis }} drawn
+ */
+function assumeBars({ canvas, before, index, place, value, bars, axis }) {
+  const trace = before.data[index];
+  const below = stackedBelow(before, index);
+  const edges = edgesOf({ canvas, figure: before, trace, place, bars, stays: true });
+  if (!edges || ![...below, trace].every((each) => finite(each[value]))) return;
+  bars.forEach((bar, i) => {
+    const [from, to] = reach(below, trace, value, i).map((at) => axis.c2p(at));
+    const path = bar.getAttribute("d") ?? "";
+    if (path === "M0,0Z") return; // too thin to be drawn
     const [first, second] = edges(i);
-    if (from === to) bar.setAttribute("d", "M0,0Z");
-    else if (flat) bar.setAttribute("d", `M${from},${first}V${second}H${to}V${first}Z`);
-    else bar.setAttribute("d", `M${first},${from}V${to}H${second}V${from}Z`);
+    const wanted = place === "y" ? [from, first, second, to] : [first, from, to, second];
+    assumeNear(BAR.exec(path)?.slice(1) ?? [], wanted, `the place of bar ${i} in trace ${index}`);
   });
 }
 
-// Where bars stand on the axis that their size is not on, as a function of their number; null if that can't be told.
-function edgesOf({ canvas, after, trace, place, bars, stays }) {
+/**
+ * Where bars stand on the axis that their size is not on, as a function of their number; null if that can't be told.
+ * @param {{ canvas: import("./types").Canvas, figure: Required<import("./types").Figure>, trace: import("./types").Trace,
+ *   place: string, bars: any[], stays: boolean }} bars
+ * @returns {((i: number) => number[]) | null}
+ */
+function edgesOf({ canvas, figure, trace, place, bars, stays }) {
   if (stays && !Number.isFinite(trace.width)) {
-    const axis = canvas._fullLayout[`${place}axis${(trace[`${place}axis`] ?? place).slice(1)}`];
+    const axis = drawnAxis(canvas, `${place}axis${(trace[`${place}axis`] ?? place).slice(1)}`);
+    assume(
+      axis && bars.every((bar) => finite([bar.parentNode.__data__?.p0, bar.parentNode.__data__?.p1])),
+      "edges of bars",
+    );
     return (i) => {
       const { p0, p1 } = bars[i].parentNode.__data__;
       return [p0, p1].map((at) => axis.c2p(at));
     };
   }
-  const axis = fixedAxis(canvas, after.layout, trace[`${place}axis`] ?? place);
+  const axis = fixedAxis(canvas, figure.layout, trace[`${place}axis`] ?? place);
   if (!axis || !finite(trace[place]) || !Number.isFinite(trace.width)) return null;
   // On whole pixels, as plotly.js does it: no light shows between neighbours.
   return (i) => [-1, 1].map((side) => Math.round(axis.c2p(trace[place][i] + (side * trace.width) / 2)));
 }
 
-function movedPoints({ canvas, after, index, trace, moved }) {
+/** @typedef {(x: number, y: number) => [number, number]} Place where something stands in the picture, in pixels */
+
+/** @param {TraceChange} change */
+function movedPoints({ canvas, before, after, index, moved }) {
+  const [old, trace] = [before.data[index], after.data[index]];
   const [x, y] = ["x", "y"].map((letter) => fixedAxis(canvas, after.layout, trace[`${letter}axis`] ?? letter));
+  const show = /** @type {Record<string, typeof movedMarkers>} */ ({ markers: movedMarkers, lines: longerCurve })[
+    trace.mode
+  ];
+  if (!x || !y || !show || !only(moved, ["x", "y"]) || trace.x.length !== trace.y.length) return null;
   const group = drawnTrace(canvas, ".scatterlayer > .trace", index);
-  const shown = { markers: movedMarkers, lines: longerCurve }[trace.mode];
-  if (!x || !y || !group || !shown || !only(moved, ["x", "y"]) || trace.x.length !== trace.y.length) return null;
-  const at = (i) => `${x.c2p(trace.x[i])},${y.c2p(trace.y[i])}`;
-  return shown(group, trace, at);
+  return group && show(group, old, trace, (across, up) => [x.c2p(across), y.c2p(up)]);
 }
 
-function movedMarkers(group, trace, at) {
+/**
+ * @param {Element} group
+ * @param {import("./types").Trace} old
+ * @param {import("./types").Trace} trace
+ * @param {Place} at
+ * @returns {import("./types").Change | null}
+ */
+function movedMarkers(group, old, trace, at) {
   const points = [...group.querySelectorAll(".points > path.point")];
-  if (points.length !== trace.x.length || !finite(trace.x) || !finite(trace.y)) return null;
-  return () => points.forEach((point, i) => point.setAttribute("transform", `translate(${at(i)})`));
+  if (![old, trace].every(({ x, y }) => finite(x) && finite(y)) || old.x.length !== trace.x.length) return null;
+  assume(points.length === old.x.length, "a marker for each point");
+  points.forEach((point, i) => {
+    assumeNear(shiftOf(point) ?? [], at(old.x[i], old.y[i]), `the place of marker ${i}`);
+  });
+  return () =>
+    points.forEach((point, i) => {
+      point.setAttribute("transform", `translate(${at(trace.x[i], trace.y[i])})`);
+    });
 }
 
-function longerCurve(group, trace, at) {
+/** @type {typeof movedMarkers} */
+function longerCurve(group, old, trace, at) {
   const paths = group.querySelectorAll(".lines > path");
-  if (paths.length !== 1 || !finite(trace.x) || trace.fill || trace.line?.shape) return null;
+  if (!finite(trace.x) || trace.fill || trace.line?.shape) return null;
+  const first = old.y.findIndex(Number.isFinite);
+  if (first >= 0 && finite([old.x[first], old.x[first + 1], old.y[first + 1]])) {
+    assume(paths.length === 1, "one path for a curve");
+    const begun = /^M(-?[\d.]+),(-?[\d.]+)/.exec(paths[0].getAttribute("d") ?? "")?.slice(1) ?? [];
+    assumeNear(begun, at(old.x[first], old.y[first]), "where a curve begins");
+  }
+  if (paths.length !== 1) return null; // a single point is no curve yet
   return () => {
-    const there = (i) => Number.isFinite(trace.y[i]); // else a gap
-    const steps = trace.x.map((_, i) => (there(i) ? `${there(i - 1) ? "L" : "M"}${at(i)}` : ""));
+    const isThere = (/** @type {number} */ i) => Number.isFinite(trace.y[i]); // else a gap
+    const steps = trace.x.map((/** @type {number} */ x, /** @type {number} */ i) =>
+      isThere(i) ? `${isThere(i - 1) ? "L" : "M"}${at(x, trace.y[i])}` : "",
+    );
     paths[0].setAttribute("d", steps.join("") || "M0,0");
   };
 }
 
-function newCells({ canvas, index, trace, moved }) {
-  const group = drawnTrace(canvas, ".heatmaplayer > .hm", index);
-  const image = group?.querySelector("image");
-  const drawn = group?.__data__[0];
+/** @param {TraceChange} change */
+function newCells({ canvas, after, index, moved }) {
+  const trace = after.data[index];
   const span = trace.zmax - trace.zmin;
-  const rows = trace.z;
-  if (!image || !only(moved, ["z"]) || trace.showscale !== false || trace.zsmooth || trace.x || trace.y || !(span > 0) ||
-    !rows.every(finite) || drawn.z.length !== rows.length || drawn.z[0].length !== rows[0].length) return null;
-  const scale = canvas._fullData[index].colorscale.map(([at, colour]) => [at, parsed(colour)]);
+  const rows = /** @type {number[][]} */ (trace.z);
+  const isPlain = trace.showscale === false && !trace.zsmooth && !trace.x && !trace.y && span > 0;
+  if (!only(moved, ["z"]) || !isPlain || !rows.every(finite)) return null;
+  const group = drawnTrace(canvas, ".heatmaplayer > .hm", index);
+  if (!group) return null;
+  const image = group.querySelector("image");
+  const drawn = group.__data__[0];
+  assume(
+    image && drawn.x?.length === drawn.z?.[0].length + 1 && drawn.y?.length === drawn.z.length + 1,
+    "an image of cells",
+  );
+  if (drawn.z.length !== rows.length || drawn.z[0].length !== rows[0].length) return null;
+  const { colorscale, xaxis: x, yaxis: y } = canvas._fullData[index];
+  const scale = /** @type {Step[]} */ (
+    colorscale.map((/** @type {[number, string]} */ [at, colour]) => [at, parsed(colour)])
+  );
   if (scale.some(([, colour]) => !colour)) return null;
-  const { xaxis: x, yaxis: y } = canvas._fullData[index];
-  const [across, down] = [[x, drawn.x], [y, drawn.y]].map(([reference, bounds]) => {
-    const axis = canvas._fullLayout[`${reference[0]}axis${reference.slice(1)}`];
-    return bounds.map((at) => axis.c2p(at));
+  const [across, down] = [
+    [x, drawn.x],
+    [y, drawn.y],
+  ].map(([reference, bounds]) => {
+    const axis = drawnAxis(canvas, `${reference[0]}axis${reference.slice(1)}`);
+    assume(axis, "the axes of cells");
+    return bounds.map((/** @type {number} */ at) => axis.c2p(at));
   });
+  const [left, top, width, height] = ["x", "y", "width", "height"].map((name) => Number(image.getAttribute(name)));
+  assumeNear(
+    [left, left + width, top, top + height],
+    [...ends(across), ...ends(down)],
+    `the place of cells in trace ${index}`,
+  );
   return () => {
-    const [left, top] = ["x", "y"].map((name) => Number(image.getAttribute(name)));
     const sheet = document.createElement("canvas");
-    [sheet.width, sheet.height] = ["width", "height"].map((name) => Math.round(Number(image.getAttribute(name))));
-    const pen = sheet.getContext("2d");
-    rows.forEach((row, i) => row.forEach((z, j) => {
-      pen.fillStyle = between(scale, Math.min(Math.max((z - trace.zmin) / span, 0), 1));
-      const [x0, x1] = [across[j], across[j + 1]].map((at) => at - left).sort((a, b) => a - b);
-      const [y0, y1] = [down[i], down[i + 1]].map((at) => at - top).sort((a, b) => a - b);
-      const [wide, high] = [trace.xgap ?? 0, trace.ygap ?? 0];
-      pen.fillRect(x0 + wide / 2, y0 + high / 2, x1 - x0 - wide, y1 - y0 - high);
-    }));
+    [sheet.width, sheet.height] = [width, height].map(Math.round);
+    const pen = /** @type {CanvasRenderingContext2D} */ (sheet.getContext("2d"));
+    rows.forEach((row, i) => {
+      row.forEach((z, j) => {
+        pen.fillStyle = between(scale, Math.min(Math.max((z - trace.zmin) / span, 0), 1));
+        const [x0, x1] = ends([across[j] - left, across[j + 1] - left]);
+        const [y0, y1] = ends([down[i] - top, down[i + 1] - top]);
+        const [wide, high] = [trace.xgap ?? 0, trace.ygap ?? 0];
+        pen.fillRect(x0 + wide / 2, y0 + high / 2, x1 - x0 - wide, y1 - y0 - high);
+      });
+    });
     link(image, sheet.toDataURL());
   };
 }
 
-// A colour of a scale, [share, [red, green, blue, opacity]] in order, as CSS writes it.
+/** @param {number[]} places */
+const ends = (places) => [Math.min(...places), Math.max(...places)];
+
+/** @typedef {[share: number, colour: import("./types").Colour]} Step a step of a colour scale */
+
+/**
+ * A colour of a scale, its steps in order, as CSS writes it.
+ * @param {Step[]} scale
+ * @param {number} share
+ */
 function between(scale, share) {
-  const above = Math.max(scale.findIndex(([at]) => at >= share), 1);
+  const above = Math.max(
+    scale.findIndex(([at]) => at >= share),
+    1,
+  );
   const [[from, one], [to, other]] = [scale[above - 1], scale[above]];
   const mixed = one.map((part, i) => part + (other[i] - part) * ((share - from) / (to - from)));
   return `rgba(${mixed.slice(0, 3).map(Math.round)},${mixed[3]})`;
 }
 
-// As plotly.js does it: the newer href without xlink would win over all that it sets later.
+/**
+ * As plotly.js does it: the newer href without xlink would win over all that it sets later.
+ * @param {Element} image
+ * @param {string} source
+ */
 const link = (image, source) => image.setAttributeNS("http://www.w3.org/1999/xlink", "xlink:href", source);
+
+/**
+ * By how much an element is shifted: x and y as they are written; undefined where nothing says so.
+ * @param {Element} element
+ */
+const shiftOf = (element) => /^translate\(([^,]+),([^)]+)\)$/.exec(element.getAttribute("transform") ?? "")?.slice(1);
 
 // ---- parts of the layout
 
-const PARTS = { annotations: movedLabel, images: newImage, shapes: movedShape };
+/**
+ * @typedef {object} PartChange
+ * @property {import("./types").Canvas} canvas
+ * @property {import("./types").Layout} layout
+ * @property {number} index of the part in its list
+ * @property {Record<string, any>} old
+ * @property {Record<string, any>} part
+ * @property {string[]} moved names of its attributes that have changed
+ */
 
+/** @type {Record<string, (change: PartChange) => import("./types").Change | null>} */
+export const PARTS = { annotations: movedLabel, images: newImage, shapes: movedShape };
+
+/** @param {PartChange} change */
 function movedLabel({ canvas, layout, index, old, part, moved }) {
   if (!only(moved, ["text", "x", "y"])) return null;
   const label = canvas.querySelector(`.annotation[data-index="${index}"]`);
-  const write = moved.includes("text") ? rewritten(label, old, part) : () => {};
+  assume(label || old.visible === false || !old.text, `annotation ${index}`);
+  if (!label) return null;
+  const rewrite = moved.includes("text") ? rewritten(label, old, part) : () => {};
   const shifts = ["x", "y"].map((letter) => {
     if (!moved.includes(letter)) return () => 0;
     const axis = fixedAxis(canvas, layout, part[`${letter}ref`]);
@@ -159,66 +357,98 @@ function movedLabel({ canvas, layout, index, old, part, moved }) {
     const from = axis.c2p(old[letter]); // with the numbers that the axis has now
     return () => axis.c2p(part[letter]) - from;
   });
-  if (!label || !write || shifts.includes(null)) return null;
+  const [across, down] = shifts;
+  if (!rewrite || !across || !down) return null;
   return () => {
-    write();
-    const [x, y] = [...(/^translate\((.+),(.+)\)$/.exec(label.getAttribute("transform")) ?? [0, 0, 0])].slice(1).map(Number);
-    label.setAttribute("transform", `translate(${x + shifts[0]()},${y + shifts[1]()})`);
+    rewrite();
+    // A label that has never been moved has no shift.
+    const [x, y] = (shiftOf(label) ?? [0, 0]).map(Number);
+    label.setAttribute("transform", `translate(${x + across()},${y + down()})`);
     Object.assign(canvas.layout.annotations[index], part);
   };
 }
 
-// A text of the same make-up (bold words, line breaks) put word for word where the old one stands; null if it is made up in
-// another way, or grows to a side on which it is held.
+/**
+ * A text of the same make-up (bold words, line breaks) put word for word where the old one stands; null if it is made up in
+ * another way, or grows to a side on which it is held.
+ * @param {Element} label
+ * @param {Record<string, any>} old
+ * @param {Record<string, any>} part
+ */
 function rewritten(label, old, part) {
-  const [tags, words] = [/<[^>]*>/g, (text) => text.split(/<[^>]*>/).filter(Boolean)];
+  const tags = (/** @type {string} */ text) => String(text.match(/<[^>]*>/g));
+  const words = (/** @type {string} */ text) => text.split(/<[^>]*>/).filter(Boolean);
   const held = part.xanchor ?? "center";
-  if ((part.align ?? "center") !== held || `${old.text.match(tags)}` !== `${part.text.match(tags)}`) return null;
-  const nodes = textNodes(label?.querySelector("text"));
+  if ((part.align ?? "center") !== held || tags(old.text) !== tags(part.text)) return null;
+  const drawn = label.querySelector("text");
+  assume(drawn, "the text of an annotation");
+  const nodes = textNodes(drawn);
   const news = words(part.text);
   if (nodes.length !== news.length || words(old.text).length !== news.length) return null;
-  return () => nodes.forEach((node, i) => {
-    const text = news[i].includes("&") ? plain(news[i]) : news[i];
-    if (node.nodeValue !== text) node.nodeValue = text;
-  });
+  return () =>
+    nodes.forEach((node, i) => {
+      const text = news[i].includes("&") ? plain(news[i]) : news[i];
+      if (node.nodeValue !== text) node.nodeValue = text;
+    });
 }
 
+/** @param {Element} element */
 function textNodes(element) {
-  if (!element) return [];
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
   const found = [];
   while (walker.nextNode()) if (walker.currentNode.nodeValue) found.push(walker.currentNode);
   return found;
 }
 
-function newImage({ canvas, index, part, moved }) {
-  const images = canvas.querySelectorAll(".imagelayer image");
-  if (!only(moved, ["source"]) || images.length !== canvas._fullLayout.images.length || !part.source.startsWith("data:")) return null;
+/** @param {PartChange} change */
+function newImage({ canvas, index, old, part, moved }) {
+  const isPlain = [old, part].every(({ source, visible }) => source.startsWith("data:") && visible !== false);
+  if (!only(moved, ["source"]) || !isPlain) return null;
+  const images = /** @type {any[]} */ ([...canvas.querySelectorAll(".imagelayer image")]);
+  const image = images[index];
+  const isComplete = images.length === canvas._fullLayout.images.length;
+  assume(isComplete && image._imgSrc === old.source, `image ${index}`); // what plotly.js takes for drawn
   return () => {
-    const image = images[index];
     link(image, part.source);
-    image._imgSrc = part.source; // what plotly.js takes for drawn
+    image._imgSrc = part.source;
     canvas.layout.images[index].source = part.source;
   };
 }
 
 const ENDS = ["x0", "y0", "x1", "y1"];
 
-// How plotly.js writes lines and rectangles: places in the path, in this order.
+/**
+ * How plotly.js writes lines and rectangles: places in the path, in the order of ENDS.
+ * @type {Record<string, [written: RegExp, write: (places: (string | number)[]) => string]>}
+ */
 const SHAPES = {
   line: [/^M([^,]+),([^L]+)L([^,]+),(.+)$/, ([x0, y0, x1, y1]) => `M${x0},${y0}L${x1},${y1}`],
   rect: [/^M([^,]+),([^H]+)H([^V]+)V([^H]+)H/, ([x0, y0, x1, y1]) => `M${x0},${y0}H${x1}V${y1}H${x0}Z`],
 };
 
-function movedShape({ canvas, layout, index, part, moved }) {
-  const path = canvas.querySelector(`.shapelayer path[data-index="${index}"]`);
+/** @param {PartChange} change */
+function movedShape({ canvas, layout, index, old, part, moved }) {
   const [written, write] = SHAPES[part.type] ?? [];
-  const ends = written?.exec(path?.getAttribute("d") ?? "")?.slice(1);
-  const axisOf = (name) => fixedAxis(canvas, layout, part[`${name[0]}ref`] ?? name[0]);
-  if (!ends || !only(moved, ENDS) || !moved.every((name) => axisOf(name) && finite([part[name]]))) return null;
+  const axisOf = (/** @type {string} */ name) => fixedAxis(canvas, layout, part[`${name[0]}ref`] ?? name[0]);
+  const axes = moved.map(axisOf);
+  const isKnown =
+    written && old.visible !== false && only(moved, ENDS) && moved.every((name) => finite([old[name], part[name]]));
+  if (!isKnown || axes.includes(null)) return null;
+  const path = canvas.querySelector(`.shapelayer path[data-index="${index}"]`);
+  const places = /** @type {(string | number)[]} */ (written.exec(path?.getAttribute("d") ?? "")?.slice(1) ?? []);
+  /** @param {Record<string, number>} shape */
+  const placesOf = (shape) =>
+    moved.map((name, i) => {
+      const axis = /** @type {import("./types").DrawnAxis} */ (axes[i]);
+      return axis._offset + axis.c2p(shape[name]);
+    });
+  const drawn = moved.map((name) => places[ENDS.indexOf(name)]);
+  assumeNear(drawn, placesOf(old), `the place of shape ${index}`);
   return () => {
-    for (const name of moved) ends[ENDS.indexOf(name)] = axisOf(name)._offset + axisOf(name).c2p(part[name]);
-    path.setAttribute("d", write(ends));
+    placesOf(part).forEach((place, i) => {
+      places[ENDS.indexOf(moved[i])] = place;
+    });
+    /** @type {Element} */ (path).setAttribute("d", write(places));
     Object.assign(canvas.layout.shapes[index], part);
   };
 }

@@ -3,13 +3,20 @@
 
 const NEAR = "200px"; // what a short scroll brings into view counts as visible: it is drawn when it gets there
 
-function watchSight(model, element) {
+/**
+ * @param {import("./types").Model} model
+ * @param {Element} element
+ * @returns {() => void} ends it
+ */
+export function watchSight(model, element) {
   const view = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  /** @type {boolean | null} */
   let intersects = null; // not known before the browser's first report
+  /** @type {boolean | null | undefined} */
   let told;
   let number = 0; // kernels may handle messages on several threads: the highest number counts
 
-  function tell(sight) {
+  function tell(/** @type {boolean | null} */ sight) {
     if (sight === told) return;
     told = sight;
     try {
@@ -27,7 +34,7 @@ function watchSight(model, element) {
   const leave = () => tell(null);
   const observer = new IntersectionObserver(
     (entries) => {
-      intersects = entries.at(-1).isIntersecting;
+      intersects = entries.at(-1)?.isIntersecting ?? null;
       look();
     },
     { rootMargin: NEAR, scrollMargin: NEAR },

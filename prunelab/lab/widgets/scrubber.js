@@ -1,42 +1,39 @@
 // A slider over the moments of a run (scrubber.py). The model's state is the truth; what is dragged goes into it at most once
 // a frame, the latest wins.
 
+import { button, element } from "./dom.js";
+
 const CALM = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
 const GAP = 10; // pixels between two labels
 
-function element(tag, name, parent) {
-  const made = document.createElement(tag);
-  made.className = name;
-  parent.append(made);
-  return made;
-}
-
-function button(name, parent) {
-  const made = element("button", `jupyter-button ${name}`, parent);
-  made.type = "button";
-  return made;
-}
-
-// Not `disabled`: the focus would be lost, and nobody but a mouse could read why.
+/**
+ * Not `disabled`: the focus would be lost, and nobody but a mouse could read why.
+ * @param {HTMLElement} target
+ * @param {boolean} allowed
+ * @param {string} title
+ */
 function allow(target, allowed, title) {
   target.setAttribute("aria-disabled", String(!allowed));
   target.title = title;
 }
 
-const settled = (moment) => moment.mark === "settled";
+/** @typedef {{ label: string, short?: string, mark?: string }} Moment of a run, as the model tells it */
 
+/** @param {Moment | undefined} moment */
+const settled = (moment) => moment?.mark === "settled";
+
+/** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
   const root = element("div", "prunelab-scrubber", el);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys and space for itself
   root.setAttribute("role", "group");
   const bar = element("div", "prunelab-scrubber-bar", root);
-  const play = button("prunelab-scrubber-play", bar);
+  const play = button("", "prunelab-scrubber-play", bar);
   const words = element("div", "prunelab-scrubber-words", bar);
   const name = element("span", "prunelab-scrubber-name", words);
   words.append(" ");
   const place = element("span", "prunelab-scrubber-count", words);
-  const live = button("prunelab-scrubber-live", bar);
-  live.textContent = "Back to live";
+  const live = button("Back to live", "prunelab-scrubber-live", bar);
   const track = element("div", "prunelab-scrubber-track", root);
   const range = element("input", "prunelab-scrubber-range", track);
   const ticks = element("div", "prunelab-scrubber-ticks", track);
@@ -44,22 +41,27 @@ function render({ model, el }) {
   ticks.setAttribute("aria-hidden", "true");
 
   let frame = 0;
+  /** @type {number | null} */
   let wanted = null; // what the next frame writes into the model
   let timer = 0;
   let held = false; // the pointer is on the slider: its scale stays as it is until it is let go
   let drawn = ""; // the ticks on the page
 
-  const moments = () => model.get("moments");
+  const moments = () => /** @type {Moment[]} */ (model.get("moments"));
   const newest = () => moments().length - 1;
-  const position = () => model.get("position");
+  const position = () => /** @type {number | null} */ (model.get("position"));
 
+  /**
+   * @param {number | null} next
+   * @param {boolean} playing
+   */
   function write(next, playing) {
     model.set("position", next);
     model.set("playing", playing);
     model.save_changes();
   }
 
-  function ask(next) {
+  function ask(/** @type {number | null} */ next) {
     wanted = next;
     frame ||= requestAnimationFrame(flush);
   }
@@ -71,7 +73,7 @@ function render({ model, el }) {
   }
 
   // The right end is now.
-  const asPosition = (index) => (index >= newest() ? null : Math.max(index, 0));
+  const asPosition = (/** @type {number} */ index) => (index >= newest() ? null : Math.max(index, 0));
 
   // ---- playing
 
@@ -154,7 +156,8 @@ function render({ model, el }) {
   function fit() {
     const width = ticks.clientWidth;
     let free = 0;
-    for (const text of ticks.querySelectorAll(".prunelab-scrubber-label")) {
+    for (const each of ticks.querySelectorAll(".prunelab-scrubber-label")) {
+      const text = /** @type {HTMLElement} */ (each);
       const own = text.offsetWidth;
       const left = Math.max(0, Math.min(width - own, Number(text.dataset.part) * width - own / 2));
       const fits = left >= free && own <= width;
@@ -177,7 +180,7 @@ function render({ model, el }) {
     place.textContent = moment && at !== null ? `(${index + 1} of ${count})` : "";
     range.disabled = count < 2;
     range.setAttribute("aria-label", model.get("label"));
-    range.setAttribute("aria-valuetext", words.textContent.trim());
+    range.setAttribute("aria-valuetext", (words.textContent ?? "").trim());
     if (!held) {
       range.max = String(Math.max(count - 1, 1));
       range.value = String(count < 2 ? 1 : index);

@@ -17,6 +17,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.resources import joined_script
+
 HERE = Path(__file__).parent
 MARKS = ("", "settled")
 FASTEST = 60.0  # moments a second: no screen shows more
@@ -37,7 +39,7 @@ class Scrubber(anywidget.AnyWidget):
     readers who ask for reduced motion it goes from settled moment to settled moment, one a second at most.
     """
 
-    _esm = HERE / "scrubber.js"
+    _esm = joined_script(HERE / "scrubber.js")
     _css = HERE / "scrubber.css"
 
     moments = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -2,7 +2,7 @@
 (() => {
   const wanted = new URLSearchParams(location.search).get("theme");
   const light = document.getElementById("theme-light");
-  const dark = document.getElementById("theme-dark");
+  const dark = /** @type {HTMLLinkElement | null} */ (document.getElementById("theme-dark"));
   const scheme = matchMedia("(prefers-color-scheme: dark)");
   if (wanted === "light" && light && dark) dark.media = "not all";
 
