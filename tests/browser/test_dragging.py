@@ -98,7 +98,8 @@ layer => {
 def plot(page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]) -> Locator:
     page.goto(voila_server(notebook(LATE)).url)
     found = page.locator(".prunelab-plot[data-plot=weights]")
-    expect(found).to_have_attribute("data-revision", "1.50 fc2.weight=1.00")
+    # A kernel trains a network first.
+    expect(found).to_have_attribute("data-revision", "1.50 fc2.weight=1.00", timeout=60_000)
     return found
 
 
