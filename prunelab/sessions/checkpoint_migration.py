@@ -13,7 +13,7 @@ from torch import Tensor
 
 FORMATS = (3,)
 MOVED = {  # groups of tensors
-    "model/": "model/weights/", "masks/": "model/masks/", "cut_values/": "model/cut_values/",
+    "model/": "model/weights/", "masks/": "model/masks/", "ghosts/": "model/cut_values/",
     "predicted/": "trainer/predicted/", "optimizer/": "trainer/optimizer/",
 }  # fmt: skip
 
