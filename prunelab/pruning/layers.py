@@ -1,4 +1,4 @@
-"""Which weights of a model can be pruned, and what they are called."""
+"""The weights of a model that can be pruned, and their names."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from torch.nn.modules.conv import _ConvNd
 
 
 def prunable(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, str]]:
-    """Weights of Linear and Conv layers by name, and the further names of those that are tied."""
-    found: dict[str, nn.Parameter] = {}
+    """Weights of Linear and Conv layers by name, and {other name: name} for tied weights.
+
+    Raises ValueError for a weight that is computed from other parameters, or that has no shape yet.
+    """
+    weights: dict[str, nn.Parameter] = {}
     aliases: dict[str, str] = {}
     names: dict[int, str] = {}
     for prefix, module in model.named_modules(remove_duplicate=False):
@@ -30,11 +33,11 @@ def prunable(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, str]]
             aliases[name] = names[id(weight)]
         else:
             names[id(weight)] = name
-            found[name] = weight
-    return found, aliases
+            weights[name] = weight
+    return weights, aliases
 
 
 def transposed(model: nn.Module, weights: Mapping[str, nn.Parameter]) -> dict[str, int]:
-    """Groups of the transposed convolutions among ``weights``, by name: their weights have inputs first."""
+    """Groups of each transposed convolution among ``weights``, by name: these weights have their inputs first."""
     groups = {id(m.weight): m.groups for m in model.modules() if isinstance(m, _ConvNd) and m.transposed}
     return {name: groups[id(weight)] for name, weight in weights.items() if id(weight) in groups}
