@@ -46,7 +46,7 @@ def sensitivity(
         threads: Number of torch threads, at least 1; None: chosen by the size of the network.
 
     Raises:
-        ValueError: An argument is out of range, or a name matches no layer; as SessionError, model and data do not fit.
+        ValueError: An argument is out of range, a name matches no layer, or (SessionError) model and data do not fit.
     """
     *_, last = stream(model, data, densities=densities, layers=layers, threads=threads)
     return last
