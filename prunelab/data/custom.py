@@ -53,7 +53,7 @@ def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
         count = int(train_y.max()) + 1
         if count < 2:
             raise ValueError("train y: all labels are 0; there must be at least 2 classes to tell apart")
-        bound = f"the training labels end at {count - 1}; if there are more classes, say classes="
+        bound = f"the training labels end at {count - 1}; if there are more classes, pass classes="
     elif isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise ValueError(f"classes = {classes!r}: must be a whole number, at least 2, or None")
     else:

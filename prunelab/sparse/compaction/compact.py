@@ -104,7 +104,7 @@ def _copied(model: nn.Module) -> nn.Module:
         raise CompactError(str(error)) from error
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise CompactError(f"{name} holds NaN or infinite weights: which neurons are dead cannot be told")
+            raise CompactError(f"{name} holds NaN or infinite weights: dead neurons cannot be determined")
     try:
         return copy.deepcopy(model).eval()
     except Exception as error:  # copying runs the model's code, which can raise anything

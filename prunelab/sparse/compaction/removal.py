@@ -228,7 +228,7 @@ class _Planner:
         if node.type == self._output:
             return "it is an output of the network"
         if node.type not in (*self._layer_kinds, *self._plain_kinds):
-            return f"{path or node.type.name.lower()} cannot do without it"
+            return f"{path or node.type.name.lower()} cannot work without it"
         if path is None:
             return None  # an operation, not a module
         layer = self._layer(dep)
@@ -246,7 +246,7 @@ class _Planner:
     def _left_out(self, rows: list[int], group: Any) -> dict[int, str]:
         """Rows that must stay given the others that go, with reasons."""
         if sorted(group[0].idxs) != rows:
-            return dict.fromkeys(rows, "neurons that are alive would go with it")
+            return dict.fromkeys(rows, "live neurons would be removed with it")
         for item in group:
             layer = self._layer(item.dep)
             if layer is None or item.dep.target.type not in self._layer_kinds:

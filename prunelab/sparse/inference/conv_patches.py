@@ -96,7 +96,7 @@ def unfold(
 def refusal(conv: nn.Module) -> str | None:
     """Why a convolution stays dense, to follow its name; None if patches can compute it."""
     if type(conv) is not nn.Conv2d:
-        return f"is a {type(conv).__name__}, and only Conv2d can be done as patches"
+        return f"is a {type(conv).__name__}, and only Conv2d can be computed as patches"
     if conv.groups != 1:
         return f"has {conv.groups} groups"
     if conv.padding_mode != "zeros" or isinstance(conv.padding, str):

@@ -145,7 +145,7 @@ class _RequestedKernels:
             elif dense_because is None:
                 raise ConvertError(f"{name}: this torch has no CSR kernel (it was built without MKL); use 'scipy'")
             elif named:
-                raise ConvertError(f"{name} {dense_because}: kernel {named!r} cannot be had for it")
+                raise ConvertError(f"{name} {dense_because}: kernel {named!r} is not available for it")
             else:
                 plans.append(("dense",))
         return plans
@@ -282,4 +282,4 @@ def _size(n: object, sizes: Sequence[int]) -> int:
     for size in sizes:
         if str(n) == str(size):
             return size
-    raise ConvertError(f"batch size {n!r} is none of those to be measured, {sizes}; see batches=")
+    raise ConvertError(f"batch size {n!r} is not among the measured sizes, {sizes}; see batches=")

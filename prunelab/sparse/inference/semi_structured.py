@@ -47,7 +47,8 @@ def refusal(module: nn.Module) -> str | None:
         return f"is on {weight.device}: 2:4 kernels run on CUDA devices only; on the CPU take convert()"
     if torch.cuda.get_device_capability(weight.device) < CAPABILITY:
         return (
-            f"is on {torch.cuda.get_device_name(weight.device)}, whose tensor cores know no 2:4 (Ampere and later do)"
+            f"is on {torch.cuda.get_device_name(weight.device)}, whose tensor cores do not support 2:4; "
+            "Ampere and later do"
         )
     return None
 

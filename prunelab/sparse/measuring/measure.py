@@ -122,7 +122,7 @@ def _loaded() -> tuple[str, ...]:
     busy = hardware.load()
     if busy is None or busy < BUSY:
         return ()
-    return (f"the machine was busy before this began ({100 * busy:.0f} % of its cores): measure again when it rests",)
+    return (f"the machine was busy before this began ({100 * busy:.0f} % of its cores): measure again when it is idle",)
 
 
 def _unsteady(times: list[Latency]) -> list[str]:

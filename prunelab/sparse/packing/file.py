@@ -232,13 +232,13 @@ def _fill(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
     wrong += [f"{name} is in the file only" for name in tensors if name not in expected]
     first: dict[Any, str] = {}
     for name, current in ((name, current) for name, current in expected.items() if name in tensors):
-        given = tensors[name]
+        stored = tensors[name]
         if nn.parameter.is_lazy(current):
             wrong.append(f"{name} has no shape yet in the model, run it once")
-        elif given.shape != current.shape or given.dtype != current.dtype:
-            here, there = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (given, current))
-            wrong.append(f"{name} is {here} in the file, {there} in the model")
-        elif current.numel() and not torch.equal(given, tensors[first.setdefault(_identity(current), name)]):
+        elif stored.shape != current.shape or stored.dtype != current.dtype:
+            in_file, in_model = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (stored, current))
+            wrong.append(f"{name} is {in_file} in the file, {in_model} in the model")
+        elif current.numel() and not torch.equal(stored, tensors[first.setdefault(_identity(current), name)]):
             wrong.append(f"{name} and {first[_identity(current)]} are one tensor in the model, two in the file")
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""

@@ -108,7 +108,7 @@ def write_index(records: Iterable[Record], ties: Mapping[str, str]) -> bytes:
     index = {record.name: str(record) for record in records} | {alias: TIED + ties[alias] for alias in sorted(ties)}
     text = json.dumps(index, separators=(",", ":")).encode()
     if len(text) > MAX_INDEX:
-        raise ValueError(f"{len(index)} sparse and tied tensors are more than a packed file has room for")
+        raise ValueError(f"{len(index)} sparse and tied tensors are too many for a packed file")
     stream = mask_coding.deflate(text, zlib.Z_DEFAULT_STRATEGY)
     return len(stream).to_bytes(4, "little") + stream
 
@@ -119,7 +119,7 @@ def read_index(content: bytes, dense: Mapping[str, Tensor]) -> tuple[list[Record
     try:
         index = json.loads(mask_coding.inflate(content[4:end], MAX_INDEX))
     except RecursionError as error:
-        raise ValueError("its index is nested without end") from error
+        raise ValueError("its index is nested too deeply") from error
     if not isinstance(index, dict) or not all(isinstance(words, str) for words in index.values()):
         raise ValueError("its index does not say in words what each tensor is")
     ties = {name: words.removeprefix(TIED) for name, words in index.items() if words.startswith(TIED)}
