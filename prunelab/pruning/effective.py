@@ -118,7 +118,7 @@ class Wiring:
         weights: Mapping[str, _Weight],
         inputs: tuple[torch.Size, ...],
     ) -> None:
-        self._bare = bare  # the model without its weights
+        self._bare = bare  # the model's structure, without weights
         self._graph = graph
         self._names = names  # name of a weight, tied ones included -> name of its mask
         self._weights = weights

@@ -21,7 +21,7 @@ from prunelab.pruning.layers import prunable, transposed
 from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
 from prunelab.recipe import Scope, Std, Target
 
-Unit = Literal["weight", "neuron", "2:4"]  # a recipe knows the first two
+Unit = Literal["weight", "neuron", "2:4"]  # recipes allow only the first two
 
 UNITS: tuple[str, ...] = get_args(Unit)
 DEVIATION = ".deviation"  # suffix of the key that stores a layer's deviation in a state_dict, next to its mask
@@ -279,7 +279,7 @@ class Masks(Mapping[str, Tensor]):
                     "with assign=True): make new ones, Masks(model) or, if weights are zero already, Masks.from_zeros"
                 )
 
-    # Keeping zeros zero
+    # Keeping cut weights at zero
 
     def apply(self) -> None:
         """Set every cut weight to zero now."""

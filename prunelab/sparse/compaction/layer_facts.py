@@ -24,7 +24,8 @@ class LayerFacts:
     Lists by neuron (filter): reached: on a path from the input. needed: on a path to the output. Lists by input
     channel: fed: on a path from the input. unread: all weights to needed neurons are zero. constants: the value that
     the channel has at every position, else NaN. pads: pads with zeros, so that a constant ends at the border. grouped:
-    not every neuron reads every channel. frozen: why nothing may be removed, None if it may.
+    neurons read channels in different ways (groups, transposed convolution). frozen: why nothing may be removed, or
+    None.
     """
 
     name: str

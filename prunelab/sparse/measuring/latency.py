@@ -15,7 +15,7 @@ from prunelab.results.measurement import Latency
 BLOCK = 4e-3  # seconds of one timed block: much longer than the clock's resolution, shorter than bursts of other load
 ROUNDS = 15
 MIN_ROUNDS, MAX_SECONDS = 5, 2.0  # rounds that always run; time after which no further round starts
-LONGEST_BLOCK = 1000  # runs
+LONGEST_BLOCK = 1000  # runs per block
 
 
 def batch_of(example: Tensor, size: int) -> Tensor:

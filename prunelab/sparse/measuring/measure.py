@@ -89,8 +89,8 @@ def _networks(
         "converted": lambda: convert(network, example, batches=batches),
         "compacted": lambda: compact(network, example),
     }
-    # The fastest kernel depends on the thread count. The lock also keeps other threads from running models meanwhile,
-    # as torch.fx patches all of them.
+    # The fastest kernel depends on the thread count. No other thread of prunelab runs a model meanwhile, as
+    # torch.fx patches all of them.
     with torch_state.threads(threads):
         for name, make in makers.items():
             try:
