@@ -282,4 +282,4 @@ def _size(n: object, sizes: Sequence[int]) -> int:
     for size in sizes:
         if str(n) == str(size):
             return size
-    raise ConvertError(f"batch size {n!r} is not among the measured sizes, {sizes}; see batches=")
+    raise ConvertError(f"batch size {n!r} is none of those to be measured, {sizes}; see batches=")
