@@ -1,7 +1,7 @@
 """A laboratory for neural-network pruning. Train, prune below quality x deviation, retrain, repeat.
 
-Names are imported when they are first used: ``import prunelab`` alone loads neither torch nor widgets, so that
-``prunelab --help`` answers at once.
+Names are imported on first use: ``import prunelab`` alone loads neither torch nor widgets, so that ``prunelab --help``
+starts quickly.
 """
 
 from importlib import import_module

@@ -1,7 +1,7 @@
-"""Whole files and locked folders.
+"""Atomic writes of files, and locks on folders.
 
 A file is written completely or not at all. One process at a time writes a saved session: two pages on one folder would
-undo each other's work.
+overwrite each other's work.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from prunelab.errors import ClaimedError, StorageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by a file with ``content``, completely or not at all. OSError if that fails."""
-    # Not tempfile: its files can be read by their owner alone, and so would what they become.
+    """Write ``content`` to ``path``, completely or not at all; OSError if that fails."""
+    # Not tempfile: its files are readable by their owner only, and the result would be too.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with temporary.open("xb") as file:
@@ -33,14 +33,14 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 LOCK = ".lock"
-PATIENCE = 10.0  # seconds: a page that was just closed may still be on its way out
+LOCK_TIMEOUT = 10.0  # seconds: a page that was just closed may still be shutting down
 
 
-def claim(directory: Path, *, patience: float = PATIENCE) -> BaseFileLock:
-    """Take ``directory`` for this process, until ``release()`` or its end; it is made if it is not there.
+def claim(directory: Path, *, patience: float = LOCK_TIMEOUT) -> BaseFileLock:
+    """Lock ``directory`` for this process until ``release()`` or process exit; creates it if missing.
 
-    Raises ClaimedError when another process (or another lab of this one) has it and keeps it for ``patience`` seconds,
-    StorageError when the folder can't be made or written.
+    Raises ClaimedError if another process (or another lab in this one) still holds it after ``patience`` seconds,
+    StorageError if the folder cannot be created or written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -1,32 +1,33 @@
-"""All errors of prunelab, with one base: what went wrong, the value, and what to do."""
+"""All errors of prunelab, with one base class. Messages say what went wrong, the value, and what to do."""
 
 from __future__ import annotations
 
 
 class PrunelabError(Exception):
-    """The base of all errors that prunelab names itself. What Python names (a wrong type, a value out of range) is
-    Python's: most of these are ValueErrors, too.
+    """Base of all errors that prunelab defines; most of them are ValueErrors too.
+
+    Plain mistakes in arguments (a wrong type, a value out of range) raise Python's TypeError and ValueError.
     """
 
 
 class RecipeError(PrunelabError, ValueError):
-    """A recipe that cannot be: names the field, the value and what is allowed."""
+    """An invalid recipe; names the field, the value and what is allowed."""
 
 
 class DataError(PrunelabError, RuntimeError):
-    """Data that can't be had: says what was missing or wrong, where, and what to do."""
+    """Data that is not available; says what is missing or wrong, where, and what to do."""
 
 
 class SessionError(PrunelabError, ValueError):
-    """A session that cannot be, or a step that cannot be taken now; says what to do instead."""
+    """An impossible session, or a step that is not possible now; says what to do instead."""
 
 
 class Diverged(SessionError):
-    """The loss or a weight stopped being a number. The network is back at its last good state."""
+    """The loss or a weight is NaN or infinite. The network has been restored to its last good state."""
 
 
 class StorageError(PrunelabError, RuntimeError):
-    """A session that cannot be written or read; says which file, why, and what to do."""
+    """A session that cannot be written or read; names the file, the reason, and what to do."""
 
 
 class ClaimedError(StorageError):
@@ -34,19 +35,19 @@ class ClaimedError(StorageError):
 
 
 class WiringError(PrunelabError, ValueError):
-    """The paths through this model cannot be told, and why."""
+    """The paths through this model cannot be determined; says why."""
 
 
 class CompactError(PrunelabError, ValueError):
-    """This model cannot be compacted, and why."""
+    """This model cannot be compacted; says why."""
 
 
 class ConvertError(PrunelabError, ValueError):
-    """A model that cannot be converted as asked; says which layer and why."""
+    """A model that cannot be converted as requested; says which layer and why."""
 
 
 class PackedError(PrunelabError, RuntimeError):
-    """A packed file that cannot be written or read; says which file, why, and what to do."""
+    """A packed file that cannot be written or read; names the file, the reason, and what to do."""
 
 
 class MeasureError(PrunelabError, ValueError):
@@ -54,8 +55,8 @@ class MeasureError(PrunelabError, ValueError):
 
 
 class ServeError(PrunelabError, RuntimeError):
-    """A page that cannot be served, or is served no longer; says why and what to do."""
+    """A page that cannot be served, or is no longer served; says why and what to do."""
 
 
 class PortInUseError(ServeError):
-    """The port is another program's."""
+    """The port is in use by another program."""

@@ -1,4 +1,4 @@
-"""Numbers and names as people read them: percentages, sizes, times, names of layers, round ends of axes."""
+"""Formats numbers and names for people: percentages, sizes, times, layer names, round ends of axes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import difflib
 import math
 from collections.abc import Collection, Sequence
 
-STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has two digits at most
+STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has at most two digits
 
 
 def round_up(value: float, steps: Sequence[float] = STEPS) -> float:
-    """The least of ``steps`` (from 1 to 10) times a power of ten that is not below ``value`` (> 0)."""
+    """The smallest of ``steps`` (from 1 to 10) times a power of ten that is at least ``value`` (> 0)."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in steps if step * power >= value)
 
@@ -22,7 +22,7 @@ def percent(fraction: float, digits: int = 1) -> str:
 
 
 def kilobytes(size: int) -> str:
-    """Bytes as "98.2 KB" (1 KB = 1,000 bytes) or, beyond a thousand of these, as MB."""
+    """Bytes as "98.2 KB" (1 KB = 1,000 bytes), or as MB from 1,000 KB on."""
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
 
 
@@ -49,5 +49,5 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 
 
 def layer_of(parameter_name: str) -> str:
-    """The layer that a weight belongs to, as people call it: "fc1" for "fc1.weight"."""
+    """The layer name for a parameter name: "fc1" for "fc1.weight"."""
     return parameter_name.removesuffix(".weight")

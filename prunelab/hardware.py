@@ -1,4 +1,4 @@
-"""The machine: its processor, free memory and load."""
+"""Processor, free memory and load of this machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Machine:
-    """Where something was measured."""
+    """The machine that a measurement was made on."""
 
     processor: str
     cores: int
@@ -24,18 +24,18 @@ class Machine:
 
 
 def memory() -> int | None:
-    """Bytes this process may still use, as far as the system tells; None where it doesn't."""
-    bounds = []
+    """Bytes of memory this process may still use, or all memory where the free part is unknown; None if unknown."""
+    limits = []
     with suppress(OSError, ValueError):  # not Linux
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
-                bounds.append(int(line.split()[1]) * 1024)
-    with suppress(OSError, ValueError):  # no container, or one without a limit: "max"
-        # On Binder the machine is large and the limit is not.
-        bounds.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    if not bounds and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
-        bounds.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    return min(bounds, default=None)
+                limits.append(int(line.split()[1]) * 1024)
+    with suppress(OSError, ValueError):  # not in a container, or no limit ("max")
+        # On Binder the machine is large, but the limit is small.
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    if not limits and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(limits, default=None)
 
 
 def machine() -> Machine:
@@ -44,7 +44,7 @@ def machine() -> Machine:
 
 
 def load() -> float | None:
-    """How busy the machine has been for the last minute, as a part of its cores; None where the system can't tell."""
+    """Load over the last minute as a fraction of the cores; None where the system does not report it."""
     try:
         return os.getloadavg()[0] / (os.cpu_count() or 1)
     except (AttributeError, OSError):  # Windows

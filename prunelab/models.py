@@ -1,8 +1,7 @@
 """The networks of the paper, and a small one, by name.
 
-Each is a plain ``nn.Sequential`` with named steps: what runs is what is listed, in this order, and nothing
-else. So names of layers are short (``fc1.weight``), every model can be traced by torch.fx, and dropout or batch
-norm that is switched off leaves no module behind.
+Each is an ``nn.Sequential`` with named steps that run in the listed order. So layer names are short (``fc1.weight``),
+torch.fx can trace every model, and dropout or batch norm that is switched off adds no module.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ from prunelab.recipe import MODELS
 
 HIDDEN = {"lenet-300-100": (300, 100), "mlp-small": (64, 32)}
 SMALLEST_IMAGE = 8
-# Below this, two unpadded 5 x 5 convolutions with their pooling leave nothing: 15 -> 11 -> 5 -> 1 -> 0.
+# Smaller images vanish in two unpadded 5 x 5 convolutions with pooling: 15 -> 11 -> 5 -> 1 -> 0.
 SMALLEST_UNPADDED = 16
 
-SIDES = (28, 8, *range(9, 65))  # of square images, the likely ones first
+SIDES = (28, 8, *range(9, 65))  # of square images, the most likely first
 
 
 class MLP(nn.Sequential):
     """Fully connected network: flatten, then ``fc1``, ``fc2``, ... with ReLU between them; the last gives the logits.
 
-    features: numbers in one sample. hidden: neurons of each hidden layer, at least one. Input (batch, ...), output
+    features: values per sample. hidden: neurons of each hidden layer, at least one layer. Input (batch, ...), output
     (batch, classes). With 784 features and hidden (300, 100): LeNet-300-100, 266,200 weights (Han et al. 2015,
     table 3).
     """
@@ -59,7 +58,7 @@ class LeNet5(nn.Sequential):
     """Caffe's LeNet, the paper's "LeNet-5": conv1 (20, 5 x 5), conv2 (50, 5 x 5), fc1 (500), fc2 (classes).
 
     Each convolution is followed by 2 x 2 max pooling and, as in Caffe's definition, by no activation; the only ReLU
-    comes after fc1. Images with a side below 16 pixels, which Caffe's network can't read, get convolutions padded by 2.
+    is after fc1. For images with a side below 16 pixels, which Caffe's network cannot read, convolutions pad by 2.
     shape: (channels, height, width), sides of at least 8. Input (batch, *shape), output (batch, classes).
     At (1, 28, 28): 430,500 weights (Han et al. 2015, table 4; lenet_train_test.prototxt in BVLC/caffe).
     """
@@ -104,12 +103,12 @@ def build(
     batch_norm: bool = False,
     seed: int = 0,
 ) -> nn.Module:
-    """The network called ``name`` with fresh weights: same seed, same weights; the global random state stays as it was.
+    """The network called ``name`` with new weights, determined by ``seed``; torch's global random state is unchanged.
 
     name: one of ``recipe.MODELS``. input_shape: of one sample, without the batch; lenet-5 needs (channels, height,
     width) with sides of at least 8. classes: at least 2. dropout: original rate after each hidden activation of the
-    fully connected layers, 0 (none) to below 1. batch_norm: after each hidden layer, before its activation.
-    Raises ValueError for anything else.
+    fully connected layers, 0 (none) to below 1. batch_norm: add batch norm after each hidden layer, before its
+    activation. Raises ValueError for anything else.
     """
     if name not in MODELS:
         raise ValueError(f"model = {name!r}: there is no such model; known are {', '.join(MODELS)}")
@@ -120,17 +119,17 @@ def build(
         raise ValueError(f"classes = {classes!r}: must be a whole number, at least 2")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout = {dropout!r}: must be at least 0 and below 1")
-    # Not torch.manual_seed: that would also reset the generators of every GPU, which fork_rng isn't asked to keep.
+    # Not torch.manual_seed: it would also reset the generators of all GPUs, which fork_rng does not save here.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return _network(name, shape, classes, dropout=dropout, batch_norm=batch_norm)
 
 
 def recognised(shapes: Mapping[str, tuple[int, ...]]) -> tuple[nn.Module, tuple[int, ...]] | None:
-    """The network with exactly these tensors, and the shape of one sample; None if it is none of ours.
+    """The network of MODELS with exactly these tensors, and the shape of one sample; None if there is none.
 
-    shapes: of a state dict's tensors by name. How large the images of a lenet-5 are, its tensors do not tell exactly:
-    of the sizes that fit, MNIST's or the digits' is taken, else the smallest square.
+    shapes: of the tensors in a state dict, by name. The tensors of a lenet-5 do not determine the image size exactly:
+    of the sizes that fit, that of MNIST or the digits is used, else the smallest square.
     """
     first = shapes.get("conv1.weight") or shapes.get("fc1.weight") or ()
     scores = shapes.get(max((name for name in shapes if name.startswith("fc") and name.endswith(".bias")), default=""))
@@ -154,7 +153,7 @@ def _network(name: str, shape: tuple[int, ...], classes: int, *, dropout: float 
 
 
 def _image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """``shape`` as (channels, height, width) if lenet-5 can read such images, else ValueError."""
+    """``shape`` as (channels, height, width) if lenet-5 supports it, else ValueError."""
     if len(shape) != 3:
         raise ValueError(
             f"input_shape = {shape}: lenet-5 reads images of shape (channels, height, width); "
@@ -170,7 +169,7 @@ def _image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
 
 def _after_convolutions(side: int, padding: int) -> int:
-    """Pixels left of ``side`` after two 5 x 5 convolutions, each followed by 2 x 2 pooling."""
+    """Size of ``side`` (pixels) after two 5 x 5 convolutions, each followed by 2 x 2 pooling."""
     for _ in range(2):
         side = (side + 2 * padding - 4) // 2
     return side

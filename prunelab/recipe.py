@@ -1,7 +1,7 @@
 """The recipe: what to train and how to prune it.
 
-One declarative table serves every way in: constructor, JSON, links, command-line options and the lab's controls all
-read the fields below, so a range or a default is written once. Imports nothing heavy: ``prunelab --help`` reads it too.
+The fields below are one declarative table for the constructor, JSON, links, command-line options and the lab's
+controls, so that each range and default is written once. No heavy imports: ``prunelab --help`` loads this module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prunelab.schedules import Constant, Cubic, Linear, Schedule
 
 DATASETS = ("digits", "mnist")
 MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
-OWN = "own"  # data or model handed over as Python objects: a recipe can say so, but cannot rebuild them
+OWN = "own"  # custom data or model, given as Python objects: a recipe can name them, but cannot rebuild them
 FORMAT = 1
 LONGEST_QUERY = 8192
 
@@ -29,11 +29,11 @@ Scope = Literal["global", "layer"]
 Unit = Literal["weight", "neuron"]
 
 Epochs = dict[str, int]
-# Long enough to converge, short enough to watch: one second on digits, ten on MNIST.
+# Long enough to converge, short enough to watch: one second for digits, ten for MNIST.
 TRAIN_EPOCHS: Epochs = {"digits": 40, "mnist": 6, OWN: 10}
 RETRAIN_EPOCHS: Epochs = {"digits": 20, "mnist": 3, OWN: 5}
-# Found by trying: every seed that was tried learned digits and MNIST with these, and recovered from its cuts. Under SGD
-# LeNet-5 diverges at 0.1; Adam learns nothing at 0.1. A network that nobody knows goes carefully.
+# Determined by experiment: with these, all seeds tested learned digits and MNIST and recovered from pruning. With SGD,
+# LeNet-5 diverges at 0.1; Adam learns nothing at 0.1. Custom models get cautious values.
 LEARNING_RATES: dict[str, dict[str, float]] = {
     "lenet-300-100": {"sgd": 0.1, "adam": 0.003},
     "lenet-5": {"sgd": 0.05, "adam": 0.003},
@@ -42,7 +42,7 @@ LEARNING_RATES: dict[str, dict[str, float]] = {
 }
 
 
-# What the dense network depends on; the other fields may change between prunes.
+# Fields that determine the dense network; the others may change between prunes.
 TRAINING_FIELDS = (
     "data", "model", "seed", "optimizer", "learning_rate", "batch_size", "epochs", "regularizer", "strength",
     "dropout", "batch_norm",
@@ -51,10 +51,10 @@ TRAINING_FIELDS = (
 
 @dataclass(frozen=True)
 class Target:
-    """What a cut is asked for: a ``quality``, or a ``density`` to leave (0 to 1); just one of the two.
+    """The target of a prune: exactly one of ``quality`` and ``density``.
 
-    quality: threshold in standard deviations of a layer's weights, for all layers alike or {layer: quality}; layers
-    that are not named stay as they are. Raises ValueError for both and for neither.
+    quality: threshold in standard deviations of a layer's weights, one for all layers or {layer: quality}; layers that
+    are not named stay unchanged. density: fraction to keep, 0 to 1. Raises ValueError for both and for neither.
     """
 
     quality: float | Mapping[str, float] | None = None
@@ -66,7 +66,7 @@ class Target:
 
     @classmethod
     def given(cls, quality: float | Mapping[str, float] | Target | None, density: float | None) -> Target | None:
-        """What a caller asks for: a target, or a quality, or a density; None where nothing is given."""
+        """The target for a caller's arguments: a target, a quality or a density; None if none is given."""
         if isinstance(quality, Target):
             if density is not None:
                 raise ValueError("give either a target or density=, not both")
@@ -74,24 +74,24 @@ class Target:
         return None if quality is None and density is None else cls(quality, density)
 
     def to_dict(self) -> dict[str, Any]:
-        """What is asked for, as JSON types: the keys are those of the constructor."""
+        """The target as JSON types, with the constructor's keys."""
         quality = dict(self.quality) if isinstance(self.quality, Mapping) else self.quality
         return {"quality": quality, "density": self.density}
 
     @property
     def common_quality(self) -> float | None:
-        """The quality that all layers have in common; None under a density, and where each has its own."""
+        """The quality shared by all layers; None for a density, and for qualities per layer."""
         return None if isinstance(self.quality, Mapping) else self.quality
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What to train and how to prune it. Frozen and validated: a Recipe that exists is a Recipe that can run.
+    """What to train and how to prune it. Frozen and validated: every Recipe can run.
 
-    Every field is checked on construction; RecipeError (a ValueError) names field, value and allowed range.
-    What is left as None takes its usual value: ``epochs`` and ``retrain_epochs`` a length that suits ``data``,
-    ``learning_rate`` one by which ``model`` learns under ``optimizer`` (LEARNING_RATES). ``layer_quality`` accepts a
-    mapping {layer: quality} and is kept as sorted pairs. Source of the method: Han et al. 2015, section 3.
+    All fields are checked on construction; RecipeError (a ValueError) names field, value and allowed range.
+    Fields that are None get a default that depends on other fields: ``epochs`` and ``retrain_epochs`` on ``data``,
+    ``learning_rate`` on ``model`` and ``optimizer`` (LEARNING_RATES). ``layer_quality`` accepts a mapping
+    {layer: quality} and is stored as sorted pairs. Source of the method: Han et al. 2015, section 3.
     """
 
     data: str = setting("digits", Choice((*DATASETS, OWN)), "What the network learns to read.")
@@ -128,23 +128,23 @@ class Recipe:
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
-    # Fields that were left to their usual value, for ``changed``.
+    # Fields that were left as None, for ``changed``.
     _left: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = allowed()
-        for name in ("data", "model", "optimizer"):  # the usual values depend on these
+        for name in ("data", "model", "optimizer"):  # the defaults depend on these
             if not table[name].check(getattr(self, name)):
                 raise refusal(name, getattr(self, name), table[name])
-        usual = {
+        defaults = {
             "epochs": TRAIN_EPOCHS[self.data],
             "retrain_epochs": RETRAIN_EPOCHS[self.data],
             "learning_rate": LEARNING_RATES[self.model][self.optimizer],
         }
-        left = [name for name in usual if getattr(self, name) is None]
-        for name in left:
-            object.__setattr__(self, name, usual[name])
-        object.__setattr__(self, "_left", tuple(left))
+        omitted = [name for name in defaults if getattr(self, name) is None]
+        for name in omitted:
+            object.__setattr__(self, name, defaults[name])
+        object.__setattr__(self, "_left", tuple(omitted))
         pairs = self.layer_quality.items() if isinstance(self.layer_quality, Mapping) else self.layer_quality
         object.__setattr__(self, "layer_quality", _layer_pairs(pairs))
         for name, rule in table.items():
@@ -161,16 +161,16 @@ class Recipe:
             raise RecipeError("batch_size = 1: batch normalisation cannot learn from single samples; take 2 or more")
 
     def changed(self, **changes: Any) -> Recipe:
-        """This recipe with ``changes``. What was left to its usual value takes the one that is usual then.
+        """This recipe with ``changes``. Fields that were left as None get the defaults of the new recipe.
 
-        ``dataclasses.replace`` would keep the lengths of the digits for data of your own.
+        ``dataclasses.replace`` would keep the epochs of the digits for custom data, for example.
         """
         values = {name: value for name, value in self.to_dict().items() if name not in self._left}
         return Recipe.from_dict({**values, **changes})
 
     @property
     def key(self) -> str:
-        """Twelve hexadecimal digits that name this recipe: equal recipes, equal keys."""
+        """Twelve hexadecimal digits that identify this recipe; equal recipes have equal keys."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The inverse of ``to_dict``; fields that are not given take their default. An unknown key is an error."""
+        """The inverse of ``to_dict``; missing fields get their default. RecipeError for unknown keys."""
         for key in values:
             _known(key)
         return cls(**values)
@@ -192,10 +192,10 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read what ``to_json`` wrote. RecipeError for anything else, unknown keys and newer versions included."""
+        """The inverse of ``to_json``. RecipeError for anything else, unknown keys and newer versions included."""
         try:
             values = json.loads(text)
-        except (ValueError, RecursionError) as error:  # numbers of thousands of digits, brackets without end
+        except (ValueError, RecursionError) as error:  # also numbers with thousands of digits, and endless brackets
             raise RecipeError(f"this is not JSON ({error}); a recipe is what Recipe.to_json() writes") from None
         if not isinstance(values, dict) or "prunelab_recipe" not in values:
             raise RecipeError("this JSON is not a recipe: the key prunelab_recipe is missing")
@@ -207,27 +207,27 @@ class Recipe:
     def to_query(self, over: Recipe | None = None) -> str:
         """The fields that differ from the defaults, as the query part of a link (without the question mark).
 
-        over: what a reader may start from instead, see ``from_query``; what differs from it is written, too.
+        over: recipe that the reader may use for missing fields, see ``from_query``; differences from it are included.
         """
         values, defaults = self.to_dict(), Recipe().to_dict()
-        # Of what depends on these three, the usual values under them are left out, not those of the defaults.
-        usual = Recipe(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
-        usual |= {name: defaults[name] for name in ("data", "model", "optimizer")}
+        # Other defaults depend on these three fields: leave out the values that follow from this recipe's own three.
+        derived_defaults = Recipe(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
+        derived_defaults |= {name: defaults[name] for name in ("data", "model", "optimizer")}
         layers = values.pop("layer_quality")
-        start = usual
+        start = derived_defaults
         if over is not None:
             start = over.changed(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
             start |= {name: getattr(over, name) for name in ("data", "model", "optimizer")}
             layers = {layer: self.quality for layer, _ in over.layer_quality} | layers
-        pairs = [(name, link_text(v)) for name, v in values.items() if v != usual[name] or v != start[name]]
+        pairs = [(name, link_text(v)) for name, v in values.items() if v != derived_defaults[name] or v != start[name]]
         pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in layers.items()]
         return urlencode(pairs)
 
     @classmethod
     def from_query(cls, query: str, over: Recipe | None = None) -> Recipe:
-        """Read the query part of a link. Unknown or repeated keys and values out of range are errors.
+        """Read the query part of a link. RecipeError for unknown or repeated keys and for values out of range.
 
-        over: where fields that the link does not name come from; else they have their usual values.
+        over: recipe that supplies the fields missing in the link; None: they get their defaults.
         """
         if len(query) > LONGEST_QUERY:
             raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
@@ -247,42 +247,42 @@ class Recipe:
         return cls.from_dict(given) if over is None else over.changed(**given)
 
     def target_of_round(self, round: int) -> Target:
-        """What the cut of ``round`` (1 to rounds; later ones are as the last) is asked for.
+        """Target of the prune in ``round`` (1 to rounds; later rounds are like the last).
 
-        Under the quality rule: quality x round / rounds if ``ramp``, else quality. Under the density rule: on the cubic
-        schedule of ``schedules.Cubic``.
+        Quality rule: quality x round / rounds if ``ramp``, else quality. Density rule: the schedule
+        ``schedules.Cubic``.
         """
         value = self.schedule.at(round / self.rounds)
         return Target(quality=value) if self.rule == "quality" else Target(density=value)
 
     @property
     def final_target(self) -> Target:
-        """What all rounds lead to."""
+        """Target of the last round."""
         return Target(quality=self.quality) if self.rule == "quality" else Target(density=self.density)
 
     @property
     def schedule(self) -> Schedule:
-        """How the quality or the density goes over the rounds."""
+        """Schedule of the quality or the density over the rounds."""
         if self.rule == "density":
             return Cubic(1.0, self.density)
         return Linear(0.0, self.quality) if self.ramp else Constant(self.quality)
 
     def training_differences(self, other: Recipe) -> list[str]:
-        """The names of the fields of dense training that ``other`` has otherwise."""
+        """Names of the fields of dense training that differ in ``other``."""
         return [name for name in TRAINING_FIELDS if getattr(self, name) != getattr(other, name)]
 
     def trains_like(self, other: Recipe) -> bool:
-        """Whether ``other`` asks for the same dense network; a model and data of the user's own are what they are."""
+        """Whether ``other`` gives the same dense network; fields that are OWN here are not compared."""
         return all(getattr(self, name) == OWN for name in self.training_differences(other))
 
 
 def allowed() -> dict[str, Allowed]:
-    """What each field of a Recipe may be, by name."""
+    """Allowed values of each Recipe field, by name."""
     return {f.name: f.metadata["allowed"] for f in fields(Recipe) if f.init}
 
 
 def help_text(name: str) -> str:
-    """What a field of a Recipe means, in one sentence."""
+    """Meaning of a Recipe field, in one sentence."""
     texts: dict[str, str] = {f.name: f.metadata["help"] for f in fields(Recipe) if f.init}
     return texts[name]
 
@@ -290,14 +290,14 @@ def help_text(name: str) -> str:
 def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:
     if not isinstance(pairs, Iterable) or isinstance(pairs, str):
         raise RecipeError(f"layer_quality = {quoted(pairs)}: must be a mapping from layer to quality")
-    rule, found = allowed()["layer_quality"], {}
+    rule, qualities = allowed()["layer_quality"], {}
     for pair in pairs:
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not pair[0]:
             raise RecipeError(f"layer_quality: {quoted(pair)} is not a pair of layer and quality")
         if not rule.check(pair[1]):
             raise RecipeError(f"layer_quality of {quoted(pair[0])} = {quoted(pair[1])}: must be {rule}")
-        found[pair[0]] = float(pair[1])
-    return tuple(sorted(found.items()))
+        qualities[pair[0]] = float(pair[1])
+    return tuple(sorted(qualities.items()))
 
 
 def _known(key: str) -> Allowed:

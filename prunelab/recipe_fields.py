@@ -1,4 +1,4 @@
-"""What a field of a recipe may be, how it is read from a link, and the words of its refusals."""
+"""Allowed values of recipe fields, parsing from links, and error messages."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from prunelab.errors import RecipeError
 
-LONGEST_NUMBER = 256  # bits of a whole number that is quoted digit by digit
+LONGEST_NUMBER = 256  # bits of the longest whole number that is quoted in full
 
 
 @dataclass(frozen=True)
 class Number:
-    """Allowed values of a numeric field: from ``low`` to ``high``, both allowed unless ``above`` (then > low)."""
+    """Allowed values of a numeric field: ``low`` to ``high``, both included; ``low`` excluded if ``above``."""
 
     low: float
     high: float
@@ -31,11 +31,11 @@ class Number:
         kind: Any = numbers.Integral if self.integer else numbers.Real
         if isinstance(value, bool) or not isinstance(value, kind):
             return False
-        # Compared before it is converted: a whole number may be too long for a float. NaN is neither side of anything.
+        # Compared before conversion: an int may be too large for a float. NaN fails both comparisons.
         return bool((value > self.low if self.above else value >= self.low) and value <= self.high)
 
     def kept(self, value: Any) -> Any:
-        """An allowed ``value`` (NumPy's numbers too) as Python's own int or float."""
+        """An allowed ``value`` (NumPy numbers too) as a Python int or float."""
         return int(value) if self.integer else float(value)
 
     def parse(self, text: str) -> Any:
@@ -44,7 +44,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Choice:
-    """Allowed values of a field that takes one of a few names."""
+    """Allowed values of a field with a fixed list of names."""
 
     options: tuple[str, ...]
 
@@ -76,33 +76,33 @@ Allowed = Number | Choice | Flag
 
 
 def setting(default: Any, allowed: Allowed, text: str) -> Any:
-    """A dataclass field with what it may be and what it means, in one sentence."""
+    """A dataclass field with its allowed values and its meaning in one sentence."""
     return field(default=default, metadata={"allowed": allowed, "help": text})
 
 
 def refusal(name: str, value: Any, allowed: Allowed) -> RecipeError:
-    """The error for a ``value`` that field ``name`` may not have."""
+    """The error for a ``value`` that field ``name`` does not allow."""
     near = difflib.get_close_matches(quoted(value), allowed.options, n=1) if isinstance(allowed, Choice) else []
     hint = f"; did you mean {near[0]}?" if near else ""
     return RecipeError(f"{quoted(name)} = {quoted(value)}: must be {allowed}{hint}")
 
 
 def quoted(value: Any) -> str:
-    """A value as it stands in a message: quoted, never longer than a line (links can be hostile)."""
+    """A value for a message: quoted, and at most 80 characters long, as links can be hostile."""
     plain = isinstance(value, str) and value.replace(".", "").replace("_", "").isalnum()
     text = value if plain else _Quoted().repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
 def link_text(value: Any) -> str:
-    """A value as it stands in a link; the inverse of ``parse``."""
+    """A value as text for a link; the inverse of ``parse``."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return repr(value) if isinstance(value, float) else str(value)
 
 
 class _Quoted(reprlib.Repr):
-    """Python's own representation, but never deep, and never of more digits than anybody reads (4,300 raise)."""
+    """Python's repr, limited in depth and digits (repr of an int beyond 4,300 digits raises)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Where the files that come with prunelab lie, in a checkout and in an installed package; scripts joined for a page."""
+"""Paths of the files that come with prunelab, checkout or installed package; scripts joined for a page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ PACKAGE = Path(__file__).parent
 
 
 def notebooks() -> Path:
-    """The folder of the notebooks: inside the installed package, at the top level of a checkout.
+    """Folder of the notebooks: inside an installed package, or at the top level of a checkout.
 
-    Raises FileNotFoundError when it is in neither place: the installation is not whole.
+    Raises FileNotFoundError if it is in neither place: the installation is incomplete.
     """
-    # The package first: whatever else lies beside an installed package is not ours.
+    # The package first: other folders next to an installed package are not part of prunelab.
     places = (PACKAGE / "notebooks", PACKAGE.parent / "notebooks")
     for place in places:
         if (place / "dashboard.ipynb").is_file():

@@ -1,6 +1,6 @@
-"""How far a value has come when a run has come so far. Small frozen values, each tested alone.
+"""Schedules: a value as a function of the progress of a run.
 
-progress: 0 at the start of a run, 1 at its end; beyond that the end value stays.
+progress: 0 at the start of a run, 1 at its end; above 1 the end value stays.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 class Schedule(Protocol):
-    """What a value is at each progress of a run."""
+    """A value as a function of progress."""
 
     def at(self, progress: float) -> float:
         """The value at ``progress``, 0 to 1."""
@@ -18,7 +18,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class Constant:
-    """The same value all along."""
+    """The same value at all times."""
 
     value: float
 
@@ -28,7 +28,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Linear:
-    """In equal steps from ``start`` to ``end``."""
+    """Linear from ``start`` to ``end``."""
 
     start: float
     end: float
@@ -39,7 +39,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Cubic:
-    """From ``start`` to ``end``, most of the way early, while a network can still recover.
+    """From ``start`` to ``end``, with most of the change early, when the network recovers more easily.
 
     end + (start - end) x (1 - progress)^3. Source: Zhu and Gupta 2017, section 3.
     """
@@ -48,5 +48,5 @@ class Cubic:
     end: float
 
     def at(self, progress: float) -> float:
-        left = 1.0 - min(progress, 1.0)
-        return self.start - (self.start - self.end) * (1.0 - left**3)
+        remaining = 1.0 - min(progress, 1.0)
+        return self.start - (self.start - self.end) * (1.0 - remaining**3)

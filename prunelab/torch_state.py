@@ -1,6 +1,6 @@
-"""Context managers that change torch's process-wide state and give it back: generator, threads, tracing, eval mode.
+"""Context managers that change torch's state and restore it: random generator, threads, tracing, eval mode.
 
-A fair lock lets one of prunelab's threads at a time use what torch keeps once for the whole process.
+A fair lock serialises prunelab's threads around torch's process-wide state.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-_door = threading.Lock()  # whoever is next waits here: without it the thread that has just had its turn would win again
-_room = threading.Lock()
-_inside: int | None = None  # the thread whose turn it is: it may come in again
+_queue = threading.Lock()  # the next thread waits here; without it, the thread that just released would win again
+_lock = threading.Lock()
+_owner: int | None = None  # the thread that holds the lock and may re-enter
 
 
 @contextlib.contextmanager
 def alone() -> Iterator[None]:
-    """Within the block no other thread is in such a block; threads are let in in the order in which they came."""
-    global _inside
-    me = threading.get_ident()
-    if _inside == me:
+    """A fair, re-entrant lock: only one thread at a time is in such a block, in order of arrival."""
+    global _owner
+    thread = threading.get_ident()
+    if _owner == thread:
         yield
         return
-    with _door:
-        _room.acquire()
-    _inside = me
+    with _queue:
+        _lock.acquire()
+    _owner = thread
     try:
         yield
     finally:
-        _inside = None
-        _room.release()
+        _owner = None
+        _lock.release()
 
 
 @contextlib.contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """Within the block ``model`` is in eval mode; afterwards each of its modules is in the mode it was in."""
+    """Within the block ``model`` is in eval mode; afterwards the mode of each module is restored."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
@@ -48,23 +48,23 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
 
 
 def held(model: nn.Module) -> list[nn.Module]:
-    """The modules that somebody holds in eval mode within a model in training mode.
+    """Modules that the user keeps in eval mode within a model in training mode.
 
-    None in a model that is in eval mode itself: that says nothing about its modules.
+    An empty list for a model in eval mode, which does not show the user's intent for its modules.
     """
     return [module for module in model.modules() if not module.training] if model.training else []
 
 
-SMALL = 10_000_000  # multiplications of a step below which a second thread costs more than it brings
+MIN_PARALLEL = 10_000_000  # multiplications of a step below which a second thread costs more than it saves
 
 
 @contextlib.contextmanager
 def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
-    """Within the block torch's global generator starts from ``seed``; afterwards it is as it was before.
+    """Within the block torch's global generator starts from ``seed``; afterwards its state is restored.
 
-    device: where the model is; on CUDA that device's generator too. Dropout draws from these and from no other. Blocks
-    in several threads take turns (see ``turns``); code outside of prunelab that draws random numbers in another thread
-    meanwhile would get some of these, and ours would no longer follow from the seed alone.
+    device: of the model; for CUDA, that device's generator is seeded too. Dropout uses only these. Blocks in several
+    threads take turns (see ``alone``). Code outside prunelab that draws random numbers in another thread meanwhile
+    takes numbers from this stream, so that results depend on more than the seed.
     """
     generators = [torch.default_generator]
     if device is not None and device.type == "cuda":
@@ -82,13 +82,13 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
 
 
 def threads_for(connections: int, batch_size: int) -> int:
-    """How many threads train such a network fastest: one for small steps, where handing work over costs more."""
-    return 1 if connections * batch_size < SMALL else torch.get_num_threads()
+    """The fastest number of training threads: one for small steps, where dispatching work costs more."""
+    return 1 if connections * batch_size < MIN_PARALLEL else torch.get_num_threads()
 
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Within the block torch computes with ``count`` threads; blocks in several threads take turns (see ``turns``)."""
+    """Within the block torch uses ``count`` threads; blocks in several threads take turns (see ``alone``)."""
     with alone():
         before = torch.get_num_threads()
         torch.set_num_threads(count)

@@ -39,7 +39,7 @@ def test_whoever_waits_comes_before_the_one_that_has_just_been_in():
         other = threading.Thread(target=waiting)
         with alone():
             other.start()
-            while not torch_state._door.locked():
+            while not torch_state._queue.locked():
                 pass
         with alone():
             order.append("again")

@@ -1,4 +1,4 @@
-"""Data to learn from: the embedded digits, MNIST, or your own. All of it in memory, as tensors, split in two."""
+"""Data sets: the embedded digits, MNIST, or custom data; in memory, as tensors, with a training and a test set."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from prunelab.recipe import DATASETS
 
 __all__ = ["Data", "DataError", "load", "own"]
 
-TEST_SHARE = 0.2  # of the digits, in every class
-DIGESTED = 4096  # values of each tensor that a digest looks at
+TEST_SHARE = 0.2  # fraction of the digits, in every class
+DIGEST_SAMPLE = 4096  # values of each tensor that enter a digest
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """A training and a test set.
+    """A training and a test set, in memory.
 
-    train_x, test_x: float32 (N, ...), images (N, channels, height, width) in [0, 1]. train_y, test_y: int64 (N,),
-    from 0 to ``classes`` - 1. seed: what the split depends on; None where it does not.
+    Args:
+        name: Name of the data set.
+        train_x: Training inputs, float32 (N, ...); images (N, channels, height, width) in [0, 1].
+        train_y: Training labels, int64 (N,), from 0 to ``classes`` - 1.
+        test_x: Test inputs, like ``train_x``.
+        test_y: Test labels, like ``train_y``.
+        classes: Number of classes.
+        seed: Seed of the split; None if the split does not depend on one.
     """
 
     name: str
@@ -44,24 +50,24 @@ class Data:
 
     @property
     def digest(self) -> str:
-        """Tells other data from these, at once: a digest of all shapes and of up to 4,096 values of each tensor.
+        """Quick digest that distinguishes data sets: of all shapes and of up to 4,096 values of each tensor.
 
-        The values are picked at random, always the same: at equal distances they might all be of one blank corner.
+        Positions are random but fixed: evenly spaced ones might all lie in one blank corner of the images.
         """
         digest = hashlib.sha256(str(self.classes).encode())
         for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
             generator = torch.Generator().manual_seed(0)
-            chosen = torch.randint(tensor.numel(), (min(DIGESTED, tensor.numel()),), generator=generator)
+            chosen = torch.randint(tensor.numel(), (min(DIGEST_SAMPLE, tensor.numel()),), generator=generator)
             values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
             digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
         return digest.hexdigest()
 
 
 def load(name: str, seed: int = 0, progress: bool = False) -> Data:
-    """The data set called ``name``: one of ``recipe.DATASETS``.
+    """The data set called ``name``, one of ``recipe.DATASETS``.
 
-    seed: 0 to 2**32 - 1, decides how the digits are split; MNIST has its official split. progress: draw a bar on stderr
-    while MNIST is downloaded. Raises ValueError for an unknown name, DataError when MNIST can't be had.
+    seed: 0 to 2**32 - 1, for the split of the digits; MNIST has its official split. progress: draw a bar on stderr
+    while MNIST is downloaded. Raises ValueError for an unknown name, DataError if MNIST is not available.
     """
     loaders: dict[str, Callable[[], Data]] = {
         "digits": lambda: _digits(seed),
@@ -74,12 +80,12 @@ def load(name: str, seed: int = 0, progress: bool = False) -> Data:
 
 
 def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None) -> Data:
-    """Your own data.
+    """Custom data.
 
     train, test: each a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is
-    read once into memory. x: (N, ...) floating point, uint8 pixels become x / 255. y: (N,) class numbers from 0 on.
-    classes: how many there are; None: highest training label + 1.
-    Raises ValueError, TypeError or MemoryError, naming what is wrong: see ``own_data.samples``.
+    read once into memory. x: (N, ...) floating point; uint8 pixels become x / 255. y: (N,) class numbers from 0 on.
+    classes: number of classes; None: highest training label + 1.
+    Raises ValueError, TypeError or MemoryError that names the mistake: see ``custom.samples``.
     """
     train_x, train_y = custom.samples(train, "train")
     test_x, test_y = custom.samples(test, "test")
@@ -93,13 +99,13 @@ def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None)
 
 
 def _digits(seed: int) -> Data:
-    """1,797 real 8 x 8 digits, one fifth of every class for the test. Source: assets/DIGITS.md."""
+    """1,797 real 8 x 8 digits, one fifth of every class in the test set. Source: assets/DIGITS.md."""
     with (
         resources.files("prunelab").joinpath("assets/digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as archive,
     ):
         images, labels = archive["images"], archive["labels"]
-    # NumPy promises never to change RandomState's stream: a link made today gives the same split for good.
+    # NumPy guarantees RandomState's stream, so a link always gives the same split.
     random = np.random.RandomState(seed)
     is_test = np.zeros(len(labels), dtype=bool)
     for digit in range(10):

@@ -1,7 +1,6 @@
-"""Data of your own: whatever you hand over, as two checked tensors.
+"""Custom data: converts user input into two validated tensors.
 
-Every check here answers a mistake that would otherwise surface as a cryptic error, or not at all, in the middle of
-training.
+Each check catches a mistake that would otherwise give a cryptic error during training, or none at all.
 """
 
 from __future__ import annotations
@@ -16,17 +15,16 @@ from prunelab.hardware import memory
 
 Samples = tuple[Tensor, Tensor]  # x float32 (N, ...), y int64 (N,)
 
-_CHUNK = 1024  # samples looked at at once in search of a wrong one
+_CHUNK = 1024  # samples checked at once when searching for an invalid one
 
 
 def samples(part: Any, what: str) -> Samples:
     """``part`` as x, float32 (N, ...), and y, int64 (N,).
 
     part: a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is read once into
-    memory. x: floating point; uint8 (0 to 255) becomes x / 255. what: its name in errors.
-    Raises TypeError for something else than these, ValueError for values that can't be trained on: lengths that differ,
-    nothing at all, samples of unequal shape, labels that are no whole numbers or negative, NaN or infinity; MemoryError
-    for a dataset larger than the memory of this machine.
+    memory. x: floating point; uint8 (0 to 255) becomes x / 255. what: name of ``part`` in errors.
+    Raises TypeError for other types; ValueError for different lengths, no samples, samples of different shapes, labels
+    that are negative or not whole numbers, NaN and infinity; MemoryError for a dataset larger than the free memory.
     """
     if isinstance(part, tuple | list) and len(part) == 2:
         x, y = _inputs(part[0], f"{what} x"), _labels(part[1], f"{what} y")
@@ -47,7 +45,7 @@ def samples(part: Any, what: str) -> Samples:
 
 
 def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
-    """Number of classes: ``classes``, or the highest training label + 1. ValueError for a label that is not among them.
+    """Number of classes: ``classes``, or the highest training label + 1. ValueError for a label outside them.
 
     train_y, test_y: int64, not empty, not negative. classes: at least 2, or None.
     """
@@ -55,7 +53,7 @@ def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
         count = int(train_y.max()) + 1
         if count < 2:
             raise ValueError("train y: all labels are 0; there must be at least 2 classes to tell apart")
-        bound = f"the training labels end at {count - 1}; if there are more classes, say classes="
+        bound = f"the training labels end at {count - 1}; if there are more classes, pass classes="
     elif isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
         raise ValueError(f"classes = {classes!r}: must be a whole number, at least 2, or None")
     else:
@@ -68,7 +66,7 @@ def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
 
 
 def _read(dataset: Any, what: str) -> Samples:
-    """All samples of a map-style dataset; memory is taken once, for as much as its length and first item ask."""
+    """All samples of a map-style dataset; memory is allocated once, from its length and the first item."""
     length = len(dataset)
     if length == 0:
         raise ValueError(f"{what}: the dataset is empty")
@@ -161,14 +159,14 @@ def _to_tensor(value: Any, what: str) -> Tensor:
     if isinstance(value, Tensor):
         return value.detach().to("cpu")
     try:
-        # A list of numbers is welcome too. Copied if it can't be written: torch would warn about a memory map.
+        # Lists of numbers work too. Read-only arrays, such as memory maps, are copied: torch would warn about them.
         return torch.from_numpy(np.require(np.asarray(value), requirements=["W", "C"]))
     except (TypeError, ValueError) as error:
         raise TypeError(f"{what}: cannot be read as a tensor ({error})") from error
 
 
 def _check_finite(x: Tensor, what: str) -> None:
-    # NaN passes through minimum and maximum; so the usual case needs no second tensor of this size.
+    # Minimum and maximum propagate NaN, so that the usual case needs no second tensor of this size.
     low, high = torch.aminmax(x)
     if bool(low.isfinite()) and bool(high.isfinite()):
         return

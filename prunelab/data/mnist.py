@@ -1,8 +1,8 @@
-"""The MNIST files: found or downloaded once, verified, read.
+"""The MNIST files: found or downloaded once, verified, parsed.
 
-Four gzip-compressed IDX files. Where they come from: ``$PRUNELAB_DATA/mnist`` when that variable is set; else the
-cache, filled on first use from public mirrors. Whatever their way here, the uncompressed bytes must have the sums
-below: the compressed files differ from mirror to mirror.
+Four gzip-compressed IDX files, from ``$PRUNELAB_DATA/mnist`` if that variable is set, else from the cache, which is
+filled on first use from public mirrors. The uncompressed bytes are always verified by the checksums below, because the
+compressed files differ between mirrors.
 Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", CC BY-SA 3.0.
 """
 
@@ -34,14 +34,14 @@ FILES = {
     "t10k-images-idx3-ubyte": ("2646ac647ad5339dbf082846283269ea", 7_840_016),
     "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637", 10_008),
 }
-TIMEOUT = 30.0  # seconds without an answer until the next mirror is tried
+TIMEOUT = 30.0  # seconds without a response before the next mirror is tried
 
 
 def read(progress: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Training images and labels, test images and labels, in the official split.
 
     Images float32 (60000 or 10000, 1, 28, 28) in [0, 1], labels int64. progress: draw a bar on stderr while
-    downloading. Raises DataError when the files are neither there nor to be had, or are not the MNIST files.
+    downloading. Raises DataError if the files are missing and cannot be downloaded, or are not the MNIST files.
     """
     tensors = []
     for name in FILES:
@@ -57,33 +57,33 @@ def read(progress: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 
 def content(name: str, progress: bool = False) -> bytes:
-    """Verified uncompressed bytes of the file ``name`` (a key of FILES), downloaded into the cache if need be."""
-    given = os.environ.get("PRUNELAB_DATA")
-    if given:
-        return _given(Path(given) / "mnist", name)
+    """Verified uncompressed bytes of the file ``name`` (a key of FILES), downloaded into the cache if necessary."""
+    data_folder = os.environ.get("PRUNELAB_DATA")
+    if data_folder:
+        return _from_data_folder(Path(data_folder) / "mnist", name)
     path = cache() / f"{name}.gz"
     if path.exists():
         try:
             return _verified(path, name)
         except DataError:
-            # Ours, and spoilt: by a full disk, say. The download below replaces it.
+            # A damaged cache file (after a full disk, for example); the download below replaces it.
             with suppress(OSError):
                 path.unlink()
     return _download(name, path, progress)
 
 
 def cache() -> Path:
-    """Folder of the downloaded files: ``mnist`` in $PRUNELAB_CACHE, or in the system's cache folder for prunelab."""
+    """Folder of the downloaded files: ``mnist`` in $PRUNELAB_CACHE, or in prunelab's system cache folder."""
     import pooch
 
     return Path(os.environ.get("PRUNELAB_CACHE") or pooch.os_cache("prunelab")) / "mnist"
 
 
 def parse_idx(raw: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Array of unsigned bytes held by an IDX file; shares the memory of ``raw``, so it can't be written.
+    """The array of unsigned bytes in an IDX file; read-only, as it shares the memory of ``raw``.
 
-    The format: two zero bytes, type (8: unsigned byte), number of dimensions, each dimension as a big-endian int32, the
-    values. Raises DataError when the header is not that or promises another length than there is.
+    Format: two zero bytes, type (8: unsigned byte), number of dimensions, each dimension as a big-endian int32, values.
+    Raises DataError for another header, or a header that does not match the length of the file.
     """
     if len(raw) < 4 or raw[:3] != b"\0\0\x08":
         raise DataError(f"not an IDX file of unsigned bytes: it begins with {raw[:4].hex() or 'nothing'}")
@@ -100,7 +100,7 @@ def parse_idx(raw: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.frombuffer(raw, np.uint8, offset=header).reshape(sizes)
 
 
-def _given(folder: Path, name: str) -> bytes:
+def _from_data_folder(folder: Path, name: str) -> bytes:
     path = folder / f"{name}.gz"
     if not path.is_file():
         raise DataError(
@@ -114,8 +114,8 @@ def _given(folder: Path, name: str) -> bytes:
 
 
 def _download(name: str, path: Path, progress: bool) -> bytes:
-    """Fetch ``name`` from the first mirror that has the right bytes; only those ever stand at ``path``."""
-    # Imported here: someone who works offline with the digits needs no HTTP client.
+    """Fetch ``name`` from the first mirror with the right bytes; ``path`` only ever gets verified bytes."""
+    # Imported here: offline work with the digits needs no HTTP client.
     import pooch
     import requests
 
@@ -123,7 +123,7 @@ def _download(name: str, path: Path, progress: bool) -> bytes:
         "Connect to the internet once (the files, 12 MB, are kept), or set PRUNELAB_DATA to a folder "
         "with mnist/*.gz. The embedded data set 'digits' needs neither."
     )
-    # A name of its own: thirty kernels of a workshop may download at once.
+    # A unique name: thirty kernels of a workshop may download at once.
     partial = path.with_name(f"{name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -149,15 +149,15 @@ def _download(name: str, path: Path, progress: bool) -> bytes:
 
 
 def _verified(path: Path, name: str) -> bytes:
-    """Uncompressed bytes of the gzip file ``path`` if they are those of the MNIST file ``name``, else DataError."""
+    """Uncompressed bytes of the gzip file ``path`` if they are the MNIST file ``name``, else DataError."""
     expected, length = FILES[name]
     try:
         with gzip.open(path) as file:
-            # Never more than expected: a file that unpacks to gigabytes is not ours.
+            # Never more than expected: a malicious file could unpack to gigabytes.
             raw = file.read(length + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be unpacked: {error}.") from error
-    found = hashlib.md5(raw, usedforsecurity=False).hexdigest()
-    if found != expected:
-        raise DataError(f"{path} is not MNIST's {name}: its md5 is {found}, not {expected}.")
+    md5 = hashlib.md5(raw, usedforsecurity=False).hexdigest()
+    if md5 != expected:
+        raise DataError(f"{path} is not MNIST's {name}: its md5 is {md5}, not {expected}.")
     return raw

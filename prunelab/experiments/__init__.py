@@ -1,1 +1,1 @@
-"""What takes many cuts or runs of a network: sensitivity."""
+"""Experiments with many cuts or runs of a network: sensitivity."""

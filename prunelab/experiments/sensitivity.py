@@ -1,4 +1,4 @@
-"""How sensitive each layer is to pruning: one layer cut at a time, nothing retrained (the paper's figure 6).
+"""Sensitivity of each layer to pruning: one layer is cut at a time, without retraining (the paper's figure 6).
 
 The public name is ``prunelab.sensitivity``.
 """
@@ -33,14 +33,20 @@ def sensitivity(
     layers: Iterable[str] | None = None,
     threads: int | None = None,
 ) -> Sensitivity:
-    """Cut one layer at a time to each of ``densities``, by magnitude, and measure accuracy; nothing is retrained.
+    """Cut one layer at a time to each of ``densities``, by magnitude, and measure accuracy, without retraining.
 
-    model: stays untouched, its device and mode too. data: a ``Data``, whose test set is measured on (and batch norm
-    recalibrated on its training set after each cut, as in a session), or a pair (x, y) of samples and labels, without
-    recalibration. densities: each above 0 and at most 1, the part of a layer that is kept; of a network that is pruned
-    already, what is cut stays cut. layers: only these, by name, else all. threads: of torch's; else as many as suit the
-    network. Raises ValueError (SessionError where model and data do not fit), naming what is wrong.
     Source: Han et al. 2015, section 5, figure 6.
+
+    Args:
+        model: Any module; it is not changed, nor its device and mode. In a pruned network, cut weights stay cut.
+        data: A ``Data``: measures on its test set, and recalibrates batch norm on its training set after each cut, as
+            in a session. Or a pair (x, y) of samples and labels: no recalibration.
+        densities: Fractions of a layer to keep, each above 0 and at most 1.
+        layers: Names of the layers to cut; None: all.
+        threads: Number of torch threads, at least 1; None: chosen by the size of the network.
+
+    Raises:
+        ValueError: An argument is out of range, a name matches no layer, or (SessionError) model and data do not fit.
     """
     *_, last = stream(model, data, densities=densities, layers=layers, threads=threads)
     return last
@@ -54,11 +60,11 @@ def stream(
     layers: Iterable[str] | None = None,
     threads: int | None = None,
 ) -> Iterator[Sensitivity]:
-    """``sensitivity`` as it comes: first without a point, then with one more each time. Leave it to cancel."""
+    """``sensitivity`` step by step: first without points, then with one more each time. Stop iterating to cancel."""
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads = {threads!r}: must be a whole number, at least 1, or None")
-    asked = sorted({criteria.check_density(density) for density in densities}, reverse=True)
-    if not asked:
+    targets = sorted({criteria.check_density(density) for density in densities}, reverse=True)
+    if not targets:
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of a layer")
     twin = copy.deepcopy(model)
     masks = Masks(twin, layers=layers)
@@ -72,7 +78,7 @@ def stream(
     validation.check(twin, data, x[:2])
     connections = sum(p.numel() for p in twin.parameters())
     threads = threads or torch_state.threads_for(connections, min(len(y), evaluation.CHUNK))
-    return _points(twin, masks, asked, (x, y), None if calibration is None else calibration.to(device), threads)
+    return _points(twin, masks, targets, (x, y), None if calibration is None else calibration.to(device), threads)
 
 
 def _points(
@@ -83,22 +89,22 @@ def _points(
     calibration: Tensor | None,
     threads: int,
 ) -> Iterator[Sensitivity]:
-    """``model`` is ours to change: a weight is cut, measured, and put back."""
+    """Cut, measure and restore one weight after another. ``model`` is a copy, so it may be changed."""
 
     def measure() -> Tested:
-        with torch_state.threads(threads):  # not around a yield: the thread count is also that of whoever listens
+        with torch_state.threads(threads):  # not around a yield: the caller shares the thread count
             return evaluation.evaluate(model, *test)
 
-    whole = measure()
+    uncut = measure()
     names = tuple(masks)
-    result = Sensitivity(whole.accuracy, whole.loss, len(test[1]), names, len(names) * len(densities))
+    result = Sensitivity(uncut.accuracy, uncut.loss, len(test[1]), names, len(names) * len(densities))
     yield result
     for name in names:
         weight = masks.weight(name)
-        before = weight.detach().clone()
+        original = weight.detach().clone()
         for density in densities:
             with torch.no_grad():
-                weight.copy_(before * criteria.largest(before.abs(), max(round(density * before.numel()), 1)))
+                weight.copy_(original * criteria.largest(original.abs(), max(round(density * original.numel()), 1)))
             if calibration is not None:
                 with torch_state.threads(threads):
                     evaluation.recalibrate(model, calibration)
@@ -108,4 +114,4 @@ def _points(
             result = replace(result, points=(*result.points, point))
             yield result
         with torch.no_grad():
-            weight.copy_(before)  # buffers need no such care: only calibration moves them, and it starts afresh
+            weight.copy_(original)  # buffers need no restoring: only recalibration changes them, and it starts anew

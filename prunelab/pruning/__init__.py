@@ -1,1 +1,1 @@
-"""Masks and the rules behind them: which connections survive, and what keeps the others at zero."""
+"""Masks, the strategies that compute them, and the enforcement that keeps cut weights at zero."""

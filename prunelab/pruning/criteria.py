@@ -1,7 +1,6 @@
-"""Which connections of a tensor of weights survive. Pure functions, tensors in, boolean masks out.
+"""Pruning criteria: pure functions, tensors in, boolean masks out (True where a connection is kept).
 
-A mask is True where a connection is kept. None of these looks at anything but its arguments: what was pruned before,
-and by which rule, is the business of ``masks.py``.
+They depend only on their arguments; earlier cuts and the choice of rule belong to ``masks.py``.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from torch import Tensor
 
 
 def deviation(weights: Tensor) -> float:
-    """Standard deviation of ``weights`` (any shape, not empty): of the population, in double precision.
+    """Population standard deviation of ``weights`` (any shape), in double precision; ValueError for an empty tensor.
 
-    The paper does not say which: with the thousands of weights of a layer, population and sample are the same number.
+    The paper does not say whether population or sample: with thousands of weights they are practically equal.
     """
     if weights.numel() == 0:
         raise ValueError("the deviation of no weights at all is not defined")
@@ -26,19 +25,19 @@ def deviation(weights: Tensor) -> float:
 def threshold(weights: Tensor, quality: float) -> float:
     """Magnitude below which connections are cut: ``quality`` (>= 0, no unit) times the deviation of ``weights``.
 
-    weights: any shape; leave out pruned zeros, they would shrink the deviation. Raises ValueError for an empty tensor
+    weights: any shape, without pruned zeros, which would shrink the deviation. Raises ValueError for an empty tensor
     and for a quality that is negative or not finite. Source: Han et al. 2015, section 3.
     """
     return check_quality(quality) * deviation(weights)
 
 
 def at_least(weights: Tensor, threshold: float) -> Tensor:
-    """Mask of the weights whose magnitude is not below ``threshold``."""
+    """Mask of the weights whose magnitude is at least ``threshold``."""
     return weights.detach().abs() >= threshold
 
 
 def largest(scores: Tensor, count: int) -> Tensor:
-    """Mask of exactly ``count`` highest ``scores`` (any shape; ties go to the lower index)."""
+    """Mask of the ``count`` highest ``scores`` (any shape; of equal scores the lower index wins)."""
     flat = scores.detach().flatten()
     order = torch.sort(flat, descending=True, stable=True).indices
     mask = torch.zeros(flat.shape, dtype=torch.bool, device=flat.device)
@@ -49,8 +48,8 @@ def largest(scores: Tensor, count: int) -> Tensor:
 def row_scores(weights: Tensor) -> Tensor:
     """Root mean square of each output neuron's or filter's weights, shape (outputs,).
 
-    weights: outputs first, as Linear and Conv have them; for a transposed convolution see ``outputs_first``.
-    The mean, not the sum: rows of different lengths compare, so that one ranking can span layers.
+    weights: outputs first, as in Linear and Conv; for transposed convolutions see ``outputs_first``. A mean rather than
+    a sum makes rows of different lengths comparable, so that layers can be ranked together.
     """
     return weights.detach().flatten(1).square().mean(1).sqrt()
 
@@ -62,21 +61,21 @@ def outputs_first(weights: Tensor, groups: int) -> Tensor:
 
 
 def inputs_first(weights: Tensor, groups: int) -> Tensor:
-    """The inverse of ``outputs_first``, which happens to be the same rearrangement: in groups, swap the two."""
+    """The inverse of ``outputs_first``: the same operation, a swap of the two dimensions within each group."""
     return outputs_first(weights, groups)
 
 
 def check_quality(quality: float) -> float:
-    """``quality`` (a real number of Python's or NumPy's) if it is finite and not negative, else ValueError."""
+    """``quality`` (a Python or NumPy number) as a float if it is finite and at least 0, else ValueError."""
     if isinstance(quality, bool) or not isinstance(quality, numbers.Real):
         raise ValueError(f"quality = {quality!r}: must be a number, or a mapping from layer to number")
-    if not 0 <= quality < math.inf:  # NaN is neither; a whole number may be too long for a float
+    if not 0 <= quality < math.inf:  # False for NaN too; an int may be too large for a float
         raise ValueError(f"quality = {quality!r}: must be finite and at least 0")
     return float(quality)
 
 
 def check_density(density: float) -> float:
-    """``density`` if it is above 0 and at most 1, else ValueError."""
+    """``density`` as a float if it is above 0 and at most 1, else ValueError."""
     if isinstance(density, bool) or not isinstance(density, numbers.Real) or not 0 < density <= 1:
         raise ValueError(f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept)")
     return float(density)

@@ -1,4 +1,4 @@
-"""The dropout rule: a pruned layer has fewer connections to overfit with, so it needs less dropout."""
+"""Dropout rates after pruning: fewer connections overfit less, so they need less dropout."""
 
 from __future__ import annotations
 
@@ -24,32 +24,31 @@ def rate(original: float, kept: int, total: int) -> float:
 
 
 def owners(model: nn.Module, masks: Masks, example: Tensor | None = None) -> dict[str, str]:
-    """For each dropout module, by name, the weight (parameter name) of the prunable layer that runs before it.
+    """Owner of each dropout: {module name: parameter name of the last layer with a mask that runs before it}.
 
-    Found by one forward pass of ``example`` (a batch), or, without an example, by tracing the model symbolically.
-    A dropout that no prunable layer precedes (on the input, say) has no owner and keeps its rate; one that runs several
-    times belongs to the layer before its first run. Raises ValueError when the model cannot be traced without an
-    example.
+    A dropout without such a layer (on the input, for example) has no owner and keeps its rate; one that runs several
+    times belongs to the layer before its first call. example: a batch for one forward pass; without it, the model is
+    traced symbolically. Raises ValueError if the model cannot be traced without an example.
     """
     if not any(isinstance(module, _DropoutNd) for module in model.modules()):
         return {}
-    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
     layer: str | None = None
     modules = dict(model.named_modules())
     for name in execution_order.execution(model, example):
         if isinstance(modules[name], _DropoutNd):
             if layer is not None:
-                found.setdefault(name, layer)
+                owners.setdefault(name, layer)
         else:
             try:
                 layer = masks.resolve(name)
             except ValueError:
                 continue  # a layer without a mask: activation, normalisation, excluded
-    return found
+    return owners
 
 
 def named_owners(model: nn.Module, masks: Masks, names: Owners) -> dict[str, str]:
-    """``names``, {dropout: layer}, with parameter names for the layers. ValueError for names that match nothing."""
+    """``names``, {dropout: layer}, with layers by parameter name. Raises ValueError for unknown names."""
     modules = dict(model.named_modules())
     for name in names:
         if not isinstance(modules.get(name), _DropoutNd):
@@ -66,18 +65,30 @@ def adjust_dropout(
     owners: Owners | None = None,
     originals: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """Set every dropout of ``model`` to its rate under ``masks``; returns the rates by module name.
+    """Set the dropout rates of ``model`` for its masks: original rate x sqrt(kept / total) of the layer before.
 
-    example: a batch, for models that cannot be traced without one. owners: {dropout: layer} where the order does not
-    tell; with an example the others are found, without one they keep their rates. originals: {dropout: rate before
-    pruning}; without, the rate is remembered on the module the first time, so that calling this again after every round
-    is right. Raises ValueError for names that match nothing.
+    Call it after each round. Source: Han et al. 2015, section 3.2.
+
+    Args:
+        model: The masked model; its dropout modules are changed in place.
+        masks: Masks of this model.
+        example: A batch, for models that cannot be traced without one.
+        owners: {dropout: layer}, to override the execution order. The owners of other dropouts are determined only if
+            there is an example; without one these keep their rates.
+        originals: {dropout: rate before pruning, 0 to 1}. None: the rate is stored on each module at the first call,
+            so that repeated calls do not compound.
+
+    Returns:
+        The new rates by module name, 0 to 1.
+
+    Raises:
+        ValueError: A name matches no dropout or layer, or the model cannot be traced without an example.
     """
     modules = dict(model.named_modules())
-    belongs = _find_owners(model, masks, example) if owners is None or example is not None else {}
-    belongs |= named_owners(model, masks, owners or {})
+    layer_of_dropout = _find_owners(model, masks, example) if owners is None or example is not None else {}
+    layer_of_dropout |= named_owners(model, masks, owners or {})
     rates = {}
-    for name, layer in belongs.items():
+    for name, layer in layer_of_dropout.items():
         module: Any = modules[name]
         if originals is not None:
             original = originals[name]
@@ -87,15 +98,15 @@ def adjust_dropout(
     return rates
 
 
-_find_owners = owners  # the argument of adjust_dropout hides the function's name
+_find_owners = owners  # an argument of adjust_dropout shadows the name
 
 
 def rates(model: nn.Module) -> dict[str, float]:
-    """The rate of every dropout now, by module name."""
+    """Current rate of every dropout, by module name."""
     return {name: module.p for name, module in model.named_modules() if isinstance(module, _DropoutNd)}
 
 
 def original_rates(model: nn.Module) -> dict[str, float]:
-    """The rate of every dropout before any pruning, as far as ``adjust_dropout`` has remembered it."""
+    """Rate of every dropout before pruning, by module name: as stored by ``adjust_dropout``, else the current one."""
     modules = dict(model.named_modules())
     return {name: getattr(modules[name], "original_p", now) for name, now in rates(model).items()}

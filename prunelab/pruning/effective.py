@@ -1,9 +1,9 @@
-"""Which connections of a masked network lie on some path from its input to its output.
+"""Effective connections of a masked network: those on some path from its input to its output.
 
-The model's graph (torch.fx) is run once forward and once backward over zeros and ones: every layer with its mask in
-place of its weights and without bias, everything else with what it does to paths (``paths``). Forward a one says "a
-path from the input ends here", backward "a path to the output begins here". A connection is effective where its mask
-keeps it and its gradient is positive: exact for every graph whose operations are known.
+The model's graph (torch.fx) runs once forward and once backward over zeros and ones. Each layer uses its mask instead
+of its weights, and no bias; other operations follow ``path_rules``. A one means, forward, that a path from the input
+ends here and, backward, that a path to the output begins here. A connection is effective if its mask keeps it and its
+gradient is positive. The result is exact for every graph whose operations are known.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NOT_AVAILABLE = "effective density is not available for this model"
 
 @dataclass(frozen=True)
 class LayerReach(Counted):
-    """One layer: ``kept`` of ``total`` connections lie on a path; ``dead`` of its neurons (filters) lie on none."""
+    """One layer: ``kept`` of ``total`` connections are on a path; ``dead`` of its neurons (filters) are on none."""
 
     kept: int
     total: int
@@ -42,7 +42,7 @@ class LayerReach(Counted):
 
 @dataclass(frozen=True)
 class Effective(Counted):
-    """What is effective of a network. layers: by parameter name."""
+    """Effective connections of a network. layers: by parameter name."""
 
     layers: Mapping[str, LayerReach]
 
@@ -58,14 +58,16 @@ class Effective(Counted):
 
     @property
     def dead(self) -> int:
-        """Neurons and filters without a path from the input or without one to the output."""
+        """Neurons and filters with no path from the input or none to the output."""
         return sum(layer.dead for layer in self.layers.values())
 
 
 @dataclass(frozen=True, eq=False)
 class Use:
-    """One run of a layer within the graph. Booleans: fed, by input channel, whether a path from the input ends there;
-    reached, by neuron, the same; needed, by neuron, whether a path to the output begins there.
+    """One call of a layer in the graph, as boolean tensors.
+
+    fed: per input channel, whether a path from the input ends there. reached: the same per neuron. needed: per neuron,
+    whether a path to the output begins there.
     """
 
     fed: Tensor
@@ -74,13 +76,13 @@ class Use:
 
 
 class _Weight(NamedTuple):
-    """groups: of a transposed convolution, whose neurons lie along the second dimension; None for other layers."""
+    """groups: of a transposed convolution, whose neurons are the second dimension; None for other layers."""
 
     shape: torch.Size
     groups: int | None
 
     def neurons(self, effective: Tensor) -> Tensor:
-        """Whether anything effective ends in each neuron."""
+        """Whether each neuron has an effective connection."""
         if self.groups is None:
             return effective.flatten(1).any(dim=1)
         parts = effective.reshape(self.groups, -1, effective.shape[1], effective[0, 0].numel())
@@ -95,9 +97,9 @@ class _Call(NamedTuple):
 
 
 class Wiring:
-    """The graph of a model, made by ``trace``. It holds no weights: it stays true while the model learns.
+    """The graph of a model, from ``trace``. It holds no weights, so it stays valid while the model trains.
 
-    One thread at a time.
+    Not thread-safe: use it from one thread at a time.
     """
 
     def __init__(
@@ -108,17 +110,17 @@ class Wiring:
         weights: Mapping[str, _Weight],
         inputs: tuple[torch.Size, ...],
     ) -> None:
-        self._bare = bare  # the model without its weights
+        self._bare = bare  # the model's structure, without weights
         self._graph = graph
-        self._names = names  # every name of a weight, tied ones too -> the name of its mask
+        self._names = names  # name of a weight, tied ones included -> name of its mask
         self._weights = weights
         self._inputs = inputs
 
     def effective(self, masks: Mapping[str, Tensor]) -> Effective:
-        """What is effective under ``masks``: booleans by parameter name, True where kept, such as a ``Masks``.
+        """Effective connections under ``masks``: booleans by parameter name, True where kept, such as a ``Masks``.
 
-        Layers without a mask are dense and left out of the counts. Tied weights count once, and are effective if any
-        use of them is. Raises WiringError for masks of another network.
+        Layers without a mask count as dense and are not reported. Tied weights count once, and are effective if any of
+        their uses is. Raises WiringError for masks of another network.
         """
         factors = self._factors(masks)
         total, _ = self._run(factors)
@@ -135,15 +137,15 @@ class Wiring:
         return Effective(layers)
 
     def uses(self, masks: Mapping[str, Tensor]) -> dict[str, list[Use]]:
-        """How each layer is fed and needed under ``masks``, once for each time it runs; layers by parameter name."""
+        """The fed, reached and needed channels of each layer under ``masks``, one Use per call, by parameter name."""
         total, calls = self._run(self._factors(masks))
-        found: dict[str, list[Use]] = {name: [] for name in self._weights}
+        uses: dict[str, list[Use]] = {name: [] for name in self._weights}
         for call, gradient in zip(calls, _gradients(total, [call.y for call in calls]), strict=True):
-            found[call.name].append(Use(*(_by_channel(flow, call.spatial) for flow in (call.x, call.y, gradient))))
-        return found
+            uses[call.name].append(Use(*(_by_channel(flow, call.spatial) for flow in (call.x, call.y, gradient))))
+        return uses
 
     def _factors(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Masks as numbers that gradients are taken of; ones for layers without a mask."""
+        """Masks as float32 tensors that require gradients; ones for layers without a mask."""
         for name, mask in masks.items():
             if name not in self._weights:
                 raise WiringError(f"{name!r} is no layer of this model; there are: {', '.join(self._weights)}")
@@ -171,13 +173,19 @@ class Wiring:
 
 
 def trace(model: nn.Module, example: Example) -> Wiring:
-    """The wiring of ``model`` as it runs in eval mode. Nothing of the model is changed, and none of its weights kept.
+    """The wiring of ``model`` in eval mode. The model is not changed, and its weights are not kept.
 
-    example: a batch of its input, or a tuple of several inputs; only shapes matter. Not while another thread runs a
-    model: torch.fx patches ``nn.Module`` as a whole for the milliseconds of tracing.
-    Raises WiringError for a model that torch.fx cannot trace (control flow that depends on data), for operations whose
-    paths are not known (the product of two activations in attention) and for an example that does not fit; ValueError
-    as ``Masks`` does.
+    Do not call this while another thread runs a model: torch.fx patches ``nn.Module`` itself for the milliseconds of
+    tracing.
+
+    Args:
+        model: Any module with Linear or Conv layers.
+        example: A batch of its input, or a tuple of several inputs; only the shapes matter.
+
+    Raises:
+        WiringError: torch.fx cannot trace the model (control flow that depends on data), the paths through an operation
+            are unknown (such as the product of two activations in attention), or the example does not fit.
+        ValueError: As ``Masks``.
     """
     inputs = example if isinstance(example, tuple) else (example,)
     masks = Masks(model)
@@ -187,7 +195,7 @@ def trace(model: nn.Module, example: Example) -> Wiring:
     groups = transposed(model, {name: masks.weight(name) for name in masks})
     weights = {name: _Weight(masks.weight(name).shape, groups.get(name)) for name in masks}
     bare, graph = _traced(model, inputs)
-    # A batch is wired alike throughout: one sample will do, unless the model has its batch size written into it.
+    # All samples of a batch have the same paths: one is enough, unless the model hard-codes its batch size.
     one = tuple(x[:1].shape if x.dim() > 1 else x.shape for x in inputs)
     for shapes in (one, tuple(x.shape for x in inputs)):
         wiring = Wiring(bare, graph, names, weights, shapes)
@@ -205,31 +213,31 @@ def trace(model: nn.Module, example: Example) -> Wiring:
 
 
 def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx.Graph]:
-    # A copy of the structure alone: it costs no memory, and can be put in eval mode while another thread trains.
+    # Copy only the structure: it needs no memory, and can be in eval mode while another thread trains the model.
     memo: dict[int, Any] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
         for p in model.parameters()
     }
     try:
         bare = copy.deepcopy(model, memo).eval()
-        left = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
-        defaults = {p.name: p.default for p in left if p.default is not p.empty}
-        # Not symbolic_trace: a GraphModule has no room for a layer that is called "code" or "graph".
+        unused = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
+        defaults = {p.name: p.default for p in unused if p.default is not p.empty}
+        # Not symbolic_trace: a GraphModule cannot have a layer called "code" or "graph".
         graph = fx.Tracer().trace(bare, concrete_args=defaults or None)
-    except Exception as error:  # tracing runs the model's own code: anything can come out of it
+    except Exception as error:  # tracing runs the model's code, which can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
     for module in bare.modules():
         if isinstance(module, nn.Linear | _ConvNd):
-            module.register_parameter("bias", None)  # a bias is no path
+            module.register_parameter("bias", None)  # a bias is not a path from the input
     return bare, graph
 
 
-def _gradients(total: Tensor, wanted: list[Tensor]) -> Iterable[Tensor]:
-    if not wanted or not total.requires_grad:
-        return [torch.zeros_like(t) for t in wanted]
-    found = torch.autograd.grad(total, wanted, allow_unused=True)
-    return [torch.zeros_like(t) if g is None else g for t, g in zip(wanted, found, strict=True)]
+def _gradients(total: Tensor, tensors: list[Tensor]) -> Iterable[Tensor]:
+    if not tensors or not total.requires_grad:
+        return [torch.zeros_like(t) for t in tensors]
+    gradients = torch.autograd.grad(total, tensors, allow_unused=True)
+    return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, gradients, strict=True)]
 
 
 def _by_channel(flow: Tensor, spatial: int) -> Tensor:
@@ -238,14 +246,14 @@ def _by_channel(flow: Tensor, spatial: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class _Constant:
-    """A parameter or buffer, to which no path leads. name: of the mask that it is, if it is a layer's weight."""
+    """A parameter or buffer: no path leads to it. name: of its mask, if it is a layer's weight."""
 
     value: Tensor
     name: str | None
 
 
 class _Flow(fx.Interpreter):
-    """Runs the graph over zeros and ones, and notes the calls of layers."""
+    """Runs the graph over zeros and ones, and records the calls of layers."""
 
     def __init__(
         self, bare: nn.Module, graph: fx.Graph, factors: Mapping[str, Tensor], names: Mapping[str, str]
@@ -272,17 +280,17 @@ class _Flow(fx.Interpreter):
         module: Any = self.fetch_attr(target)
         name = self._names.get(f"{target}.weight") if isinstance(module, nn.Linear | _ConvNd) else None
         if name is None:
-            return self._ruled(path_rules.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
+            return self._apply_rule(path_rules.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
         y = torch.func.functional_call(module, {"weight": self._factors[name]}, args, kwargs)
         return self._layer(name, args[0], y, module.weight.dim() - 2)
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         layer = path_rules.LAYERS.get(target)
         if layer is not None and len(args) > 1 and isinstance(args[1], _Constant):
-            x, weight, *more = args
+            x, weight, *rest = args
             mask = weight.value if weight.name else torch.ones(weight.value.shape, device=self._device)
             options = {key: value for key, value in kwargs.items() if key != "bias"}
-            return self._layer(weight.name, x, target(x, mask, None, *more[1:], **options), layer)
+            return self._layer(weight.name, x, target(x, mask, None, *rest[1:], **options), layer)
         return self._call(
             target, path_rules.FUNCTIONS.get(target), getattr(target, "__name__", str(target)), args, kwargs
         )
@@ -294,19 +302,19 @@ class _Flow(fx.Interpreter):
 
     def _call(self, function: Any, rule: path_rules.Rule | None, what: str, args: Any, kwargs: Any) -> Any:
         if any(isinstance(leaf, Tensor) for leaf in tree_leaves((args, kwargs))):
-            return self._ruled(rule, function, what, args, kwargs)
-        # No path so far: sizes, positions, parameters. They are worked out for real, but masks may only be moved.
-        held = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, _Constant)]
-        name = next((constant.name for constant in held if constant.name), None)
+            return self._apply_rule(rule, function, what, args, kwargs)
+        # Not on a path: sizes, positions, parameters. Computed with real values, but masks may only be moved.
+        constants = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, _Constant)]
+        name = next((constant.name for constant in constants if constant.name), None)
         if name and rule is not path_rules.as_is:
             raise self._unknown(f"{what} of the weights {name}")
-        result = function(*map_aggregate(args, _opened), **map_aggregate(kwargs, _opened))
+        result = function(*map_aggregate(args, _unwrap_constant), **map_aggregate(kwargs, _unwrap_constant))
         return _Constant(result, name) if isinstance(result, Tensor) else result
 
-    def _ruled(self, rule: path_rules.Rule | None, operation: Any, what: str, args: Any, kwargs: Any) -> Any:
+    def _apply_rule(self, rule: path_rules.Rule | None, operation: Any, what: str, args: Any, kwargs: Any) -> Any:
         if rule is None:
             raise self._unknown(what)
-        args, kwargs = map_aggregate(args, self._entered), dict(map_aggregate(kwargs, self._entered))
+        args, kwargs = map_aggregate(args, self._to_paths), dict(map_aggregate(kwargs, self._to_paths))
         if "input" in kwargs:
             args = (kwargs.pop("input"), *args)
         try:
@@ -320,8 +328,8 @@ class _Flow(fx.Interpreter):
             self.calls.append(_Call(name, x, y, spatial))
         return y
 
-    def _entered(self, value: Any) -> Any:
-        """What a constant is to paths: nothing, unless it is an index."""
+    def _to_paths(self, value: Any) -> Any:
+        """Constants carry no path, so floats become zeros; integers may be indices and keep their values."""
         if not isinstance(value, _Constant):
             return value
         if value.name:
@@ -336,5 +344,5 @@ class _Flow(fx.Interpreter):
         return WiringError(f"{NOT_AVAILABLE}: how paths run through {what} ({place}) is not known")
 
 
-def _opened(value: Any) -> Any:
+def _unwrap_constant(value: Any) -> Any:
     return value.value if isinstance(value, _Constant) else value

@@ -1,8 +1,8 @@
-"""Keeps cut weights at zero, in any training loop.
+"""Keeps cut weights at zero in any training loop.
 
-What was cut stays cut through three measures, all needed: weights are masked after the optimizer's step (momentum,
-Adam's moments and weight decay move them otherwise), the optimizer's moments are cleared where something is cut, and
-gradients are masked as they arrive, so that ``clip_grad_norm_`` sees the norm of the survivors alone.
+Three measures are needed. Weights are masked after each optimizer step, because momentum, Adam's moments and weight
+decay would move them. The optimizer's moments are cleared at every cut. Gradients are masked as they are accumulated,
+so that ``clip_grad_norm_`` sees only the norm of the survivors.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from torch.optim import Optimizer
 
 
 class Enforcement:
-    """Guards ``parameters``, by name. Which of their entries are cut, ``hold`` says; before it nothing is."""
+    """Keeps cut entries of ``parameters`` (by name) at zero. Nothing is cut until ``hold`` is called."""
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self._parameters = parameters
-        self._factors: dict[str, Tensor] = {}  # the masks as numbers, of the layers where something is cut
-        # How often each is attached: an optimizer is forgotten when its last attachment is removed.
+        self._factors: dict[str, Tensor] = {}  # masks as 0 and 1, only for layers with cuts
+        # Number of attachments of each optimizer; it is dropped when the last one is removed.
         self._optimizers: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
 
     def hold(self, masks: Mapping[str, Tensor]) -> None:
-        """From now on these masks are kept to; layers that are not named have no cut. What they cut is zero at once."""
+        """Enforce these masks from now on and apply them at once; layers that are not named have no cuts."""
         self._factors = {name: mask.to(self._parameters[name].dtype) for name, mask in masks.items()}
         self.apply()
         for optimizer in tuple(self._optimizers):
             self._clear_moments(optimizer)
 
     def apply(self) -> None:
-        """Set every cut weight to zero, now."""
+        """Set every cut weight to zero now."""
         self._enforce(self._parameters)
 
     def holds(self) -> bool:
         """Whether every cut weight is exactly zero."""
-        held = ((parameter.detach(), self._factor(name)) for name, parameter in self._parameters.items())
-        return all(factor is None or torch.equal(weight * factor, weight) for weight, factor in held)
+        pairs = ((parameter.detach(), self._factor(name)) for name, parameter in self._parameters.items())
+        return all(factor is None or torch.equal(weight * factor, weight) for weight, factor in pairs)
 
     def attach(self, optimizer: Optimizer) -> Attachment:
-        """Keep zeros zero after every step of ``optimizer``, see ``Masks.attach``."""
-        held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        names = tuple(name for name, p in self._parameters.items() if id(p) in held)
+        """Keep cut weights at zero after every step of ``optimizer``; see ``Masks.attach``."""
+        parameter_ids = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        names = tuple(name for name, p in self._parameters.items() if id(p) in parameter_ids)
         if not names:
             raise ValueError("this optimizer holds none of the weights that have a mask; is it another model's?")
         handles: list[Any] = [optimizer.register_step_post_hook(lambda *_: self._enforce(names))]
@@ -70,16 +70,16 @@ class Enforcement:
         return mask_gradient
 
     def _enforce(self, names: Iterable[str]) -> None:
-        if not self._factors:  # as long as nothing is cut: dense training costs nothing
+        if not self._factors:  # nothing is cut: dense training has no overhead
             return
         factors = [(self._parameters[name], self._factor(name)) for name in names]
         pairs = [(p, f) for p, f in factors if f is not None]
-        if pairs:  # one fused call: a multiply by layer costs twice as much on small networks
+        if pairs:  # one fused call: multiplying layer by layer takes twice as long on small networks
             with torch.no_grad():
                 torch._foreach_mul_([p for p, _ in pairs], [f for _, f in pairs])
 
     def _factor(self, name: str) -> Tensor | None:
-        """The mask as numbers, where the weights are (models move and change type); None for a layer without a cut."""
+        """The mask as 0 and 1, on the weights' current device and dtype; None for a layer without cuts."""
         factor, parameter = self._factors.get(name), self._parameters[name]
         if factor is None or (factor.device == parameter.device and factor.dtype == parameter.dtype):
             return factor
@@ -97,7 +97,7 @@ class Enforcement:
 
 
 class Attachment:
-    """The tie between a guard and one optimizer; ``remove`` unties it, once: removing it again does nothing."""
+    """Hooks that enforce masks on one optimizer. ``remove`` takes them off; calling it again does nothing."""
 
     def __init__(self, handles: list[Any], forget: Callable[[], None]) -> None:
         self._handles = handles

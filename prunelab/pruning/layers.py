@@ -1,4 +1,4 @@
-"""Which weights of a model can be pruned, and what they are called."""
+"""The weights of a model that can be pruned, and their names."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def prunable(model: nn.Module) -> tuple[dict[str, nn.Parameter], dict[str, str]]
 
 
 def transposed(model: nn.Module, weights: Mapping[str, nn.Parameter]) -> dict[str, int]:
-    """Groups of the transposed convolutions among ``weights``, by name: their weights have inputs first."""
+    """Groups of each transposed convolution among ``weights``, by name: these weights have their inputs first."""
     groups = {id(m.weight): m.groups for m in model.modules() if isinstance(m, _ConvNd) and m.transposed}
     return {name: groups[id(weight)] for name, weight in weights.items() if id(weight) in groups}
 

@@ -1,4 +1,4 @@
-"""Which connections of a network survive.
+"""Boolean masks over a model's weights: which connections survive.
 
 No module is wrapped and no parameter renamed: a pruned model is an ordinary model whose cut weights are zero.
 """
@@ -21,20 +21,26 @@ from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
 from prunelab.recipe import Scope, Std, Target
 from prunelab.results.counts import Counted
 
-Unit = Literal["weight", "neuron", "2:4"]  # a recipe knows the first two
+Unit = Literal["weight", "neuron", "2:4"]  # recipes allow only the first two
 
 UNITS: tuple[str, ...] = get_args(Unit)
-DEVIATION = ".deviation"  # suffix in a state_dict, beside each mask
+DEVIATION = ".deviation"  # suffix of the key that stores a layer's deviation in a state_dict, next to its mask
 
 
 class Masks(Counted, Mapping[str, Tensor]):
     """Boolean masks of a model's Linear and Conv weights, by parameter name; True where a connection is kept.
 
-    model: any module; nothing in it is changed until ``prune``. layers: only these; exclude: all but these; both
-    take parameter names ("fc1.weight") or layer names ("fc1"). Tied weights have one mask and count once.
-    outputs: layers whose neurons are the network's outputs, which unit="neuron" leaves whole; None: found along the
-    model's graph (see ``order.outputs``) when it is needed.
-    Raises ValueError for a name that matches nothing and for a model with nothing to prune.
+    Layers are named by parameter ("fc1.weight") or by module ("fc1"). Tied weights have one mask and count once.
+
+    Args:
+        model: Any module; it is not changed until ``prune``.
+        layers: Mask only these layers; None means all Linear and Conv layers.
+        exclude: Layers without a mask.
+        outputs: Layers whose neurons are the network's outputs, which unit="neuron" leaves whole. None: determined
+            from the model's graph (see ``execution_order.outputs``) when first needed.
+
+    Raises:
+        ValueError: A name matches no layer, or there is nothing to prune.
     """
 
     def __init__(
@@ -50,51 +56,64 @@ class Masks(Counted, Mapping[str, Tensor]):
         self._known = {**{name: name for name in self._parameters}, **self._aliases}  # all layers, masked or not
         if not self._parameters:
             raise ValueError(f"{type(model).__name__} has no Linear or Conv layer: there is nothing to prune")
-        wanted = set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
-        wanted -= {self.resolve(name) for name in exclude}
+        selected = set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
+        selected -= {self.resolve(name) for name in exclude}
         self._outputs = None if outputs is None else frozenset(self.resolve(name) for name in outputs)
-        if not wanted:
+        if not selected:
             raise ValueError("layers and exclude leave no layer to prune")
-        self._parameters = {name: p for name, p in self._parameters.items() if name in wanted}
+        self._parameters = {name: p for name, p in self._parameters.items() if name in selected}
         self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
-        self._guard = Enforcement(self._parameters)
+        self._enforcement = Enforcement(self._parameters)
 
-    # Taking up what another tool has pruned
+    # Importing networks pruned by other tools
 
     @classmethod
     def from_zeros(cls, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Masks:
-        """Masks of a network whose cut weights are plain zeros, whichever tool cut them. layers, exclude: as in Masks.
+        """Masks of a network whose cut weights are plain zeros, whichever tool cut them.
 
-        Nobody remembers its dense weights: for std="dense" the deviation of its survivors stands in for theirs. Raises
-        ValueError for a layer of nothing but zeros.
+        The dense weights are unknown, so std="dense" uses the deviation of the survivors instead.
+
+        Args:
+            model: Any module; it is not changed.
+            layers: As in ``Masks``.
+            exclude: As in ``Masks``.
+
+        Raises:
+            ValueError: As ``Masks``, and for a layer that has only zeros.
         """
         masks = cls(model, layers=layers, exclude=exclude)
         return masks._adopt({name: masks.weight(name).detach() != 0 for name in masks})
 
     @classmethod
     def from_torch(cls, model: nn.Module) -> Masks:
-        """Masks of a network that ``torch.nn.utils.prune`` pruned; its reparametrisation is removed, in place.
+        """Masks of a network pruned by ``torch.nn.utils.prune``; its reparametrisation is removed in place.
 
-        Afterwards the model is an ordinary one with the same outputs. Layers that torch left alone get full masks, so
-        everything here can prune on. Biases that torch pruned stay zero until they are trained: no mask guards them.
-        Deviation: as for ``from_zeros``. Raises ValueError when torch pruned nothing, or all of a layer.
+        The model is then an ordinary one with the same outputs, and can be pruned further. Layers that torch did not
+        prune get full masks. Biases that torch pruned stay zero only until they are trained: no mask covers them.
+        std="dense" uses the deviation of the survivors, as in ``from_zeros``.
+
+        Args:
+            model: A module pruned by ``torch.nn.utils.prune``; changed in place.
+
+        Raises:
+            ValueError: torch pruned nothing here, or pruned a whole layer.
         """
-        found = torch_prune.release(model)
+        found_masks = torch_prune.release(model)
         masks = cls(model)
-        return masks._adopt({name: found[name] for name in masks if name in found})
+        return masks._adopt({name: found_masks[name] for name in masks if name in found_masks})
 
-    def _adopt(self, found: Mapping[str, Tensor]) -> Masks:
-        for name, mask in found.items():
+    def _adopt(self, masks: Mapping[str, Tensor]) -> Masks:
+        for name, mask in masks.items():
             if not mask.any():
                 raise ValueError(f"{name} has no survivor: nothing passes through a layer of zeros; leave it out")
             if not mask.all():
                 self._deviations[name] = criteria.deviation(self.weight(name).detach()[mask])
-        self._set({**self._masks, **found})
+        self._set({**self._masks, **masks})
         return self
 
-    # What there is
+    # Reading masks
 
     def __getitem__(self, name: str) -> Tensor:
         return self._masks[self.resolve(name)]
@@ -123,20 +142,20 @@ class Masks(Counted, Mapping[str, Tensor]):
         return self._kept[self.resolve(name)]
 
     def weight(self, name: str) -> nn.Parameter:
-        """The weights that a mask belongs to."""
+        """The parameter that this layer's mask applies to."""
         return self._parameters[self.resolve(name)]
 
     def outputs(self, example: Tensor | None = None) -> frozenset[str]:
-        """The layers whose neurons are the network's outputs, by parameter name, whether they have a mask or not.
+        """Parameter names of the layers whose neurons are the network's outputs, with or without a mask.
 
-        example: a batch, for models that torch.fx cannot trace; else the layer registered last stands in there.
+        example: a batch, for models that torch.fx cannot trace; without one, the layer registered last is assumed.
         """
         if self._outputs is None:
             self._outputs = execution_order.outputs(self.model, self._known, example)
         return self._outputs
 
     def resolve(self, name: str) -> str:
-        """The parameter name meant by a layer's, a parameter's or a tied parameter's name. Else ValueError."""
+        """Parameter name for the name of a layer, a parameter or a tied parameter; ValueError if it has no mask."""
         for candidate in (name, f"{name}.weight"):
             candidate = self._aliases.get(candidate, candidate)
             if candidate in self._parameters:
@@ -146,7 +165,7 @@ class Masks(Counted, Mapping[str, Tensor]):
 
     def zeros_hold(self) -> bool:
         """Whether every cut weight is exactly zero."""
-        return self._guard.holds()
+        return self._enforcement.holds()
 
     # Pruning
 
@@ -160,7 +179,7 @@ class Masks(Counted, Mapping[str, Tensor]):
         scope: Scope = "global",
         unit: Unit = "weight",
     ) -> Plan:
-        """What ``prune`` with the same arguments would do, without doing it. target: instead of quality and density."""
+        """What ``prune`` would do with these arguments, without doing it. target: replaces quality and density."""
         target = target or Target(quality, density)
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
@@ -176,11 +195,11 @@ class Masks(Counted, Mapping[str, Tensor]):
             outputs=self.outputs,
             transposed=transposed(self.model, self._parameters),
         )
-        by = unit if unit != "weight" else "quality" if target.density is None else "density"
-        return STRATEGIES[by](layers, self._checked(target))
+        strategy = unit if unit != "weight" else "quality" if target.density is None else "density"
+        return STRATEGIES[strategy](layers, self._checked(target))
 
     def _checked(self, target: Target) -> Target:
-        """The target in numbers of Python's own, layers by parameter name. ValueError for what cannot be."""
+        """The target as Python floats, with layers by parameter name; ValueError for invalid values."""
         if target.density is not None:
             return Target(density=criteria.check_density(target.density))
         if isinstance(target.quality, Mapping):
@@ -197,19 +216,28 @@ class Masks(Counted, Mapping[str, Tensor]):
         scope: Scope = "global",
         unit: Unit = "weight",
     ) -> dict[str, Cut]:
-        """Cut connections, set them to zero, and say what was cut, by parameter name. What is cut never comes back.
+        """Cut connections and set them to zero; cut connections never come back.
 
-        quality: threshold in standard deviations, one for all layers or {layer: quality}; layers that are not named
-        stay as they are. std: whose deviation: "dense", the layer's weights when it was first pruned (a threshold that
-        does not move from round to round); "survivors"; or "all", zeros included. Source: Han et al. 2015, section 3.
-        density: fraction of all connections (or neurons) to keep, ranked by magnitude, over all layers together
-        (scope="global") or in each alone (scope="layer").
-        unit="neuron": whole rows of a Linear, whole filters of a Conv, by the root mean square of their weights; layers
-        that give the network's outputs keep all. unit="2:4": of every four neighbouring inputs of a neuron the two
-        largest stay, the pattern that GPUs multiply fast; density=0.5, Linear layers with a multiple of four inputs
-        only. Biases are never pruned.
-        At least one connection of a layer stays; ``Cut.spared`` says where that was needed. Raises ValueError for
-        values out of range, names that match nothing, and weights that are NaN or no longer the model's.
+        Give either quality or density. Biases are never pruned, and every layer keeps at least one connection.
+
+        Args:
+            quality: Threshold in standard deviations, >= 0: one for all layers, or {layer: quality}; layers that are
+                not named stay unchanged. Source: Han et al. 2015, section 3.
+            density: Fraction of all connections (or neurons) to keep, above 0 and at most 1, ranked by magnitude.
+            std: Weights that the deviation is taken over: "dense", the layer's weights when it was first pruned (the
+                threshold then stays fixed from round to round); "survivors"; or "all", zeros included.
+            scope: Rank all layers together ("global") or each on its own ("layer"); for density only.
+            unit: "weight": single connections. "neuron": whole rows of a Linear and filters of a Conv, ranked by the
+                root mean square of their weights; layers that give the network's outputs keep all. "2:4": the two
+                largest of every four neighbouring inputs of a neuron stay, a pattern that GPUs multiply fast; needs
+                density=0.5 and only Linear layers whose inputs are a multiple of four.
+
+        Returns:
+            What was cut, by parameter name; ``Cut.spared`` marks layers where the last connection had to be kept.
+
+        Raises:
+            ValueError: A value is out of range, a name matches no layer, or a weight is NaN, infinite or no longer the
+                model's.
         """
         plan = self.plan(quality=quality, density=density, std=std, scope=scope, unit=unit)
         self.commit(plan)
@@ -227,16 +255,16 @@ class Masks(Counted, Mapping[str, Tensor]):
         raise ValueError(f"std = {std!r}: must be dense, survivors or all")
 
     def commit(self, plan: Plan) -> None:
-        """Carry out a plan that ``plan`` made. ValueError if the model has got other parameters meanwhile."""
+        """Carry out a plan from ``plan``; ValueError if the model's parameters have been replaced since."""
         self._check_current()
         for name, cut in plan.cuts.items():
-            # Remembered at the first cut, whatever the rule: from then on the weights are no longer the dense ones.
+            # Stored at the first cut under any rule: afterwards the dense weights are gone.
             if self._kept[name] == cut.total > cut.kept:
                 self._deviations[name] = criteria.deviation(self._parameters[name])
         self._set(plan.masks)
 
     def _check_current(self) -> None:
-        """Raise ValueError if a weight is no longer the model's: pruning it would change nothing that runs."""
+        """Raise ValueError if a weight is no longer part of the model: pruning it would have no effect."""
         now = dict(self.model.named_parameters(remove_duplicate=False))
         for name, parameter in self._parameters.items():
             if now.get(name) is not parameter:
@@ -245,43 +273,51 @@ class Masks(Counted, Mapping[str, Tensor]):
                     "with assign=True): make new ones, Masks(model) or, if weights are zero already, Masks.from_zeros"
                 )
 
-    # Keeping zeros zero
+    # Keeping cut weights at zero
 
     def apply(self) -> None:
-        """Set every cut weight to zero, now."""
-        self._guard.apply()
+        """Set every cut weight to zero now."""
+        self._enforcement.apply()
 
     def attach(self, optimizer: Optimizer) -> Attachment:
-        """Keep zeros zero after every step of ``optimizer``, in any loop, until the returned attachment is removed.
+        """Keep cut weights at zero after every step of ``optimizer``, in any training loop.
 
-        Works with any torch optimizer, fused or not, under clip_grad_norm_ and DistributedDataParallel (build the
-        masks on the plain model). Hooks do not survive a deepcopy of the optimizer: attach to the copy again.
-        Raises ValueError when the optimizer holds none of the masked weights.
+        Works with any torch optimizer, fused or not, with clip_grad_norm_ and with DistributedDataParallel (build the
+        masks on the plain model). A deepcopy of the optimizer loses the hooks: attach to the copy again.
+
+        Args:
+            optimizer: Any torch optimizer over the masked weights, or over some of them.
+
+        Returns:
+            An attachment; zeros are kept until its ``remove`` is called.
+
+        Raises:
+            ValueError: The optimizer holds none of the masked weights, or a weight is no longer the model's.
         """
         self._check_current()
-        return self._guard.attach(optimizer)
+        return self._enforcement.attach(optimizer)
 
     def _set(self, masks: Mapping[str, Tensor]) -> None:
         self._masks = dict(masks)
         self._kept = {name: int(mask.sum()) for name, mask in masks.items()}
-        self._guard.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
+        self._enforcement.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
 
-    # Carrying them along
+    # Saving, loading, copying
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Masks by parameter name, and beside each the deviation that std="dense" remembers, once there is one."""
+        """Masks by parameter name, plus the deviation that std="dense" uses for each layer that has been cut."""
         state = {name: mask.clone() for name, mask in self._masks.items()}
         for name, spread in self._deviations.items():
             state[name + DEVIATION] = torch.tensor(spread, dtype=torch.float64)
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Take up masks that ``state_dict`` gave, and apply them. ValueError if names, shapes or types do not fit."""
-        given = {name: value for name, value in state.items() if not name.endswith(DEVIATION)}
-        if set(given) != set(self._masks):
-            odd = sorted(set(given) ^ set(self._masks))
+        """Load masks from ``state_dict`` and apply them; ValueError if names, shapes or types do not match."""
+        masks = {name: value for name, value in state.items() if not name.endswith(DEVIATION)}
+        if set(masks) != set(self._masks):
+            odd = sorted(set(masks) ^ set(self._masks))
             raise ValueError(f"these masks are of another network: {', '.join(odd)} on one side only")
-        for name, mask in given.items():
+        for name, mask in masks.items():
             if mask.dtype != torch.bool or mask.shape != self._masks[name].shape:
                 raise ValueError(
                     f"mask {name} is {mask.dtype} of shape {tuple(mask.shape)}; "
@@ -290,10 +326,10 @@ class Masks(Counted, Mapping[str, Tensor]):
         self._deviations = {n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state}
         self._check_current()
         device = {name: p.device for name, p in self._parameters.items()}
-        self._set({name: given[name].clone().to(device[name]) for name in self._masks})
+        self._set({name: masks[name].clone().to(device[name]) for name in self._masks})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Masks:
-        """A copy on a copy of the model; attached to no optimizer."""
+        """Masks of a deep copy of the model, attached to no optimizer."""
         twin = Masks(copy.deepcopy(self.model, memo), layers=list(self._masks))
         twin._outputs = self._outputs
         twin.load_state_dict(self.state_dict())

@@ -1,7 +1,7 @@
-"""What the operations of a network do to paths from its input to its output.
+"""How each operation of a network passes on paths from its input to its output.
 
-Each rule runs an operation over zeros and ones: a one says that a path ends in this number. An activation passes paths
-on, pooling gathers them, a softmax mixes them, reshaping moves them. What is not listed here is not known.
+A rule runs an operation over zeros and ones, where a one means that a path ends in this element. Activations pass paths
+on, pooling gathers them, softmax mixes them, reshaping moves them. Operations that are not listed here are unknown.
 A rule takes the operation itself (a function or a module) and its arguments.
 """
 
@@ -22,11 +22,11 @@ Rule = Callable[..., Any]
 
 
 class UnknownPath(PrunelabError):
-    """An option of a known operation whose paths are not known."""
+    """An option that makes the paths through a known operation unknown."""
 
 
 class Binary(torch.autograd.Function):
-    """Positive becomes one, forward and backward: so nothing over- or underflows on the way."""
+    """Positive values become one, forward and backward, so that nothing overflows or underflows."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -38,12 +38,12 @@ class Binary(torch.autograd.Function):
 
 
 def as_is(operation: Any, *args: Any, **kwargs: Any) -> Any:
-    """Numbers are only moved, averaged or summed with positive weights: paths go the same ways."""
+    """Moves, averages or sums with positive weights: running the operation on zeros and ones gives the paths."""
     return operation(*args, **kwargs)
 
 
 def alone(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Each number by itself."""
+    """Elementwise: each element depends on the one at the same place."""
     return x
 
 
@@ -53,17 +53,17 @@ def ones(x: Any) -> Tensor:
 
 
 def join(_: Any, *args: Any, **kwargs: Any) -> Tensor:
-    """Each number from those at the same place in several tensors."""
+    """Elementwise over several tensors: each element depends on those at the same place."""
     return ones(sum(arg for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)))
 
 
 def mix(x: Tensor, dims: Iterable[int]) -> Tensor:
-    """Each number from all along ``dims``."""
+    """Each element depends on all along ``dims``."""
     return ones(x.mean(tuple(dims), keepdim=True).expand_as(x))
 
 
 def softmax(_: Any, x: Tensor, dim: int | None = None, *args: Any, **kwargs: Any) -> Tensor:
-    if dim is None:  # as torch chooses it
+    if dim is None:  # torch's default
         dim = 0 if x.dim() in (0, 1, 3) else 1
     return mix(x, (dim,))
 
@@ -95,7 +95,7 @@ def max_pool(
     ceil_mode: bool = False,
     return_indices: bool = False,
 ) -> Tensor:
-    """The maximum's gradient would name one of a window's numbers; a path leads from each of them."""
+    """Average instead: the maximum's gradient reaches one element of a window, but each of them has a path."""
     if return_indices or dilation not in (1, (1,), (1, 1), (1, 1, 1)):
         raise UnknownPath("with indices or dilation")
     return average(x, kernel_size, stride, padding, ceil_mode)
@@ -134,7 +134,7 @@ def _words(text: str) -> list[str]:
 
 
 def _with(rule: Rule, *options: str) -> Rule:
-    """A function's rule for the module that holds the function's options as attributes."""
+    """A function's rule, for the module that has the function's options as attributes."""
     return lambda module, x: rule(module, x, *(getattr(module, option) for option in options))
 
 
@@ -144,7 +144,8 @@ _ADAPTIVE = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_a
 _POOLS: dict[str, Rule] = {f"max_pool{n}d": partial(max_pool, average) for n, average in _AVERAGES.items()}
 _POOLS |= {f"adaptive_max_pool{n}d": partial(adaptive_max_pool, average) for n, average in _ADAPTIVE.items()}
 
-_ALONE = _words("""abs absolute alpha_dropout batch_norm celu clamp clamp_ clamp_max clamp_min clip clone contiguous cos
+_ELEMENTWISE = _words("""
+    abs absolute alpha_dropout batch_norm celu clamp clamp_ clamp_max clamp_min clip clone contiguous cos
     cpu cuda detach double dropout dropout1d dropout2d dropout3d dropout_ elu elu_ erf exp expm1 feature_alpha_dropout
     feature_dropout float gelu half hardshrink hardsigmoid hardswish hardtanh hardtanh_ int leaky_relu leaky_relu_ log
     log1p logit logsigmoid long mish neg positive pow prelu reciprocal relu relu6 relu_ rrelu rsqrt selu sigmoid
@@ -156,7 +157,7 @@ _AS_IS = _words("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d a
     numel permute pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll select size split
     squeeze stack sum swapaxes swapdims t tensor_split transpose unbind unflatten unsqueeze view view_as""")
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(_ALONE, alone),
+    **dict.fromkeys(_ELEMENTWISE, alone),
     **dict.fromkeys(_JOIN, join),
     **dict.fromkeys(_AS_IS, as_is),
     **dict.fromkeys(("softmax", "log_softmax", "softmin"), softmax),
@@ -180,7 +181,8 @@ FUNCTIONS: dict[Any, Rule] = {
 }
 FUNCTIONS[getattr] = as_is  # x.shape, x.T
 
-_ALONE_MODULES = _words("""AlphaDropout BatchNorm1d BatchNorm2d BatchNorm3d CELU Dropout Dropout1d Dropout2d Dropout3d
+_ELEMENTWISE_MODULES = _words("""
+    AlphaDropout BatchNorm1d BatchNorm2d BatchNorm3d CELU Dropout Dropout1d Dropout2d Dropout3d
     ELU FeatureAlphaDropout GELU Hardshrink Hardsigmoid Hardswish Hardtanh Identity LeakyReLU LogSigmoid Mish PReLU
     RReLU ReLU ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign SyncBatchNorm Tanh Tanhshrink Threshold""")
 _AS_IS_MODULES = _words("""AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AvgPool1d AvgPool2d AvgPool3d
@@ -190,7 +192,7 @@ _AS_IS_MODULES = _words("""AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d
 _POOL_OPTIONS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 
 MODULES: dict[type[nn.Module], Rule] = {
-    **{getattr(nn, name): alone for name in _ALONE_MODULES},
+    **{getattr(nn, name): alone for name in _ELEMENTWISE_MODULES},
     **{getattr(nn, name): as_is for name in _AS_IS_MODULES},
     **{getattr(nn, f"MaxPool{n}d"): _with(_POOLS[f"max_pool{n}d"], *_POOL_OPTIONS) for n in (1, 2, 3)},
     **{
@@ -207,5 +209,5 @@ MODULES: dict[type[nn.Module], Rule] = {
     nn.Embedding: embedding,
 }
 
-# Layers as functions: how many dimensions of the input follow its channels.
+# Layers as functions: number of input dimensions after the channels.
 LAYERS: dict[Any, int] = {F.linear: 0, F.conv1d: 1, F.conv2d: 2, F.conv3d: 3}

@@ -1,4 +1,4 @@
-"""From what a cut is asked for to what it takes away, layer by layer."""
+"""From the target of a prune to the cuts in each layer."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from prunelab.recipe import Recipe, Target
 
 
 def check(masks: Masks, recipe: Recipe) -> None:
-    """Raise ValueError if the recipe has a quality for a layer that does not exist."""
+    """Raise ValueError if the recipe sets the quality of a layer that does not exist."""
     for name, _ in recipe.layer_quality:
         masks.resolve(name)
 
 
 def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, example: Tensor) -> Plan:
-    """What to cut in ``round``: to the ``manual`` target, or, where that is None, to the recipe's.
+    """What to cut in ``round``, for the ``manual`` target or, if that is None, for the recipe's.
 
-    example: a batch, to find the outputs of a model that cannot be traced without one. Layers with a quality of their
-    own take that: under a manual target as it stands, else raised from round to round like the global one.
+    Per-layer qualities of the recipe replace the global one: unchanged under a manual target, else scaled from round to
+    round like the global quality. example: a batch, to find the outputs of a model that cannot be traced without one.
     """
     target = manual or recipe.target_of_round(round)
     if target.density is not None:
@@ -30,7 +30,7 @@ def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, exampl
         return masks.plan(target, scope=recipe.scope, unit=recipe.unit)
     if recipe.layer_quality and not isinstance(target.quality, Mapping):
         assert target.quality is not None
-        raised = target.quality / recipe.quality if manual is None and recipe.quality else 1.0
-        own = {masks.resolve(name): raised * quality for name, quality in recipe.layer_quality}
-        return masks.plan(Target(dict.fromkeys(masks, target.quality) | own), std=recipe.std)
+        ramp = target.quality / recipe.quality if manual is None and recipe.quality else 1.0
+        layer_qualities = {masks.resolve(name): ramp * quality for name, quality in recipe.layer_quality}
+        return masks.plan(Target(dict.fromkeys(masks, target.quality) | layer_qualities), std=recipe.std)
     return masks.plan(target, std=recipe.std)

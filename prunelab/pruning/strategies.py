@@ -1,7 +1,7 @@
-"""From the weights of all layers and the masks they have to the masks they should have.
+"""Pruning strategies: from weights and current masks to new masks, for all layers.
 
-One signature, found by name in STRATEGIES. A strategy changes nothing and only takes away: what is cut stays cut, and
-every layer keeps at least one connection.
+All have one signature and are listed by name in STRATEGIES. A strategy is a pure function. It only removes connections:
+what is cut stays cut, and every layer keeps at least one connection.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from prunelab.results.counts import Counted
 
 Tensors = Mapping[str, Tensor]
 
-GONE = -1.0  # score of what is cut already: below every survivor's, one that happens to be zero included
+CUT_SCORE = -1.0  # score of connections already cut: below every survivor's score, zero included
 
 
 @dataclass(frozen=True)
 class Cut(Counted):
-    """What a prune did to one layer (or would do).
+    """What a prune did, or would do, to one layer.
 
-    quality: that the layer was cut with; None under a density, and where the layer was not asked about. threshold:
-    magnitude below which connections go; None where no threshold decides (whole neurons, untouched layers).
-    deviation: of the layer's weights, as the quality rule asks for it; None under a density rule.
-    kept, total: connections after the prune. spared: the strategy would have cut the
-    whole layer, its strongest was kept.
+    threshold: magnitude below which connections are cut; None where no threshold applies (whole neurons, 2:4, untouched
+    layers). deviation: standard deviation of the layer's weights that the quality rule used; None under a density.
+    kept, total: surviving connections after the prune, and connections of the dense layer. spared: the strategy would
+    have cut the whole layer, so its strongest connection (or neuron) was kept. quality: used for this layer; None under
+    a density and for layers without a target.
     """
 
     threshold: float | None
@@ -42,7 +42,7 @@ class Cut(Counted):
 
 
 class Plan(NamedTuple):
-    """Masks that a strategy leads to, and what it cuts, by parameter name."""
+    """The new masks and the cuts of a strategy, by parameter name."""
 
     masks: dict[str, Tensor]
     cuts: dict[str, Cut]
@@ -50,12 +50,12 @@ class Plan(NamedTuple):
 
 @dataclass(frozen=True)
 class Layers:
-    """What a strategy may look at, by parameter name.
+    """The input of a strategy, by parameter name.
 
-    weights, masks: as they are. deviation: of a layer's weights, as the quality rule asks for it. scope: rank all
-    layers together, or each alone. outputs: finds the layers that keep all their neurons, because they are the
-    network's outputs: without one of them a class could never be predicted. transposed: groups of the transposed
-    convolutions, whose weights have their inputs first.
+    weights, masks: current ones. deviation: returns the standard deviation of a layer's weights for the quality rule.
+    scope: rank all layers together ("global") or each on its own ("layer"). outputs: returns the layers that keep all
+    neurons because they are the network's outputs: a class without its neuron could never be predicted. transposed:
+    groups of each transposed convolution, whose weights have their inputs first.
     """
 
     weights: Tensors
@@ -67,11 +67,11 @@ class Layers:
 
     @property
     def groups(self) -> list[list[str]]:
-        """The layers that are ranked together."""
+        """Groups of layers that are ranked together."""
         return self.grouped(list(self.masks))
 
     def grouped(self, names: list[str]) -> list[list[str]]:
-        """The same of some of the layers."""
+        """``groups`` for only these layers."""
         return [names] if self.scope == "global" else [[name] for name in names]
 
 
@@ -79,7 +79,7 @@ Strategy = Callable[[Layers, Target], Plan]
 
 
 def by_quality(layers: Layers, target: Target) -> Plan:
-    """Cut below quality x deviation; layers that the target does not name stay. Source: Han et al. 2015, section 3."""
+    """Cut below quality x deviation; layers without a quality stay unchanged. Source: Han et al. 2015, section 3."""
     qualities = target.quality if isinstance(target.quality, Mapping) else dict.fromkeys(layers.masks, target.quality)
     new, cuts = dict(layers.masks), {}
     for name, mask in layers.masks.items():
@@ -96,14 +96,14 @@ def by_quality(layers: Layers, target: Target) -> Plan:
 
 
 def by_density(layers: Layers, target: Target) -> Plan:
-    """Keep the largest magnitudes, density x total of them, in all layers together or in each alone."""
+    """Keep the density x total largest magnitudes, over all layers together or per layer."""
     masks, density = layers.masks, _density(target)
     new: dict[str, Tensor] = {}
     cuts: dict[str, Cut] = {}
     for names in layers.groups:
-        scores = {name: layers.weights[name].abs().masked_fill(~masks[name], GONE) for name in names}
+        scores = {name: layers.weights[name].abs().masked_fill(~masks[name], CUT_SCORE) for name in names}
         flat = torch.cat([score.flatten() for score in scores.values()])
-        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
+        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
         threshold = float(flat[chosen].min())
         for name, part in zip(names, chosen.split([masks[n].numel() for n in names]), strict=True):
             new[name], spared = _keep_one(part.view(masks[name].shape), masks[name], scores[name])
@@ -112,9 +112,9 @@ def by_density(layers: Layers, target: Target) -> Plan:
 
 
 def by_neuron(layers: Layers, target: Target) -> Plan:
-    """Keep density x all neurons (rows, filters), largest root mean square first; the outputs' layers keep all.
+    """Keep density x all neurons (rows, filters), largest root mean square first; output layers keep all neurons.
 
-    Raises ValueError when nothing but outputs is left.
+    Raises ValueError if all layers are output layers.
     """
     masks, transposed, density, outputs = layers.masks, layers.transposed, _density(target), layers.outputs()
     names = [name for name in masks if name not in outputs]
@@ -127,10 +127,10 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
         return criteria.outputs_first(tensors[name], transposed[name]) if name in transposed else tensors[name]
 
     alive = {name: rows_of(masks, name).flatten(1).any(1) for name in names}
-    scores = {n: criteria.row_scores(rows_of(layers.weights, n)).masked_fill(~alive[n], GONE) for n in names}
+    scores = {n: criteria.row_scores(rows_of(layers.weights, n)).masked_fill(~alive[n], CUT_SCORE) for n in names}
     for group in layers.grouped(names):
         flat = torch.cat([scores[name] for name in group])
-        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > GONE)
+        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
         for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
             kept, spared = _keep_one(part, alive[name], scores[name])
             mask = rows_of(masks, name) & kept.view(-1, *[1] * (masks[name].dim() - 1))
@@ -140,9 +140,10 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
 
 
 def two_of_four(layers: Layers, target: Target) -> Plan:
-    """Of every four neighbouring inputs of a neuron keep the two largest: what sparse tensor cores multiply.
+    """Keep the two largest of every four neighbouring inputs of a neuron, as sparse tensor cores need.
 
-    Raises ValueError for a density other than 0.5, and for a layer that such a pattern does not fit.
+    Raises ValueError for a density other than 0.5, and for layers that the pattern does not fit: not Linear, or inputs
+    not a multiple of four.
     """
     masks, density = layers.masks, _density(target)
     if density != 0.5:
@@ -156,7 +157,7 @@ def two_of_four(layers: Layers, target: Target) -> Plan:
     new: dict[str, Tensor] = {}
     cuts: dict[str, Cut] = {}
     for name, mask in masks.items():
-        scores = layers.weights[name].abs().masked_fill(~mask, GONE)
+        scores = layers.weights[name].abs().masked_fill(~mask, CUT_SCORE)
         fours = scores.reshape(-1, 4)
         order = fours.argsort(dim=1, descending=True, stable=True)
         chosen = torch.zeros_like(fours, dtype=torch.bool).scatter_(1, order[:, :2], True).view(mask.shape)
@@ -165,7 +166,7 @@ def two_of_four(layers: Layers, target: Target) -> Plan:
     return Plan(new, cuts)
 
 
-# By what is cut, and for single connections by what is asked for.
+# Keyed by unit; for single connections, by the kind of target.
 STRATEGIES: dict[str, Strategy] = {
     "quality": by_quality,
     "density": by_density,
@@ -185,7 +186,7 @@ def _untouched(mask: Tensor) -> Cut:
 
 
 def _keep_one(mask: Tensor, before: Tensor, scores: Tensor) -> tuple[Tensor, bool]:
-    """``mask``, or, if it keeps nothing, the single highest score among ``before``; and whether that was needed."""
+    """``mask``, or, if it is empty, only the highest score within ``before``; and whether it was empty."""
     if bool(mask.any()):
         return mask, False
-    return criteria.largest(scores.masked_fill(~before, GONE), 1), True
+    return criteria.largest(scores.masked_fill(~before, CUT_SCORE), 1), True

@@ -1,1 +1,1 @@
-"""Plain values that pictures and reports are made of: snapshots, history, measurements. Free of torch."""
+"""Plain values for views and reports: snapshots, history, measurements. No torch imports."""

@@ -10,7 +10,7 @@ LONGEST_HISTORY = 500
 
 
 class History:
-    """The snapshots of a run, in order. Memory is bounded: beyond 500, every second one inside a phase goes."""
+    """The snapshots of a run, in order. Above 500, every second one within the phases is dropped to bound memory."""
 
     def __init__(self, snapshots: list[Snapshot] | None = None) -> None:
         self._snapshots = list(snapshots or ())
@@ -18,8 +18,8 @@ class History:
     def append(self, snapshot: Snapshot) -> None:
         self._snapshots.append(snapshot)
         if len(self._snapshots) > LONGEST_HISTORY:
-            loose = [i for i, s in enumerate(self._snapshots) if not s.settled][:-1]
-            drop = set(loose[::2])
+            droppable = [i for i, s in enumerate(self._snapshots) if not s.settled][:-1]
+            drop = set(droppable[::2])
             self._snapshots = [s for i, s in enumerate(self._snapshots) if i not in drop]
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What was measured of a network, as plain values, for views, tables and the command line."""
+"""Measurements of a network as plain values, for views, tables and the command line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from prunelab.hardware import Machine
 
-SAME = 1.05  # times that are closer to each other than this are called the same
+SAME = 1.05  # times with a ratio below this count as equal
 Verdict = Literal["faster", "slower", "even", "unsteady"]
-BATCH = 64  # the batch size that is spoken of where there is room for one
+BATCH = 64  # the batch size that is reported where there is space for only one
 
 NETWORKS = {
     "dense": "the network as it is, zeros multiplied like any number",
@@ -23,7 +23,7 @@ NETWORKS = {
 
 @dataclass(frozen=True)
 class Size:
-    """One format: its name, the bytes of the whole network in it, and what it is in a few words."""
+    """One file format: its name, the bytes of the whole network in it, and a short description."""
 
     format: str
     bytes: int
@@ -32,7 +32,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds that ``network`` takes for one batch: median, quartiles and minimum over blocks of runs."""
+    """Seconds that ``network`` takes for one batch: median, quartiles (low, high) and minimum over blocks of runs."""
 
     network: str
     batch: int
@@ -45,10 +45,10 @@ class Latency:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured, and where.
+    """File sizes and latencies of a network, measured on ``machine``.
 
-    kept, total: connections. sizes: bytes by format. latencies: seconds by network, batch size and threads. notes: what
-    could not be measured and why, and what may have disturbed it. progress: 0 to 1, below 1 while measuring goes on.
+    kept, total: connections. sizes: bytes by format. latencies: seconds by network, batch size and threads. notes:
+    what could not be measured and why, and possible disturbances. progress: 0 to 1, below 1 while measuring goes on.
     """
 
     machine: Machine
@@ -60,7 +60,7 @@ class Measurement:
     progress: float = 0.0
 
     def bytes(self, format: str) -> int:
-        """Bytes of the network in a format. KeyError with the formats there are."""
+        """Bytes of the network in a format; KeyError, with the known formats, for another name."""
         table = {size.format: size.bytes for size in self.sizes}
         if format not in table:
             raise KeyError(f"{format!r} is no format here; there are {', '.join(table)}")
@@ -68,65 +68,65 @@ class Measurement:
 
     @property
     def batches(self) -> list[int]:
-        """Batch sizes that were timed, smallest first."""
+        """Measured batch sizes, ascending."""
         return sorted({x.batch for x in self.latencies})
 
     def latency(self, network: str, batch: int, threads: int | None = None) -> Latency | None:
-        """What was measured of a network; None if nothing was. threads: the most there were, unless given."""
-        wanted = max((x.threads for x in self.latencies), default=0) if threads is None else threads
+        """Latency of a network, None if not measured. threads: None means the largest measured number."""
+        thread_count = max((x.threads for x in self.latencies), default=0) if threads is None else threads
         for x in self.latencies:
-            if (x.network, x.batch, x.threads) == (network, batch, wanted):
+            if (x.network, x.batch, x.threads) == (network, batch, thread_count):
                 return x
         return None
 
     def speedup(self, network: str, batch: int, threads: int | None = None) -> float | None:
-        """How many times faster than dense a network is (below 1: slower); None if either was not measured.
+        """Speed of a network relative to dense (below 1: slower); None if either was not measured.
 
-        1.0 where that cannot be told (see ``verdict``). By the medians or the minima, whichever say less: a neighbour
-        on the machine can slow one network down for all but a moment.
+        1.0 if the difference is not clear (see ``verdict``). The ratio of medians or of minima, whichever is closer to
+        1: other load on the machine can slow one network down most of the time.
         """
-        found, ratios = self.verdict(network, batch, threads), self._ratios(network, batch, threads)
-        if found is None or ratios is None:
+        verdict, ratios = self.verdict(network, batch, threads), self._ratios(network, batch, threads)
+        if verdict is None or ratios is None:
             return None
-        return {"faster": min(ratios), "slower": max(ratios)}.get(found, 1.0)
+        return {"faster": min(ratios), "slower": max(ratios)}.get(verdict, 1.0)
 
     def verdict(self, network: str, batch: int, threads: int | None = None) -> Verdict | None:
         """Whether a network is faster or slower than dense; None if either was not measured.
 
-        faster, slower: quartiles don't overlap, and medians and minima both say so, by SAME or more. even: neither
-        differs by SAME. unsteady: they differ, but the clock has not settled which way; measured again they may tell.
+        faster, slower: quartiles do not overlap, and medians and minima both differ by at least SAME. even: neither
+        differs by SAME. unsteady: they differ, but not consistently; another measurement may decide.
         """
-        dense, own = self.latency("dense", batch, threads), self.latency(network, batch, threads)
+        dense, other = self.latency("dense", batch, threads), self.latency(network, batch, threads)
         ratios = self._ratios(network, batch, threads)
-        if dense is None or own is None or ratios is None:
+        if dense is None or other is None or ratios is None:
             return None
-        if own.high < dense.low and min(ratios) >= SAME:
+        if other.high < dense.low and min(ratios) >= SAME:
             return "faster"
-        if own.low > dense.high and max(ratios) <= 1 / SAME:
+        if other.low > dense.high and max(ratios) <= 1 / SAME:
             return "slower"
         return "even" if max(ratios) < SAME and min(ratios) > 1 / SAME else "unsteady"
 
     def unsteady(self, batch: int, threads: int | None = None) -> bool:
-        """Whether some network may be faster than dense at a batch size, for all that the unsteady clock tells."""
+        """Whether some network may be faster than dense at a batch size, but timings are too unsteady to say."""
         return any(
             self.verdict(name, batch, threads) == "unsteady" and max(self._ratios(name, batch, threads) or (0,)) > 1
             for name in NETWORKS
         )
 
     def _ratios(self, network: str, batch: int, threads: int | None) -> tuple[float, float] | None:
-        """Dense's time over the network's, by the medians and by the minima."""
-        dense, own = self.latency("dense", batch, threads), self.latency(network, batch, threads)
-        return None if dense is None or own is None else (dense.median / own.median, dense.least / own.least)
+        """Time of dense divided by that of the network: ratios of medians and of minima."""
+        dense, other = self.latency("dense", batch, threads), self.latency(network, batch, threads)
+        return None if dense is None or other is None else (dense.median / other.median, dense.least / other.least)
 
     def fastest(self, batch: int, threads: int | None = None) -> tuple[str, float]:
-        """The fastest network for a batch size and its speedup; ("dense", 1.0) where none is clearly faster."""
-        found = {name: self.speedup(name, batch, threads) for name in NETWORKS}
-        known = {name: speedup for name, speedup in found.items() if speedup is not None}
-        best = max(known, key=lambda name: known[name], default="dense")
-        return (best, known[best]) if known.get(best, 1.0) > 1.0 else ("dense", 1.0)
+        """The fastest network for a batch size and its speedup; ("dense", 1.0) if none is clearly faster."""
+        speedups = {name: self.speedup(name, batch, threads) for name in NETWORKS}
+        measured = {name: speedup for name, speedup in speedups.items() if speedup is not None}
+        best = max(measured, key=lambda name: measured[name], default="dense")
+        return (best, measured[best]) if measured.get(best, 1.0) > 1.0 else ("dense", 1.0)
 
     def rows(self) -> list[dict[str, Any]]:
-        """One row a figure: what, name, batch, threads, value, low, high, least, unit. Bytes first, then seconds."""
+        """One row per value: what, name, batch, threads, value, low, high, least, unit. Bytes first, then seconds."""
         empty: dict[str, Any] = {"batch": None, "threads": None, "low": None, "high": None, "least": None}
         return [
             {"what": "size", "name": x.format, **empty, "value": x.bytes, "unit": "bytes"} for x in self.sizes
@@ -148,7 +148,7 @@ class Measurement:
         return buffer.getvalue()
 
     def to_dataframe(self) -> Any:
-        """The rows as a pandas DataFrame. ModuleNotFoundError where pandas is not installed."""
+        """The rows as a pandas DataFrame; ModuleNotFoundError if pandas is not installed."""
         try:
             import pandas
         except ModuleNotFoundError as error:
@@ -156,5 +156,5 @@ class Measurement:
         return pandas.DataFrame(self.rows())
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
+        """All fields as JSON types."""
         return asdict(self)

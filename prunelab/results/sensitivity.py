@@ -1,4 +1,4 @@
-"""What a scan of single layers found, as plain values."""
+"""Results of a sensitivity scan of single layers, as plain values."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import io
 from dataclasses import asdict, dataclass
 from typing import Any
 
-TOLERANCE = 0.01  # accuracy that a layer may cost before it counts as harmed
+TOLERANCE = 0.01  # loss of accuracy, as a fraction, that is still acceptable
 
 
 @dataclass(frozen=True)
 class Point:
-    """One measurement: ``layer`` (parameter name) alone cut to ``density`` (asked for, 0 to 1), all others whole.
+    """One measurement: only ``layer`` (parameter name) is cut, to the target ``density`` (0 to 1).
 
-    kept of total: connections of the layer that are left. accuracy: 0 to 1; loss: mean cross-entropy.
+    kept, total: surviving and all connections of the layer. accuracy: 0 to 1; loss: mean cross-entropy.
     """
 
     layer: str
@@ -27,10 +27,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What has been measured so far. accuracy, loss: of the network as it came; samples: that all was measured on.
+    """Result of a sensitivity scan so far.
 
-    layers: parameter names, in the network's order. points: layer by layer, largest density first. planned: how many
-    points there will be in the end.
+    accuracy, loss: of the network before any cut. samples: number of samples measured on. layers: parameter names, in
+    the network's order. planned: number of points when complete. points: layer by layer, largest density first.
     """
 
     accuracy: float
@@ -42,20 +42,20 @@ class Sensitivity:
 
     @property
     def complete(self) -> bool:
-        """Whether all planned points are there."""
+        """Whether all planned points have been measured."""
         return len(self.points) == self.planned
 
     def of(self, layer: str) -> tuple[Point, ...]:
-        """The points of one layer. KeyError for a name that is none of ``layers``."""
+        """The points of one layer; KeyError for a name that is not in ``layers``."""
         if layer not in self.layers:
             raise KeyError(f"{layer!r} was not scanned; there are {list(self.layers)}")
         return tuple(point for point in self.points if point.layer == layer)
 
     def needs(self, layer: str, tolerance: float = TOLERANCE) -> float:
-        """The part of its connections (0 to 1) that a layer needs for accuracy to stay within ``tolerance``.
+        """Fraction of its connections (0 to 1) that a layer needs to keep the accuracy within ``tolerance``.
 
-        The least measured part whose accuracy, and that of every larger one, is at least the whole network's less
-        ``tolerance``; 1 if already the first cut costs more.
+        The smallest measured fraction where it and all larger ones lose at most ``tolerance``; 1 if already the first
+        cut loses more.
         """
         least = 1.0
         for point in self.of(layer):
@@ -66,7 +66,7 @@ class Sensitivity:
 
     @property
     def ranking(self) -> tuple[str, ...]:
-        """Layers with all their points, most sensitive first: by what they need, then by mean accuracy."""
+        """Fully measured layers, most sensitive first: by ``needs``, then by mean accuracy."""
         measured = [x for x in self.layers if len(self.of(x)) * len(self.layers) == self.planned]
         return tuple(sorted(measured, key=lambda x: (-self.needs(x), self._mean(x))))
 
@@ -75,16 +75,16 @@ class Sensitivity:
         return sum(point.accuracy for point in points) / len(points)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A table: one dict a point, as JSON types."""
+        """One dict per point, as JSON types."""
         return [asdict(point) for point in self.points]
 
     def to_csv(self) -> str:
-        """``rows`` as CSV, with a header; a first row named "(none)" is the network as it came."""
-        kinds = ["layer", "density", "kept", "total", "accuracy", "loss"]
+        """``rows`` as CSV, with a header; the first row, "(none)", is the network before any cut."""
+        columns = ["layer", "density", "kept", "total", "accuracy", "loss"]
         text = io.StringIO()
-        writer = csv.DictWriter(text, kinds, lineterminator="\n")
+        writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
-        whole = {
+        uncut = {
             "layer": "(none)",
             "density": 1.0,
             "kept": "",
@@ -92,5 +92,5 @@ class Sensitivity:
             "accuracy": self.accuracy,
             "loss": self.loss,
         }
-        writer.writerows([whole, *self.rows()])
+        writer.writerows([uncut, *self.rows()])
         return text.getvalue()

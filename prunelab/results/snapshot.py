@@ -1,6 +1,7 @@
-"""Everything a picture of a run needs, at one moment, immutable.
+"""Snapshots: the state of a run at one step, immutable, with everything that views need.
 
-A preview ("what if cut now") is a snapshot too, with the phase "preview": every view draws it without knowing.
+A preview (the result of a prune that is not carried out) is a snapshot with the phase "preview", which every view can
+draw without special treatment.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from prunelab.results.counts import Counted
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
 BINS = 81  # odd: one bin is centred on zero
-STRONGEST = 300  # connections that a picture of the network can draw; the others are counted
+STRONGEST = 300  # connections that the view of the network can draw; the others are only counted
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSnapshot(Counted):
-    """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (but for ConvTranspose).
+    """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (except ConvTranspose).
 
-    quality, threshold, deviation: of the last cut, None before one and where it had none. effective: survivors on some
-    path from input to output; dead: neurons or filters on none; both None where the model's paths can't be told.
-    limit: the histograms have BINS equal bins over [-limit, limit]. kept_counts: weights that survive; cut_counts: what
-    the others were worth when they were cut.
-    packed: the mask, one bit a connection, first connection in the highest bit of the first byte.
-    strongest, strengths: flat index and weight of the up to STRONGEST largest survivors, largest magnitude first.
+    quality, threshold, deviation: of the last cut; None before the first cut, and where they do not apply. effective:
+    survivors on some path from input to output. dead: neurons or filters on none. Both are None if the model's paths
+    cannot be determined. limit: the histograms have BINS equal bins over [-limit, limit]. kept_counts: histogram of
+    surviving weights. cut_counts: histogram of cut values, the values of weights at the moment they were cut. packed:
+    the mask, one bit per connection, the first connection in the highest bit of the first byte. strongest, strengths:
+    flat index and weight of up to STRONGEST largest survivors, by descending magnitude.
     """
 
     name: str
@@ -60,13 +61,13 @@ class LayerSnapshot(Counted):
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """Names for the arrays that may be the same in many snapshots, by field: equal arrays, equal names."""
+        """Digests of the arrays that many snapshots may share, by field; equal arrays have equal digests."""
         return {field: digest(getattr(self, field)) for field in ("packed", "strongest", "strengths")}
 
 
 @dataclass(frozen=True)
 class DropoutSnapshot:
-    """One dropout and the layer (parameter name) it belongs to, None if no prunable layer runs before it."""
+    """One dropout and the layer (parameter name) before it; None if no prunable layer runs before it."""
 
     name: str
     layer: str | None
@@ -76,16 +77,15 @@ class DropoutSnapshot:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot(Counted):
-    """A run at one moment.
+    """The state of a run at one step.
 
-    round: 0 while dense. step of steps: within the phase. clock: training steps since the very start.
-    recipe: that the phase was begun by. target: what the last cut (or the preview) was asked for, by the recipe or by
-    hand; None before any. train_loss, train_accuracy: moving averages over
-    batches; test_loss, test_accuracy: over test data as last measured; all None before they are first known. Accuracies
-    0 to 1.
-    dense_accuracy: test accuracy when dense training ended. zeros_hold: every cut weight is exactly zero.
-    exact: test figures are over the whole test set (a hasty preview looks at a part). predicted: the class of each
-    test sample, in their order; empty unless ``exact``, for then it was not each of them that was looked at.
+    round: 0 while dense. step, steps: done and total steps of the phase. clock: training steps since the start of the
+    session. recipe: the recipe that the phase started with. target: of the last cut or of the preview, from the recipe
+    or set manually; None before the first. train_loss, train_accuracy: moving averages over batches. test_loss,
+    test_accuracy: of the last evaluation. All four are None until known; accuracies are 0 to 1. dense_accuracy: test
+    accuracy at the end of dense training. zeros_hold: every cut weight is exactly zero. exact: test values are over the
+    whole test set (quick previews use a part). predicted: class of each test sample, in order; empty unless ``exact``,
+    as not all samples were evaluated.
     """
 
     phase: Phase
@@ -110,12 +110,12 @@ class Snapshot(Counted):
 
     @cached_property
     def digest(self) -> str:
-        """A name for ``predicted``: equal arrays, equal names."""
+        """Digest of ``predicted``; equal arrays have equal digests."""
         return digest(self.predicted)
 
     @property
     def quality(self) -> float | None:
-        """The quality that all layers of the last cut had in common; None for a density, and where each had its own."""
+        """The quality shared by all layers in the last cut; None for a density, and for qualities per layer."""
         return None if self.target is None else self.target.common_quality
 
     @property
@@ -130,32 +130,32 @@ class Snapshot(Counted):
 
     @property
     def effective(self) -> int | None:
-        """Connections on some path from input to output; None where the model's paths can't be told."""
+        """Connections on some path from input to output; None if the model's paths cannot be determined."""
         counts = [layer.effective for layer in self.layers if layer.effective is not None]
         return sum(counts) if len(counts) == len(self.layers) else None
 
     @property
     def dead(self) -> int | None:
-        """Neurons and filters on no path from input to output; None where these can't be told."""
+        """Neurons and filters on no path from input to output; None if the paths cannot be determined."""
         counts = [layer.dead for layer in self.layers if layer.dead is not None]
         return sum(counts) if len(counts) == len(self.layers) else None
 
     @property
     def settled(self) -> bool:
-        """Whether a phase ended here: such a snapshot is never thinned out."""
+        """Whether this ends a phase; such snapshots are never dropped from a history."""
         return self.phase in ("new", "trained", "pruned", "retrained")
 
     def layer(self, name: str) -> LayerSnapshot:
-        """The layer with this parameter name; KeyError with the names there are."""
+        """The layer with this parameter name; KeyError, with the known names, for another one."""
         for layer in self.layers:
             if layer.name == name:
                 return layer
         raise KeyError(f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}")
 
     def scalars(self) -> dict[str, Any]:
-        """Everything but arrays, masks and the recipe, as JSON types."""
-        apart = ("layers", "dropouts", "predicted", "recipe")
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in apart}
+        """All fields except arrays, masks and the recipe, as JSON types."""
+        excluded = ("layers", "dropouts", "predicted", "recipe")
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in excluded}
         values["input_shape"] = list(self.input_shape)
         values["target"] = None if self.target is None else self.target.to_dict()
         values["layers"] = [
@@ -170,13 +170,13 @@ class Snapshot(Counted):
     def from_scalars(
         cls, values: Mapping[str, Any], recipe: Recipe, arrays: list[dict[str, Any]], predicted: Any
     ) -> Snapshot:
-        """The inverse of ``scalars``. arrays: for each layer what ARRAYS names, by field name."""
+        """The inverse of ``scalars``. arrays: for each layer, the values of the fields in ARRAYS, by name."""
         layers = tuple(
-            LayerSnapshot(**{**layer, "shape": tuple(layer["shape"])}, **own)
-            for layer, own in zip(values["layers"], arrays, strict=True)
+            LayerSnapshot(**{**layer, "shape": tuple(layer["shape"])}, **layer_arrays)
+            for layer, layer_arrays in zip(values["layers"], arrays, strict=True)
         )
         dropouts = tuple(DropoutSnapshot(**dropout) for dropout in values["dropouts"])
-        rest = {
+        fields_by_name = {
             **values,
             "recipe": recipe,
             "layers": layers,
@@ -185,13 +185,13 @@ class Snapshot(Counted):
             "target": None if values["target"] is None else Target(**values["target"]),
             "input_shape": tuple(values["input_shape"]),
         }
-        return cls(**rest)
+        return cls(**fields_by_name)
 
 
 ARRAYS = ("kept_counts", "cut_counts", "packed", "strongest", "strengths")
 
 
 def digest(array: NDArray[Any] | bytes) -> str:
-    """24 hexadecimal digits that name an array (its values and type) or bytes."""
+    """24 hexadecimal digits that identify an array (its values and type) or bytes."""
     kind = b"|u1" if isinstance(array, bytes) else array.dtype.str.encode()
     return hashlib.sha256((array if isinstance(array, bytes) else array.tobytes()) + kind).hexdigest()[:24]

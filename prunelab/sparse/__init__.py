@@ -1,6 +1,6 @@
-"""What pruning buys: smaller files and faster networks, and what they cost, measured.
+"""Benefits of pruning: smaller files and faster networks, with measurements.
 
-Imported at once, not lazily as in ``prunelab``: a function named as its module must be bound after that module.
+Imports are not lazy as in ``prunelab``: a function with the name of its module must be bound after that module.
 """
 
 from __future__ import annotations

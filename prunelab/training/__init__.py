@@ -1,1 +1,1 @@
-"""Steps of training, tests, optimizers."""
+"""Training steps, evaluation, optimizers."""

@@ -1,4 +1,4 @@
-"""Testing a network, and measuring its batch norm anew."""
+"""Evaluates a network, and recalibrates its batch norm."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from prunelab.torch_state import evaluating, held
 from prunelab.training.steps import shuffled
 
-CHUNK = 250  # samples of one forward pass in evaluation: as fast as more, and no longer than a step of training
-CALIBRATION = 2000  # samples that batch norm's statistics are measured on
+CHUNK = 250  # samples per forward pass in evaluation: as fast as larger chunks, and no longer than a training step
+CALIBRATION = 2000  # samples for the statistics of batch norm
 
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """An evaluation: mean cross-entropy loss, accuracy (0 to 1), and the class predicted for each sample, (N,)."""
+    """Result of an evaluation: mean cross-entropy loss, accuracy (0 to 1), and predicted classes (N,)."""
 
     loss: float
     accuracy: float
@@ -28,7 +28,7 @@ class Tested:
 
 
 def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Tested:
-    """Test the model on all samples, in sums: a short last chunk counts as it is."""
+    """Evaluate the model on all samples; every sample has equal weight, also in a short last chunk."""
     steps = evaluation(model, x, y)
     while True:
         try:
@@ -39,7 +39,7 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Tested:
 
 
 def evaluation(model: nn.Module, x: Tensor, y: Tensor) -> Generator[None, None, Tested]:
-    """``evaluate`` in steps of CHUNK samples, with a yield between two: whoever stops there has changed nothing."""
+    """``evaluate`` in chunks of CHUNK samples, with a yield between them; stopping there leaves the model unchanged."""
     loss = 0.0
     predicted: list[Tensor] = []
     for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
@@ -54,14 +54,14 @@ def evaluation(model: nn.Module, x: Tensor, y: Tensor) -> Generator[None, None, 
 
 
 def recalibrate(model: nn.Module, x: Tensor) -> None:
-    """Measure batch norm's running mean and variance again, on a random 2,000 samples of ``x``, dropout off.
+    """Recompute batch norm's running mean and variance on 2,000 random samples of ``x``, with dropout off.
 
-    Pruning shifts what flows into a batch norm; statistics from before spoil the outputs until training renews them.
-    The samples are mixed, and in chunks of one size: ``x`` may be sorted by class, and every chunk counts the same.
-    A batch norm that is held in eval mode within a model in training mode keeps its statistics.
+    Pruning shifts the inputs of a batch norm; old statistics would spoil the outputs until training updates them.
+    Samples are shuffled, as ``x`` may be sorted by class, and chunks have equal size, as all count the same. A batch
+    norm that the user keeps in eval mode within a model in training mode keeps its statistics.
     """
-    kept = set(held(model))
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats and m not in kept]
+    frozen = set(held(model))
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats and m not in frozen]
     chosen = subset(len(x), CALIBRATION)
     if not norms or len(chosen) < 2:  # a variance needs two samples
         return
@@ -80,5 +80,5 @@ def recalibrate(model: nn.Module, x: Tensor) -> None:
 
 
 def subset(samples: int, count: int) -> Tensor:
-    """Indices of ``count`` of ``samples``, or of all if there are no more: at random, mixed, and always the same."""
+    """``count`` random indices of ``samples``, or all if there are fewer; shuffled, and always the same."""
     return shuffled(samples, 0)[:count]

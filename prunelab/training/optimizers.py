@@ -1,8 +1,7 @@
-"""Torch's own optimizers, without what they load and do for torch.compile; and their state, to be saved.
+"""torch's optimizers without their torch.compile overhead, and saving of their state.
 
-As they come, making one of them imports torch's compiler (0.7 s of processor time, 75 MB), and every step tells it that
-it has begun and ended. Nothing here is compiled. What is taken off are the decorators that do so; the rest, hooks too,
-is as it was.
+Creating an ordinary torch optimizer imports torch's compiler (0.7 s of CPU time, 75 MB), and each step calls it. As
+nothing here is compiled, the decorators that do this are removed; everything else, hooks included, is unchanged.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ DECORATED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 
 
 def _plain(kind: Any) -> Any:
-    """The same optimizer with undecorated methods; ``step`` keeps what its decorator did beside: no gradients."""
+    """The optimizer class with undecorated methods; ``step`` stays under no_grad, as with its decorator."""
     methods = {name: inspect.unwrap(getattr(kind, name)) for name in DECORATED}
     return type(kind.__name__, (kind,), methods | {"step": torch.no_grad()(inspect.unwrap(kind.step))})
 
 
 def sgd(groups: list[dict[str, Any]], **settings: Any) -> Optimizer:
     """``torch.optim.SGD``."""
-    made: Optimizer = _SGD(groups, **settings)
-    return made
+    optimizer: Optimizer = _SGD(groups, **settings)
+    return optimizer
 
 
 def adam(groups: list[dict[str, Any]], **settings: Any) -> Optimizer:
     """``torch.optim.Adam``."""
-    made: Optimizer = _Adam(groups, **settings)
-    return made
+    optimizer: Optimizer = _Adam(groups, **settings)
+    return optimizer
 
 
 _SGD, _Adam = _plain(torch.optim.SGD), _plain(torch.optim.Adam)
@@ -47,7 +46,7 @@ def make_optimizer(
     rate: float,
     decay: float,
 ) -> Optimizer:
-    """SGD (momentum 0.9) or Adam. ``decay`` (the factor of an L2 penalty) acts on ``weights``, not on ``others``."""
+    """SGD (momentum 0.9) or Adam. ``decay`` (factor of an L2 penalty) applies to ``weights``, not to ``others``."""
     groups = [
         {"params": list(weights), "weight_decay": decay},
         {"params": list(others), "weight_decay": 0.0},
@@ -58,7 +57,7 @@ def make_optimizer(
 
 
 def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
-    """An optimizer's state as {"groups": settings by group, "tensors": copies of its tensors by index and name}."""
+    """State of an optimizer: {"groups": settings by group, "tensors": copies of its tensors by "index/name"}."""
     state = optimizer.state_dict()
     tensors = {
         f"{index}/{name}": value.detach().clone()

@@ -1,4 +1,4 @@
-"""Where training stands, as one value, so that nothing else reckons with epochs and batches."""
+"""The position in training as one value, so that no other code computes with epochs and batches."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Step:
-    """``number`` of the ``total`` steps of a phase are taken. start: the clock when the phase began, so that every
-    phase shuffles differently; the clock counts steps since the very start. per_epoch: steps in one pass over the data.
+    """Position in a phase: ``number`` of its ``total`` steps are done.
+
+    start: value of ``clock`` at the start of the phase, so that every phase shuffles differently. per_epoch: steps in
+    one pass over the data.
     """
 
     start: int = 0
@@ -18,27 +20,27 @@ class Step:
 
     @property
     def clock(self) -> int:
-        """Steps since the very start."""
+        """Steps since the start of the session, over all phases."""
         return self.start + self.number
 
     @property
     def epoch(self) -> int:
-        """Whole passes over the data that are done in this phase."""
+        """Completed passes over the data in this phase."""
         return self.number // self.per_epoch
 
     @property
     def batch(self) -> int:
-        """Batches of the epoch that are done."""
+        """Completed batches of the current epoch."""
         return self.number % self.per_epoch
 
     @property
     def last_of_epoch(self) -> bool:
-        """Whether the next batch ends its epoch: it takes all samples that are left."""
+        """Whether the next batch is the last of its epoch; it takes all remaining samples."""
         return self.batch == self.per_epoch - 1
 
     @property
     def left(self) -> int:
-        """Steps that the phase still has to take."""
+        """Remaining steps of the phase."""
         return self.total - self.number
 
     def next(self) -> Step:
@@ -46,5 +48,5 @@ class Step:
         return replace(self, number=self.number + 1)
 
     def phase(self, epochs: int) -> Step:
-        """The beginning of a phase of so many epochs, now; of 0: where no phase goes on."""
+        """The start of a new phase of ``epochs`` from here; 0 epochs: no phase is running."""
         return Step(self.clock, 0, epochs * self.per_epoch, self.per_epoch)

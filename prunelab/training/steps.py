@@ -1,7 +1,7 @@
-"""One step of training, and what it takes: learning rate, order of the samples, seeds. Plain functions over tensors.
+"""One training step, with learning rate, sample order and seeds. Plain functions over tensors.
 
-All randomness comes from numbers (seed, epoch, step), none from a stream that would have to be saved: that is what
-lets a run resume at any batch, bit for bit.
+All randomness is derived from numbers (seed, epoch, step), not from a stream whose state would have to be saved, so
+that a run can resume at any batch, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 
 def cosine(rate: float, step: int, steps: int) -> float:
-    """Learning rate of ``step`` (0 to steps - 1): half a cosine from ``rate`` down to 0 at ``steps``."""
+    """Learning rate of ``step`` (0 to steps - 1): half a cosine, from ``rate`` down to 0 at ``steps``."""
     return rate * 0.5 * (1.0 + math.cos(math.pi * step / steps))
 
 
@@ -30,10 +30,10 @@ def training_step(
     weights: Sequence[Tensor] = (),
     frozen: Sequence[nn.Module] = (),
 ) -> tuple[float, int]:
-    """One step on one batch. Returns the mean cross-entropy loss and how many of the batch were right.
+    """One step on one batch; returns the mean cross-entropy loss and the number of correct samples.
 
-    l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient, l1 x sign(w); the loss is without it.
-    frozen: modules that stay in eval mode. The step is not taken when the loss is not finite.
+    l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient l1 x sign(w); the returned loss excludes
+    it. frozen: modules that stay in eval mode. If the loss is not finite, the step is skipped and returns (loss, 0).
     """
     model.train()
     for module in frozen:
@@ -46,21 +46,21 @@ def training_step(
         return value, 0
     loss.backward()
     if l1:
-        held = [(w, w.grad) for w in weights if w.grad is not None]
+        weights_and_grads = [(w, w.grad) for w in weights if w.grad is not None]
         with torch.no_grad():
-            signs = torch._foreach_sign([w for w, _ in held])
-            torch._foreach_add_([grad for _, grad in held], signs, alpha=l1)
+            signs = torch._foreach_sign([w for w, _ in weights_and_grads])
+            torch._foreach_add_([grad for _, grad in weights_and_grads], signs, alpha=l1)
     optimizer.step()
     return value, int((output.detach().argmax(1) == y).sum())
 
 
 def shuffled(samples: int, seed: int) -> Tensor:
-    """The order of the samples in an epoch: a permutation that depends on nothing but its arguments."""
+    """The order of the samples in an epoch: a permutation determined by the arguments."""
     return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
 
 
 def mix(seed: int, a: int, b: int) -> int:
-    """One 63-bit number out of three, different for different ones (splitmix64's finaliser)."""
+    """Hash three numbers into one of 63 bits (splitmix64's finaliser)."""
     value = seed
     for part in (a, b):
         value = (value * 0x9E3779B97F4A7C15 + part + 0x632BE59BD9B4E019) & (2**64 - 1)

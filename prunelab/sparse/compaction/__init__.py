@@ -1,1 +1,1 @@
-"""A smaller dense network, without the neurons that died."""
+"""Removes dead neurons: a smaller dense network with the same outputs."""

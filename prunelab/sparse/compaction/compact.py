@@ -1,9 +1,9 @@
-"""A smaller dense network without dead neurons and filters, and with the same outputs.
+"""Removes dead neurons and filters: a smaller dense network with the same outputs.
 
-A neuron to which no path leads from the input still emits a constant (relu(bias), the shift of a batch norm): what it
-adds to those that read it is folded into their bias before it goes. What must go together (residual additions, batch
-norm, flattening) is Torch-Pruning's to find (``surgery``); what may go is decided by the wiring and by constants read
-off the running model (``facts``); and no network is given back before its outputs were compared.
+A neuron without a path from the input still emits a constant (relu(bias), the shift of a batch norm); before it is
+removed, its contribution is folded into the bias of the layers that read it. Torch-Pruning finds the channels that must
+go together (residual additions, batch norm, flattening; see ``removal``). The wiring, and constants observed in the
+running model, decide which may go (``layer_facts``). A network is returned only after its outputs were compared.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from prunelab.pruning.effective import NOT_AVAILABLE, Example
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction import layer_facts, removal
 
-# How far outputs may move, as a fraction of the largest: sums are taken in another order.
+# Largest output difference, as a fraction of the largest output: the order of summation changes.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 
 
 @dataclass(frozen=True)
 class Trimmed:
-    """Neurons (filters) of one layer: how many are gone and how many are left."""
+    """Numbers of removed and remaining neurons (filters) of one layer."""
 
     removed: int
     left: int
@@ -36,8 +36,10 @@ class Trimmed:
 
 @dataclass(frozen=True)
 class Compaction:
-    """What ``compact`` did. layers: by parameter name, in the model's order. stayed: for each layer with dead neurons
-    that are still there, why. parameters_before, parameters_after: numbers in all parameters, biases included.
+    """What ``compact`` did.
+
+    layers: by parameter name, in the model's order. stayed: reasons, by layer, why dead neurons remain.
+    parameters_before, parameters_after: number of values in all parameters, biases included.
     """
 
     layers: Mapping[str, Trimmed]
@@ -47,25 +49,33 @@ class Compaction:
 
     @property
     def removed(self) -> int:
-        """Neurons and filters that are gone, in all layers."""
+        """Removed neurons and filters, in all layers."""
         return sum(layer.removed for layer in self.layers.values())
 
 
 def compact(model: nn.Module, example: Example) -> nn.Module:
     """A copy of ``model`` without dead neurons and filters; its outputs are those of ``model`` in eval mode.
 
-    Works from the zeros in the weights of Linear and Conv layers. example: a batch of input, or a tuple of several
-    inputs, of the shape the model will see. The network's inputs and outputs stay, and so does at least one neuron a
-    layer. What else stays though it is dead, and why, stands in ``compacted.compaction``.
-    On the example and on a shuffled example, no output differs by more than 1e-4 of the largest (float32; 1e-9 in
-    float64, 2e-2 in float16, 1e-1 in bfloat16). Parameters are new: an optimizer of ``model`` is none of the copy's.
-    Raises CompactError for models that cannot be traced, whose weights or outputs are not finite, that answer
-    differently each time, or that cannot run on the example. ``model`` is untouched.
+    Cut connections are the zeros in the weights of Linear and Conv layers. The network's inputs and outputs stay, and
+    at least one neuron per layer. On the example and on a shuffled example, no output differs by more than 1e-4 of the
+    largest (float32; 1e-9 in float64, 2e-2 in float16, 1e-1 in bfloat16).
+
+    Args:
+        model: Any module that can be traced; it is not changed.
+        example: A batch of input, or a tuple of several inputs, of the shape that the model will be used with.
+
+    Returns:
+        The copy. Its parameters are new: an optimizer of ``model`` does not train them. Its attribute ``compaction``
+        (a ``Compaction``) says what was removed, and which dead neurons stay and why.
+
+    Raises:
+        CompactError: The model has nothing to prune, cannot be copied, traced or run on the example, has weights or
+            outputs that are not finite, or gives different outputs each time.
     """
     inputs = example if isinstance(example, tuple) else (example,)
     if not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise CompactError(f"example is a {type(example).__name__}: must be a tensor, or a tuple of tensors")
-    with torch.inference_mode(False):  # copies made in it could not learn
+    with torch.inference_mode(False):  # parameters copied in inference mode could not be trained
         return _compacted(model, tuple(x.clone() for x in inputs))
 
 
@@ -87,17 +97,17 @@ def _compacted(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy in eval mode. CompactError if there can be none, if there is nothing to prune, or for NaN weights."""
+    """A copy in eval mode. CompactError if it cannot be copied, has nothing to prune, or has weights not finite."""
     try:
         Masks(model)
     except ValueError as error:
         raise CompactError(str(error)) from error
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
-            raise CompactError(f"{name} holds NaN or infinite weights: which neurons are dead cannot be told")
+            raise CompactError(f"{name} holds NaN or infinite weights: dead neurons cannot be determined")
     try:
         return copy.deepcopy(model).eval()
-    except Exception as error:  # copying runs the model's own code: anything can come out of it
+    except Exception as error:  # copying runs the model's code, which can raise anything
         raise CompactError(f"{type(model).__name__} cannot be copied: {error}") from error
 
 
@@ -105,7 +115,7 @@ def _outputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
     try:
         with torch.no_grad():
             outputs = model(*(x.clone() for x in inputs))
-    except Exception as error:  # the model's own code: anything can come out of it
+    except Exception as error:  # the model's code can raise anything
         sizes = " and ".join(str(tuple(x.shape)) for x in inputs)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CompactError(f"the model cannot run on an example of shape {sizes}: {reason}") from error
@@ -113,19 +123,19 @@ def _outputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
 
 
 def _shuffled(x: Tensor) -> Tensor:
-    """The same numbers at other places: a second input, of a kind that the model can read."""
+    """The same values in another order: a second valid input."""
     order = torch.randperm(x.numel(), generator=torch.Generator().manual_seed(0)).to(x.device)
     return x.flatten()[order].view_as(x)
 
 
 def _agree(model: nn.Module, probes: tuple[tuple[Tensor, ...], ...], expected: list[list[Tensor]]) -> bool:
-    """Whether ``model`` gives the expected outputs for each of the probes, within TOLERANCE."""
-    for probe, wanted in zip(probes, expected, strict=True):
+    """Whether ``model`` gives the expected outputs for all probes, within TOLERANCE."""
+    for probe, expected_outputs in zip(probes, expected, strict=True):
         try:
             outputs = _outputs(model, probe)
         except CompactError:
             return False
-        if len(outputs) != len(wanted) or not all(map(_close, outputs, wanted)):
+        if len(outputs) != len(expected_outputs) or not all(map(_close, outputs, expected_outputs)):
             return False
     return True
 
@@ -154,13 +164,13 @@ def _plan(
 ) -> removal.RemovalPlan:
     try:
         return removal.plan(dense, inputs, layers)
-    except Exception as error:  # Torch-Pruning runs the model's own code, and gives up in many ways
+    except Exception as error:  # Torch-Pruning runs the model's code, and fails in many ways
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CompactError(f"Torch-Pruning cannot follow {type(dense).__name__}: {reason}") from error
 
 
 def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.LayerFacts], plan: removal.RemovalPlan) -> nn.Module:
-    """A copy that no longer reads what is to go, at its full size."""
+    """A copy of full size that no longer reads the channels to be removed."""
     folded = copy.deepcopy(dense)
     modules = dict(folded.named_modules())
     for cut in plan.cuts:
@@ -176,11 +186,11 @@ def _finish(
     plan: removal.RemovalPlan,
     refused: list[removal.Removal],
 ) -> nn.Module:
-    """Give the copy the original's modes and the report."""
-    learning = {name: p.requires_grad for name, p in model.named_parameters()}
+    """Restore the original's modes and requires_grad on the copy, and attach the Compaction."""
+    trainable = {name: p.requires_grad for name, p in model.named_parameters()}
     for name, parameter in small.named_parameters():
-        beside = name.removesuffix(".bias") + ".weight"  # a bias that came with folding
-        parameter.requires_grad_(learning.get(name, learning.get(beside, True)))
+        weight_name = name.removesuffix(".bias") + ".weight"  # the weight of a bias that folding created
+        parameter.requires_grad_(trainable.get(name, trainable.get(weight_name, True)))
     modes = {path: module.training for path, module in model.named_modules()}
     for path, module in small.named_modules():
         module.training = modes[path]
@@ -191,10 +201,10 @@ def _finish(
     modules: dict[str, Any] = dict(small.named_modules())
     trimmed = {}
     for name, layer in layers.items():
-        left = layer_facts.neurons(modules[layer.path])
-        trimmed[name] = Trimmed(removed=len(layer.reached) - left, left=left)
-    report: Any = small
-    report.compaction = Compaction(
+        remaining = layer_facts.neurons(modules[layer.path])
+        trimmed[name] = Trimmed(removed=len(layer.reached) - remaining, left=remaining)
+    result: Any = small
+    result.compaction = Compaction(
         layers=trimmed,
         stayed={name: "; ".join(sorted(reasons)) for name, reasons in stayed.items()},
         parameters_before=sum(p.numel() for p in model.parameters()),

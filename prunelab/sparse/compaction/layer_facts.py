@@ -1,4 +1,4 @@
-"""What a running model tells of each layer: who is fed, who is needed, and which inputs are constants."""
+"""Facts about each layer of a running model: fed channels, needed neurons, constant inputs."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from torch.nn.modules.conv import _ConvNd
 from prunelab.pruning.effective import Use, trace
 from prunelab.pruning.masks import Masks
 
-SLACK = 8  # roundings by which a constant may differ from place to place, where it is itself a sum
+ROUNDINGS = 8  # a constant that is itself a sum may differ between positions by this many rounding errors
 
 
 @dataclass(frozen=True, eq=False)
 class LayerFacts:
-    """One layer of a model. Lists by neuron (filter): reached from the input, needed by the output. By input channel:
-    fed from the input; unread, all weights to needed neurons are zero; constants, the one number that stands there
-    wherever the layer looks, else NaN. pads: with zeros, so that a constant ends at the border. grouped: channels are
-    not read by all neurons alike. frozen: why nothing may be taken from it, None if it may.
+    """One layer of a model.
+
+    Lists by neuron (filter): reached: on a path from the input. needed: on a path to the output. Lists by input
+    channel: fed: on a path from the input. unread: all weights to needed neurons are zero. constants: the value that
+    the channel has at every position, else NaN. pads: pads with zeros, so that a constant ends at the border. grouped:
+    neurons read channels in different ways (groups, transposed convolution). frozen: why nothing may be removed, or
+    None.
     """
 
     name: str
@@ -41,7 +44,7 @@ class LayerFacts:
         return [i for i, alive in enumerate(zip(self.reached, self.needed, strict=True)) if not all(alive)]
 
     def refusal(self, channel: int, *, needed: bool) -> str | None:
-        """Why input ``channel`` cannot go, None if it can. needed: whether the neuron behind it is."""
+        """Why input ``channel`` cannot be removed, or None. needed: whether the neuron that feeds it is needed."""
         if self.unread[channel] and not needed:
             return None
         if self.fed[channel]:
@@ -54,16 +57,16 @@ class LayerFacts:
         return self.bordered() if self.pads and self.grouped else None
 
     def bordered(self) -> str:
-        """Why a constant cannot go into the bias of a layer that pads."""
+        """Why the bias of a layer that pads cannot absorb a constant."""
         return f"the constant it emits ends where {self.name} pads with zeros"
 
     def bears(self, channel: int) -> bool:
-        """Whether the constant in ``channel`` can go only if another channel's constant stands for it."""
+        """Whether removing ``channel`` requires another channel to carry its constant."""
         return self.pads and not self.unread[channel] and self.constants[channel] != 0
 
 
 def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any]) -> dict[str, LayerFacts]:
-    """The layers of ``model`` (in eval mode) by parameter name. run: runs it once on ``inputs``.
+    """Facts about the layers of ``model`` (in eval mode) by parameter name. run: runs it once on ``inputs``.
 
     Raises ValueError as ``Masks`` and ``trace`` do.
     """
@@ -71,18 +74,19 @@ def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any])
     weights = {name: masks.weight(name).detach() for name in masks}
     uses = trace(model, inputs).uses({name: weight != 0 for name, weight in weights.items()})
     names = {id(masks.weight(name)): name for name in masks}
-    homes: dict[str, tuple[str, Any]] = {}
+    modules: dict[str, tuple[str, Any]] = {}
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear | _ConvNd):
-            homes.setdefault(names[id(module.weight)], (path, module))
-    constants = _constants(run, {name: module for name, (_, module) in homes.items()})
-    return {name: _layer(name, *homes[name], uses[name], constants.get(name)) for name in masks}
+            modules.setdefault(names[id(module.weight)], (path, module))
+    constants = _constants(run, {name: module for name, (_, module) in modules.items()})
+    return {name: _layer(name, *modules[name], uses[name], constants.get(name)) for name in masks}
 
 
 def fold(module: Any, layer: LayerFacts, channels: set[int], carriers: Mapping[int, int]) -> None:
-    """Move what the constants in ``channels`` add to ``module``'s neurons into its bias, and stop reading them.
+    """Fold the contribution of constant ``channels`` into ``module``'s bias, and set their weights to zero.
 
-    carriers: for some of them, the channel whose constant is to stand for theirs instead: a bias knows no border.
+    carriers: {channel: other channel whose constant carries the contribution instead}, for layers that pad, as a bias
+    also applies at the border.
     """
     weight = module.weight.data
     for channel, carrier in carriers.items():
@@ -96,7 +100,7 @@ def fold(module: Any, layer: LayerFacts, channels: set[int], carriers: Mapping[i
         device=weight.device,
     )
     if isinstance(module, _ConvNd) and module.transposed:
-        # Constants other than zero are not folded here: each output sees another part of the kernel.
+        # Non-zero constants cannot be folded here: each output sees a different part of the kernel.
         weight.mul_(reads.to(weight.dtype).view(-1, *[1] * (weight.dim() - 1)))
         return
     groups = getattr(module, "groups", 1)
@@ -112,15 +116,15 @@ def fold(module: Any, layer: LayerFacts, channels: set[int], carriers: Mapping[i
 
 
 def _constants(run: Callable[[], Any], modules: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The number that fills each input channel of each layer that runs; NaN where several do."""
-    found: dict[str, Tensor] = {}
+    """The constant of each input channel of each layer that runs; NaN for channels that are not constant."""
+    constants: dict[str, Tensor] = {}
 
     def reader(name: str, spatial: int) -> Callable[..., None]:
         def read(_: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]) -> None:
             x = args[0] if args else kwargs["input"]
             low, high = x.detach().movedim(-1 - spatial, 0).flatten(1).double().aminmax(dim=1)
-            slack = SLACK * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
-            found[name] = torch.where(high - low <= slack, (low + high) / 2, math.nan)
+            tolerance = ROUNDINGS * torch.finfo(x.dtype).eps * torch.maximum(low.abs(), high.abs())
+            constants[name] = torch.where(high - low <= tolerance, (low + high) / 2, math.nan)
 
         return read
 
@@ -133,7 +137,7 @@ def _constants(run: Callable[[], Any], modules: Mapping[str, Any]) -> dict[str, 
     finally:
         for hook in hooks:
             hook.remove()
-    return found
+    return constants
 
 
 def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor | None) -> LayerFacts:
@@ -169,12 +173,12 @@ def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor
 
 
 def neurons(module: Any) -> int:
-    """How many neurons (filters) a layer has."""
+    """Number of neurons (filters) of a layer."""
     return int(module.out_features if isinstance(module, nn.Linear) else module.out_channels)
 
 
 def _read(module: Any, needed: Tensor) -> Tensor:
-    """Whether a weight other than zero leads from each input channel to a needed neuron."""
+    """Whether each input channel has a non-zero weight to a needed neuron."""
     groups = getattr(module, "groups", 1)
     first, second = module.weight.shape[:2]
     nonzero = (module.weight.detach() != 0).reshape(groups, first // groups, second, -1).any(dim=3)
@@ -185,7 +189,7 @@ def _read(module: Any, needed: Tensor) -> Tensor:
 
 
 def _pads(module: Any) -> bool:
-    """Whether some outputs see less of the input than others: zeros at the border, or a transposed convolution."""
+    """Whether some outputs see less of the input than others: zero padding, or a transposed convolution."""
     if isinstance(module, nn.Linear):
         return False
     if module.transposed:

@@ -1,7 +1,7 @@
-"""Neurons taken out of a model together with all that goes with them, by Torch-Pruning's dependency graph.
+"""Removes neurons and all dependent channels from a model, with Torch-Pruning's dependency graph.
 
-The graph knows which channels of which modules go together (residual additions, batch norm, flattening). Torch-Pruning
-only proposes: a channel goes when every layer that reads it agrees (``facts``), whatever the graph says of it.
+The graph shows which channels of which modules go together (residual additions, batch norm, flattening). It only
+proposes: a channel is removed if every layer that reads it permits this (``layer_facts``).
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Rows = Mapping[str, set[int]]
 
 @dataclass(frozen=True, eq=False)
 class Removal:
-    """Neurons ``rows[root]`` of layer ``root`` go; with them, by layer, neurons (rows) and input channels (columns).
+    """Neurons ``rows[root]`` of layer ``root``, and the dependent neurons (rows) and input channels (columns) by layer.
 
-    carriers: by layer, input channels among them whose constants another channel's is to stand for.
+    carriers: {layer: {removed input channel: channel that carries its constant instead}}.
     """
 
     root: str
@@ -37,43 +37,43 @@ class Removal:
 
 @dataclass(eq=False)
 class RemovalPlan:
-    """Cuts in the order they are made, and why dead neurons stay, by layer and neuron."""
+    """Cuts in the order of execution, and reasons why dead neurons stay, by layer and neuron."""
 
     cuts: list[Removal] = field(default_factory=list)
     stayed: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
 def plan(model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, LayerFacts]) -> RemovalPlan:
-    """What can go from ``model``, which is left as it is. Torch-Pruning raises what it likes if it can't follow."""
-    made = RemovalPlan()
+    """Plan what to remove from ``model``, without changing it. Torch-Pruning may raise any exception."""
+    result = RemovalPlan()
     planner = _Planner(copy.deepcopy(model), inputs, layers)
     for name, layer in layers.items():
         dead = [i for i in layer.dead() if i not in planner.rows[name]]
         if not dead:
             continue
         cut, reasons = planner.cut(layer, dead)
-        made.stayed[name] = reasons
+        result.stayed[name] = reasons
         if cut is not None:
-            made.cuts.append(cut)
+            result.cuts.append(cut)
             for other, rows in cut.rows.items():
-                for row in rows & set(made.stayed[other]):
-                    del made.stayed[other][row]
-    return made
+                for row in rows & set(result.stayed[other]):
+                    del result.stayed[other][row]
+    return result
 
 
 def operate(
     model: nn.Module, inputs: tuple[Tensor, ...], cuts: Iterable[Removal], agrees: Callable[[nn.Module], bool]
 ) -> tuple[nn.Module, list[Removal]]:
-    """A copy of ``model`` after ``cuts``, and those that had to be left out because the copy would not agree.
+    """A copy of ``model`` after ``cuts``, and the cuts that were left out because outputs would change.
 
-    agrees: whether a copy still gives the outputs it should.
+    agrees: whether a copy still gives the expected outputs.
     """
     small = _attempt(model, inputs, cuts := list(cuts), [], agrees)
     if small is not None:
         return small, []
     small = model
     done: list[Removal] = []
-    for cut in cuts:  # one by one, to find those that it will not bear
+    for cut in cuts:  # one by one, to find the ones that fail
         trial = _attempt(small, inputs, [cut], done, agrees)
         if trial is not None:
             small = trial
@@ -90,30 +90,30 @@ def _attempt(
 ) -> nn.Module | None:
     try:
         small = _after(model, inputs, cuts, done)
-    except Exception:  # Torch-Pruning runs the model's own code, and gives up in many ways: such a cut is refused
+    except Exception:  # Torch-Pruning runs the model's code, and fails in many ways: the cut is refused
         return None
     return small if agrees(small) else None
 
 
 def _after(model: nn.Module, inputs: tuple[Tensor, ...], cuts: list[Removal], done: list[Removal]) -> nn.Module:
-    """A copy of ``model`` after ``cuts``. done: cuts that were made in it before."""
+    """A copy of ``model`` after ``cuts``. done: cuts already applied to it."""
     small = copy.deepcopy(model)
     graph = dependencies(small, inputs)
     modules: dict[str, Any] = dict(small.named_modules())
-    gone: defaultdict[str, set[int]] = defaultdict(set)
+    removed: defaultdict[str, set[int]] = defaultdict(set)
     for cut in done:
-        _add(gone, cut.rows)
+        _add(removed, cut.rows)
     for cut in cuts:
         module = modules[cut.root.rpartition(".")[0]]
-        # Counted in the layer as it was at first: what went before moved the rest up.
-        now = [row - sum(other < row for other in gone[cut.root]) for row in sorted(cut.rows[cut.root])]
-        graph.get_pruning_group(module, graph.get_pruner_of_module(module).prune_out_channels, now).prune()
-        _add(gone, cut.rows)
+        # Rows are numbered as in the original layer; removing earlier ones shifted the others.
+        shifted = [row - sum(other < row for other in removed[cut.root]) for row in sorted(cut.rows[cut.root])]
+        graph.get_pruning_group(module, graph.get_pruner_of_module(module).prune_out_channels, shifted).prune()
+        _add(removed, cut.rows)
     return small
 
 
 def dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
-    """Torch-Pruning's graph of ``model``. It is read off autograd: all parameters are made to require gradients."""
+    """Torch-Pruning's graph of ``model``; it needs autograd, so all parameters are set to require gradients."""
     from torch_pruning import DependencyGraph
 
     for parameter in model.parameters():
@@ -129,17 +129,17 @@ def dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
 
 
 def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    """The outputs, each at the end of a step of its own: so the layer they come from is known to feed an output."""
+    """The outputs, each after an extra operation, which shows that the layer before it feeds an output."""
     return [out * 1 for out in tree_leaves(model(*inputs)) if isinstance(out, Tensor) and out.requires_grad]
 
 
-def _add(sets: defaultdict[str, set[int]], more: Rows) -> None:
-    for name, members in more.items():
+def _add(sets: defaultdict[str, set[int]], added: Rows) -> None:
+    for name, members in added.items():
         sets[name] |= members
 
 
 class _Planner:
-    """rows: of each layer, the neurons that are to go so far; columns: its input channels that are."""
+    """Plans cuts one by one. rows, columns: neurons and input channels planned for removal so far, by layer."""
 
     def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, LayerFacts]) -> None:
         from torch_pruning.ops import OPTYPE as kinds
@@ -157,14 +157,14 @@ class _Planner:
             hook.remove()
         self._layer_kinds = (kinds.LINEAR, kinds.CONV, kinds.DEPTHWISE_CONV)
         self._plain_kinds = (kinds.BN, kinds.PRELU, kinds.CONCAT, kinds.RESHAPE, kinds.ELEMENTWISE)
-        self._grouped = kinds.CONV  # a depthwise convolution loses whole groups
+        self._grouped = kinds.CONV  # unlike these, depthwise convolutions lose whole groups
         self._output = kinds.OUTPUT
 
     def _count(self, module: nn.Module, *_: Any) -> None:
         self._runs[id(module)] += 1
 
     def cut(self, root: LayerFacts, dead: list[int]) -> tuple[Removal | None, dict[int, str]]:
-        """The cut of as many ``dead`` neurons of ``root`` as can go, None if none can, and why the others stay."""
+        """A cut of all ``dead`` neurons of ``root`` that can go (None if none), and reasons for those that stay."""
         unseen = self._modules[root.path] not in self._graph.module2node
         if root.frozen or unseen:
             return None, dict.fromkeys(dead, root.frozen or "no output depends on it by way of its gradient")
@@ -193,7 +193,7 @@ class _Planner:
         return None, reasons
 
     def _carrier(self, borne: Mapping[int, Mapping[str, int]], reasons: dict[int, str]) -> Mapping[str, int]:
-        """Of neurons whose constants end at a border, the one that stays and stands for the others, by its readers."""
+        """The neuron that stays and carries the constants of the others that end at a border: {reader: its channel}."""
         if not borne:
             return {}
 
@@ -214,11 +214,11 @@ class _Planner:
         return self._by_path.get(self._paths.get(id(dep.target.module), ""))
 
     def _reader(self, dep: Any) -> LayerFacts | None:
-        """The layer whose input ``dep`` is about, if it is about one."""
+        """The layer whose input channels ``dep`` removes, or None."""
         return self._layer(dep) if dep.target.type in self._layer_kinds and self._reads(dep) else None
 
     def _reads(self, dep: Any) -> bool:
-        """Whether it is the input of a layer that goes (of a depthwise convolution, input and output go as one)."""
+        """Whether ``dep`` removes inputs only; False for depthwise convolutions, which lose outputs with them."""
         pruner = self._graph.get_pruner_of_module(dep.target.module)
         return bool(dep.handler == pruner.prune_in_channels and dep.handler != pruner.prune_out_channels)
 
@@ -228,7 +228,7 @@ class _Planner:
         if node.type == self._output:
             return "it is an output of the network"
         if node.type not in (*self._layer_kinds, *self._plain_kinds):
-            return f"{path or node.type.name.lower()} cannot do without it"
+            return f"{path or node.type.name.lower()} cannot work without it"
         if path is None:
             return None  # an operation, not a module
         layer = self._layer(dep)
@@ -244,9 +244,9 @@ class _Planner:
         return layer.refusal(index, needed=needed) if self._reads(dep) else None
 
     def _left_out(self, rows: list[int], group: Any) -> dict[int, str]:
-        """Rows that must stay because of the others that go, and why."""
+        """Rows that must stay given the others that go, with reasons."""
         if sorted(group[0].idxs) != rows:
-            return dict.fromkeys(rows, "neurons that are alive would go with it")
+            return dict.fromkeys(rows, "live neurons would be removed with it")
         for item in group:
             layer = self._layer(item.dep)
             if layer is None or item.dep.target.type not in self._layer_kinds:
@@ -280,12 +280,12 @@ class _Planner:
 
 
 def _lopsided(module: _ConvNd) -> bool:
-    """A depthwise convolution to Torch-Pruning (a group a filter) that reads several channels a group."""
+    """Depthwise for Torch-Pruning (one filter per group), but with several input channels per group."""
     return module.groups == module.out_channels != module.in_channels
 
 
 def _uneven_rows(gone: set[int], width: int, groups: int) -> list[int]:
-    """Which of ``gone`` must stay so that every group loses as many, and keeps at least one."""
+    """Rows of ``gone`` that must stay so that all groups lose equally many and keep at least one."""
     size = width // groups
     members = [sorted(i for i in gone if i // size == group) for group in range(groups)]
     fewest = min(min(map(len, members)), size - 1)
@@ -293,7 +293,7 @@ def _uneven_rows(gone: set[int], width: int, groups: int) -> list[int]:
 
 
 def _uneven_columns(gone: set[int], width: int, groups: int) -> list[int]:
-    """Which of ``gone`` must stay so that every group loses the same, and keeps at least one."""
+    """Columns of ``gone`` that must stay so that all groups lose the same positions and keep at least one."""
     size = width // groups
     places = [place for place in range(size) if all(group * size + place in gone for group in range(groups))]
     going = set(places[: size - 1])

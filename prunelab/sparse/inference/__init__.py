@@ -1,1 +1,1 @@
-"""Sparse layers for inference, each by the fastest kernel of this machine."""
+"""Sparse layers for inference, each with the fastest kernel of this machine."""

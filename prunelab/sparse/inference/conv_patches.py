@@ -1,4 +1,4 @@
-"""A convolution as one sparse matrix times the unfolded patches of the images."""
+"""A convolution as the product of a sparse matrix and the unfolded patches of the images."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from prunelab.sparse.inference.linear_chain import Batches, activations
 class PatchConv2d(nn.Module):
     """A Conv2d with a kernel for each measured batch size: dense, or sparse weights times patches.
 
-    conv: one that ``refusal`` lets through; shared, not copied. weights: its filters as (out, in x height x width).
-    Input (batch, channels, height, width) or without the batch, output as the convolution's.
+    conv: a convolution that ``refusal`` accepts; shared, not copied. weights: its filters, (out, in x height x width).
+    Input (batch, channels, height, width) or (channels, height, width); output as the convolution's.
     """
 
     def __init__(self, name: str, conv: nn.Conv2d, weights: Weights, batches: Sequence[int]) -> None:
@@ -34,13 +34,13 @@ class PatchConv2d(nn.Module):
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
-        """{layer: {batch: kernel}}, of this one layer."""
+        """{layer: {batch: kernel}} for this layer."""
         return {self.name: dict(zip(self.batches.sizes, self.kernels, strict=True))}
 
     def choose(self, allowed: Sequence[Sequence[Kernel]], image: tuple[int, ...] | None) -> None:
-        """Decide the kernel of each batch size, from those ``allowed`` for it.
+        """Choose the kernel for each batch size, from those ``allowed`` for it.
 
-        image: (channels, height, width) to measure with; without one the first allowed is taken.
+        image: (channels, height, width) to measure with; None: the first allowed kernel is used.
         """
         for n, kernels in zip(self.batches.sizes, allowed, strict=True):
             if image is None or len(kernels) == 1:
@@ -61,7 +61,7 @@ class PatchConv2d(nn.Module):
         return self.run(self.kernels[self.batches.nearest(len(x))], x)
 
     def run(self, kernel: Kernel, x: Tensor) -> Tensor:
-        """x (batch, channels, height, width), by this kernel."""
+        """Run this kernel on x (batch, channels, height, width)."""
         if kernel == "dense":
             assert self.conv is not None
             return F.conv2d(x, self.conv.weight, self.conv.bias, self.stride, self.padding, self.dilation)
@@ -73,9 +73,9 @@ class PatchConv2d(nn.Module):
 def unfold(
     x: Tensor, window: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...], dilation: tuple[int, ...]
 ) -> tuple[Tensor, int, int]:
-    """(patches, height, width): patches (channels x window, batch x height x width), of the output's height and width.
+    """(patches, height, width): patches (channels x window, batch x height x width), height and width of the output.
 
-    In one copy; ``F.unfold`` puts the batch first, which would cost a second.
+    Makes one copy; ``F.unfold`` puts the batch first, which would need a second.
     """
     x = F.pad(x, (padding[1], padding[1], padding[0], padding[0])) if any(padding) else x
     n, channels, *sides = x.shape
@@ -94,9 +94,9 @@ def unfold(
 
 
 def refusal(conv: nn.Module) -> str | None:
-    """Why a convolution stays dense; None for one that patches can do."""
+    """Why a convolution stays dense, to follow its name; None if patches can compute it."""
     if type(conv) is not nn.Conv2d:
-        return f"is a {type(conv).__name__}, and only Conv2d can be done as patches"
+        return f"is a {type(conv).__name__}, and only Conv2d can be computed as patches"
     if conv.groups != 1:
         return f"has {conv.groups} groups"
     if conv.padding_mode != "zeros" or isinstance(conv.padding, str):

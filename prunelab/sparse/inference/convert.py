@@ -1,7 +1,7 @@
-"""A pruned model as an inference network, each layer with the kernel that is fastest for it here.
+"""Converts a pruned model into an inference network, each layer with the fastest kernel on this machine.
 
-Speed is not a matter of density alone: on small layers and small batches dense wins, and stays. What was measured is
-kept with the result, can be looked at, stored as JSON, and given back to ``convert`` to be spared the measurement.
+Density alone does not decide speed: dense is faster for small layers and small batches, and is then kept. The chosen
+kernels are stored with the result; they can be saved as JSON and passed to ``convert`` to skip the measurement.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ Choices = Mapping[str, str | Mapping[Any, str]]  # {layer: kernel}, or {layer: {
 
 
 class Converted(nn.Module):
-    """A network for inference only: eval mode, no gradients. It owns its weights; tied ones are stored once."""
+    """A network for inference only: eval mode, no gradients. Its weights are copies; tied ones are stored once."""
 
     def __init__(self, network: nn.Module, choices: Mapping[str, Mapping[int, Kernel]]) -> None:
         super().__init__()
         self.network = network
-        # A graph's own call adds nothing but a prettier traceback, for a third of a small layer's time.
+        # forward() skips GraphModule.__call__, which only improves tracebacks, at a third of a small layer's time.
         self._run = network.forward if isinstance(network, fx.GraphModule | Chain) else network
         self._choices = {name: dict(kernels) for name, kernels in choices.items()}
         self.eval()
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
-        """{layer: {batch size: kernel}} for every Linear and Conv that runs; a copy."""
+        """Copy of {layer: {batch size: kernel}}, for every Linear and Conv that runs."""
         return {name: dict(kernels) for name, kernels in self._choices.items()}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -60,100 +60,111 @@ def convert(
     batches: Iterable[int] = (1, 8, 64, 256),
     kernel: str | Choices | None = None,
 ) -> Converted:
-    """``model`` for inference on the CPU, with the same outputs up to rounding; ``model`` itself stays untouched.
+    """Convert ``model`` for inference on the CPU, with the same outputs up to rounding.
 
-    model: in any mode; its zero weights are what is saved. example: a batch of its input, or a tuple of arguments;
-    needed to measure convolutions (without one they stay dense) and for batch norm on more than two dimensions.
-    batches: sizes to measure at; at run time the nearest by ratio counts. kernel: None measures; "dense", "csr" (torch)
-    or "scipy" is taken for every layer that can; {layer: kernel} or {layer: {batch: kernel}} for those named.
+    In float32, outputs differ by about 1e-6 of the largest, except for NaN or infinite activations: in the dense model
+    a cut weight turns them into NaN, here it ignores them. Layers in half precision, grouped convolutions and layers
+    inside torch's attention modules stay dense.
 
-    The output may be a transposed view: ``view`` and the like need its ``contiguous()``.
-    In float32 outputs differ by about 1e-6 of the largest. NaN or infinite activations are the exception: a cut weight
-    multiplies them to NaN in the dense model and ignores them here.
-    Layers in half precision, grouped convolutions and what only torch's attention modules use stay dense.
-    Raises ConvertError for names that match nothing, kernels that a named layer cannot have, weights that are NaN,
-    infinite or not on the CPU, an example that does not fit, and a model with nothing to convert.
+    Args:
+        model: Any module, in any mode; it is not changed. Its zero weights are skipped.
+        example: A batch of input, or a tuple of arguments. Needed to measure convolutions (without it they stay dense)
+            and for batch norm on more than two dimensions.
+        batches: Batch sizes to measure, each at least 1; at run time the nearest by ratio applies.
+        kernel: None: measure. "dense", "csr" (torch) or "scipy": use it for all layers that support it.
+            {layer: kernel} or {layer: {batch: kernel}}: use these for the named layers, and measure the others.
+
+    Returns:
+        The network. Its output may be a transposed view: call ``contiguous()`` before ``view`` and similar methods.
+
+    Raises:
+        ConvertError: A name matches no layer, a named layer does not support its kernel, weights are NaN, infinite or
+            not on the CPU, the example does not fit, or there is nothing to convert.
     """
     sizes = _checked(batches)
     layers = tracing.weighted(model)
     for name, module in layers.items():
         if (device := module.get_parameter("weight").device).type != "cpu":
             raise ConvertError(f"{name} is on {device}: convert() is for the CPU; move the model, or see to_2_4()")
-    wish = _Wish(kernel, layers, sizes)
+    requested = _RequestedKernels(kernel, layers, sizes)
     twin = tracing.skeleton(model)
     args = None if example is None else example if isinstance(example, tuple) else (example,)
-    seen = tracing.shapes(twin, args) if args is not None else {}
-    worker = _Worker(wish, sizes, seen, {m: n for n, m in reversed(tracing.weighted(twin).items())})
+    input_shapes = tracing.shapes(twin, args) if args is not None else {}
+    replacer = _LayerReplacer(
+        requested, sizes, input_shapes, {m: n for n, m in reversed(tracing.weighted(twin).items())}
+    )
     if tracing.is_plain(twin):
-        network = worker.replacement(twin, contiguous=False) or twin
+        network = replacer.replacement(twin, contiguous=False) or twin
     else:
         traced = tracing.trace(twin, args)
         if traced is not None:
-            worker.chains(traced)
+            replacer.chains(traced)
             traced.delete_all_unused_submodules()
             traced.recompile()
         network = traced or twin
         for parent, attribute, module in list(tracing.places(network)):
-            if (new := worker.replacement(module, contiguous=True)) is not None:
+            if (new := replacer.replacement(module, contiguous=True)) is not None:
                 setattr(parent, attribute, new)
         if traced is not None:
-            network = _alone(traced)
-    if not worker.choices:
+            network = _single_chain(traced)
+    if not replacer.choices:
         raise ConvertError(f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted")
-    wish.check_all_met(worker.choices)
-    worker.drop_unused()
+    requested.check_all_met(replacer.choices)
+    replacer.drop_unused()
     tracing.own(network, model)
-    return Converted(network, worker.choices)
+    return Converted(network, replacer.choices)
 
 
-class _Wish:
-    """What the caller asked for, checked: which kernels each layer may use at each batch size."""
+class _RequestedKernels:
+    """The caller's requested kernels, validated: the kernels each layer may use at each batch size."""
 
     def __init__(self, kernel: str | Choices | None, layers: Mapping[str, nn.Module], sizes: Sequence[int]) -> None:
         self._sizes = sizes
         self._all: Kernel | None = None
         self._named: dict[str, dict[int, Kernel]] = {}
         if isinstance(kernel, Mapping):
-            for name, wish in kernel.items():
-                wishes = wish if isinstance(wish, Mapping) else dict.fromkeys(sizes, wish)
-                self._named[tracing.resolve(name, layers)] = {_size(n, sizes): _kernel(k) for n, k in wishes.items()}
+            for name, choice in kernel.items():
+                by_batch = choice if isinstance(choice, Mapping) else dict.fromkeys(sizes, choice)
+                self._named[tracing.resolve(name, layers)] = {_size(n, sizes): _kernel(k) for n, k in by_batch.items()}
         elif kernel is not None:
             self._all = _kernel(kernel)
 
     def allowed(self, name: str, dtype: torch.dtype, dense_because: str | None = None) -> list[KernelPlan]:
-        """For each batch size the kernels to choose from. dense_because: why only dense can be had, if so."""
-        able: KernelPlan = ("dense",) if dense_because else available(dtype)
+        """Kernels to choose from, for each batch size. dense_because: why only dense is possible, or None."""
+        supported: KernelPlan = ("dense",) if dense_because else available(dtype)
         if dense_because is None and dtype not in SPARSE_TYPES:
             dense_because = f"is {dtype}, and sparse kernels take float32 and float64"
         plans: list[KernelPlan] = []
         for size in self._sizes:
             named = self._named.get(name, {}).get(size)
-            wish = named or self._all
-            if wish is None:
-                plans.append(able)
-            elif wish in able:
-                plans.append((wish,))
+            requested = named or self._all
+            if requested is None:
+                plans.append(supported)
+            elif requested in supported:
+                plans.append((requested,))
             elif dense_because is None:
                 raise ConvertError(f"{name}: this torch has no CSR kernel (it was built without MKL); use 'scipy'")
             elif named:
-                raise ConvertError(f"{name} {dense_because}: kernel {named!r} cannot be had for it")
+                raise ConvertError(f"{name} {dense_because}: kernel {named!r} is not available for it")
             else:
                 plans.append(("dense",))
         return plans
 
     def check_all_met(self, choices: Mapping[str, Any]) -> None:
-        """ConvertError for a layer that was named and not converted."""
+        """Raise ConvertError for a named layer that was not converted."""
         for name in self._named:
             if name not in choices:
                 raise ConvertError(f"{name} never runs by itself in this model: no kernel can be chosen for it")
 
 
-class _Worker:
-    """Builds the replacements of one model's layers, each weight once."""
+class _LayerReplacer:
+    """Builds replacements for the layers of one model; each weight is stored once."""
 
-    def __init__(self, wish: _Wish, sizes: Sequence[int], shapes: Shapes, names: Mapping[nn.Module, str]) -> None:
+    def __init__(
+        self, requested: _RequestedKernels, sizes: Sequence[int], shapes: Shapes, names: Mapping[nn.Module, str]
+    ) -> None:
         self.choices: dict[str, dict[int, Kernel]] = {}
-        self._wish, self._sizes, self._shapes, self._names = wish, sizes, shapes, names
+        self._requested, self._sizes, self._shapes, self._names = requested, sizes, shapes, names
         self._weights: dict[tuple[int, int, bool], Weights] = {}
         self._used: dict[Weights, set[Kernel]] = {}
         self._done: dict[nn.Module, nn.Module | None] = {}
@@ -162,11 +173,11 @@ class _Worker:
         """Replace the chains of Linear layers in a graph."""
         for number, stretches in enumerate(tracing.stretches(traced, self._shapes)):
             nodes = [node for stretch in stretches for node in stretch.nodes]
-            within = any(user.op != "output" for user in nodes[-1].users)  # where a view() may follow
-            tracing.replace(traced, nodes, self._chain(stretches, contiguous=within), f"chain_{number}")
+            has_reader = any(user.op != "output" for user in nodes[-1].users)  # a view() may follow
+            tracing.replace(traced, nodes, self._chain(stretches, contiguous=has_reader), f"chain_{number}")
 
     def replacement(self, module: nn.Module, *, contiguous: bool) -> nn.Module | None:
-        """What to put in the place of a Linear or Conv that stands alone; None if it stays."""
+        """The replacement of a single Linear or Conv; None if it stays."""
         if module not in self._done:
             name = self._names[module]
             if isinstance(module, nn.Linear):
@@ -176,7 +187,7 @@ class _Worker:
         return self._done[module]
 
     def drop_unused(self) -> None:
-        """Let go of every form of a weight that no kernel chosen for it needs."""
+        """Drop the forms of each weight that no chosen kernel needs."""
         for weights, kernels in self._used.items():
             weights.keep(kernels)
 
@@ -190,11 +201,11 @@ class _Worker:
     def _layer(self, stretch: Stretch) -> ChainLayer:
         linear, after = stretch.linear, list(stretch.after)
         weight, bias = linear.weight.detach(), None if linear.bias is None else linear.bias.detach()
-        allowed = self._wish.allowed(stretch.name, weight.dtype)
+        allowed = self._requested.allowed(stretch.name, weight.dtype)
         normed = any(isinstance(step, nn.BatchNorm1d) for step in after)
         key = (id(linear.weight), 0, any(set(kernels) - {"dense"} for kernels in allowed))
         scale = None
-        if after and isinstance(norm := after[0], nn.BatchNorm1d):  # right behind the layer: part of its weights
+        if after and isinstance(norm := after[0], nn.BatchNorm1d):  # directly after the layer: folded into its weights
             after, key = after[1:], (key[0], id(norm), key[2])
             scale, shift = _scale_and_shift(norm)
             bias = shift if bias is None else torch.addcmul(shift, bias, scale)
@@ -208,7 +219,7 @@ class _Worker:
 
     def _patches(self, name: str, conv: nn.Module) -> nn.Module | None:
         weight: Tensor = conv.weight  # type: ignore[assignment]
-        allowed = self._wish.allowed(name, weight.dtype, refusal(conv))
+        allowed = self._requested.allowed(name, weight.dtype, refusal(conv))
         kernels: KernelPlan = tuple({k: None for plan in allowed for k in plan})
         self.choices[name] = dict.fromkeys(self._sizes, "dense")
         if kernels == ("dense",):
@@ -232,7 +243,7 @@ class _Worker:
 
 
 def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """What a trained batch norm multiplies each feature by, and then adds."""
+    """Factor and offset per feature of a batch norm in eval mode."""
     assert norm.running_mean is not None and norm.running_var is not None
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight.detach().double()
@@ -241,8 +252,8 @@ def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
     return scale.to(norm.running_mean.dtype), shift.to(norm.running_mean.dtype)
 
 
-def _alone(traced: fx.GraphModule) -> nn.Module:
-    """The one chain that a graph consists of, if that is all there is in it."""
+def _single_chain(traced: fx.GraphModule) -> nn.Module:
+    """The only chain of ``traced`` if the graph contains nothing else, else ``traced``."""
     match list(traced.graph.nodes):
         case [fx.Node(op="placeholder"), fx.Node(op="call_module") as call, fx.Node(op="output") as output]:
             module = traced.get_submodule(str(call.target))
@@ -262,12 +273,12 @@ def _kernel(kernel: str) -> Kernel:
     for known in KERNELS:
         if kernel == known:
             return known
-    more = "; for 2:4 weights on a GPU see to_2_4()" if kernel == "2:4" else ""
-    raise ConvertError(f"kernel = {kernel!r}: must be one of {', '.join(KERNELS)}{more}")
+    hint = "; for 2:4 weights on a GPU see to_2_4()" if kernel == "2:4" else ""
+    raise ConvertError(f"kernel = {kernel!r}: must be one of {', '.join(KERNELS)}{hint}")
 
 
 def _size(n: object, sizes: Sequence[int]) -> int:
-    """A batch size of a wish; JSON made text of it."""
+    """A batch size among the requested choices, where JSON has turned integer keys into strings."""
     for size in sizes:
         if str(n) == str(size):
             return size

@@ -1,9 +1,9 @@
-"""A weight matrix times feature-major activations, dense or sparse.
+"""Products of a weight matrix, dense or sparse, with feature-major activations.
 
-Feature-major means (features, batch): a sparse product then reads and writes whole rows of memory. With batch-major
-activations the same product is several times slower, so a transposition at each end of a chain of layers pays for
-itself; ``F.linear`` with a sparse weight is slower still and is never used. Indices are 32-bit wherever torch's MKL
-takes them: it converts 64-bit ones anew in every product.
+Feature-major means (features, batch), so that a sparse product reads and writes whole rows of memory. With batch-major
+activations the same product is several times slower, so transposing at both ends of a chain of layers pays off.
+``F.linear`` with a sparse weight is even slower and is never used. Indices are 32-bit wherever torch's MKL accepts
+them, because it converts 64-bit indices again in every product.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from prunelab.errors import ConvertError
 Kernel = Literal["dense", "csr", "scipy"]
 Step = Callable[[Tensor], Tensor]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
-SPARSE_TYPES = (torch.float32, torch.float64)  # what both sparse kernels multiply
-CHUNK = 1 << 18  # weights looked at at once: keeps what is set aside for a moment small beside the layer
-PAGE = 4096  # bytes: memory this far apart competes for the same lines of the cache
-TILE = 16  # numbers of 4 bytes in one line of the cache
+SPARSE_TYPES = (torch.float32, torch.float64)  # types that both sparse kernels support
+CHUNK = 1 << 18  # weights processed at once: keeps temporary memory small compared with the layer
+PAGE = 4096  # bytes: addresses this far apart compete for the same cache lines
+TILE = 16  # 4-byte numbers in one cache line
 
 
 def available(dtype: torch.dtype) -> tuple[Kernel, ...]:
-    """The kernels that this machine has for weights of ``dtype``; dense is always one."""
+    """The kernels available on this machine for weights of ``dtype``; dense always is."""
     if dtype not in SPARSE_TYPES:
         return ("dense",)
     return ("dense", "csr", "scipy") if torch.backends.mkl.is_available() else ("dense", "scipy")
@@ -42,8 +42,8 @@ def available(dtype: torch.dtype) -> tuple[Kernel, ...]:
 class Weights(nn.Module):
     """One weight matrix (out, in) in the forms that its kernels need.
 
-    weight: (out, in) on the CPU; kept as it is, not copied. kernels: those that will be used; the sparse ones share
-    one CSR form. Raises ConvertError when it holds NaN or infinite weights.
+    weight: (out, in) on the CPU; not copied. kernels: kernels that will be used; the sparse ones share one CSR form.
+    name: of the layer, for errors. Raises ConvertError for NaN or infinite weights.
     """
 
     dense: Tensor | None
@@ -66,7 +66,7 @@ class Weights(nn.Module):
         self._handles: dict[str, Any] = {}
 
     def keep(self, kernels: set[Kernel]) -> None:
-        """Drop the forms that none of ``kernels`` needs."""
+        """Drop the forms that ``kernels`` do not need."""
         if "dense" not in kernels:
             self.dense = None
         if kernels <= {"dense"}:
@@ -74,22 +74,22 @@ class Weights(nn.Module):
         self._handles = {kernel: handle for kernel, handle in self._handles.items() if kernel in kernels}
 
     def rows(self, bias: Tensor | None) -> Step:
-        """The dense product on batch-major activations: (batch, in) -> (batch, out)."""
+        """Dense product with batch-major activations: (batch, in) -> (batch, out)."""
         weight = self._matrix("dense")
         return lambda x: F.linear(x, weight, bias)
 
     def columns_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
-        """The product on feature-major activations: (in, batch) -> (out, batch), in fresh memory."""
+        """Product with feature-major activations: (in, batch) -> (out, batch), in new memory."""
         if kernel == "scipy":
             return self._by_scipy(None if bias is None else bias[:, None])
         matrix, column = self._matrix(kernel), None if bias is None else bias[:, None]
         if column is None:
             return partial(torch.matmul, matrix)
-        # The bias costs nothing here: it is what the product is added to.
+        # The bias is free here: the product is added to it.
         return lambda x: torch.addmm(column.expand(-1, x.shape[1]), matrix, x)
 
     def vector_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
-        """The product on the activations of one sample: (in) -> (out), in fresh memory."""
+        """Product with the activations of one sample: (in) -> (out), in new memory."""
         if kernel == "scipy":
             return self._by_scipy(bias)
         return (
@@ -110,7 +110,7 @@ class Weights(nn.Module):
         return matrix
 
     def to_dense(self) -> Tensor:
-        """The matrix, dense; built anew if that form was dropped."""
+        """The dense matrix, rebuilt if that form was dropped."""
         return self._csr().to_dense() if self.dense is None else self.dense
 
     def _csr(self) -> Tensor:
@@ -132,7 +132,7 @@ class Weights(nn.Module):
     def _shape(self) -> tuple[int, int]:
         return self.out_features, self.in_features
 
-    # The handles look into the buffers: they must not outlive them, nor be copied along (torch cannot copy CSR).
+    # Handles point into the buffers: they must not outlive them or be copied (torch cannot copy CSR tensors).
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_handles": {}}
@@ -146,8 +146,8 @@ class Weights(nn.Module):
 def build_csr(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(row starts, columns, values) of the non-zero weights of a matrix, row by row.
 
-    weight: (rows, columns), float32 or float64, on the CPU, any strides. Beside the result (8 bytes a survivor in
-    float32, and 4 a row) only a small part of the matrix is held in another form at any moment.
+    weight: (rows, columns), float32 or float64, on the CPU, any strides. Memory: the result (8 bytes per survivor in
+    float32, plus 4 per row), and temporaries for a small part of the matrix at a time.
     """
     array: NDArray[Any] = weight.detach().numpy()
     counts = np.concatenate([np.count_nonzero(part, axis=1) for part in _parts(array)] or [np.zeros(0, np.intp)])
@@ -167,10 +167,10 @@ def build_csr(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def transposed(x: Tensor) -> Tensor:
-    """(a, b) -> (b, a), contiguous, of float32 or float64 on the CPU; may share memory with ``x``.
+    """Contiguous transpose (a, b) -> (b, a) of a float32 or float64 tensor on the CPU; may share memory with ``x``.
 
-    NumPy's copy takes half of the time of torch's, except where the rows of the result or of the source lie a multiple
-    of the page apart: there, strips as wide as a line of the cache.
+    NumPy's copy takes half as long as torch's, except where rows are a multiple of the page size apart; there it is
+    done in strips as wide as a cache line.
     """
     source: NDArray[Any] = x.detach().numpy()
     a, b = source.shape
@@ -194,9 +194,9 @@ def _parts(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 @functools.cache
 def _takes_int32() -> bool:
-    """Whether torch's CSR kernel takes 32-bit indices; an MKL with 64-bit integers takes none."""
+    """Whether torch's CSR kernel accepts 32-bit indices; an MKL with 64-bit integers does not."""
     if not torch.backends.mkl.is_available():
-        return True  # only SciPy will see them
+        return True  # only SciPy will use them
     one = _torch_csr(torch.tensor([0, 1]).int(), torch.tensor([0]).int(), torch.ones(1), (1, 1))
     try:
         return float(torch.mv(one, torch.ones(1))) == 1

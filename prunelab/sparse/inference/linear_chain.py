@@ -1,4 +1,4 @@
-"""Consecutive Linear layers as one module, its activations feature-major from the first sparse layer on."""
+"""Consecutive Linear layers as one module; activations are feature-major from the first sparse layer on."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from prunelab.errors import ConvertError
 from prunelab.sparse.inference.kernel_choice import Costs, cheapest, medians
 from prunelab.sparse.inference.kernels import KERNELS, Kernel, Step, Weights, transposed
 
-KernelPlan = tuple[Kernel, ...]  # of each layer
+KernelPlan = tuple[Kernel, ...]  # one kernel per layer
 
 
 class Affine(nn.Module):
-    """scale x + shift by feature: what batch norm does once it is trained."""
+    """scale x + shift per feature, as batch norm in eval mode."""
 
     scale: Tensor
     shift: Tensor
@@ -30,16 +30,16 @@ class Affine(nn.Module):
         self.register_buffer("shift", shift)
 
     def step(self, columns: bool) -> Step:
-        """On (features, batch) if ``columns``, else on (batch, features) and (features)."""
+        """The function for (features, batch) if ``columns``, else for (batch, features) and (features)."""
         shift, scale = (self.shift[:, None], self.scale[:, None]) if columns else (self.shift, self.scale)
         return lambda x: torch.addcmul(shift, x, scale)
 
 
 class ChainLayer(nn.Module):
-    """One Linear layer of a chain and the elementwise steps after it, each of which may work in place.
+    """One Linear layer of a chain and the elementwise steps after it, which may work in place.
 
-    allowed: for each batch size the kernels to choose from. flat: right for (batch, in) only, for batch norm is in it,
-    as a step or in the weights.
+    allowed: kernels to choose from, for each batch size. flat: valid only for input (batch, in), because it includes
+    batch norm, as a step or folded into the weights.
     """
 
     bias: Tensor | None
@@ -59,33 +59,33 @@ class ChainLayer(nn.Module):
         self.weights = weights
         self.register_buffer("bias", bias)
         self.steps = tuple(steps)
-        # A tuple hides modules from torch; what they hold must move and be copied with the rest.
+        # torch does not see modules in a tuple; registered here, their tensors move and are copied with the rest.
         self.held = nn.ModuleList(step for step in steps if isinstance(step, nn.Module))
         self.allowed = tuple(allowed)
         self.flat = flat
 
     def compiled(self, product: Step, columns: bool) -> list[Step]:
-        """``product`` and the steps after it. columns: on (features, batch)."""
+        """``product`` and the steps after it. columns: for (features, batch)."""
         return [product] + [step.step(columns) if isinstance(step, Affine) else step for step in self.steps]
 
 
 class Batches:
-    """Measured batch sizes, ascending, and which of them stands for another: the nearest by ratio."""
+    """Measured batch sizes, ascending; other sizes use the nearest one by ratio."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
         self.sizes = tuple(sizes)
         self._borders = [(a * b) ** 0.5 for a, b in pairwise(sizes)]
 
     def nearest(self, n: int) -> int:
-        """The index of the size nearest to ``n``; of two as near, the smaller's."""
+        """Index of the size nearest to ``n`` by ratio; the smaller one if two are equally near."""
         return bisect_left(self._borders, n)
 
 
 class Chain(nn.Module):
-    """Linear layers with elementwise steps between them, each with its kernel for each measured batch size.
+    """Linear layers with elementwise steps between them, each with a kernel for each measured batch size.
 
-    Input (..., in), output (..., out). With batch norm among the layers (batch, in) only: on more dimensions batch norm
-    has another meaning. contiguous: whether the output must be; else it may be a transposed view, for a copy less.
+    Input (..., in), output (..., out); with batch norm, only (batch, in), as batch norm works differently on more
+    dimensions. contiguous: whether the output must be contiguous; else it may be a transposed view, which saves a copy.
     """
 
     def __init__(self, layers: Sequence[ChainLayer], batches: Sequence[int], *, contiguous: bool) -> None:
@@ -99,11 +99,11 @@ class Chain(nn.Module):
         self.batches = Batches(batches)
         self._compiled: dict[tuple[KernelPlan, bool], list[Step]] = {}
         self.plans = [self._fastest(number, n) for number, n in enumerate(batches)]
-        self._compiled = {}  # what was only measured holds on to forms of the weights
+        self._compiled = {}  # plans that were only measured would keep forms of the weights alive
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
-        """{layer: {batch: kernel}}; of a layer that comes twice, as it runs the last time."""
+        """{layer: {batch: kernel}}; for a layer that occurs twice, its last use."""
         kernels = zip(*self.plans, strict=True)
         return {
             str(layer.name): dict(zip(self.batches.sizes, chosen, strict=True))
@@ -124,14 +124,14 @@ class Chain(nn.Module):
         return self.run(self.plans[self.batches.nearest(n)], x)
 
     def run(self, plan: KernelPlan, x: Tensor) -> Tensor:
-        """x (batch, in) -> (batch, out), batch at least 1, by these kernels."""
+        """x (batch, in) -> (batch, out), with these kernels; batch at least 1."""
         key = plan, x.shape[0] == 1
         for step in self._compiled.get(key) or self._compile(*key):
             x = step(x)
         return x
 
     def _compile(self, plan: KernelPlan, vector: bool) -> list[Step]:
-        """What there is to do for a plan, step by step. vector: for one sample, where both layouts are the same."""
+        """The steps of a plan. vector: for one sample, where both layouts are the same."""
         steps: list[Step] = []
         columns = False
         for layer, kernel in zip(self._layers, plan, strict=True):
@@ -158,7 +158,7 @@ class Chain(nn.Module):
         y = self(x.reshape(x.shape[:-1].numel(), x.shape[-1]))
         return y.reshape(*x.shape[:-1], self.out_features)  # type: ignore[no-any-return]
 
-    # What the Linear layer had that stood here alone: other code may read it.
+    # Attributes of the Linear that a chain of one layer replaces: other code may read them.
 
     @property
     def weight(self) -> Tensor:
@@ -176,15 +176,15 @@ class Chain(nn.Module):
         return self.layers[0]  # type: ignore[return-value]
 
     def _fastest(self, number: int, n: int) -> KernelPlan:
-        """The plan for the ``number``-th batch size, ``n``; measured where there is anything to choose."""
+        """The plan for batch size ``n`` (index ``number``), measured if there is a choice."""
         allowed = [layer.allowed[number] for layer in self._layers]
         if all(len(kernels) == 1 for kernels in allowed):
             return tuple(kernels[0] for kernels in allowed)
         x = activations(n, self.in_features, dtype=self.dtype)
-        plans: list[KernelPlan] = [tuple(k if k in able else able[0] for able in allowed) for k in KERNELS]
+        plans: list[KernelPlan] = [tuple(k if k in kernels else kernels[0] for kernels in allowed) for k in KERNELS]
         if len(allowed) > 1:
             plans.append(cheapest([_costs(layer, number, n) for layer in self._layers], allowed))
-        # Layer by layer is the precise measurement, end to end the true one: the winner of the first must win here too.
+        # Timing single layers is precise, but only end-to-end times are real: the layerwise winner must win here too.
         seconds = medians({plan: partial(self.run, plan, x) for plan in plans})
         return min(seconds, key=seconds.__getitem__)
 
@@ -192,7 +192,7 @@ class Chain(nn.Module):
     def _layers(self) -> list[ChainLayer]:
         return list(self.layers)  # type: ignore[arg-type]
 
-    # Compiled steps look into the buffers: they must not outlive them, nor be copied along.
+    # Compiled steps point into the buffers: they must not outlive them or be copied.
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": {}}
@@ -217,7 +217,7 @@ def _costs(layer: ChainLayer, number: int, n: int) -> Costs:
 
 
 def activations(*shape: int, dtype: torch.dtype) -> Tensor:
-    """Numbers to measure with, of no particular meaning; torch's random state stays as it is."""
+    """Random values to measure with; torch's global random state is not changed."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(dtype)
 
 

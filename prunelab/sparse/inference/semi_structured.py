@@ -1,7 +1,7 @@
-"""2:4: Linear layers of which two in every four neighbouring weights are zero, on the tensor cores of a GPU.
+"""2:4 sparsity on the tensor cores of a GPU: Linear layers with two zeros in every four neighbouring weights.
 
-Such weights come from ``masks.prune(density=0.5, unit="2:4")``. The kernels are torch's
-(``torch.sparse.to_sparse_semi_structured``); here is what they need, checked before, and refused in words.
+``masks.prune(density=0.5, unit="2:4")`` gives such weights. The kernels are torch's
+(``torch.sparse.to_sparse_semi_structured``); this module checks their requirements first and explains refusals.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from prunelab.errors import ConvertError
 from prunelab.sparse.inference import tracing
 
 TYPES = (torch.float16, torch.bfloat16)
-ROWS, COLUMNS = 32, 64  # what both of torch's backends take (the stricter of the two)
-CAPABILITY = (8, 0)  # Ampere: the first tensor cores that skip zeros
+ROWS, COLUMNS = 32, 64  # multiples that both torch backends accept (the stricter of the two)
+CAPABILITY = (8, 0)  # Ampere: the first tensor cores with 2:4 sparsity
 
 
 def is_2_4(weight: Tensor) -> bool:
     """Whether at most two of every four neighbours in each row of a matrix (rows, columns) are non-zero.
 
-    False for columns that are not a multiple of four. NaN is not zero.
+    False if the number of columns is not a multiple of four. NaN counts as non-zero.
     """
     if weight.dim() != 2 or weight.shape[1] % 4:
         return False
@@ -32,7 +32,7 @@ def is_2_4(weight: Tensor) -> bool:
 
 
 def refusal(module: nn.Module) -> str | None:
-    """Why a Linear or Conv cannot run as 2:4, ready to follow its name; None if it can."""
+    """Why a Linear or Conv cannot run as 2:4, to follow its name; None if it can."""
     weight = module.get_parameter("weight")
     if not (isinstance(module, nn.Linear) and tracing.is_plain(module)):
         return f"is a {type(module).__name__}: only Linear layers, without hooks, have a 2:4 kernel"
@@ -47,16 +47,22 @@ def refusal(module: nn.Module) -> str | None:
         return f"is on {weight.device}: 2:4 kernels run on CUDA devices only; on the CPU take convert()"
     if torch.cuda.get_device_capability(weight.device) < CAPABILITY:
         return (
-            f"is on {torch.cuda.get_device_name(weight.device)}, whose tensor cores know no 2:4 (Ampere and later do)"
+            f"is on {torch.cuda.get_device_name(weight.device)}, whose tensor cores do not support 2:4; "
+            "Ampere and later do"
         )
     return None
 
 
 def to_2_4(model: nn.Module, layers: Iterable[str] | None = None) -> nn.Module:
-    """A copy of ``model`` for inference on its GPU, Linear layers as 2:4; ``model`` itself stays untouched.
+    """A copy of ``model`` for inference on its GPU, with Linear layers in 2:4 form.
 
-    layers: these alone, by name; None: every Linear and Conv, all of which must fit. Raises ConvertError for names that
-    match nothing, and for layers that do not fit: it names each, with the reason.
+    Args:
+        model: A module on a CUDA device; it is not changed.
+        layers: Names of the layers to convert; None means every Linear and Conv, all of which must fit.
+
+    Raises:
+        ConvertError: A name matches no layer, or layers do not fit (each is listed with its reason): they must be
+            Linear, float16 or bfloat16, a multiple of 32 x 64 (out x in), 2:4 sparse, and on an Ampere GPU or later.
     """
     known = tracing.weighted(model)
     names = list(known) if layers is None else [tracing.resolve(name, known) for name in layers]

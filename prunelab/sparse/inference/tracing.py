@@ -1,4 +1,4 @@
-"""A model traced for inference, and the chains of Linear layers in it."""
+"""Traces a model for inference, and finds the chains of Linear layers in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain as joined
+from itertools import chain as chain_iterables
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from prunelab.errors import ConvertError
 from prunelab.formatting import did_you_mean, layer_of
 from prunelab.pruning.layers import identity, linear_and_conv
 
-Shapes = Mapping[nn.Module, tuple[int, ...]]  # of what a module was given
+Shapes = Mapping[nn.Module, tuple[int, ...]]  # of the first input of each module
 
 _ELEMENTWISE = {
     *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.SELU, nn.CELU, nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
@@ -37,7 +37,7 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 @dataclass(frozen=True)
 class Call:
-    """An elementwise function or method with its further arguments."""
+    """An elementwise function or method with its other arguments."""
 
     function: Callable[..., Tensor]
     args: tuple[Any, ...]
@@ -49,7 +49,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A Linear layer in a chain and what follows it: batch norms and elementwise steps; ``nodes`` includes its own."""
+    """A Linear layer of a chain and the batch norms and elementwise steps after it. nodes: the layer's and theirs."""
 
     name: str
     linear: nn.Linear
@@ -58,8 +58,8 @@ class Stretch:
 
 
 def skeleton(model: nn.Module) -> nn.Module:
-    """A copy of the modules in eval mode that shares every parameter and buffer with ``model``."""
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in joined(model.parameters(), model.buffers())}
+    """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``."""
+    memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
     try:
         return copy.deepcopy(model, memo).eval()
     except (RuntimeError, TypeError) as error:
@@ -67,9 +67,9 @@ def skeleton(model: nn.Module) -> nn.Module:
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Module]:
-    """Every Linear and Conv by the parameter name of its weight, shared modules under each of their names.
+    """Every Linear and Conv by the parameter name of its weight; shared modules appear under each name.
 
-    Raises ConvertError for weights that are computed, or not there yet.
+    Raises ConvertError for weights that are computed from other parameters, or have no shape yet.
     """
     try:
         return {name: module for name, module, _ in linear_and_conv(model)}
@@ -78,16 +78,16 @@ def weighted(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether this is a Linear or Conv that can be replaced: its own forward, and no hooks on it."""
+    """Whether this is a Linear or Conv that can be replaced: torch's forward, and no hooks."""
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    own = any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
-    return own and not _hooked(module)
+    has_torch_forward = any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
+    return has_torch_forward and not _hooked(module)
 
 
 def places(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
-    """(parent, attribute, module) of each plain Linear or Conv that only its own forward uses.
+    """(parent, attribute, module) of each plain Linear or Conv whose weights only its own forward reads.
 
-    Inside torch's attention and transformer modules others read the weights: what is in there stays.
+    Skips torch's attention and transformer modules, which read the weights of their layers directly.
     """
     for attribute, child in model._modules.items():
         if child is None:
@@ -99,31 +99,31 @@ def places(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
 
 
 def shapes(twin: nn.Module, args: tuple[Any, ...]) -> Shapes:
-    """The shape that each module of ``twin`` is given when it runs on ``args``. ConvertError if it cannot."""
-    seen: dict[nn.Module, tuple[int, ...]] = {}
+    """Input shape of each module when ``twin`` runs on ``args``; ConvertError if it cannot run."""
+    input_shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def remember(module: nn.Module, inputs: tuple[Any, ...]) -> None:
         if inputs and isinstance(inputs[0], Tensor):
-            seen[module] = tuple(inputs[0].shape)
+            input_shapes[module] = tuple(inputs[0].shape)
 
     handles = [module.register_forward_pre_hook(remember) for module in twin.modules()]
     try:
         with torch.no_grad():
             twin(*args)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        given = ", ".join(str(tuple(a.shape)) if isinstance(a, Tensor) else type(a).__name__ for a in args)
-        raise ConvertError(f"the example ({given}) does not pass through the model: {error}") from error
+        described = ", ".join(str(tuple(a.shape)) if isinstance(a, Tensor) else type(a).__name__ for a in args)
+        raise ConvertError(f"the example ({described}) does not pass through the model: {error}") from error
     finally:
         for handle in handles:
             handle.remove()
-    return seen
+    return input_shapes
 
 
 def trace(twin: nn.Module, args: tuple[Any, ...] | None) -> fx.GraphModule | None:
-    """``twin`` as a graph, or None where a graph would not be sure to do the same.
+    """``twin`` as a graph, or None if the graph might behave differently.
 
-    That is: a model whose flow depends on its data or on optional arguments, hooks on anything but its leaves, or
-    a graph that gives another result for ``args``.
+    That is the case if control flow depends on data or on optional arguments, if a module other than a leaf has hooks,
+    or if the graph gives another result for ``args``.
     """
     parameters = inspect.signature(twin.forward).parameters.values()
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -132,7 +132,7 @@ def trace(twin: nn.Module, args: tuple[Any, ...] | None) -> fx.GraphModule | Non
     tracer = _Tracer()
     try:
         graph = tracer.trace(twin)
-    except Exception:  # tracing runs the model's own code: anything can come out of it
+    except Exception:  # tracing runs the model's code, which can raise anything
         return None
     leaves = {twin.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
     if any(_hooked(module) for module in twin.modules() if module not in leaves):
@@ -146,7 +146,7 @@ def trace(twin: nn.Module, args: tuple[Any, ...] | None) -> fx.GraphModule | Non
 
 
 def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:
-    """The chains of a graph: Linear layers with nothing but elementwise steps and batch norm between them."""
+    """The chains of a graph: Linear layers with only elementwise steps and batch norm between them."""
     modules = dict(traced.named_modules())
     taken: set[fx.Node] = set()
     chains = []
@@ -176,7 +176,7 @@ def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:
 
 
 def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module, name: str) -> None:
-    """Put ``module`` in the place of ``nodes``, a straight line in the graph."""
+    """Replace ``nodes``, a straight line in the graph, by ``module``."""
     traced.add_submodule(name, module)
     with traced.graph.inserting_before(nodes[0]):
         call = traced.graph.call_module(name, (nodes[0].args[0],))
@@ -186,7 +186,7 @@ def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module,
 
 
 def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
-    """The parameter name meant by a layer's or a parameter's name."""
+    """Parameter name for the name of a layer or a parameter; ConvertError if nothing matches."""
     for candidate in (name, f"{name}.weight"):
         if candidate in layers:
             return next(first for first, module in layers.items() if module is layers[candidate])
@@ -194,12 +194,12 @@ def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
 
 
 def own(network: nn.Module, model: nn.Module) -> None:
-    """Replace what ``network`` shares with ``model`` by copies, and let nothing ask for gradients."""
-    theirs = {t.untyped_storage().data_ptr() for t in joined(model.parameters(), model.buffers())}
+    """Replace tensors that ``network`` shares with ``model`` by copies that do not require gradients."""
+    shared = {t.untyped_storage().data_ptr() for t in chain_iterables(model.parameters(), model.buffers())}
     copies: dict[Any, nn.Parameter] = {}
 
-    def owned(tensor: Tensor) -> nn.Parameter | None:
-        if tensor.untyped_storage().data_ptr() not in theirs:
+    def copied(tensor: Tensor) -> nn.Parameter | None:
+        if tensor.untyped_storage().data_ptr() not in shared:
             return None
         key = identity(tensor)
         if key not in copies:
@@ -208,11 +208,11 @@ def own(network: nn.Module, model: nn.Module) -> None:
 
     for module in network.modules():
         for name, parameter in module._parameters.items():
-            if parameter is not None and (mine := owned(parameter)) is not None:
-                module._parameters[name] = mine
+            if parameter is not None and (replacement := copied(parameter)) is not None:
+                module._parameters[name] = replacement
         for name, buffer in module._buffers.items():
-            if buffer is not None and (mine := owned(buffer)) is not None:
-                module._buffers[name] = mine.detach()
+            if buffer is not None and (replacement := copied(buffer)) is not None:
+                module._buffers[name] = replacement.detach()
 
 
 class _Tracer(fx.Tracer):
@@ -227,7 +227,7 @@ def _linear(node: fx.Node, modules: Mapping[str, nn.Module]) -> nn.Linear | None
 
 
 def _norm(node: fx.Node, modules: Mapping[str, nn.Module], linear: nn.Linear, shapes: Shapes) -> nn.BatchNorm1d | None:
-    """The batch norm that a node calls, if it scales the features of ``linear`` and nothing else."""
+    """The batch norm that a node calls, if it acts on the features of ``linear`` only."""
     module = modules.get(str(node.target)) if node.op == "call_module" else None
     if type(module) is not nn.BatchNorm1d or module.running_mean is None or _hooked(module):
         return None
@@ -236,7 +236,7 @@ def _norm(node: fx.Node, modules: Mapping[str, nn.Module], linear: nn.Linear, sh
 
 
 def _step(node: fx.Node, modules: Mapping[str, nn.Module]) -> list[Callable[[Tensor], Tensor]] | None:
-    """What an elementwise node does, as no or one step; None for anything else."""
+    """An elementwise node as a list of zero or one steps; None for other nodes."""
     rest, kwargs = tuple(node.args[1:]), dict(node.kwargs)
     if node.op == "call_module":
         module = modules[str(node.target)]
@@ -268,7 +268,7 @@ def _hooked(module: nn.Module) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Whether two outputs are the same in structure, shapes and (up to rounding) values."""
+    """Whether two outputs have the same structure, shapes and (up to rounding) values."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return a.shape == b.shape and a.dtype == b.dtype and torch.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
     if isinstance(a, Mapping) and isinstance(b, Mapping):

@@ -1,1 +1,1 @@
-"""Bytes by format, microseconds by batch size."""
+"""Measurements: bytes by format, microseconds by batch size."""

@@ -1,4 +1,4 @@
-"""How many bytes a network takes in each of the formats that people use, counted on what is really written."""
+"""File size of a network in common formats, measured on the bytes that are really written."""
 
 from __future__ import annotations
 
@@ -20,47 +20,49 @@ Tensors = Mapping[str, Tensor]
 
 
 def sizes(model: nn.Module | Tensors) -> tuple[Size, ...]:
-    """The network in every format; tied weights are counted once, tensors without zeros are dense in all of them.
+    """Size of the network in each format. Tied weights count once; tensors without zeros are dense in all formats.
 
     model: a module, or its tensors by name.
     """
     tensors = distinct(model)
-    thin = {name for name, t in tensors.items() if t.dim() > 1 and t.is_floating_point() and bool((t == 0).any())}
+    sparse_names = {
+        name for name, t in tensors.items() if t.dim() > 1 and t.is_floating_point() and bool((t == 0).any())
+    }
 
-    def whole(sparse: Callable[[Tensor], dict[str, Tensor]]) -> int:
+    def sparse_file_size(sparse: Callable[[Tensor], dict[str, Tensor]]) -> int:
         parts: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
-            if name in thin:
+            if name in sparse_names:
                 parts |= {f"{name}.{part}": value for part, value in sparse(tensor.flatten(1)).items()}
             else:
                 parts[name] = tensor
         return len(safetensors.torch.save(parts))
 
     dense = safetensors.torch.save(dict(tensors))
-    rest = len(safetensors.torch.save({name: t for name, t in tensors.items() if name not in thin}))
+    rest = len(safetensors.torch.save({name: t for name, t in tensors.items() if name not in sparse_names}))
     return (
         Size("dense", len(dense), "every weight, zeros too"),
         Size("gzip", len(gzip.compress(dense, 6, mtime=0)), "the dense file, zipped"),
-        Size("COO", whole(_coo), "row and column of each survivor, int64"),
-        Size("CSR", whole(_csr), "torch's default, int64"),
-        Size("npz", rest + sum(_npz(tensors[name]) for name in thin), "SciPy's CSR, int32, zipped"),
+        Size("COO", sparse_file_size(_coo), "row and column of each survivor, int64"),
+        Size("CSR", sparse_file_size(_csr), "torch's default, int64"),
+        Size("npz", rest + sum(_npz(tensors[name]) for name in sparse_names), "SciPy's CSR, int32, zipped"),
         Size("packed", len(file.packed(model)), "prunelab's own, exact"),
         Size("bound", file.bound(model), "every survivor, and the masks' entropy if places were independent"),
     )
 
 
 def distinct(model: nn.Module | Tensors) -> dict[str, Tensor]:
-    """The tensors of a model by name, contiguous, on the CPU, tied ones once."""
+    """The tensors of a model by name, contiguous and on the CPU; tied ones once."""
     tensors = model.state_dict() if isinstance(model, nn.Module) else model
     seen = set()
-    found = {}
+    tensors_by_name = {}
     for name, tensor in tensors.items():
         key = identity(tensor)
         if tensor.numel() and key in seen:
             continue
         seen.add(key)
-        found[name] = tensor.detach().cpu().contiguous()
-    return found
+        tensors_by_name[name] = tensor.detach().cpu().contiguous()
+    return tensors_by_name
 
 
 def _coo(matrix: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""How long a network takes for a batch, measured with torch's own timer, candidates taking turns."""
+"""Latency of networks for a batch, measured in turns with torch's benchmark timer."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from torch.utils.benchmark import Timer
 
 from prunelab.results.measurement import Latency
 
-BLOCK = 4e-3  # seconds of one timed block: long against the clock's step, short against a neighbour's burst
+BLOCK = 4e-3  # seconds of one timed block: much longer than the clock's resolution, shorter than bursts of other load
 ROUNDS = 15
-FEWEST, PATIENCE = 5, 2.0  # rounds that there must be, however long they take; seconds after which no more are begun
-LONGEST_BLOCK = 1000  # runs
+MIN_ROUNDS, MAX_SECONDS = 5, 2.0  # rounds that always run; time after which no further round starts
+LONGEST_BLOCK = 1000  # runs per block
 
 
 def batch_of(example: Tensor, size: int) -> Tensor:
-    """``size`` samples: those of ``example``, over and over."""
+    """``size`` samples: those of ``example``, repeated."""
     return example[torch.arange(size) % len(example)].contiguous()
 
 
 def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, rounds: int = ROUNDS) -> list[Latency]:
-    """Time every network on the batch ``x``, taking turns, after a warm-up. The networks must be in eval mode."""
+    """Time all networks on the batch ``x``, in turns, after a warm-up. The networks must be in eval mode."""
     timers = {
         name: Timer("network(x)", globals={"network": network, "x": x}, num_threads=threads)
         for name, network in networks.items()
@@ -32,26 +32,26 @@ def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, round
     with torch.inference_mode():
         runs = {name: _runs(timer) for name, timer in timers.items()}
         blocks: dict[str, list[float]] = {name: [] for name in timers}
-        began = time.perf_counter()
+        start = time.perf_counter()
         for number in range(rounds):
-            if number >= FEWEST and time.perf_counter() - began > PATIENCE:
-                break  # a crowded machine, or a large network: what there is has to do
-            for name in _turn(list(timers), number):
+            if number >= MIN_ROUNDS and time.perf_counter() - start > MAX_SECONDS:
+                break  # busy machine or large network: report the rounds done so far
+            for name in _order(list(timers), number):
                 blocks[name].append(timers[name].timeit(runs[name]).median)
-    return [Latency(name, len(x), threads, *_spread(blocks[name])) for name in networks]
+    return [Latency(name, len(x), threads, *_quartiles(blocks[name])) for name in networks]
 
 
 def _runs(timer: Timer) -> int:
-    """Runs that make a block; finding out is the warm-up."""
+    """Number of runs per block; determining it also warms up."""
     timer.timeit(2)
     once = timer.timeit(2).median
     return max(1, min(LONGEST_BLOCK, round(BLOCK / max(once, 1e-9))))
 
 
-def _turn(names: list[str], number: int) -> Iterator[str]:
+def _order(names: list[str], number: int) -> Iterator[str]:
     return iter(names if number % 2 else names[::-1])
 
 
-def _spread(values: list[float]) -> tuple[float, float, float, float]:
+def _quartiles(values: list[float]) -> tuple[float, float, float, float]:
     low, median, high = statistics.quantiles(values, n=4, method="inclusive")
     return median, low, high, min(values)

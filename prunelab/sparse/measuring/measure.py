@@ -1,4 +1,4 @@
-"""What pruning bought, in bytes and in microseconds, beside what it did not."""
+"""Benefit of pruning in bytes and microseconds, with the cases where there is none."""
 
 from __future__ import annotations
 
@@ -17,19 +17,26 @@ from prunelab.sparse.inference.convert import convert
 from prunelab.sparse.measuring import file_sizes, latency
 
 BATCHES = (1, 8, 64, 256)
-BUSY = 0.6  # part of the cores at work beyond which timings are not to be trusted
-UNSTEADY = 1.5  # ratio of the quartiles, likewise
+BUSY = 0.6  # fraction of cores in use above which timings are unreliable
+UNSTEADY = 1.5  # ratio of the quartiles above which timings are unreliable
 
 
 def measure(
     model: nn.Module, example: Tensor, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
 ) -> Measurement:
-    """Bytes by format, and latency of the network dense, sparse, converted and compacted; the model is left alone.
+    """Measure file sizes by format, and latency of the network dense, sparse, converted and compacted.
 
-    model: pruned, its cut weights zero (``Masks.from_torch`` for torch's reparametrisation). example: inputs, as many
-    samples as you like. batches: sizes to time. threads: how many torch computes with; default: one, and as many as
-    torch has now. Takes a few seconds; keep the machine quiet, ``notes`` says when it was not.
-    Raises MeasureError for a model with NaN weights or one that cannot take the example.
+    Takes a few seconds. Run nothing else meanwhile; ``notes`` of the result says if the machine was busy.
+
+    Args:
+        model: A pruned module whose cut weights are zero; it is not changed. After torch's reparametrisation use
+            ``Masks.from_torch`` first.
+        example: Inputs (samples, ...), any number of samples, at least 1.
+        batches: Batch sizes to time, each at least 1.
+        threads: Numbers of torch threads to time with. None: one, and torch's current number.
+
+    Raises:
+        MeasureError: Batch sizes are out of range, weights are NaN or infinite, or the model cannot run on the example.
     """
     *_, last = stream(model, example, batches=batches, threads=threads)
     return last
@@ -38,49 +45,52 @@ def measure(
 def stream(
     model: nn.Module, example: Tensor, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
 ) -> Iterator[Measurement]:
-    """``measure`` step by step: the sizes at once, then one batch size after the other."""
+    """``measure`` step by step: first the sizes, then one batch size after another."""
     network = _checked(model, example, batches)
     counts = sorted({1, torch.get_num_threads()} if threads is None else set(threads))
     weights = [t for t in file_sizes.distinct(network).values() if t.dim() > 1]
-    found = Measurement(
+    measurement = Measurement(
         hardware.machine(),
         kept=sum(int((t != 0).sum()) for t in weights),
         total=sum(t.numel() for t in weights),
         sizes=file_sizes.sizes(network),
         notes=_loaded(),
     )
-    yield found
+    yield measurement
     part = 1 / (len(counts) * (len(batches) + 1))
     for count in counts:
         networks, missing = _networks(network, example, tuple(batches), count)
-        found = _more(found, part, notes=missing)
-        yield found
+        measurement = _extended(measurement, part, notes=missing)
+        yield measurement
         for size in batches:
             times = latency.compare(networks, latency.batch_of(example, size), threads=count)
-            found = _more(found, part, times, _unsteady(times))
-            yield found
+            measurement = _extended(measurement, part, times, _unsteady(times))
+            yield measurement
 
 
-def _more(found: Measurement, part: float, times: Sequence[Latency] = (), notes: Sequence[str] = ()) -> Measurement:
+def _extended(
+    measurement: Measurement, part: float, times: Sequence[Latency] = (), notes: Sequence[str] = ()
+) -> Measurement:
     return replace(
-        found,
-        latencies=(*found.latencies, *times),
-        notes=tuple(dict.fromkeys((*found.notes, *notes))),
-        progress=min(found.progress + part, 1.0),
+        measurement,
+        latencies=(*measurement.latencies, *times),
+        notes=tuple(dict.fromkeys((*measurement.notes, *notes))),
+        progress=min(measurement.progress + part, 1.0),
     )
 
 
 def _networks(
     network: nn.Module, example: Tensor, batches: tuple[int, ...], threads: int
 ) -> tuple[dict[str, nn.Module], list[str]]:
-    """What there is to time, and why the rest is missing."""
+    """The networks to time, and reasons for those that are missing."""
     networks, missing = {"dense": network}, []
     makers: dict[str, Callable[[], nn.Module]] = {
         "sparse": lambda: convert(network, example, batches=batches, kernel="csr"),
         "converted": lambda: convert(network, example, batches=batches),
         "compacted": lambda: compact(network, example),
     }
-    # The fastest kernel depends on the threads. Nobody else runs a model meanwhile: torch.fx patches all of them.
+    # The fastest kernel depends on the thread count. No other thread of prunelab runs a model meanwhile, as
+    # torch.fx patches all of them.
     with torch_state.threads(threads):
         for name, make in makers.items():
             try:
@@ -91,7 +101,7 @@ def _networks(
 
 
 def _checked(model: nn.Module, example: Tensor, batches: Sequence[int]) -> nn.Module:
-    """A copy of the model in eval mode, once it is known to take the example."""
+    """A copy of the model in eval mode, after a check that it runs on the example."""
     if not batches or any(isinstance(b, bool) or not isinstance(b, int) or b < 1 for b in batches):
         raise MeasureError(f"batches = {tuple(batches)}: must be whole numbers, at least one of them, from 1 on")
     if not isinstance(example, Tensor) or example.dim() < 1 or len(example) == 0:
@@ -112,11 +122,11 @@ def _loaded() -> tuple[str, ...]:
     busy = hardware.load()
     if busy is None or busy < BUSY:
         return ()
-    return (f"the machine was busy before this began ({100 * busy:.0f} % of its cores): measure again when it rests",)
+    return (f"the machine was busy before this began ({100 * busy:.0f} % of its cores): measure again when it is idle",)
 
 
 def _unsteady(times: list[Latency]) -> list[str]:
-    shaky = [x.network for x in times if x.high > UNSTEADY * x.low]
-    if not shaky:
+    unsteady = [x.network for x in times if x.high > UNSTEADY * x.low]
+    if not unsteady:
         return []
-    return [f"batch {times[0].batch}: {', '.join(shaky)} unsteady, another program took part of the machine"]
+    return [f"batch {times[0].batch}: {', '.join(unsteady)} unsteady, another program took part of the machine"]

@@ -1,1 +1,1 @@
-"""The packed file: exact, near the entropy of the masks, no pickle."""
+"""The packed file format: exact, close to the entropy of the masks, without pickle."""

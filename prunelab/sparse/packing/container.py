@@ -1,7 +1,7 @@
-"""The hull of a packed file: safetensors with one entry of our own, and a digest of the whole file in it.
+"""The container of a packed file: safetensors with one extra entry that holds a digest of the whole file.
 
-Nothing is taken from a file before its digest is right, and no memory is spent on what its header claims: no more is
-ever read than the file is long.
+Nothing but the header is used before the digest has been verified. Memory does not depend on sizes that the header
+claims: reads never exceed the length of the file.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from torch import Tensor
 from prunelab.errors import PackedError
 
 FORMAT = 1
-MARK = "prunelab"  # in the file's metadata, with the format's version
-ENTRY = "_"  # the name of our entry: short, for in a small network's file the header counts, and nobody's parameter
-OURS = f'"{MARK}"'.encode()  # safetensors writes metadata first
-DIGEST = 32  # bytes at the beginning of the entry: SHA-256 of the file without them
+MARK = "prunelab"  # key in the file's metadata; its value is the format version
+ENTRY = "_"  # name of the extra entry: not a parameter name, and short, as the header matters in small files
+MARKED = f'"{MARK}"'.encode()  # found near the start of the file, because safetensors writes metadata first
+DIGEST = 32  # bytes at the start of the entry: SHA-256 of the file without them
 
 
 def damaged(path: Path, words: object) -> PackedError:
-    """The error for a file that is ours but not as it was written."""
+    """The error for a packed file that is not as it was written."""
     return PackedError(f"{path} is damaged: {words}. Copy or pack it again from its origin")
 
 
 def pack(tensors: Mapping[str, Tensor], content: bytes) -> bytes:
-    """The whole file: ``tensors`` under their names, dense and contiguous, and ``content`` in our entry."""
+    """The whole file: ``tensors`` (dense, contiguous) by name, and ``content`` in the extra entry."""
     entry = torch.frombuffer(bytearray(DIGEST) + content, dtype=torch.uint8)
     blob = bytearray(safetensors.torch.save({**tensors, ENTRY: entry}, {MARK: str(FORMAT)}))
     begin, _ = _Header.of(blob).entry
@@ -43,9 +43,9 @@ def pack(tensors: Mapping[str, Tensor], content: bytes) -> bytes:
 
 
 def unpack(path: Path, limit: int) -> tuple[dict[str, Tensor], bytes]:
-    """What ``pack`` was given. limit: a longer file is not read. PackedError for anything but a sound file of ours."""
+    """The inverse of ``pack``. limit: bytes of the longest file that is read. PackedError for an invalid file."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for, a device read without end
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe could block, reading a device might never end
             raise PackedError(f"{path} is not a file but a {'directory' if path.is_dir() else 'device'}")
         with open(path, "rb") as file:
             blob, header = _read(path, file, limit)
@@ -64,7 +64,7 @@ def unpack(path: Path, limit: int) -> tuple[dict[str, Tensor], bytes]:
 
 @dataclass(frozen=True)
 class _Header:
-    """metadata: as text by name. size: of the whole file. entry: begin and end of our entry in it, (0, 0) without."""
+    """metadata: text by name. size: of the whole file. entry: begin and end of the extra entry, (0, 0) if missing."""
 
     metadata: Mapping[str, Any]
     size: int
@@ -72,35 +72,35 @@ class _Header:
 
     @classmethod
     def of(cls, blob: bytes | bytearray) -> _Header:
-        """The header of a file that begins with ``blob``. ValueError if it is none of safetensors'."""
+        """The header of a file that begins with ``blob``; ValueError if it is not a safetensors header."""
         length = int.from_bytes(blob[:8], "little")
         try:
             header = json.loads(blob[8 : 8 + length])
             metadata = header.pop("__metadata__", {})
             metadata.get(MARK)
-            places = {name: (int(b), int(e)) for name, value in header.items() for b, e in [value["data_offsets"]]}
+            offsets = {name: (int(b), int(e)) for name, value in header.items() for b, e in [value["data_offsets"]]}
         except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         start = 8 + length
-        begin, end = places.get(ENTRY, (-start, -start))
-        return cls(metadata, start + max((e for _, e in places.values()), default=0), (start + begin, start + end))
+        begin, end = offsets.get(ENTRY, (-start, -start))
+        return cls(metadata, start + max((e for _, e in offsets.values()), default=0), (start + begin, start + end))
 
 
 def _read(path: Path, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:
-    """The file's bytes and its header, once that is known to be ours and true to the file's length."""
+    """Bytes and header of the file, after a check that it is a packed file and as long as its header says."""
     size = os.fstat(file.fileno()).st_size
     if size == 0:
         raise PackedError(f"{path} is empty. Pack it again from its origin")
     start = file.read(64)
     length = int.from_bytes(start[:8], "little")
     if length > size - 8:
-        if OURS in start:
+        if MARKED in start:
             raise damaged(path, f"it is truncated, {size} bytes are not even its header")
         raise _foreign(path, "it is not a safetensors file")
     try:
         header = _Header.of(start + file.read(8 + length - len(start)))
     except ValueError as error:
-        if OURS in start:
+        if MARKED in start:
             raise damaged(path, f"its header can't be read ({error})") from error
         raise _foreign(path, "it is not a safetensors file") from error
     version = header.metadata.get(MARK)
@@ -126,7 +126,7 @@ def _read(path: Path, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:
 
 
 def _digest(blob: bytes | bytearray, begin: int) -> bytes:
-    """SHA-256 of ``blob`` without the DIGEST bytes from ``begin`` on."""
+    """SHA-256 of ``blob`` without the DIGEST bytes that start at ``begin``."""
     view = memoryview(blob)
     digest = hashlib.sha256(view[:begin])
     digest.update(view[begin + DIGEST :])

@@ -1,7 +1,7 @@
-"""The packed file: a pruned network at about the size of its survivors' values and its masks' entropy.
+"""The packed file: a pruned network in about the size of its surviving values plus the entropy of its masks.
 
-``save`` works from the zeros in the weights, whatever pruned them. The format is described in docs/packed-file.md, so
-that a reader can be written in any language.
+``save`` uses the zeros in the weights, whichever tool pruned them. docs/packed-file.md describes the format, so that
+readers can be written in any language.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["PackedError", "bound", "load", "save"]
 
 M = TypeVar("M", bound=nn.Module)
 Source = nn.Module | Mapping[str, Tensor]
-# What safetensors has names for, in every version that we allow.
+# Types that every supported version of safetensors has a name for.
 STORABLE = {
     *NAMES,
     *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
     *(torch.float8_e4m3fn, torch.float8_e5m2),
 }
-DEFAULT_LIMIT = 4 * 2**30  # bytes, where the system does not say how much memory is free
+DEFAULT_LIMIT = 4 * 2**30  # bytes, where the system does not report free memory
 
 
 def save(
@@ -45,19 +45,29 @@ def save(
     dtype: Literal["float32", "float16"] = "float32",
     bits: int | None = None,
 ) -> int:
-    """Pack a pruned network into the file ``path``; returns its bytes. What was there before is replaced in one step.
+    """Pack a pruned network into a file.
 
-    model: a module or its state dict; not changed. Floating-point tensors of two or more dimensions are stored as
-    their survivors where that is smaller, all others dense; tied tensors once. Survivors are the weights that are not
-    zero; with ``masks`` (a Masks, or bool tensors by parameter name) those that are True in the mask, zero or not.
+    Floating-point tensors of two or more dimensions are stored as their survivors where that is smaller, all others
+    dense, tied tensors once. Values are restored bit for bit, in their type, except that cut weights become 0.0, also
+    where masking left -0.0. The options ``dtype`` and ``bits`` lose precision, for float32 survivors only.
 
-    Every value comes back bit for bit, in its type, except that cut weights come back as 0.0, also those that masking
-    left at -0.0. Two options lose precision, of the survivors in float32 only: dtype="float16" rounds them;
-    bits (1 to 8) lets those of a tensor share 2 ** bits values, found by k-means (Han et al. 2016, section 3).
+    Args:
+        model: A module or its state dict; it is not changed.
+        path: The file; an existing one is replaced atomically.
+        masks: A Masks, or bool tensors by parameter name: weights that are True survive, zero or not. None: the
+            non-zero weights survive.
+        dtype: "float16" rounds survivors; "float32" keeps them exact.
+        bits: 1 to 8: the survivors of a tensor share 2 ** bits values, computed by k-means (Han et al. 2016, section
+            3). None: exact.
 
-    Raises PackedError if the file can't be written; ValueError, naming the tensor, for NaN, for a mask that does not
-    fit, for weights other than zero outside their mask, and for values that an option can't represent; TypeError for
-    something that is no model.
+    Returns:
+        The size of the file in bytes.
+
+    Raises:
+        PackedError: The file cannot be written.
+        ValueError: NaN, a mask that does not fit, non-zero weights outside their mask, or values that an option cannot
+            represent; names the tensor.
+        TypeError: ``model`` is not a model.
     """
     path = Path(path)
     blob = packed(model, masks=masks, dtype=dtype, bits=bits)
@@ -78,21 +88,23 @@ def packed(
     dtype: Literal["float32", "float16"] = "float32",
     bits: int | None = None,
 ) -> bytes:
-    """What ``save`` would write. Arguments and errors are the same."""
+    """The bytes that ``save`` writes. Arguments and errors are the same, but for the path."""
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype = {dtype!r}: must be float32 or float16")
     if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8):
         raise ValueError(f"bits = {bits!r}: must be a whole number from 1 to 8, or None for exact values")
     tensors, ties = _tensors(model)
-    known = _masks(masks, tensors, ties)
+    valid_masks = _masks(masks, tensors, ties)
     sparse: dict[str, tuple[Record, bytes]] = {}
     dense: dict[str, Tensor] = {}
     for name in sorted(tensors):
-        found = index.pack(name, tensors[name], known.get(name), "F16" if dtype == "float16" else "F32", bits)
-        if found is None:
-            dense[name] = tensors[name].clone()  # safetensors refuses tensors that are parts of one another
+        packed_tensor = index.pack(
+            name, tensors[name], valid_masks.get(name), "F16" if dtype == "float16" else "F32", bits
+        )
+        if packed_tensor is None:
+            dense[name] = tensors[name].clone()  # safetensors refuses tensors that share memory
         else:
-            sparse[name] = found
+            sparse[name] = packed_tensor
     table = index.write_index((record for record, _ in sparse.values()), ties)
     return container.pack(dense, table + b"".join(section for _, section in sparse.values()))
 
@@ -104,12 +116,20 @@ def load(path: str | os.PathLike[str], model: M, *, limit: int | None = None) ->
 def load(
     path: str | os.PathLike[str], model: nn.Module | None = None, *, limit: int | None = None
 ) -> dict[str, Tensor] | nn.Module:
-    """The tensors of a packed file, dense and by name; or ``model``, filled with them and returned.
+    """Load a packed file.
 
-    Tied tensors come back as one tensor under several names. model: must have exactly the file's names, shapes and
-    types, like load_state_dict with strict=True. limit: bytes of memory that unpacking may take; None: what is free.
-    Raises PackedError, before memory is spent and before the model is touched, for a file that is missing, damaged,
-    of something else, of a newer format, beyond the limit, or of another network.
+    Args:
+        path: The file.
+        model: A module to fill; it must have exactly the names, shapes and types in the file, as for load_state_dict
+            with strict=True.
+        limit: Bytes of memory that unpacking may use; None: the free memory.
+
+    Returns:
+        The dense tensors by name, or ``model`` if given. Tied tensors are one tensor under several names.
+
+    Raises:
+        PackedError: The file is missing, damaged, not a packed file, of a newer format, beyond the limit, or of another
+            network. Raised before memory is allocated and before the model is changed.
     """
     path = Path(path)
     if limit is None:
@@ -133,30 +153,30 @@ def load(
 
 
 def bound(model: Source, masks: Mapping[str, Tensor] | None = None) -> int:
-    """Bytes below which no file of independent masks can fall: exact values, the masks' entropy, all else dense.
+    """Lower bound in bytes for a file with independent masks: exact values, entropy of the masks, all else dense.
 
-    The entropy of a mask with density p is H(p) = -p log2 p - (1 - p) log2 (1 - p) bits a weight. Real masks have dead
-    rows and bands, so that their files can be smaller. Tied tensors count once. Raises as ``save``.
+    The entropy of a mask with density p is H(p) = -p log2 p - (1 - p) log2 (1 - p) bits per weight. Files of real masks
+    can be smaller, because these have dead rows and bands. Tied tensors count once. Raises as ``save``.
     """
     tensors, ties = _tensors(model)
-    known = _masks(masks, tensors, ties)
+    valid_masks = _masks(masks, tensors, ties)
     total = 0.0
     for name, tensor in tensors.items():
         size = float(tensor.nbytes)
         if index.can_be_sparse(tensor):
-            kept = int(index.survivors(name, tensor, known.get(name)).sum())
+            kept = int(index.survivors(name, tensor, valid_masks.get(name)).sum())
             size = min(size, kept * tensor.itemsize + tensor.numel() * entropy(kept / tensor.numel()) / 8)
         total += size
     return math.ceil(total)
 
 
 def entropy(density: float) -> float:
-    """H(density), bits a weight, of a mask whose connections survive independently. density: 0 to 1."""
+    """H(density), bits per weight, of a mask whose connections survive independently. density: 0 to 1."""
     return -sum(p * math.log2(p) for p in (density, 1 - density) if p > 0)
 
 
 def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The distinct tensors of a model, on the CPU, and which name of another means one of them as well."""
+    """The distinct tensors of a model on the CPU, and {other name: name} for tied ones."""
     if not isinstance(model, nn.Module | Mapping):
         raise TypeError(f"{type(model).__name__} is neither a module nor a mapping of tensors by name")
     tensors: dict[str, Tensor] = {}
@@ -187,35 +207,35 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
 def _masks(
     masks: Mapping[str, Tensor] | None, tensors: Mapping[str, Tensor], ties: Mapping[str, str]
 ) -> dict[str, Tensor]:
-    """Masks on the CPU, by the name that is stored, each of its tensor's shape."""
-    found = {}
+    """Masks on the CPU by stored name, each with the shape of its tensor; ValueError for masks that do not fit."""
+    checked = {}
     for name, mask in (masks or {}).items():
-        own = ties.get(name, name)
-        if own not in tensors:
+        stored_name = ties.get(name, name)
+        if stored_name not in tensors:
             near = difflib.get_close_matches(name, [*tensors, *ties], n=1)
             raise ValueError(f"mask {name!r} belongs to no tensor" + (f"; did you mean {near[0]!r}?" if near else ""))
-        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != tensors[own].shape:
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != tensors[stored_name].shape:
             given = f"{mask.dtype} of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
-            raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[own].shape)}")
-        found[own] = mask.detach().cpu()
-    return found
+            raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[stored_name].shape)}")
+        checked[stored_name] = mask.detach().cpu()
+    return checked
 
 
 def _fill(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
-    """Load ``tensors`` into ``model`` if they are its own, all of them. Else PackedError, and nothing was touched."""
+    """Load ``tensors`` into ``model`` if all of them match; else PackedError, with the model unchanged."""
     expected = model.state_dict()
     wrong = [f"{name} is in the model only" for name in expected if name not in tensors]
     wrong += [f"{name} is in the file only" for name in tensors if name not in expected]
     first: dict[Any, str] = {}
-    for name, own in ((name, own) for name, own in expected.items() if name in tensors):
-        given = tensors[name]
-        if nn.parameter.is_lazy(own):
+    for name, current in ((name, current) for name, current in expected.items() if name in tensors):
+        stored = tensors[name]
+        if nn.parameter.is_lazy(current):
             wrong.append(f"{name} has no shape yet in the model, run it once")
-        elif given.shape != own.shape or given.dtype != own.dtype:
-            here, there = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (given, own))
-            wrong.append(f"{name} is {here} in the file, {there} in the model")
-        elif own.numel() and not torch.equal(given, tensors[first.setdefault(identity(own), name)]):
-            wrong.append(f"{name} and {first[identity(own)]} are one tensor in the model, two in the file")
+        elif stored.shape != current.shape or stored.dtype != current.dtype:
+            in_file, in_model = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (stored, current))
+            wrong.append(f"{name} is {in_file} in the file, {in_model} in the model")
+        elif current.numel() and not torch.equal(stored, tensors[first.setdefault(identity(current), name)]):
+            wrong.append(f"{name} and {first[identity(current)]} are one tensor in the model, two in the file")
     if wrong:
         more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         words = f"{'; '.join(wrong[:3])}{more}. The model was not touched"

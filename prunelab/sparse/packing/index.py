@@ -1,4 +1,4 @@
-"""What a packed file's index says of each sparse tensor, and the tensor as the bytes of a section."""
+"""The index of a packed file: a record for each sparse tensor, and its bytes as a section."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from prunelab.sparse.packing import mask_coding
 
-Bits = NDArray[Any]  # values as integers of their width: exact, whatever they mean
+Bits = NDArray[Any]  # values as integers of equal width: exact for any bit pattern
 
-# What can be stored sparsely, by safetensors' names: the type, and one of integers of its width.
+# Types that can be stored sparsely, by safetensors' names: the type, and an integer type of the same width.
 DTYPES = {
     "F16": (torch.float16, torch.int16),
     "BF16": (torch.bfloat16, torch.int16),
@@ -28,10 +28,10 @@ DTYPES = {
 }
 NAMES = {dtype: name for name, (dtype, _) in DTYPES.items()}
 WIDTHS = {name: dtype.itemsize for name, (dtype, _) in DTYPES.items()}
-TIED = "is "  # in the index, before the name that a tied tensor is stored under
-MOST_WEIGHTS = 2**48  # in one tensor; so that no product overflows on the way to a comparison
-FEW, FEW_IN = 256, 4096  # different values that a byte can number; how many survivors are looked at first
-MOST_INDEX = 4 * 2**20  # bytes of the unpacked index: some 50,000 tensors
+TIED = "is "  # prefix in the index, before the name that a tied tensor is stored under
+MAX_WEIGHTS = 2**48  # in one tensor, so that no product overflows before it is compared
+MAX_LEVELS, LEVELS_SAMPLE = 256, 4096  # distinct values that a byte can number; survivors checked first
+MAX_INDEX = 4 * 2**20  # bytes of the unpacked index: about 50,000 tensors
 COUNT = r"\d{1,15}"
 WORDS = re.compile(
     rf"(?P<dtype>F16|BF16|F32|F64) (?P<shape>{COUNT}(x{COUNT})+) (?P<kept>{COUNT}) "
@@ -43,11 +43,11 @@ WORDS = re.compile(
 
 @dataclass(frozen=True)
 class Record:
-    """What the index says of a sparse tensor, such as "F32 300x784 18816 live bytes 9120".
+    """Description of a sparse tensor in the index, such as "F32 300x784 18816 live bytes 9120".
 
-    dtype, stored: of the tensor, and of its values in the file, by safetensors' names. kept: survivors. form, head: of
-    the mask's coding, and its bytes. levels: shared values, 0 where each survivor has its own; codes: bytes of the
-    stream that says which.
+    dtype: of the tensor, by safetensors' names; stored: of its values in the file, "" if the same. kept: number of
+    survivors. form: coding of the mask; head: its size in bytes. levels: number of shared values, 0 if survivors do not
+    share them; codes: size in bytes of the stream of level numbers.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Record:
 
     @property
     def matrix(self) -> tuple[int, int]:
-        """Rows and columns: the first dimension and all others."""
+        """Rows and columns: the first dimension, and the product of all others."""
         return self.shape[0], math.prod(self.shape[1:])
 
     @property
@@ -72,16 +72,16 @@ class Record:
 
     @property
     def work(self) -> int:
-        """Bytes at most that unpacking takes meanwhile: the mask, places as int64 and what leads to them, values."""
+        """Upper bound of temporary bytes during unpacking: the mask, positions as int64 with intermediates, values."""
         return 2 * math.prod(self.shape) + 48 * self.kept
 
     @property
     def length(self) -> int:
-        """Bytes of the section."""
+        """Size of the section in bytes."""
         return self.head + (self.levels or self.kept) * WIDTHS[self.stored or self.dtype] + self.codes
 
     def __str__(self) -> str:
-        """In the index's words; what is usual is left out."""
+        """The text in the index; defaults are left out."""
         words = f"{self.dtype} {'x'.join(map(str, self.shape))} {self.kept} {self.form} {self.head}"
         if self.levels:
             return f"{words} as {self.levels} {self.stored} {self.codes}"
@@ -89,14 +89,14 @@ class Record:
 
     @classmethod
     def parse(cls, name: str, words: str) -> Record:
-        """The inverse; ValueError for anything that can't be."""
-        found = WORDS.fullmatch(words)
-        if not found:
+        """The inverse of ``str``; ValueError for invalid text."""
+        match = WORDS.fullmatch(words)
+        if not match:
             raise ValueError(f"its index does not say what {name!r:.80} is: {words!r:.80}")
-        numbers = {key: int(found[key] or 0) for key in ("kept", "head", "levels", "codes")}
-        shape = tuple(map(int, found["shape"].split("x")))
-        record = cls(name, found["dtype"], shape, form=found["form"], stored=found["stored"] or "", **numbers)
-        if not 0 < math.prod(shape) < MOST_WEIGHTS or len(shape) > 64 or record.kept > math.prod(shape):
+        numbers = {key: int(match[key] or 0) for key in ("kept", "head", "levels", "codes")}
+        shape = tuple(map(int, match["shape"].split("x")))
+        record = cls(name, match["dtype"], shape, form=match["form"], stored=match["stored"] or "", **numbers)
+        if not 0 < math.prod(shape) < MAX_WEIGHTS or len(shape) > 64 or record.kept > math.prod(shape):
             raise ValueError(f"{name!r:.80} can't have {record.kept} survivors in shape {shape!r:.80}")
         if record.levels > 256 or (record.stored and record.dtype != "F32"):
             raise ValueError(f"{name!r:.80} can't have {words!r:.80}")
@@ -104,22 +104,22 @@ class Record:
 
 
 def write_index(records: Iterable[Record], ties: Mapping[str, str]) -> bytes:
-    """The index as the content begins with it: its length, then its text, deflated."""
+    """The start of the content: the length of the index, then its deflated text."""
     index = {record.name: str(record) for record in records} | {alias: TIED + ties[alias] for alias in sorted(ties)}
     text = json.dumps(index, separators=(",", ":")).encode()
-    if len(text) > MOST_INDEX:
-        raise ValueError(f"{len(index)} sparse and tied tensors are more than a packed file has room for")
+    if len(text) > MAX_INDEX:
+        raise ValueError(f"{len(index)} sparse and tied tensors are too many for a packed file")
     stream = mask_coding.deflate(text, zlib.Z_DEFAULT_STRATEGY)
     return len(stream).to_bytes(4, "little") + stream
 
 
 def read_index(content: bytes, dense: Mapping[str, Tensor]) -> tuple[list[Record], dict[str, str], list[bytes]]:
-    """Records, ties and sections, checked against each other and against the length of ``content``. Else ValueError."""
+    """Records, ties and sections; ValueError if they contradict each other or the length of ``content``."""
     end = 4 + int.from_bytes(content[:4], "little")
     try:
-        index = json.loads(mask_coding.inflate(content[4:end], MOST_INDEX))
+        index = json.loads(mask_coding.inflate(content[4:end], MAX_INDEX))
     except RecursionError as error:
-        raise ValueError("its index is nested without end") from error
+        raise ValueError("its index is nested too deeply") from error
     if not isinstance(index, dict) or not all(isinstance(words, str) for words in index.values()):
         raise ValueError("its index does not say in words what each tensor is")
     ties = {name: words.removeprefix(TIED) for name, words in index.items() if words.startswith(TIED)}
@@ -137,19 +137,21 @@ def read_index(content: bytes, dense: Mapping[str, Tensor]) -> tuple[list[Record
 
 
 def can_be_sparse(tensor: Tensor) -> bool:
-    """Whether a tensor, contiguous, is of a kind that sections hold: floating point, with rows and columns."""
+    """Whether a section can hold this contiguous tensor: a floating-point matrix, or more dimensions."""
     return tensor.dtype in NAMES and tensor.ndim >= 2 and tensor.numel() > 0
 
 
 def _bits(tensor: Tensor) -> Bits:
-    """A contiguous tensor's values as integers (rows, columns): the first dimension and all others."""
+    """Values of a contiguous tensor as integers (rows, columns): the first dimension, and all others."""
     integers: Bits = tensor.view(DTYPES[NAMES[tensor.dtype]][1]).reshape(tensor.shape[0], -1).numpy()
     return integers
 
 
 def survivors(name: str, tensor: Tensor, mask: Tensor | None) -> NDArray[np.bool_]:
-    """(rows, columns), True where a value must be stored."""
-    nonzero: NDArray[np.bool_] = (_bits(tensor) << 1) != 0  # shifted: -0.0 is zero, and masking leaves many
+    """Mask (rows, columns), True where a value must be stored; ValueError for non-zero values outside ``mask``."""
+    nonzero: NDArray[np.bool_] = (
+        _bits(tensor) << 1
+    ) != 0  # shifted, so that -0.0, which masking leaves, counts as zero
     if mask is None:
         return nonzero
     kept = mask.reshape(nonzero.shape).numpy()
@@ -160,13 +162,13 @@ def survivors(name: str, tensor: Tensor, mask: Tensor | None) -> NDArray[np.bool
 
 
 def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int | None) -> tuple[Record, bytes] | None:
-    """The record and the section of a tensor, or None where that is no smaller than the dense tensor."""
+    """Record and section of a tensor, or None if they are not smaller than the dense tensor."""
     if not can_be_sparse(tensor):
         return None
     kept = survivors(name, tensor, mask)
     form, head = mask_coding.encode_mask(kept)
     values = _bits(tensor)[kept]
-    # By exact values: an option must not decide which tensors lose precision.
+    # Decided for exact values, so that options do not change which tensors are sparse and lose precision.
     if len(head) + values.nbytes >= tensor.nbytes:
         return None
     record = Record(name, NAMES[tensor.dtype], tuple(tensor.shape), len(values), form, len(head))
@@ -186,10 +188,10 @@ def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int 
 
 
 def _exact(record: Record, head: bytes, values: Bits) -> tuple[Record, bytes]:
-    """Values as they are, or, where there are few different ones (they were shared before), as numbers of these."""
-    if len(np.unique(values[:FEW_IN])) <= FEW:
+    """Exact values; if there are few distinct ones (shared before), as a table of levels and a code each."""
+    if len(np.unique(values[:LEVELS_SAMPLE])) <= MAX_LEVELS:
         levels, codes = np.unique(values, return_inverse=True)
-        if len(levels) <= FEW:
+        if len(levels) <= MAX_LEVELS:
             stream = mask_coding.deflate(codes.astype(np.uint8).tobytes())
             if levels.nbytes + len(stream) < values.nbytes:
                 record = replace(record, stored=record.dtype, levels=len(levels), codes=len(stream))
@@ -206,7 +208,7 @@ def _stored(name: str, numbers: NDArray[Any], stored: str) -> bytes:
 
 
 def unpack(record: Record, section: bytes) -> Tensor:
-    """The dense tensor. ValueError if the section does not hold it."""
+    """The dense tensor; ValueError if the section does not match the record."""
     mask = mask_coding.decode_mask(record.form, section[: record.head], record.matrix, record.kept)
     stored = record.stored or record.dtype
     end = len(section) - record.codes

@@ -1,9 +1,9 @@
-"""One mask, or the codes of shared values, as few bytes; pure NumPy, described in docs/packed-file.md.
+"""Compression of masks and of shared values in pure NumPy; the format is described in docs/packed-file.md.
 
-A mask is coded as the distances between its survivors. Where connections were cut independently of each other these
-are geometrically distributed, and a Rice code comes within 1 % of the entropy without a table. Real masks have dead
-rows, dead columns and bands: there it pays to leave out what is dead, to read by columns, and to let deflate's
-Huffman tables learn the distances. So a few candidates are tried and the smallest is kept.
+A mask is coded as the distances between survivors. For independent cuts these are geometrically distributed, and a Rice
+code comes within 1 % of the entropy without a table. Real masks have dead rows, dead columns and bands, where it pays
+to skip dead rows and columns, to read by columns, and to use the Huffman tables of deflate. So several candidates are
+tried and the smallest is kept.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Bits = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 FORM = re.compile(r"(?P<live>live )?(?P<columns>columns )?(?:(?P<simple>all|bytes)|rice(?P<k>\d{1,2}))", re.ASCII)
-LONG = 255  # in a coding by bytes: this many cut connections, and the distance goes on in the next byte
-CROWDED = 0.5  # a density from which on a bit each is taken: less than 1/16 of float32 values, and far quicker
-ROUNDS = 100  # of k-means; with one dimension and a start over the range it settles long before
+CONTINUE = 255  # byte that adds 255 cut connections to a distance, which goes on in the next byte
+BITMAP_DENSITY = 0.5  # from here on one bit per weight: less than 1/16 of the float32 values, and much faster
+ROUNDS = 100  # limit for k-means; in one dimension, started evenly over the range, it converges much earlier
 
 
 class Candidate(NamedTuple):
-    """A coding of a mask. reading: words of the form before the coding's own; head: bytes before the distances."""
+    """A coding of a mask. reading: words of the form before the last one; head: bytes before the distances."""
 
     reading: str
     coding: str
@@ -37,15 +37,15 @@ class Candidate(NamedTuple):
 
 
 def encode_mask(mask: Bits) -> tuple[str, bytes]:
-    """The form, as ``FORM`` has it, and the bytes of the smallest coding of ``mask``, bool (rows, columns)."""
+    """Form (see ``FORM``) and bytes of the smallest coding of ``mask``, bool (rows, columns)."""
     rows, columns = mask.any(axis=1), mask.any(axis=0)
     candidates = list(_candidates(mask, "", b""))
     if not (rows.all() and columns.all()):
         alive = np.packbits(rows).tobytes() + np.packbits(columns).tobytes()
         candidates += _candidates(mask[np.ix_(rows, columns)], "live ", alive)
-    best = min(candidates, key=lambda c: len(c.data) + len(c.reading))  # its words take room in the index
-    if best.mask.mean() < CROWDED:
-        # Matches are rare in independent masks but long in patterned ones, such as blocks. They are slow to look for.
+    best = min(candidates, key=lambda c: len(c.data) + len(c.reading))  # its words take space in the index
+    if best.mask.mean() < BITMAP_DENSITY:
+        # Searching for matches is slow: they are rare in independent masks, but long in patterns such as blocks.
         matched = best.head + deflate(_to_bytes(_distances(best.mask)), zlib.Z_DEFAULT_STRATEGY)
         if len(matched) < len(best.data):
             best = best._replace(coding="bytes", data=matched)
@@ -53,10 +53,10 @@ def encode_mask(mask: Bits) -> tuple[str, bytes]:
 
 
 def _candidates(mask: Bits, reading: str, head: bytes) -> Iterator[Candidate]:
-    """Codings of a mask, or of its live part, in both orders."""
+    """Codings of a mask, or of its live part, by rows and by columns."""
     if mask.all():
         yield Candidate(reading, "all", head, head, mask)
-    elif mask.mean() >= CROWDED:
+    elif mask.mean() >= BITMAP_DENSITY:
         bits = mask.reshape(-1)
         last = mask.size - int(bits[::-1].argmax())
         yield Candidate(reading, "rice0", head + np.packbits(bits[:last]).tobytes(), head, mask)
@@ -70,36 +70,36 @@ def _candidates(mask: Bits, reading: str, head: bytes) -> Iterator[Candidate]:
 
 
 def _distances(mask: Bits) -> Ints:
-    """How many cut connections lie before each survivor, since the one before it, row by row."""
+    """Number of cut connections between each survivor and the one before it, row by row."""
     distances: Ints = np.diff(np.flatnonzero(mask), prepend=-1) - 1
     return distances
 
 
 def decode_mask(form: str, data: bytes, shape: tuple[int, int], kept: int) -> Bits:
-    """The mask of ``shape`` with ``kept`` survivors that ``encode_mask`` gave. ValueError if it can't be that.
+    """The inverse of ``encode_mask``: a mask of ``shape`` with ``kept`` survivors; ValueError for invalid data.
 
-    What ``data`` claims beyond ``shape`` and ``kept`` is not unpacked.
+    Never unpacks more than ``shape`` and ``kept`` allow.
     """
-    found = FORM.fullmatch(form)
-    if not found:
+    match = FORM.fullmatch(form)
+    if not match:
         raise ValueError(f"its mask has the unknown form {form!r}")
     alive = [np.ones(length, bool) for length in shape]
-    if found["live"]:
+    if match["live"]:
         for axis, length in enumerate(shape):
             size = -(-length // 8)
             alive[axis] = _unpacked(data[:size], length).astype(bool)
             data = data[size:]
     inner = (int(alive[0].sum()), int(alive[1].sum()))
     size = inner[0] * inner[1]
-    if found["simple"] == "all":
+    if match["simple"] == "all":
         if data or kept != size:
             raise ValueError(f"its mask is full, {size} survivors, but should have {kept}")
         return np.logical_and.outer(alive[0], alive[1])
-    places = _from_bytes(data, kept, size) if found["simple"] else _from_rice(data, int(found["k"]), kept, size)
+    positions = _from_bytes(data, kept, size) if match["simple"] else _from_rice(data, int(match["k"]), kept, size)
     part = np.zeros(size, bool)
-    part[places] = True
-    part = part.reshape(inner[::-1]).T if found["columns"] else part.reshape(inner)
-    if not found["live"]:
+    part[positions] = True
+    part = part.reshape(inner[::-1]).T if match["columns"] else part.reshape(inner)
+    if not match["live"]:
         return part
     mask = np.zeros(shape, bool)
     mask[np.ix_(alive[0], alive[1])] = part
@@ -107,25 +107,25 @@ def decode_mask(form: str, data: bytes, shape: tuple[int, int], kept: int) -> Bi
 
 
 def _to_bytes(distances: Ints) -> bytes:
-    """Each distance as a byte below LONG, after as many bytes LONG as it holds times."""
-    long, rest = np.divmod(distances, LONG)
-    coded = np.full(len(distances) + int(long.sum()), LONG, np.uint8)
-    coded[np.cumsum(long + 1) - 1] = rest
+    """Each distance as distance // CONTINUE bytes CONTINUE, then one byte with the remainder."""
+    full, rest = np.divmod(distances, CONTINUE)
+    coded = np.full(len(distances) + int(full.sum()), CONTINUE, np.uint8)
+    coded[np.cumsum(full + 1) - 1] = rest
     return coded.tobytes()
 
 
 def _from_bytes(data: bytes, kept: int, size: int) -> Ints:
-    """Places of the survivors among ``size``."""
-    coded = np.frombuffer(inflate(data, kept + size // LONG), np.uint8)
-    ends = coded != LONG
-    places: Ints = (np.cumsum(coded, dtype=np.int64) + np.cumsum(ends))[ends] - 1
-    if len(places) != kept or (kept and places[-1] >= size) or not ends[-1:].all():
+    """Positions of the survivors among ``size``."""
+    coded = np.frombuffer(inflate(data, kept + size // CONTINUE), np.uint8)
+    ends = coded != CONTINUE
+    positions: Ints = (np.cumsum(coded, dtype=np.int64) + np.cumsum(ends))[ends] - 1
+    if len(positions) != kept or (kept and positions[-1] >= size) or not ends[-1:].all():
         raise ValueError(f"its mask does not have {kept} survivors among {size}")
-    return places
+    return positions
 
 
 def _to_rice(distances: Ints) -> tuple[int, bytes]:
-    """The best k, and the Rice code: the low k bits of all distances, then what is left of each in unary."""
+    """The best k, and the Rice code: the low k bits of all distances, then the rest of each in unary."""
     mean = float(distances.mean()) if len(distances) else 0.0
     middle = math.floor(math.log2(max(mean * math.log(2), 1)))
     sizes = {k: len(distances) * k + int((distances >> k).sum()) for k in range(max(middle - 1, 0), middle + 2)}
@@ -140,7 +140,7 @@ def _to_rice(distances: Ints) -> tuple[int, bytes]:
 
 
 def _from_rice(data: bytes, k: int, kept: int, size: int) -> Ints:
-    """Places of the survivors among ``size``."""
+    """Positions of the survivors among ``size``."""
     split = -(-kept * k // 8)
     if split + -(-kept // 8) > len(data) or kept > size or 2**k > max(size, 1):
         raise ValueError(f"its mask of {len(data)} bytes can't hold {kept} survivors among {size}")
@@ -149,11 +149,11 @@ def _from_rice(data: bytes, k: int, kept: int, size: int) -> Ints:
     planes = _unpacked(data[:split], kept * k).reshape(kept, k)
     for i in range(k):
         low = (low << 1) | planes[:, i]
-    # As floating point first: a made-up file could make the integers overflow.
+    # Checked in floating point first: a malicious file could make the integers overflow.
     if len(high) != kept or kept + float(high.sum()) * 2**k + low.sum(dtype=np.float64) > size:
         raise ValueError(f"its mask does not have {kept} survivors among {size}")
-    places: Ints = np.cumsum((high << k) + low + 1) - 1
-    return places
+    positions: Ints = np.cumsum((high << k) + low + 1) - 1
+    return positions
 
 
 def _unpacked(data: bytes, count: int) -> NDArray[np.uint8]:
@@ -163,11 +163,10 @@ def _unpacked(data: bytes, count: int) -> NDArray[np.uint8]:
 
 
 def share(values: NDArray[np.float32], bits: int) -> tuple[NDArray[Any], NDArray[np.uint8]]:
-    """k-means of ``values`` (n,), finite, into at most 2 ** bits levels: levels ascending, and the level of each value.
+    """k-means of finite ``values`` (n,) into at most 2 ** bits levels: ascending levels, and the level of each value.
 
-    Starts evenly over the range, so that the few large weights keep levels of their own, and depends on nothing but the
-    values. Exact if there are no more distinct values than levels. Source: Han et al. 2016 (Deep Compression), section
-    3.1 and 3.2.
+    Starts with levels evenly over the range, so that the few large weights keep separate levels. Deterministic; exact
+    if there are no more distinct values than levels. Source: Han et al. 2016 (Deep Compression), sections 3.1 and 3.2.
     """
     ordered = np.sort(values).astype(np.float64)
     levels = np.unique(ordered)
@@ -185,7 +184,7 @@ def share(values: NDArray[np.float32], bits: int) -> tuple[NDArray[Any], NDArray
 
 
 def _between(levels: NDArray[Any]) -> NDArray[Any]:
-    """Where the nearest level changes."""
+    """Boundaries at which the nearest level changes."""
     middle: NDArray[Any] = (levels[1:] + levels[:-1]) / 2
     return middle
 
@@ -197,7 +196,7 @@ def deflate(data: bytes, strategy: int = zlib.Z_HUFFMAN_ONLY) -> bytes:
 
 
 def inflate(data: bytes, most: int) -> bytes:
-    """The inverse; ValueError if ``data`` is no such stream or holds more than ``most`` bytes, which stay packed."""
+    """The inverse of ``deflate``; ValueError for an invalid stream, or one that unpacks to more than ``most`` bytes."""
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         content = unpacker.decompress(data, most + 1)
