@@ -1,4 +1,4 @@
-"""Every view there is of a run, by name, for whatever shows them outside the lab."""
+"""All views of a run by name, for the exports."""
 
 from __future__ import annotations
 
@@ -18,17 +18,14 @@ _MARKUP = re.compile(r"<(?!/?(?:b|br|i|sub|sup|extra)>)")
 
 @dataclass(frozen=True)
 class Picture:
-    """A view: its name, its heading, and how to draw it as of the last snapshot of a history.
-
-    ``draw`` takes the history, what was measured and, if ``by_layer``, a layer's parameter name. measured: shows the
-    measurement, so it is the same at every moment.
-    """
+    """A view of the last snapshot of a history."""
 
     name: str
     heading: str
+    # Arguments: history, measurement and, if by_layer, a layer's parameter name.
     draw: Callable[[Sequence[Snapshot], Measurement | None, str | None], View]
     by_layer: bool = False
-    measured: bool = False
+    measured: bool = False  # shows the measurement, so it is the same at every snapshot
 
 
 PICTURES: tuple[Picture, ...] = (
@@ -49,7 +46,7 @@ def shows_something(view: View) -> bool:
 
 
 def checked(history: Sequence[Snapshot]) -> list[Snapshot]:
-    """The history as a list. Raises ValueError where there is nothing to export."""
+    """The history as a list. Raises ValueError if it is empty."""
     snapshots = list(history)
     if not snapshots:
         raise ValueError("this history is empty: there is nothing to export before a run has begun; train first")
@@ -57,22 +54,22 @@ def checked(history: Sequence[Snapshot]) -> list[Snapshot]:
 
 
 def moment(snapshot: Snapshot) -> str:
-    """Which moment of a run this is: "round 2, pruned"."""
+    """Where in a run a snapshot was taken: "round 2, pruned"."""
     if snapshot.phase == "new":
         return "untrained"
     return f"dense, {snapshot.phase}" if snapshot.round == 0 else f"round {snapshot.round}, {snapshot.phase}"
 
 
 def figures_of(snapshot: Snapshot) -> str:
-    """The numbers of a moment in one line."""
+    """The numbers of a snapshot in one line."""
     right = "accuracy unknown" if snapshot.test_accuracy is None else f"{percent(snapshot.test_accuracy)} right"
     return f"{right}, {percent(snapshot.density)} of the connections ({snapshot.compression:.1f}x fewer)"
 
 
 def harmless(value: Any) -> Any:
-    """A view in which text is only text: of the markup that plotly.js knows, links, styles and TeX are taken out.
+    """A view whose text has none of plotly.js's links, styles and TeX; simple markup (bold, line breaks) stays.
 
-    Names of layers stand in titles and labels; a network from elsewhere may have been named to mislead.
+    Titles and labels contain names of layers, and a network from an untrusted source may have malicious ones.
     """
     if isinstance(value, str):
         return value if value.startswith("data:image/png;base64,") else _text(value)
