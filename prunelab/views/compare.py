@@ -128,14 +128,14 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> lis
     """The traces of one run: first all drops (or, without ``drops``, the last cuts if not retrained), then the line."""
     stable = [s for s in run if s.phase != "pruned"]
     since = next((i for i in range(len(run) - 1, -1, -1) if run[i].phase != "pruned"), 0)
-    fallen = run if drops else run[since:]
+    dropped = run if drops else run[since:]
     label = escaped(name)
     traces = []
-    if any(s.phase == "pruned" for s in fallen):
+    if any(s.phase == "pruned" for s in dropped):
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut", **_points(label, fallen),
+            "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut", **_points(label, dropped),
             "line": {"color": look.colour, "width": 1, "dash": "dot"},
-            "marker": {"color": look.colour, "size": [5 if s.phase == "pruned" else 0 for s in fallen], **PLAIN},
+            "marker": {"color": look.colour, "size": [5 if s.phase == "pruned" else 0 for s in dropped], **PLAIN},
         })  # fmt: skip
     traces.append({
         "type": "scatter", "mode": "lines+markers", "name": label, **_points(label, stable),

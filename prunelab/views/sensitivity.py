@@ -23,9 +23,9 @@ def sensitivity(result: Sensitivity | None) -> View:
     """
     if result is None or not result.points:
         return empty("No sensitivity yet: each layer is cut alone,<br>to several densities, and accuracy is measured.")
-    begun = [layer for layer in result.layers if result.of(layer)]
-    most = set([*(x for x in begun if x not in result.ranking), *result.ranking][:MAX_LINES])
-    shown = [layer for layer in begun if layer in most]
+    measured = [layer for layer in result.layers if result.of(layer)]
+    chosen = set([*(x for x in measured if x not in result.ranking), *result.ranking][:MAX_LINES])
+    shown = [layer for layer in measured if layer in chosen]
     data: list[dict[str, Any]] = []
     ends, parts = [], []
     whole = round(100 * result.accuracy, 3)
@@ -67,8 +67,8 @@ def _title(result: Sensitivity) -> str:
     tail = "" if result.complete else f" ({len(result.points)} of {result.planned} measured)"
     if not ranking:
         return f"{escaped(layer_of(result.points[0].layer), 30)} alone is being cut, nothing else{tail}"
-    begun = sum(1 for layer in result.layers if result.of(layer))
-    tail += f" ({MAX_LINES} of {begun} layers shown)" if begun > MAX_LINES else ""
+    measured = sum(1 for layer in result.layers if result.of(layer))
+    tail += f" ({MAX_LINES} of {measured} layers shown)" if measured > MAX_LINES else ""
     first, last = ranking[0], ranking[-1]
     needs = result.needs(first), result.needs(last)
     names = escaped(layer_of(first), 30), escaped(layer_of(last), 30)

@@ -54,7 +54,7 @@ class CommandHandler:
         self._deserted = deserted
         self._dense: dict[str, Any] | None = None  # the session's state at the end of dense training, for Reset
         self._task: Task | None = None  # what runs or is paused
-        self._wanted = recipe  # the recipe of the controls, which the next step will use
+        self._controls_recipe = recipe  # the next step will use it
         self._preview: Target | None = None  # target of the preview; None: show the network as it is
         self._twin: nn.Module | None = None  # copy of the dense network, to classify drawings
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
@@ -75,7 +75,7 @@ class CommandHandler:
         Raises ValueError for one that is impossible now, and what the session raises; see ``fail``.
         """
         action = command.action
-        recipe = self._wanted = command.recipe or self._wanted
+        recipe = self._controls_recipe = command.recipe or self._controls_recipe
         match action:
             case "preview":
                 self._show_preview(command.target)
@@ -142,15 +142,15 @@ class CommandHandler:
             return
         self._adopt(self._fit())
         if self._preview is not None:
-            self._show_preview(self._wanted.final_target)
+            self._show_preview(self._controls_recipe.final_target)
 
-    def _begin(self, what: TaskName, wanted: Recipe, *, fresh: bool = True) -> None:
+    def _begin(self, what: TaskName, recipe: Recipe, *, fresh: bool = True) -> None:
         """Start a stream. Train makes a new session if ``fresh``, and so does Run all with new training settings."""
         self._task = None
         session = self.session
-        if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(wanted)):
-            self._starting("loading data", recipe=wanted)
-            self._use(self._source.new(wanted.changed(layer_quality={})))  # layers are known only after this
+        if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(recipe)):
+            self._starting("loading data", recipe=recipe)
+            self._use(self._source.new(recipe.changed(layer_quality={})))  # layers are known only after this
             what = "train" if what == "retrain" else what
         session = self._needed()
         self._apply_recipe()
@@ -181,15 +181,15 @@ class CommandHandler:
     def _fit(self) -> Recipe:
         """The controls' recipe, fitted to the session. Qualities of unknown layers are dropped, with a notice."""
         session = self._needed()
-        fit, unknown = fitted(session, self._wanted)
+        fit, unknown = fitted(session, self._controls_recipe)
         if unknown:
-            self._adopt(self._wanted.changed(layer_quality=dict(fit.layer_quality)))
+            self._adopt(self._controls_recipe.changed(layer_quality=dict(fit.layer_quality)))
             self._report(notice=wording.left_out(unknown, session.masks))
         return fit
 
     def _adopt(self, recipe: Recipe) -> None:
         """Set the controls to a recipe that did not come from them."""
-        self._wanted = recipe
+        self._controls_recipe = recipe
         self._report(adopted=recipe)
 
     def _apply_recipe(self) -> None:
@@ -286,7 +286,7 @@ class CommandHandler:
         if session.phase == "trained":
             self._keep_dense()
             if self._preview is None:  # preview the slider's initial value, before the user moves it
-                self._preview = self._wanted.final_target
+                self._preview = self._controls_recipe.final_target
         preview = self._previewed(None)
         self._report(
             activity=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
