@@ -1,7 +1,7 @@
-"""What prunelab promises, measured on this machine. ``prunelab bench`` prints the table.
+"""Measures on this machine what prunelab promises. ``prunelab bench`` prints the table.
 
-Ratios rather than times, candidates that take turns rather than one after another, medians with quartiles rather than
-means: on a machine that does other things too, that is what stays comparable.
+Results stay comparable on a machine with other load: they are ratios rather than times, of candidates that take turns,
+and medians with quartiles rather than means.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The dashboard in a real Chromium, against the least that a Voila page can be, served in the same way.
+"""The dashboard in a real Chromium, compared with the simplest Voila page, served in the same way.
 
 Needs the [test] extra (playwright, psutil) and a Chromium.
 """
@@ -21,15 +21,15 @@ from prunelab.bench.table import Row, Say
 from prunelab.recipe import Recipe
 from prunelab.sessions.session import Session
 
-LONG = 10_000  # epochs: longer than everything that is measured while it trains
-REST = 0.15  # seconds between two presses: more than the lab's own limit of ten updates a second
-MEGABYTE = 1e6
+LONG = 10_000  # epochs: longer than any measurement during training
+PRESS_INTERVAL = 0.15  # seconds between two presses: longer than the lab's minimum between two updates, 0.1
+MEGABYTE = 1e6  # bytes
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:
-    """Measure. say: told what is being measured. quick: fewer and shorter repetitions.
+    """Measure. say: called with what is being measured. quick: fewer and shorter repetitions.
 
-    Raises playwright's Error when there is no browser, RuntimeError when a server does not start.
+    Raises playwright's Error if there is no browser, RuntimeError if a server does not start.
     """
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
@@ -39,24 +39,24 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
         bare = stack.enter_context(servers.voila(alone, home / "bare"))
         browser = stack.enter_context(chromium())
         say("pages until they can be used")
-        found = page_rows(browser, lab, bare, rounds=1 if quick else 5)
+        results = page_rows(browser, lab, bare, rounds=1 if quick else 5)
         say("the slider, idle and while training")
         beside = servers.notebook(home / "beside", servers.BESIDE)
         with servers.voila(beside, home / "both") as both:
-            found += slider_rows(browser, both, blocks=2 if quick else 8, presses=5 if quick else 12)
+            results += slider_rows(browser, both, blocks=2 if quick else 8, presses=5 if quick else 12)
         say("the threshold lines while the slider is dragged")
-        found.append(drag_row(browser, lab, drags=2 if quick else 6, moves=60))
+        results.append(drag_row(browser, lab, drags=2 if quick else 6, moves=60))
         say("training speed with the page open")
-        found.append(speed_row(browser, lab, seconds=2 if quick else 5, rounds=1 if quick else 6))
+        results.append(speed_row(browser, lab, seconds=2 if quick else 5, rounds=1 if quick else 6))
         say("a full run on digits: its memory, and back through its moments")
-        found += run_rows(browser, lab, steps=8 if quick else 60)
+        results += run_rows(browser, lab, steps=8 if quick else 60)
         say("a stroke of the pen")
-        found.append(stroke_row(browser, lab, strokes=4 if quick else 30))
-    return found
+        results.append(stroke_row(browser, lab, strokes=4 if quick else 30))
+    return results
 
 
 def soak_rows(*, seconds: float, say: Say) -> list[Row]:
-    """The page's memory over a long run: at its end against a tenth of the way. Not part of "all": it takes minutes."""
+    """Memory of page and kernel at the end of a long run, relative to a tenth of it. Not in "all": it takes minutes."""
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="prunelab-bench-")))
         lab = stack.enter_context(servers.voila(resources.notebooks() / "dashboard.ipynb", home / "lab"))
@@ -89,7 +89,7 @@ def soak_rows(*, seconds: float, say: Say) -> list[Row]:
 
 
 def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> list[Row]:
-    """Time and bytes until a preheated page can be used: the lab's, and one with a single slider."""
+    """Time and bytes until a preheated page is usable: the lab's, compared with one with a single slider."""
     received: list[float] = []
 
     def opened(kind: str, server: Server) -> float:
@@ -101,12 +101,12 @@ def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> li
         visit.close()
         return visit.milliseconds
 
-    found = interleave({"lab": lambda: opened("lab", lab), "bare": lambda: opened("bare", bare)}, rounds)
-    seconds = {kind: f"{spread(values).median / 1000:.1f} s" for kind, values in found.items()}
+    results = interleave({"lab": lambda: opened("lab", lab), "bare": lambda: opened("bare", bare)}, rounds)
+    seconds = {kind: f"{spread(values).median / 1000:.1f} s" for kind, values in results.items()}
     return [
         Row.of(
             "preheated page usable, all plots in view / a one-slider page",
-            ratios(found["lab"], found["bare"]),
+            ratios(results["lab"], results["bare"]),
             "x",
             target=2,
             note=f"{seconds['lab']} against {seconds['bare']}",
@@ -116,9 +116,9 @@ def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> li
 
 
 def slider_rows(browser: Browser, server: Server, *, blocks: int, presses: int) -> list[Row]:
-    """From a key on the quality slider to all visible plots repainted, against a slider that changes a label.
+    """Time from a key on the quality slider until all visible plots are repainted, compared with the bare slider.
 
-    Both stand on one page. They take turns, ``presses`` at a time, with the quality slider of a page that trains.
+    Both are on one page. They take turns, ``presses`` at a time, with the quality slider of a page that trains.
     """
     server.rest()
     page = Visit(browser, "lab", server.url)
@@ -129,7 +129,7 @@ def slider_rows(browser: Browser, server: Server, *, blocks: int, presses: int) 
 
     def block(name: str, visit: Visit, kind: str) -> float:
         for _ in range(presses):
-            time.sleep(REST)
+            time.sleep(PRESS_INTERVAL)
             every[name].append(visit.press(kind))
         return percentile(every[name][-presses:], 0.5)
 
@@ -150,11 +150,11 @@ def slider_rows(browser: Browser, server: Server, *, blocks: int, presses: int) 
     interleave(candidates, blocks)
     for visit in (page, training):
         visit.close()
-    # The first turn warmed the pages and does not count.
+    # The first turn warmed up the pages and does not count.
     counted = {name: values[presses:] for name, values in every.items()}
     p95 = {name: percentile(values, 0.95) for name, values in counted.items()}
     middle = {name: percentile(values, 0.5) for name, values in counted.items()}
-    told = {name: f"{middle[name]:.0f} ms (p95 {p95[name]:.0f})" for name in every}
+    times = {name: f"{middle[name]:.0f} ms (p95 {p95[name]:.0f})" for name in every}
     number = len(counted["idle"])
     return [
         Row(
@@ -162,23 +162,23 @@ def slider_rows(browser: Browser, server: Server, *, blocks: int, presses: int) 
             p95["idle"] / p95["bare"],
             "x",
             target=2,
-            note=f"{told['idle']} against {told['bare']}, {number} presses each",
+            note=f"{times['idle']} against {times['bare']}, {number} presses each",
         ),
         Row(
             "the same while training, p95 / idle p95",
             p95["training"] / p95["idle"],
             "x",
             target=1.5,
-            note=f"{told['training']}; medians {middle['training'] / middle['idle']:.2f} x",
+            note=f"{times['training']}; medians {middle['training'] / middle['idle']:.2f} x",
         ),
     ]
 
 
 def drag_row(browser: Browser, lab: Server, *, drags: int, moves: int) -> Row:
-    """From a movement of the mouse on the quality slider to threshold lines that stand there, all panels following."""
+    """Time from a mouse movement that drags the quality slider until the threshold lines of all panels follow."""
     lab.rest()
     visit = Visit(browser, "lab", lab.url)
-    visit.drag(moves)  # warms the page
+    visit.drag(moves)  # warms up the page
     times = [taken for _ in range(drags) for taken in visit.drag(moves)]
     visit.close()
     return Row(
@@ -191,7 +191,7 @@ def drag_row(browser: Browser, lab: Server, *, drags: int, moves: int) -> Row:
 
 
 def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> Row:
-    """Steps a second of a run that a page shows, against the same recipe by itself, in turns on the same machine."""
+    """Steps per second of a run that a page shows, relative to the same recipe in a script, measured in turns."""
     lab.rest()
     visit = Visit(browser, "lab", f"{lab.url}?epochs={LONG}")
     visit.wait_for(state="training")
@@ -213,12 +213,12 @@ def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> 
         finally:
             _pause(visit)
 
-    found = interleave({"headless": headless, "shown": shown}, rounds)
+    results = interleave({"headless": headless, "shown": shown}, rounds)
     visit.close()
-    speeds = {name: f"{spread(values).median:,.0f}" for name, values in found.items()}
+    speeds = {name: f"{spread(values).median:,.0f}" for name, values in results.items()}
     return Row.of(
         "training speed with the page open / headless",
-        ratios(found["shown"], found["headless"]),
+        ratios(results["shown"], results["headless"]),
         "x",
         target=0.9,
         better="at least",
@@ -227,17 +227,17 @@ def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> 
 
 
 def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
-    """What a visitor's kernel holds after Run all on the digits; then the time of a step of the scrubber."""
+    """Memory of a visitor's kernel after Run all on the digits; then the time of a step of the scrubber."""
     lab.rest()
     visit = Visit(browser, "lab", lab.url)
     visit.click("Run all")
     visit.wait_for(state="measuring", phase="retrained", round=str(Recipe().rounds))
     visit.wait_for(state="ready")
     resident, unique = servers.memory(lab.kernel(visit.kernel_id))
-    visit.scrub("PageUp")  # warms the page
+    visit.scrub("PageUp")  # warms up the page
     times = []
     for number in range(steps):
-        time.sleep(REST)
+        time.sleep(PRESS_INTERVAL)
         times.append(visit.scrub("ArrowLeft" if number % 2 else "ArrowRight"))
     visit.close()
     return [
@@ -259,12 +259,12 @@ def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
 
 
 def stroke_row(browser: Browser, lab: Server, *, strokes: int) -> Row:
-    """From a movement of the pen to new probabilities of both networks."""
+    """Time from a movement of the pen to new probabilities of both networks."""
     lab.rest()
     visit = Visit(
         browser, "lab", f"{lab.url}?show=draw&hide=weights,accuracy,connections,mask,pixels,dropout,size,speed"
     )
-    times = [visit.stroke(number) for number in range(strokes + 1)][1:]  # the first warms the page
+    times = [visit.stroke(number) for number in range(strokes + 1)][1:]  # the first warms up the page
     visit.close()
     return Row(
         "a drawn stroke to new probabilities, p95",

@@ -1,4 +1,4 @@
-"""Chromium for measurements: the system's if there is one, quiet, and without a way out of this machine."""
+"""Chromium for measurements: the system's if there is one, without background work, and without network access."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_p
 
 PROBE = Path(__file__).with_name("page.js")
 VIEWPORT = {"width": 1280, "height": 900}
-SWING = 24  # pixels to either side that a drag goes
-BETWEEN = 1 / 60  # seconds between two movements of a mouse
-PATIENCE = 120_000  # ms for whatever a page is waited for
+DRAG_REACH = 24  # pixels to either side
+MOVE_INTERVAL = 1 / 60  # seconds between two movements of the mouse
+TIMEOUT = 120_000  # ms for every wait on a page
 
 FLAGS = (
     "--disable-quic",
@@ -26,7 +26,7 @@ FLAGS = (
     "--disable-sync",
     "--no-proxy-server",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
-    # Two pages are open at once; neither is to be put to sleep because the other is in front.
+    # Two pages are open at once; the one in the background must not be throttled.
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
@@ -36,11 +36,11 @@ FLAGS = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless browser. Raises playwright's Error when there is none."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """A headless browser. Raises playwright's Error if there is none."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, *root])
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *root])
         try:
             yield browser
         finally:
@@ -48,9 +48,10 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visit:
-    """A visitor with an empty cache who opens one page, "lab" or "bare", and waits until it can be used.
+    """A visitor with an empty cache, who opens one page, "lab" or "bare", and waits until it is usable.
 
-    milliseconds: from the start of the navigation until then. received: bytes through websockets until then.
+    milliseconds: from the start of the navigation until the page is usable. received: bytes through websockets so far;
+    received_until_usable: those until the page was usable.
     """
 
     def __init__(self, browser: Browser, kind: str, url: str) -> None:
@@ -58,7 +59,7 @@ class Visit:
         self.kernel_id = ""
         self.received = 0
         self._context: BrowserContext = browser.new_context(viewport={**VIEWPORT})  # type: ignore[arg-type]
-        self._context.set_default_timeout(PATIENCE)
+        self._context.set_default_timeout(TIMEOUT)
         self._context.add_init_script(path=PROBE)
         self.page: Page = self._context.new_page()
         self.page.on("websocket", self._listen)
@@ -68,26 +69,26 @@ class Visit:
         self._rising: dict[str, bool] = {}
 
     def press(self, kind: str | None = None) -> float:
-        """Milliseconds from a press of an arrow key on a slider until its value is on the screen everywhere.
+        """Milliseconds from a press of an arrow key on a slider until all of the page shows the new value.
 
-        Up and down in turns, around where the slider stands. kind: whose slider, where a page has both.
+        The presses alternate between up and down. kind: "lab" or "bare", where a page has both sliders.
         """
         kind = kind or self.kind
         handle = self.page.locator(self.page.evaluate("kind => prunelabBench.PAGES[kind].handle", kind)).first
         up = self._rising.get(kind, True)
         handle.focus()
         value = float(handle.get_attribute("aria-valuetext") or "nan")
-        wanted = round(value + (0.05 if up else -0.05), 2)
-        self.page.evaluate("([kind, wanted]) => prunelabBench.arm(kind, wanted)", [kind, wanted])
+        target = round(value + (0.05 if up else -0.05), 2)
+        self.page.evaluate("([kind, target]) => prunelabBench.arm(kind, target)", [kind, target])
         handle.press("ArrowRight" if up else "ArrowLeft")
         taken = float(self.page.evaluate("prunelabBench.taken()"))
         self._rising[kind] = not up
         return taken
 
     def drag(self, moves: int) -> list[float]:
-        """Milliseconds from movements of the mouse, dragging the slider, until the threshold lines stand there.
+        """Milliseconds from each of ``moves`` mouse movements that drag the slider until the threshold lines follow.
 
-        The mouse swings around where the handle is, some 60 times a second, as a hand would.
+        The mouse swings around the handle, with some 60 movements per second, like a user's.
         """
         handle = self.page.locator(self.page.evaluate("prunelabBench.PAGES.lab.handle")).first
         box = handle.bounding_box()
@@ -97,15 +98,15 @@ class Visit:
         self.page.mouse.down()
         self.page.evaluate("prunelabBench.follow()")
         for number in range(1, moves + 1):
-            self.page.mouse.move(x + SWING * math.sin(number / 8), y)
-            time.sleep(BETWEEN)
+            self.page.mouse.move(x + DRAG_REACH * math.sin(number / 8), y)
+            time.sleep(MOVE_INTERVAL)
         times = [float(taken) for taken in self.page.evaluate("prunelabBench.dragged()")]
         self.page.mouse.move(x, y)
         self.page.mouse.up()
         return times
 
     def scrub(self, key: str) -> float:
-        """Milliseconds from a key on the scrubber until all visible plots show another moment."""
+        """Milliseconds from a key on the scrubber until all visible plots show another snapshot."""
         scrubber = self.page.get_by_role("slider", name="moment of the run")
         scrubber.focus()
         self.page.evaluate("prunelabBench.armScrubber()")
@@ -113,7 +114,7 @@ class Visit:
         return float(self.page.evaluate("prunelabBench.taken()"))
 
     def stroke(self, number: int) -> float:
-        """Milliseconds from a movement of the pen on a blank sheet until the probabilities are painted anew."""
+        """Milliseconds from a movement of the pen on a blank sheet until the probabilities are repainted."""
         panel = self.page.locator(".pl-draw")
         panel.get_by_role("button", name="Clear").click()
         panel.locator(".prunelab-plot-words", has_text="raw a digit").wait_for(state="attached")
@@ -129,19 +130,19 @@ class Visit:
         return taken
 
     def heap(self) -> float:
-        """Bytes of JavaScript's heap, after collecting what is garbage."""
+        """Bytes of JavaScript's heap after a garbage collection."""
         self.page.request_gc()
         return float(self.page.evaluate("prunelabBench.heap()"))
 
     def speed(self, seconds: float) -> float:
-        """Training steps a second, watched for so long on the page."""
+        """Training steps per second, measured on the page over ``seconds``."""
         return float(self.page.evaluate("seconds => prunelabBench.speed(seconds)", seconds))
 
     def click(self, button: str) -> None:
         self.page.get_by_role("button", name=button, exact=True).click()
 
     def wait_for(self, **attributes: str) -> None:
-        """Wait until the lab's data attributes are these."""
+        """Wait until the lab has these data attributes."""
         selector = ".prunelab" + "".join(f'[data-{name}="{value}"]' for name, value in attributes.items())
         self.page.locator(selector).wait_for(state="attached")
 
@@ -149,8 +150,8 @@ class Visit:
         self._context.close()
 
     def _listen(self, socket: WebSocket) -> None:
-        _, found, rest = socket.url.partition("/api/kernels/")
-        if found:
+        _, separator, rest = socket.url.partition("/api/kernels/")
+        if separator:
             self.kernel_id = rest.partition("/")[0]
         socket.on("framereceived", self._count)
 

@@ -1,4 +1,4 @@
-"""What taking dead neurons out of a network buys in time."""
+"""The speedup from removing dead neurons (compaction)."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from prunelab.pruning.effective import trace
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction.compact import compact
 
-DENSITY = 0.5  # of the neurons
+DENSITY = 0.5  # fraction of the neurons that are kept
 BATCH = 64
-TARGET = 1.5
+TARGET = 1.5  # smallest speedup
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network and what a batch for it looks like. target: None for what is only reported."""
+    """A network to compact."""
 
     name: str
     model: nn.Module
-    shape: tuple[int, ...]
-    target: float | None
+    shape: tuple[int, ...]  # of a sample
+    target: float | None  # smallest speedup; None: only reported
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:
-    """Measure. say: told what is being measured. quick: fewer and shorter repetitions."""
-    found = []
+    """Measure. say: called with what is being measured. quick: fewer and shorter repetitions."""
+    results = []
     for case in _cases():
         say(f"{case.name}, half of its neurons dead, dense and compacted")
-        found.append(compacted_row(case, calls=10 if quick else 20, rounds=7 if quick else 31))
+        results.append(compacted_row(case, calls=10 if quick else 20, rounds=7 if quick else 31))
     say("effective density of LeNet-300-100")
-    found.append(wiring_row(rounds=11 if quick else 101))
-    return found
+    results.append(wiring_row(rounds=11 if quick else 101))
+    return results
 
 
 def compacted_row(case: Case, *, calls: int, rounds: int) -> Row:
-    """Time of the dense network with half of its neurons cut, over that of the same network compacted."""
+    """Time of a network with half of its neurons cut, relative to the same network compacted."""
     Masks(case.model).prune(density=DENSITY, unit="neuron", scope="layer")
     x = torch.randn(BATCH, *case.shape, generator=torch.Generator().manual_seed(0))
     small = compact(case.model, x)
@@ -50,11 +50,11 @@ def compacted_row(case: Case, *, calls: int, rounds: int) -> Row:
         "dense": lambda: _seconds(case.model.eval(), x, calls),
         "compacted": lambda: _seconds(small.eval(), x, calls),
     }
-    found = interleave(candidates, rounds)
-    times = {name: f"{1e3 * spread(values).median:.3g} ms" for name, values in found.items()}
+    results = interleave(candidates, rounds)
+    times = {name: f"{1e3 * spread(values).median:.3g} ms" for name, values in results.items()}
     return Row.of(
         f"{case.name}, half of its neurons dead: dense / compacted",
-        ratios(found["dense"], found["compacted"]),
+        ratios(results["dense"], results["compacted"]),
         "x",
         target=case.target,
         better="at least",
@@ -63,7 +63,7 @@ def compacted_row(case: Case, *, calls: int, rounds: int) -> Row:
 
 
 def wiring_row(*, rounds: int) -> Row:
-    """Time in which the effective density of a cut is known: it must follow a slider."""
+    """Time to compute the effective density after a cut: it must follow a slider."""
     model = models.build("lenet-300-100", (1, 28, 28), 10)
     masks = Masks(model)
     masks.prune(density=0.08, scope="layer")
@@ -86,7 +86,7 @@ def _cases() -> list[Case]:
 
 
 def _seconds(model: nn.Module, x: Tensor, calls: int) -> float:
-    """Seconds a forward pass takes, over ``calls`` of them."""
+    """Seconds per forward pass, averaged over ``calls``."""
     with torch.inference_mode():
         began = time.perf_counter()
         for _ in range(calls):

@@ -1,4 +1,4 @@
-"""What masks and the lab cost a training loop, and what ours saves against the loop people write."""
+"""The cost of masks and of the lab in a training loop, and its speedup over the usual loop with a DataLoader."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from prunelab.training import steps
 
 BATCH = 128
 DENSITY = 0.08  # of the paper's LeNet-300-100
-RATE = 0.01
+RATE = 0.01  # learning rate
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:
-    """Measure. say: told what is being measured. quick: fewer and shorter repetitions."""
+    """Measure. say: called with what is being measured. quick: fewer and shorter repetitions."""
     say("training loops")
-    found = training_rows(steps=20 if quick else 60, rounds=3 if quick else 25)
+    results = training_rows(steps=20 if quick else 60, rounds=3 if quick else 25)
     say("a lab in a script against a session")
-    found.append(lab_row(epochs=20 if quick else 120, rounds=2 if quick else 7))
+    results.append(lab_row(epochs=20 if quick else 120, rounds=2 if quick else 7))
     say("a history of LeNet-300-100")
-    found.append(history_row(snapshots=60 if quick else 500))
+    results.append(history_row(snapshots=60 if quick else 500))
     say("prunelab --help")
-    found.append(help_row(rounds=3 if quick else 11))
-    return found
+    results.append(help_row(rounds=3 if quick else 11))
+    return results
 
 
 def training_rows(*, steps: int, rounds: int) -> list[Row]:
-    """Time per step of three loops over LeNet-300-100, batch 128, taking turns of ``steps`` steps."""
+    """Time per step of three training loops of LeNet-300-100, batch 128, which take turns of ``steps`` steps."""
     x, y, source = _samples()
     dense = models.build("lenet-300-100", tuple(x.shape[1:]), 10, seed=0)
     candidates = {
@@ -56,19 +56,19 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
         "usual": _stretch(_usual_loop(dense, x, y), steps),
     }
     with torch_state.threads(torch_state.threads_for(sum(p.numel() for p in dense.parameters()), BATCH)):
-        found = interleave(candidates, rounds)
-    times = {name: f"{1e3 * spread(values).median:.2f} ms" for name, values in found.items()}
+        results = interleave(candidates, rounds)
+    times = {name: f"{1e3 * spread(values).median:.2f} ms" for name, values in results.items()}
     return [
         Row.of(
             "training step, masks attached / without",
-            ratios(found["masked"], found["dense"]),
+            ratios(results["masked"], results["dense"]),
             "x",
             target=1.10,
             note=f"{times['masked']} against {times['dense']}, density {DENSITY}, {source}",
         ),
         Row.of(
             "DataLoader + torch.nn.utils.prune / our loop with masks",
-            ratios(found["usual"], found["masked"]),
+            ratios(results["usual"], results["masked"]),
             "x",
             target=1.4,
             better="at least",
@@ -78,7 +78,7 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
 
 
 def lab_row(*, epochs: int, rounds: int) -> Row:
-    """Steps a second of a Session run by a Lab in a script, against the same recipe by itself."""
+    """Steps per second of a Session in a Lab in a script, relative to the same recipe without a Lab."""
     recipe = Recipe(epochs=epochs)
     data = load(recipe.data, seed=recipe.seed)
 
@@ -101,18 +101,18 @@ def lab_row(*, epochs: int, rounds: int) -> Row:
         lab.close()
         return clock / seconds
 
-    found = interleave({"headless": headless, "lab": in_a_lab}, rounds)
-    speeds = {name: f"{spread(values).median:,.0f}" for name, values in found.items()}
+    results = interleave({"headless": headless, "lab": in_a_lab}, rounds)
+    speeds = {name: f"{spread(values).median:,.0f}" for name, values in results.items()}
     return Row.of(
         "training speed with a lab in a script / headless",
-        ratios(found["lab"], found["headless"]),
+        ratios(results["lab"], results["headless"]),
         "x",
         note=f"digits, {speeds['lab']} against {speeds['headless']} steps/s, drawing included, no browser",
     )
 
 
 def history_row(*, snapshots: int) -> Row:
-    """Megabytes that a history of LeNet-300-100 on MNIST holds, its masks cut every tenth of the way."""
+    """Megabytes of a history of LeNet-300-100 on MNIST, with a cut after every tenth of the snapshots."""
     x, y, source = _samples()
     data = own((x[:2000], y[:2000]), (x[:10_000], y[:10_000]), classes=10)
     session = Session(Recipe(model="lenet-300-100", epochs=1), data=data)
@@ -136,7 +136,7 @@ def history_row(*, snapshots: int) -> Row:
 
 
 def help_row(*, rounds: int) -> Row:
-    """Seconds that ``prunelab --help`` takes, Python's own start included."""
+    """Seconds that ``prunelab --help`` takes, including the start of Python."""
     command = [sys.executable, "-c", "from prunelab.cli import main; main()", "--help"]
     seconds = interleave({"help": partial(_timed, command)}, rounds)["help"]
     return Row.of("prunelab --help", spread(seconds), "s", target=0.3)
@@ -149,7 +149,7 @@ def _timed(command: list[str]) -> float:
 
 
 def _samples() -> tuple[Tensor, Tensor, str]:
-    """MNIST's training set, or noise of its shape where MNIST is not to be had: the loops cost the same."""
+    """MNIST's training set or, if it is not available, noise of its shape: the loops cost the same."""
     try:
         data = load("mnist")
     except DataError:
@@ -160,7 +160,7 @@ def _samples() -> tuple[Tensor, Tensor, str]:
 
 
 def _stretch(loop: Iterator[None], steps: int) -> Callable[[], float]:
-    """Seconds a step of the next ``steps`` steps of an endless loop."""
+    """A function that times the next ``steps`` steps of an endless loop: seconds per step."""
 
     def timed() -> float:
         began = time.perf_counter()
@@ -172,7 +172,7 @@ def _stretch(loop: Iterator[None], steps: int) -> Callable[[], float]:
 
 
 def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterator[None]:
-    """Training as a Session does it, endlessly: tensors sliced by a permutation."""
+    """An endless training loop as in a Session: tensors indexed by a permutation."""
     model = copy.deepcopy(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
     if masked:
@@ -186,7 +186,7 @@ def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterat
 
 
 def _usual_loop(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
-    """Training as the tutorials have it, endlessly: a DataLoader, masks by torch.nn.utils.prune."""
+    """An endless training loop as in tutorials: a DataLoader, and masks by torch.nn.utils.prune."""
     model = copy.deepcopy(model)
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -202,7 +202,7 @@ def _usual_loop(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
             loss = F.cross_entropy(output, labels)
             loss.backward()
             optimizer.step()
-            # As much is kept as in our loop.
+            # Loss and accuracy, as in prunelab's loop.
             loss_sum += loss.item()
             right += int((output.argmax(1) == labels).sum())
             yield

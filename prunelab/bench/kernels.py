@@ -1,10 +1,10 @@
-"""A converted layer against the best of what one would write by hand, over sizes, densities and batches.
+"""A converted layer compared with the best handwritten code, over sizes, densities and batches.
 
-A ratio is the time of the best by hand over that of the converted layer: above 1 converted is faster. "Never slower,
-within noise" is judged so: a cell is slower when even the upper quartile of the ratios of turns taken side by side is
-below 0.95. Every cell is raced once, and counts as it came out.
-All are called as modules, get the same batch-major activations, add the bias, and return (batch, out) in any order
-in memory.
+A ratio is the time of the best handwritten layer over that of the converted one: above 1 converted is faster. A cell
+counts as slower (beyond noise) if even the upper quartile of the ratios of interleaved turns is below 0.95. Every cell
+is measured once, and every result counts.
+All are called as modules, get the same batch-major activations, add the bias, and return (batch, out) in any memory
+order.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ from prunelab.sparse.inference.kernels import Weights, available
 SIZES = ((300, 784), (1024, 1024), (4096, 4096))  # out, in
 DENSITIES = (0.3, 0.08, 0.02)
 BATCHES = (1, 64)
-SLOWER = 0.95
-SLICE = 1e-3  # seconds of one turn, at least
+SLOWER = 0.95  # ratio below which converted counts as slower
+TURN = 1e-3  # minimal duration of one turn in seconds
 Runs = Mapping[str, Callable[[], object]]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of the grid: what was measured there, in seconds by candidate; "ours" against the others."""
+    """The measurement at one point of the grid."""
 
-    size: tuple[int, int]
+    size: tuple[int, int]  # outputs, inputs
     density: float
     batch: int
-    kernel: str
-    seconds: Mapping[str, list[float]]
+    kernel: str  # the one that was chosen for "ours"
+    seconds: Mapping[str, list[float]]  # times by candidate: "ours", and the handwritten ones
 
     @property
     def best(self) -> str:
-        """The fastest by hand."""
+        """The fastest handwritten candidate."""
         return min(
             (name for name in self.seconds if name != "ours"), key=lambda name: spread(self.seconds[name]).median
         )
 
     @property
     def ratio(self) -> Spread:
-        """The fastest by hand / ours."""
+        """Time of the fastest handwritten candidate / time of ours."""
         return ratios(self.seconds[self.best], self.seconds["ours"])
 
     @property
@@ -63,18 +63,18 @@ class Cell:
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:
-    """Measure. say: told what is being measured. quick: fewer repetitions."""
+    """Measure. say: called with what is being measured. quick: fewer repetitions."""
     with torch.no_grad():
         return grid_rows(SIZES, rounds=5 if quick else 25, say=say)
 
 
 def grid_rows(sizes: tuple[tuple[int, int], ...], *, rounds: int, say: Say) -> list[Row]:
-    """Rows for layers of these sizes: the layer by itself, the product inside of a chain, the largest against dense."""
-    found: list[tuple[Cell, Cell]] = []
+    """Rows for layers of these sizes: the layer alone, the product in a chain, and the largest relative to dense."""
+    results: list[tuple[Cell, Cell]] = []
     for size, density in ((size, density) for size in sizes for density in DENSITIES):
         say(f"sparse kernels, {size[0]} x {size[1]}, density {density}")
-        found += _measured(size, density, rounds)
-    cells, inner = zip(*found, strict=True)
+        results += _measured(size, density, rounds)
+    cells, inner = zip(*results, strict=True)
     last = next(cell for cell in cells if (cell.size, cell.density, cell.batch) == (sizes[-1], DENSITIES[-1], 1))
     return [
         *_rows("converted layer", cells),
@@ -91,7 +91,7 @@ def grid_rows(sizes: tuple[tuple[int, int], ...], *, rounds: int, say: Say) -> l
 
 
 def _measured(size: tuple[int, int], density: float, rounds: int) -> list[tuple[Cell, Cell]]:
-    """For each batch size what was measured of the layer by itself, and of the product in a chain."""
+    """For each batch size (the layer alone, the product inside a chain)."""
     return [
         (
             Cell(size, density, batch, kernels[0], _raced(alone, rounds)),
@@ -102,26 +102,26 @@ def _measured(size: tuple[int, int], density: float, rounds: int) -> list[tuple[
 
 
 def _rows(what: str, cells: Sequence[Cell]) -> list[Row]:
-    """How many cells are slower than the best by hand, and the worst of them all."""
+    """The number of cells that are slower than the best handwritten candidate, and the worst cell."""
     slower = [cell for cell in cells if cell.ratio.high < SLOWER]
     worst = min(cells, key=lambda cell: cell.ratio.median)
     grid: dict[tuple[int, int], list[str]] = {}
     for cell in cells:
         grid.setdefault(cell.size, []).append(f"{cell.ratio.median:.2f} {cell.kernel}")
-    told = "; ".join(f"{out}x{features}: {', '.join(found)}" for (out, features), found in grid.items())
+    ratios_by_size = "; ".join(f"{out}x{features}: {', '.join(texts)}" for (out, features), texts in grid.items())
     order = f"densities {', '.join(map(str, DENSITIES))}, each at batches {', '.join(map(str, BATCHES))}"
     names = ", ".join(f"{cell.place} {cell.ratio.median:.2f}" for cell in slower) or "none"
     return [
         Row(f"{what}: of {len(cells)} cells slower than dense, CSR or SciPy", len(slower), "", target=0, note=names),
         Row.of(
             f"{what}: best of these / ours, worst cell", worst.ratio, "x",
-            note=f"{worst.place} against {worst.best}; all: {told} ({order})",
+            note=f"{worst.place} against {worst.best}; all: {ratios_by_size} ({order})",
         ),
     ]  # fmt: skip
 
 
 def _layer(size: tuple[int, int], density: float) -> nn.Linear:
-    """A layer of independent survivors."""
+    """A linear layer whose weights survive independently with probability ``density``."""
     out, features = size
     generator = torch.Generator().manual_seed(0)
     layer = nn.Linear(features, out)
@@ -130,7 +130,7 @@ def _layer(size: tuple[int, int], density: float) -> nn.Linear:
 
 
 def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, tuple[str, str], Runs, Runs]]:
-    """For each batch size: the kernels chosen for both races, who races as a layer, and who as a product in a chain."""
+    """For each batch size: (batch, kernels chosen for both comparisons, layers alone, products inside a chain)."""
     converted = convert(layer, batches=BATCHES)
     weight, bias = layer.weight.detach(), layer.bias.detach()
     with warnings.catch_warnings():
@@ -139,13 +139,13 @@ def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, 
     scipy = sparse.csr_array(weight.numpy())
     column = bias[:, None]
     ours = Weights(weight, available(weight.dtype), "weight")
-    by_hand = {
+    handwritten = {
         "dense": _Module(lambda x: F.linear(x, weight, bias)),
         "csr": _Module(lambda x: (csr @ x.t() + column).t()),
         "scipy": _Module(lambda x: torch.from_numpy(scipy @ x.numpy().T).add_(column).t()),
     }
-    by_vector = {  # for one sample both libraries have a product with a vector
-        "dense": by_hand["dense"],
+    by_vector = {  # for one sample, both libraries have a matrix-vector product
+        "dense": handwritten["dense"],
         "csr": _Module(lambda x: (csr @ x[0] + bias)[None]),
         "scipy": _Module(lambda x: torch.from_numpy(scipy @ x[0].numpy()).add_(bias)[None]),
     }
@@ -156,7 +156,7 @@ def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, 
         products = {kernel: partial(form(kernel, None), columns) for kernel in available(weight.dtype)}
         seconds = medians(products)
         best = min(seconds, key=seconds.__getitem__)
-        alone = {name: partial(module, x) for name, module in (by_vector if batch == 1 else by_hand).items()}
+        alone = {name: partial(module, x) for name, module in (by_vector if batch == 1 else handwritten).items()}
         inside: dict[str, Callable[[], object]] = {
             "dense": partial(torch.matmul, weight, columns),
             "csr": partial(torch.matmul, csr, columns),
@@ -167,7 +167,7 @@ def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, 
 
 
 class _Module(nn.Module):
-    """What one would write by hand, called as any layer is."""
+    """Handwritten code, called as a module."""
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -178,11 +178,11 @@ class _Module(nn.Module):
 
 
 def _raced(runs: Runs, rounds: int) -> dict[str, list[float]]:
-    """Seconds of a run of each, in ``rounds`` turns of at least a millisecond."""
+    """Seconds per call of each candidate, in ``rounds`` turns of at least TURN seconds."""
 
     def turn(run: Callable[[], object]) -> Callable[[], float]:
         run()
-        times = max(1, min(500, round(SLICE / _timed(run, 2))))
+        times = max(1, min(500, round(TURN / _timed(run, 2))))
         return lambda: _timed(run, times)
 
     return interleave({name: turn(run) for name, run in runs.items()}, rounds)

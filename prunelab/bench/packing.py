@@ -1,4 +1,4 @@
-"""How near a packed file comes to values plus entropy, and how long it takes to write."""
+"""The size of a packed file relative to values plus entropy, and the time to write and read it."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ SURVIVORS = 6655  # 1/40 of the weights
 
 
 def rows(*, quick: bool, say: Say) -> list[Row]:
-    """Measure. say: told what is being measured. quick: one network a density, fewer repetitions."""
+    """Measure. say: called with what is being measured. quick: one network per density, fewer repetitions."""
     with TemporaryDirectory(prefix="prunelab-bench-") as folder:
         path = Path(folder) / "network.prune"
         say("packed files against their bound")
-        found = [size_row(density, path, seeds=1 if quick else 5) for density in DENSITIES]
-        found.append(shared_row(path))
+        results = [size_row(density, path, seeds=1 if quick else 5) for density in DENSITIES]
+        results.append(shared_row(path))
         say("packing and unpacking")
-        return found + time_rows(path, rounds=5 if quick else 25)
+        return results + time_rows(path, rounds=5 if quick else 25)
 
 
 def network(density: float, seed: int) -> nn.Module:
-    """LeNet-300-100 with fresh weights; each survives with probability ``density``, independently of the others."""
+    """LeNet-300-100 with fresh weights, each of which survives independently with probability ``density``."""
     model = models.build("lenet-300-100", (1, 28, 28), 10, seed=seed)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -43,7 +43,7 @@ def network(density: float, seed: int) -> nn.Module:
 
 
 def size_row(density: float, path: Path, *, seeds: int) -> Row:
-    """Bytes of the file / bytes of the values, the masks' entropy and the biases, of ``seeds`` networks."""
+    """Bytes of the file / bytes of values, mask entropy and biases, over ``seeds`` networks."""
     networks = [network(density, seed) for seed in range(seeds)]
     sizes = [save(model, path) for model in networks]
     bounds = [bound(model) for model in networks]
@@ -57,7 +57,7 @@ def size_row(density: float, path: Path, *, seeds: int) -> Row:
 
 
 def shared_row(path: Path) -> Row:
-    """Kilobytes of a LeNet-300-100 cut to SURVIVORS by magnitude, its values shared by 5 bits."""
+    """Kilobytes of a LeNet-300-100 cut to SURVIVORS by magnitude, with 5-bit shared values."""
     model = network(1.0, seed=0)
     weights = [p for p in model.parameters() if p.ndim > 1]
     threshold = torch.cat([w.detach().abs().flatten() for w in weights]).sort(descending=True).values[SURVIVORS - 1]
@@ -72,15 +72,15 @@ def shared_row(path: Path) -> Row:
 
 
 def time_rows(path: Path, *, rounds: int) -> list[Row]:
-    """Milliseconds to pack LeNet-300-100 at the paper's density, disk included, and to read it again."""
+    """Milliseconds to pack LeNet-300-100 at the paper's density to disk, and to read it again."""
     model = network(PAPER, seed=0)
-    found = interleave(
+    results = interleave(
         {"save": lambda: _timed(lambda: save(model, path)), "load": lambda: _timed(lambda: load(path))}, rounds
     )
     note = f"LeNet-300-100, density {PAPER}"
     return [
-        Row.of("packing", spread(found["save"]), "ms", target=50, note=f"{note}, to disk"),
-        Row.of("unpacking", spread(found["load"]), "ms", note=note),
+        Row.of("packing", spread(results["save"]), "ms", target=50, note=f"{note}, to disk"),
+        Row.of("unpacking", spread(results["load"]), "ms", note=note),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Servers for the browser's measurements: Voila as the dashboard is served, and its kernels, to be weighed."""
+"""Servers for the browser's measurements: Voila, configured as for the dashboard, and the memory of its kernels."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from prunelab.serve.process import answers
 from prunelab.serve.visitor import LINK
 from prunelab.serve.voila import HOST, environment, free_port, voila_argv
 
-PATIENCE = 120.0  # seconds to start, and to come to rest
-QUIET = 0.1  # share of one core below which a server and its kernels are at rest
+TIMEOUT = 120.0  # seconds to start, and to become idle
+IDLE_LOAD = 0.1  # fraction of one core below which a server and its kernels count as idle
 
-# The least that a slider can be: it changes a label. The yardstick for ours, served in the same way.
+# The simplest slider, which changes a label: the reference for the lab's, served in the same way.
 BARE = """
 import ipywidgets
 slider = ipywidgets.FloatSlider(value=1.5, min=0, max=3, step=0.05)
@@ -36,38 +36,41 @@ BESIDE = BARE + "import prunelab\nipywidgets.VBox([bare, prunelab.Lab.for_page()
 
 @dataclass(frozen=True)
 class Server:
-    """A running Voila. url: ends with a slash."""
+    """A running Voila server. url: ends with a slash."""
 
     url: str
     process: psutil.Popen
 
     def kernels(self) -> list[psutil.Process]:
-        """The kernels that it keeps, waiting ones too."""
+        """Its kernels, preheated ones included."""
         return [child for child in self.process.children(recursive=True) if _is_kernel(child)]
 
     def kernel(self, identity: str) -> psutil.Process:
-        """The kernel with this id, as it stands in the address of a page's websocket."""
+        """The kernel with this id, which the address of a page's websocket contains. RuntimeError if there is none."""
         for child in self.kernels():
             if any(f"kernel-{identity}" in part for part in child.cmdline()):
                 return child
         raise RuntimeError(f"Voila keeps no kernel {identity}")
 
     def rest(self) -> None:
-        """Wait until a kernel is there and nothing computes any more: the next visitor finds it preheated."""
-        deadline = time.monotonic() + PATIENCE
-        calm = 0
-        while calm < 2:
+        """Wait until there is an idle kernel, preheated for the next visitor. RuntimeError after TIMEOUT."""
+        deadline = time.monotonic() + TIMEOUT
+        idle_checks = 0
+        while idle_checks < 2:
             family = [self.process, *self.kernels()]
             before = _cpu(family)
             time.sleep(0.7)
-            calm = calm + 1 if len(family) > 1 and _cpu(family) - before < QUIET * 0.7 else 0
+            idle_checks = idle_checks + 1 if len(family) > 1 and _cpu(family) - before < IDLE_LOAD * 0.7 else 0
             if time.monotonic() > deadline:
-                raise RuntimeError(f"Voila did not come to rest within {PATIENCE:.0f} seconds")
+                raise RuntimeError(f"Voila did not come to rest within {TIMEOUT:.0f} seconds")
 
 
 @contextmanager
 def voila(notebook: Path, home: Path) -> Iterator[Server]:
-    """A Voila with one preheated kernel, without the user's settings; ended with its kernels."""
+    """A Voila server with one preheated kernel, without the user's settings; at the end it is stopped with its kernels.
+
+    home: folder for its settings and log. Raises RuntimeError if it does not start.
+    """
     port = free_port(0)
     env = {name: value for name, value in os.environ.items() if not name.startswith((LINK, "VOILA"))}
     for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
@@ -78,7 +81,7 @@ def voila(notebook: Path, home: Path) -> Iterator[Server]:
         process = psutil.Popen(voila_argv(notebook, port), env=environment(env), stdout=log, stderr=subprocess.STDOUT)
         url = f"http://{HOST}:{port}/"
         try:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TIMEOUT
             while not answers(f"{url}voila/static/voila.js"):
                 if process.poll() is not None or time.monotonic() > deadline:
                     words = log_file.read_text(errors="replace")
@@ -90,7 +93,7 @@ def voila(notebook: Path, home: Path) -> Iterator[Server]:
 
 
 def notebook(folder: Path, source: str) -> Path:
-    """Write a notebook with one cell."""
+    """Write a notebook with one cell, and return its path."""
     code: dict[str, object] = {"execution_count": None, "outputs": [], "source": source}
     cell: dict[str, object] = {"cell_type": "code", "id": "cell", "metadata": {}, **code}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -102,7 +105,7 @@ def notebook(folder: Path, source: str) -> Path:
 
 
 def memory(process: psutil.Process) -> tuple[float, float]:
-    """(resident, own) megabytes of a process: kernels share the pages of torch's libraries, own leaves those out."""
+    """(resident, unique) megabytes of a process: unique excludes what kernels share, such as torch's libraries."""
     sizes = process.memory_full_info()
     return sizes.rss / 1e6, sizes.uss / 1e6
 
@@ -115,7 +118,7 @@ def _is_kernel(process: psutil.Process) -> bool:
 
 
 def _cpu(family: list[psutil.Process]) -> float:
-    """Seconds of processor time that these have used so far."""
+    """Seconds of processor time that the processes have used so far."""
     total = 0.0
     for process in family:
         try:

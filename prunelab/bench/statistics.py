@@ -1,4 +1,4 @@
-"""Statistics of measurements: quartiles and percentiles of small samples, and candidates that take turns."""
+"""Statistics of measurements: percentiles of small samples, ratios of pairs, and interleaved candidates."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Spread:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which ``share`` (0 to 1) of ``values`` lie, interpolated linearly between neighbours.
+    """The value below which a fraction ``share`` (0 to 1) of ``values`` lies, interpolated linearly.
 
-    Raises ValueError for no values, values that are not finite, and a share outside 0 to 1.
+    Raises ValueError if there are no values, a value is not finite, or the share is outside 0 to 1.
     """
     if not values or not all(map(math.isfinite, values)):
         raise ValueError(f"{len(values)} values, not all finite: a percentile needs at least one, and numbers")
@@ -38,9 +38,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(above: Sequence[float], below: Sequence[float]) -> Spread:
-    """The spread of ``above[i] / below[i]``: pairs that were measured side by side, so that slow moments cancel.
+    """The spread of ``above[i] / below[i]``: pairs measured right after each other, so that slow phases cancel out.
 
-    Raises ValueError for lengths that differ, no pairs, or a ``below`` that is not positive.
+    Raises ValueError if lengths differ, there are no pairs, or a value of ``below`` is not positive.
     """
     if len(above) != len(below):
         raise ValueError(f"{len(above)} and {len(below)} measurements: they must be pairs")
@@ -50,15 +50,15 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> Spread:
 
 
 def interleave(candidates: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
-    """What each candidate returned in each of ``rounds``; they take turns, every other round in reverse order.
+    """{name: results of the candidate in each round}. The candidates take turns, in every other round in reverse order.
 
-    A first turn that is not counted warms caches and allocators.
+    An additional first round, which is not counted, warms up caches and allocators.
     """
-    found: dict[str, list[float]] = {name: [] for name in candidates}
+    results: dict[str, list[float]] = {name: [] for name in candidates}
     for number in range(-1, rounds):
         order = list(candidates) if number % 2 else list(candidates)[::-1]
         for name in order:
             value = candidates[name]()
             if number >= 0:
-                found[name].append(value)
-    return found
+                results[name].append(value)
+    return results

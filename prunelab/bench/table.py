@@ -1,4 +1,4 @@
-"""Figures beside their targets."""
+"""The table of figures and their targets."""
 
 from __future__ import annotations
 
@@ -18,24 +18,20 @@ Say = Callable[[str], None]  # is given what is being measured
 
 @dataclass(frozen=True)
 class Row:
-    """One promise and what was measured.
-
-    figure: in ``unit`` ("x" for a ratio). low, high: quartiles, None where one number is all there is. target: None for
-    what is only reported. better: which side of the target is good.
-    """
+    """One promise, and the figure that was measured."""
 
     name: str
     figure: float
-    unit: str
-    target: float | None = None
-    better: Literal["at most", "at least"] = "at most"
-    low: float | None = None
-    high: float | None = None
+    unit: str  # of the figure; "x" for a ratio
+    target: float | None = None  # None: the figure is only reported
+    better: Literal["at most", "at least"] = "at most"  # which side of the target is good
+    low: float | None = None  # lower quartile; None for a single number
+    high: float | None = None  # upper quartile, likewise
     note: str = ""
 
     @classmethod
     def of(cls, name: str, measured: Spread, unit: str, **rest: Any) -> Row:
-        """A row of a median with its quartiles."""
+        """A row with the median and the quartiles of ``measured``."""
         return cls(name, measured.median, unit, low=measured.low, high=measured.high, **rest)
 
     @property
@@ -47,7 +43,7 @@ class Row:
 
 
 def rendered(rows: Iterable[Row]) -> Group:
-    """The rows to be read; what there is to say of them stands below, by number."""
+    """The rows as a table, with their notes below, by number."""
     table = Table()
     table.add_column("", justify="right", style="dim")
     table.add_column("what")

@@ -1,3 +1,3 @@
-"""The command line: what a command takes and what it does, one module a command, imported when it runs."""
+"""The command line: one module per command, which is imported when the command runs."""
 
 from prunelab.cli.app import main as main

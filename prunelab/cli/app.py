@@ -1,6 +1,7 @@
 """The command line: ``prunelab dashboard | lab | run | measure | bench``.
 
-What a command takes and how its errors are reported; what it does stands beside, imported when it runs.
+The arguments of the commands, and how their errors are reported. What a command does is in its own module, which is
+imported when it runs.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ app = typer.Typer(
     help="A laboratory for neural-network pruning: cut, retrain and measure.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # what a user can cause is told in one line; the rest is a bug, with its traceback
-    rich_markup_mode=None,  # rich's help costs a third of the time that --help may take
+    pretty_exceptions_enable=False,  # errors that a user can cause are one line; all others are bugs, with a traceback
+    rich_markup_mode=None,  # rich's help takes a third of the time that --help may take
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -73,7 +74,7 @@ def dashboard(
     verbose: Verbose = False,
 ) -> None:
     """Open the lab in the browser."""
-    with _errors_told():
+    with _errors_reported():
         from prunelab.cli import dashboard as command
 
         command.run(
@@ -92,7 +93,7 @@ def lab(
     verbose: Verbose = False,
 ) -> None:
     """Open the notebooks in JupyterLab: a copy that is yours; files that are there already stay as they are."""
-    with _errors_told():
+    with _errors_reported():
         from prunelab.cli import lab as command
 
         command.run(folder, port=port, open_browser=not no_browser, verbose=verbose, say=_say)
@@ -114,12 +115,12 @@ def run(
     given: dict[str, Any],
 ) -> None:
     """Train, then prune and retrain round after round, without a screen."""
-    with _errors_told():
-        wanted = recipe_from(given, recipe)
+    with _errors_reported():
+        merged = recipe_from(given, recipe)
         from prunelab.cli import run as command
 
         command.run(
-            wanted, out=out, save=save, bits=bits, as_json=as_json, stdout=_console(), stderr=_console(stderr=True)
+            merged, out=out, save=save, bits=bits, as_json=as_json, stdout=_console(), stderr=_console(stderr=True)
         )
 
 
@@ -136,7 +137,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure what pruning bought: bytes by format, latency by batch size."""
-    with _errors_told():
+    with _errors_reported():
         from prunelab.cli import measure as command
 
         command.run(
@@ -154,15 +155,15 @@ def bench(
     ] = None,
 ) -> None:
     """Measure what prunelab promises on this machine: figure, target, met or not."""
-    with _errors_told():
+    with _errors_reported():
         from prunelab.cli import bench as command
 
         command.run(suite.value, quick=quick, file=json, stdout=_console(), stderr=_console(stderr=True))
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
-    """Tell errors in one line on stderr and end with their exit code."""
+def _errors_reported() -> Iterator[None]:
+    """Report errors in one line on stderr, and exit with their code."""
     try:
         yield
     except CommandError as error:

@@ -18,9 +18,9 @@ ADVICE = "install them with: pip install 'prunelab[test]', and a browser with: p
 
 
 def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: Console) -> None:
-    """Measure "engine", "sparse", "browser" or "all" of these (the browser's part only where it can be); or "soak".
+    """Measure "engine", "sparse", "browser", "all" of these (the browser only if its packages are there), or "soak".
 
-    The table goes to ``stdout``, what is being measured to ``stderr``. Raises CommandError.
+    The table goes to ``stdout``, the progress to ``stderr``, and the figures as JSON to ``file``. Raises CommandError.
     """
     if file is not None:
         _check_writable(file)
@@ -69,7 +69,7 @@ def _browser_rows(suite: str, quick: bool, say: Callable[[str], None]) -> list[R
 
 
 def _check_writable(file: Path) -> None:
-    """Before minutes of measuring, not after."""
+    """Raise CommandError if the file cannot be written: before minutes of measuring, not after."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.open("a").close()

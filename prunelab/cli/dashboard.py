@@ -1,4 +1,4 @@
-"""``prunelab dashboard``: the lab as a page of its own, served by Voila."""
+"""``prunelab dashboard``: the lab as a web page, served by Voila."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(
     say: Callable[[str], None],
     warn: Callable[[str], None],
 ) -> None:
-    """Serve the dashboard until Ctrl-C or SIGTERM. say, warn: told the address and troubles that do not end it."""
+    """Serve the dashboard until Ctrl-C or SIGTERM. say: prints the address. warn: prints errors that do not end it."""
     env = voila.environment()
     query = start_query(link, data=data, model=model)
     if query:
@@ -41,7 +41,7 @@ def run(
         [*voila.voila_argv(notebook, number), "--Voila.log_level=WARN"],
         env,
         url=url,
-        probe=f"{url}voila/static/voila.js",  # not the page: asking for that would use up the preheated kernel
+        probe=f"{url}voila/static/voila.js",  # not the page: a request for it would use up the preheated kernel
         open_browser=open_browser,
         say=say,
         verbose=verbose,
@@ -49,24 +49,24 @@ def run(
 
 
 def start_query(link: str | None, *, data: str | None = None, model: str | None = None) -> str:
-    """What the lab starts with, as the query part of a link. CommandError with the recipe's own words if it is none."""
+    """What the lab starts with, as the query part of a link. Raises CommandError with the recipe's error message."""
     given = {name: value for name, value in (("data", data), ("model", model)) if value is not None}
-    # A whole link is welcome too: it is what "Copy link" gives.
+    # Only the query of a whole link, which is what "Copy link" gives.
     part = (link or "").rpartition("?")[2]
     try:
         recipe = Recipe.from_query("&".join(filter(None, (part, urlencode(given)))))
     except RecipeError as error:
         raise CommandError(str(error), BAD_INPUT) from error
-    own = [name for name in ("data", "model") if getattr(recipe, name) == "own"]
-    if own:
+    custom = [name for name in ("data", "model") if getattr(recipe, name) == "own"]
+    if custom:
         raise CommandError(
-            f"{own[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT
+            f"{custom[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT
         )
     return recipe.to_query()
 
 
 def _fetch_mnist(warn: Callable[[str], None]) -> None:
-    """Have MNIST in the cache before the page asks for it, with a bar to watch."""
+    """Download MNIST to the cache, with a progress bar, before the page needs it."""
     from prunelab.data import mnist
 
     try:

@@ -6,11 +6,11 @@ from prunelab.errors import PrunelabError
 
 BAD_INPUT = 2
 FAILED = 1
-SIGNALLED = 128  # plus the signal's number, as shells have it
+SIGNALLED = 128  # plus the signal's number, as in shells
 
 
 class CommandError(PrunelabError):
-    """Ends a command: one line for the user, and the exit code."""
+    """Ends a command. message: one line for the user. code: the exit code."""
 
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""``prunelab lab``: JupyterLab on a copy of the notebooks that is the user's own."""
+"""``prunelab lab``: JupyterLab on the user's copy of the notebooks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
 
 
 def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Callable[[str], None]) -> None:
-    """Copy the notebooks and serve them until Ctrl-C or SIGTERM. say: told what was copied and the address."""
+    """Copy the notebooks and serve them until Ctrl-C or SIGTERM. say: prints what was copied, and the address."""
     number = process.chosen_port(port)
     source = resources.notebooks()
     try:
@@ -25,7 +25,7 @@ def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Call
     except OSError as error:
         raise CommandError(f"the notebooks can't be copied to {folder}: {error.strerror or error}") from error
     say(f"new in {folder}: {', '.join(path.name for path in copied)}" if copied else f"nothing new for {folder}")
-    # By the environment, not the command line: that one is shown to every user of the machine.
+    # In the environment, not on the command line, which every user of the machine can read.
     token = secrets.token_hex(24)
     env = {**voila.environment(), "JUPYTER_TOKEN": token}
     base = f"http://{voila.HOST}:{number}/"
@@ -54,7 +54,7 @@ def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Call
 
 
 def copy_missing(source: Path, folder: Path) -> list[Path]:
-    """Copy every file below ``source`` that ``folder`` lacks; what is there is never touched. Returns the new files."""
+    """Copy every file below ``source`` that ``folder`` lacks, and return these. Existing files are never changed."""
     new = []
     for path in sorted(source.rglob("*")):
         part = path.relative_to(source)
@@ -63,7 +63,7 @@ def copy_missing(source: Path, folder: Path) -> list[Path]:
         target = folder / part
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            # Opened as new: a file that appears in this moment is not overwritten either.
+            # Mode "x": a file that another process creates at this moment is not overwritten either.
             with path.open("rb") as old, target.open("xb") as copy:
                 shutil.copyfileobj(old, copy)
         except FileExistsError:
@@ -73,5 +73,5 @@ def copy_missing(source: Path, folder: Path) -> list[Path]:
 
 
 def _allow_root() -> list[str]:
-    """JupyterLab refuses to run as root unless told; in a container there is often no other user."""
+    """The option without which JupyterLab refuses to run as root; in a container there is often no other user."""
     return ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -20,7 +20,7 @@ from prunelab.sparse.measuring.file_sizes import distinct
 from prunelab.sparse.measuring.measure import stream
 from prunelab.views.speed import verdict
 
-SAMPLES = 256
+SAMPLES = 256  # to run the network on
 
 
 def run(
@@ -33,32 +33,36 @@ def run(
     stdout: Console,
     stderr: Console,
 ) -> None:
-    """Measure what ``source`` holds and show it, as tables or JSON; csv: a file for the rows. Raises CommandError."""
+    """Measure the network in ``source`` and show the result, as tables or JSON.
+
+    csv: a file to write the figures to, too. Raises CommandError.
+    """
     model, example = opened(source)
     try:
         with stderr.status("measuring") as status:
-            for found in stream(model, example, batches=batches, threads=threads or None):
-                status.update(f"measuring {100 * found.progress:.0f} %")
+            for measurement in stream(model, example, batches=batches, threads=threads or None):
+                status.update(f"measuring {100 * measurement.progress:.0f} %")
     except sparse.MeasureError as error:
         raise CommandError(str(error), BAD_INPUT) from error
     if csv is not None:
         try:
-            disk.write_atomically(csv, found.to_csv().encode())
+            disk.write_atomically(csv, measurement.to_csv().encode())
         except OSError as error:
             raise CommandError(f"--csv {csv} cannot be written: {error.strerror or error}") from error
     if as_json:
-        stdout.file.write(json.dumps({"prunelab_measurement": 1, **found.to_dict()}, indent=2) + "\n")
+        stdout.file.write(json.dumps({"prunelab_measurement": 1, **measurement.to_dict()}, indent=2) + "\n")
         return
-    stdout.print(_sizes(found))
-    if found.latencies:
-        stdout.print(_latencies(found))
-    stdout.print(f"{found.kept:,} of {found.total:,} connections. {found.machine}.", markup=False, highlight=False)
-    for note in found.notes:
+    stdout.print(_sizes(measurement))
+    if measurement.latencies:
+        stdout.print(_latencies(measurement))
+    summary = f"{measurement.kept:,} of {measurement.total:,} connections. {measurement.machine}."
+    stdout.print(summary, markup=False, highlight=False)
+    for note in measurement.notes:
         stdout.print(f"note: {note}", markup=False, highlight=False, style="yellow")
 
 
 def opened(source: Path) -> tuple[nn.Module, Tensor]:
-    """The network in a packed file or in the folder of a saved session, and samples to run it on."""
+    """(network, samples to run it on), from a packed file or the folder of a saved session. Raises CommandError."""
     try:
         if source.is_dir():
             session = Session.load(source)
@@ -70,46 +74,46 @@ def opened(source: Path) -> tuple[nn.Module, Tensor]:
         ) from error
     except (sparse.PackedError, errors.StorageError, DataError) as error:
         raise CommandError(str(error), BAD_INPUT) from error
-    found = models.recognised({name: tuple(tensor.shape) for name, tensor in tensors.items()})
-    if found is None:
+    recognised = models.recognised({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+    if recognised is None:
         names = ", ".join(list(distinct(tensors))[:6])
         raise CommandError(
             f"{source} holds tensors ({names}, ...) of none of prunelab's own networks, and a file does not say how "
             "they are wired. In Python: sparse.measure(sparse.load(file, model), example)",
             BAD_INPUT,
         )
-    model, shape = found
+    model, shape = recognised
     model.load_state_dict(tensors)
     return model, torch.rand(SAMPLES, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def _sizes(found: Measurement) -> Table:
-    dense = found.bytes("dense")
+def _sizes(measurement: Measurement) -> Table:
+    dense = measurement.bytes("dense")
     table = Table(title="bytes")
     table.add_column("format")
     table.add_column("size", justify="right")
     table.add_column("against dense", justify="right")
     table.add_column("what it is", style="dim")
-    for size in found.sizes:
+    for size in measurement.sizes:
         ratio = dense / size.bytes
         words = "" if size.format == "dense" else f"{ratio:.1f}x smaller" if ratio >= 1 else f"{1 / ratio:.1f}x LARGER"
         table.add_row(size.format, kilobytes(size.bytes), words, size.about)
     return table
 
 
-def _latencies(found: Measurement) -> Table:
-    names = [name for name in NETWORKS if any(x.network == name for x in found.latencies)]
+def _latencies(measurement: Measurement) -> Table:
+    names = [name for name in NETWORKS if any(x.network == name for x in measurement.latencies)]
     table = Table(title="time of a batch: median, and against dense")
     table.add_column("threads", justify="right")
     table.add_column("batch", justify="right")
     for name in names:
         table.add_column(name, justify="right")
-    for threads, batch in sorted({(x.threads, x.batch) for x in found.latencies}):
+    for threads, batch in sorted({(x.threads, x.batch) for x in measurement.latencies}):
         cells = []
         for name in names:
-            own = found.latency(name, batch, threads)
-            assert own is not None
-            words = "" if name == "dense" else f" · {verdict(found, name, batch, threads)}"
-            cells.append(latency(own.median) + words)
+            timing = measurement.latency(name, batch, threads)
+            assert timing is not None
+            words = "" if name == "dense" else f" · {verdict(measurement, name, batch, threads)}"
+            cells.append(latency(timing.median) + words)
         table.add_row(str(threads), str(batch), *cells)
     return table

@@ -1,4 +1,4 @@
-"""One option for each field of a Recipe, made from the recipe's own table, and the recipe they stand for."""
+"""Command-line options for the fields of a Recipe, made from the recipe's table, and the recipe that they give."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from prunelab.errors import RecipeError
 from prunelab.recipe import LEARNING_RATES, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text
 from prunelab.recipe_fields import Choice, Flag, Number
 
-LAYERS = "layer_quality"  # the one field that is a mapping: given as layer=quality, as often as needed
+LAYERS = "layer_quality"  # the only field that is a mapping: given as layer=quality, may be repeated
 LENGTHS = {"epochs": TRAIN_EPOCHS, "retrain_epochs": RETRAIN_EPOCHS}
 
 
 def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give ``command`` an option for each field of a Recipe, beside its own; they arrive as ``given``, by field name.
+    """Add an option for each field of a Recipe to ``command``, which gets them as ``given``, by field name.
 
-    ``given`` holds what the user wrote, and only that: texts, booleans, and for layer_quality a list of texts.
+    ``given`` contains only the options that the user wrote: texts, booleans, and for layer_quality a list of texts.
     """
     table = allowed()
-    own = inspect.signature(command, eval_str=True).parameters
-    kept = [parameter for name, parameter in own.items() if name != "given"]
+    parameters = inspect.signature(command, eval_str=True).parameters
+    kept = [parameter for name, parameter in parameters.items() if name != "given"]
 
     def called(**values: Any) -> None:
         fields = {name: values.pop(name) for name in table}
@@ -39,7 +39,7 @@ def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
-    """The recipe of ``file`` (None: the defaults) with the options that were ``given``. CommandError if it is none."""
+    """The recipe of ``file`` (None: the defaults), changed by the options ``given``. CommandError if it is invalid."""
     try:
         values: dict[str, Any] = {} if file is None else Recipe.from_json(_text_of(file)).to_dict()
         layers = dict(values.get(LAYERS, {}))
@@ -62,7 +62,7 @@ def _text_of(file: Path) -> str:
 
 
 def _parsed(name: str, value: Any) -> Any:
-    """A text as the field's type; as it is when it has none such, for the recipe to say what it should be."""
+    """A text as the field's type; unchanged if it cannot be parsed, so that the recipe raises its own error."""
     if not isinstance(value, str):
         return value
     try:
@@ -79,7 +79,7 @@ def _layer(text: str) -> tuple[str, Any]:
 
 
 def _parameter(name: str) -> inspect.Parameter:
-    """Values are read as text and checked by the recipe, so that its own messages tell what is wrong."""
+    """The option of a field. Its value is read as text and checked by the recipe, for the recipe's error messages."""
     rule, flag = allowed()[name], "--" + name.replace("_", "-")
     text = help_text(name)
     default = getattr(Recipe(), name)

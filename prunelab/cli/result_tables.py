@@ -1,4 +1,4 @@
-"""What came out of a session, as JSON types and as tables."""
+"""The result of a session, as JSON types and as tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def as_dict(session: Session) -> dict[str, Any]:
-    """A session's recipe, its standing, layers and rounds, as JSON types. Accuracies and densities 0 to 1."""
+    """A session's recipe, current state, layers and rounds, as JSON types. Accuracies and densities are 0 to 1."""
     now = session.snapshot()
     return {
         "prunelab_result": 1,
@@ -47,12 +47,12 @@ def as_dict(session: Session) -> dict[str, Any]:
 
 
 def _round(number: int, session: Session) -> dict[str, Any]:
-    """A round in figures; accuracy_retrained is None while it is not over."""
+    """The figures of a round; accuracy_retrained is None until the round has ended."""
     snapshots = [snapshot for snapshot in session.history if snapshot.round == number]
     pruned = _last(snapshots, "pruned")
     retrained = _last(snapshots, "retrained")
     shown = retrained or pruned
-    assert shown is not None  # a round begins with its cut, and settled snapshots are never thinned out
+    assert shown is not None  # a round starts with its cut, and settled snapshots are never thinned out
     return {
         "round": number,
         "quality": shown.quality,
@@ -68,7 +68,7 @@ def _last(snapshots: list[Snapshot], phase: str) -> Snapshot | None:
 
 
 def tables(result: dict[str, Any]) -> list[Table]:
-    """What ``as_dict`` gave, to be read: layers, then rounds."""
+    """The result of ``as_dict`` as tables: layers, then rounds."""
     return [_layers(result), *([_rounds(result)] if result["rounds"] else [])]
 
 

@@ -1,4 +1,4 @@
-"""``prunelab run``: a recipe from start to end without a screen, saved after every phase, resumed where it was left."""
+"""``prunelab run``: runs a recipe without a screen, saves after every phase, and resumes a saved run."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def run(
     stdout: Console,
     stderr: Console,
 ) -> None:
-    """Run what ``recipe`` asks for, or the rest of it if ``out`` holds the beginning, and show the result.
+    """Run a recipe, or the rest of it if ``out`` holds a started session, and show the result.
 
-    save: pack the network there, with values of ``bits`` bits or exactly. Progress goes to ``stderr``, the result to
-    ``stdout``. Raises CommandError for all that can go wrong.
+    save: file for the packed network, with values of ``bits`` bits or, for None, exact ones. Progress goes to
+    ``stderr``, the result to ``stdout``. Raises CommandError for every error that a user can cause.
     """
     if bits is not None and save is None:
         raise CommandError("--bits is of the packed file: say where to, --save FILE", BAD_INPUT)
-    if save is not None and not save.parent.is_dir():  # now, not after minutes of training
+    if save is not None and not save.parent.is_dir():  # checked now, not after minutes of training
         raise CommandError(f"--save {save}: there is no folder {save.parent}", BAD_INPUT)
     for name in ("data", "model"):
         if getattr(recipe, name) == OWN:
@@ -52,23 +52,23 @@ def run(
         session = open_session(recipe, out)
     except (DataError, StorageError) as error:
         raise CommandError(str(error)) from error
-    except ValueError as error:  # what the recipe's table cannot know: a layer's name, a network the images don't fit
+    except ValueError as error:  # errors that the recipe cannot detect: an unknown layer, images that do not fit
         raise CommandError(str(error), BAD_INPUT) from error
     try:
         _finish(session, out, stderr)
     except (SessionError, StorageError) as error:
         saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
         raise CommandError(f"{error}{saved}") from error
-    found = result_tables.as_dict(session)
+    result = result_tables.as_dict(session)
     if save is not None:
-        found["packed"] = _pack(session, save, bits)
+        result["packed"] = _pack(session, save, bits)
     if as_json:
-        stdout.file.write(json.dumps(found, indent=2) + "\n")
+        stdout.file.write(json.dumps(result, indent=2) + "\n")
         return
-    for table in result_tables.tables(found):
+    for table in result_tables.tables(result):
         stdout.print(table)
     if save is not None:
-        packed = found["packed"]
+        packed = result["packed"]
         words = (
             f"{save}: {kilobytes(packed['bytes'])}, accuracy from that file {result_tables.exact(packed['accuracy'])}"
         )
@@ -78,7 +78,7 @@ def run(
 
 
 def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
-    """Write the packed file, read it back, and test what was read: shared values can cost accuracy."""
+    """Write the packed file, read it back, and test the network that was read: shared values can cost accuracy."""
     from prunelab import sparse
 
     try:
@@ -91,25 +91,25 @@ def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
 
 
 def open_session(recipe: Recipe, out: Path | None) -> Session:
-    """A session of ``recipe``: the one that ``out`` holds, else a new one that saves there.
+    """A session of ``recipe``: the one saved in ``out``, else a new one that saves there.
 
-    Raises CommandError when ``out`` holds one of another recipe or can't be a folder, StorageError when what it holds
+    Raises CommandError if ``out`` holds a session of another recipe or cannot be a folder, StorageError if its session
     cannot be read.
     """
     if out is None:
         return Session(recipe)
     try:
-        out.mkdir(parents=True, exist_ok=True)  # now, not when the first phase has ended and has nowhere to go
+        out.mkdir(parents=True, exist_ok=True)  # now, so that it cannot fail after the first phase
     except OSError as error:
         raise CommandError(f"--out {out}: this folder can't be made: {error.strerror or error}", BAD_INPUT) from error
-    claim(out, patience=1.0)  # until this process ends
+    claim(out, patience=1.0)  # released when this process ends
     if not (out / INDEX).exists():
         return Session(recipe, directory=out)
     session = Session.load(out)
     if session.recipe != recipe:
-        saved, wanted = session.recipe.to_dict(), recipe.to_dict()
+        saved, given = session.recipe.to_dict(), recipe.to_dict()
         differing = ", ".join(
-            f"{name} = {saved[name]} there, {wanted[name]} here" for name in saved if saved[name] != wanted[name]
+            f"{name} = {saved[name]} there, {given[name]} here" for name in saved if saved[name] != given[name]
         )
         raise CommandError(
             f"{out} holds a session of another recipe ({differing}): choose another --out, or the same options",
@@ -119,7 +119,7 @@ def open_session(recipe: Recipe, out: Path | None) -> Session:
 
 
 def _finish(session: Session, out: Path | None, stderr: Console) -> None:
-    """Run to the end. On Ctrl-C or SIGTERM: stop after the batch, save, and raise CommandError."""
+    """Run to the end. On Ctrl-C or SIGTERM: stop after the current batch, save, and raise CommandError."""
     total = session.clock + session.steps_left("run")
     columns = (
         TextColumn("{task.description}"),
@@ -157,15 +157,15 @@ def _saved(out: Path | None) -> str:
 
 @contextmanager
 def _interrupted() -> Iterator[list[int]]:
-    """Collects the signals that ask to stop, so that a run ends between two batches; the second one ends it at once."""
+    """Collects SIGINT and SIGTERM, so that a run ends between two batches; a second signal ends it at once."""
     signals: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def collect(number: int, frame: FrameType | None) -> None:
         if signals:
             raise KeyboardInterrupt
         signals.append(number)
 
-    before: dict[int, Any] = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {number: signal.signal(number, collect) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield signals
     finally:

@@ -1,7 +1,7 @@
-"""A run for others. A page, figures for print, tables, the code that does it again, and all of it in one file.
+"""Exports of a run: an HTML report, figures for print, tables, Python code that repeats it, and a zip file of all.
 
-Pure functions of recipe, history and measurement: they return text or bytes and write nothing. Loaded late, not by the
-lab at its start: matplotlib takes a while.
+Pure functions of recipe, history and measurement: they return text or bytes and write no files. The lab imports this
+package only when needed: matplotlib is slow to import.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ ABOUT = {
     "model.prune": "the pruned network, packed; prunelab.sparse.load reads it",
     "figures/": "the views for print, for a column and for the width of a page",
 }
-COMPRESSED = (".png", ".pdf", ".safetensors")  # as small as they get
-DAWN = (1980, 1, 1, 0, 0, 0)  # of zip's time: equal content, equal bytes
+COMPRESSED = (".png", ".pdf", ".safetensors")  # compressed already: stored as they are
+ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # fixed, so that equal content gives equal bytes
 
 
 def bundle(
@@ -37,10 +37,17 @@ def bundle(
     *,
     formats: Sequence[str] = FORMATS,
 ) -> bytes:
-    """A zip file with report, figures, tables, recipe, code and what is in it.
+    """A zip file with report, figures, tables, recipe, code, and a README.txt that lists them.
 
-    model: the packed network, as ``prunelab.sparse.save`` writes it. formats: of the figures. Raises ValueError for an
-    empty history.
+    Args:
+        recipe: of the run.
+        history: the snapshots of the run, oldest first.
+        measurement: what was measured at the end. None: left out.
+        model: the packed network, as ``prunelab.sparse.save`` writes it. None: left out.
+        formats: of the figures: of svg, pdf and png.
+
+    Raises:
+        ValueError: the history is empty.
     """
     snapshots = checked(history)
     files: dict[str, str | bytes] = {
@@ -55,17 +62,17 @@ def bundle(
         files["model.prune"] = model
     printed = figures(recipe, snapshots, measurement, formats=formats)
     files |= {f"figures/{name}": content for name, content in printed.items()}
-    here = {name: about for name, about in ABOUT.items() if any(file.startswith(name) for file in files)}
-    lines = [title(recipe, snapshots[-1]), "", *(f"{name}: {about}" for name, about in here.items()), ""]
+    included = {name: about for name, about in ABOUT.items() if any(file.startswith(name) for file in files)}
+    lines = [title(recipe, snapshots[-1]), "", *(f"{name}: {about}" for name, about in included.items()), ""]
     return zipped({"README.txt": "\n".join(lines), **files})
 
 
 def zipped(files: Mapping[str, str | bytes]) -> bytes:
-    """Files by name as a zip file; equal files, equal bytes."""
+    """A zip file of {name: content}. Equal files give equal bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files.items():
-            entry = zipfile.ZipInfo(name, DAWN)
+            entry = zipfile.ZipInfo(name, ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_STORED if name.endswith(COMPRESSED) else zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)

@@ -1,4 +1,4 @@
-"""The views in print quality, as SVG, PDF and PNG, for a column of a paper and for the width of a page."""
+"""The views in print quality, as SVG, PDF and PNG, in the widths of a column and of a page."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from prunelab.views.figure import View
 WIDTHS = {"column": 8.5, "page": 17.4}  # cm
 FORMATS = ("svg", "pdf", "png")
 DPI = 300
-LAYERS = 6  # that get figures of their own unless asked for; as many as the view of all weights shows
+LAYERS = 6  # layers with separate figures by default; as many as the view of all weights shows
 
-# Text stays text: it can be searched, edited and read out. Ids in SVG by a fixed salt, so that equal is equal.
+# Text stays text, so that it can be searched, edited and read aloud. A fixed salt makes the ids in SVG reproducible.
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "prunelab",
     "pdf.fonttype": 42,
     "font.family": ["DejaVu Sans"],
 }
-_ONE = threading.Lock()  # matplotlib's settings belong to the whole process
+_STYLE_LOCK = threading.Lock()  # matplotlib's settings are global to the process
 
 
 def figures(
@@ -45,15 +45,24 @@ def figures(
     layers: Sequence[str] | None = None,
     formats: Sequence[str] = FORMATS,
 ) -> dict[str, bytes]:
-    """Files by name, such as "column/fc1-weights.svg", of the last moment of ``history``. Equal input, equal bytes.
+    """The views at the last snapshot as files by name, such as "column/fc1-weights.svg".
 
-    layers: parameter names of those that get figures of their own, else the first six. formats: of svg, pdf and png
-    (300 dpi). Views that have nothing to show are left out. Raises ValueError for an empty history or an unknown
-    format, KeyError for a name that is no layer.
+    Equal input gives equal bytes. Empty views are left out.
+
+    Args:
+        recipe: of the run.
+        history: the snapshots of the run, oldest first.
+        measurement: what was measured at the end. None: without the views of it.
+        layers: parameter names of the layers with separate figures. None: the first six.
+        formats: of svg, pdf and png (300 dpi).
+
+    Raises:
+        ValueError: the history is empty, or a format is unknown.
+        KeyError: a name is not a layer.
     """
-    odd = [name for name in formats if name not in FORMATS]
-    if odd:
-        raise ValueError(f"formats: {odd[0]!r} is none of {', '.join(FORMATS)}")
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ValueError(f"formats: {unknown[0]!r} is none of {', '.join(FORMATS)}")
     files: dict[str, bytes] = {}
     if not formats:
         return files
@@ -67,7 +76,7 @@ def figures(
 def _views(
     history: list[Snapshot], measurement: Measurement | None, layers: Sequence[str] | None
 ) -> Iterator[tuple[str, View, tuple[str, ...]]]:
-    """Name, view and the widths it is drawn in. All layers' weights beside each other need a page."""
+    """(name, view, widths to draw it in). The weights of all layers side by side need the width of a page."""
     now = history[-1]
     chosen = [now.layer(name) for name in layers] if layers is not None else list(now.layers[:LAYERS])
     stems = distinct([layer_of(layer.name) for layer in chosen])
@@ -85,7 +94,7 @@ def _views(
 
 
 def distinct(names: list[str]) -> list[str]:
-    """Names as parts of file names: safe on every system, and different from each other even without regard to case."""
+    """Names as parts of file names: safe on every system, and unique even where case is ignored."""
     stems: list[str] = []
     for name in names:
         stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:60] or "layer"
@@ -96,7 +105,7 @@ def distinct(names: list[str]) -> list[str]:
 
 
 def _printed(view: View, width: float, formats: Sequence[str], recipe: Recipe) -> dict[str, bytes]:
-    with _ONE, style.context(["default", STYLE]):
+    with _STYLE_LOCK, style.context(["default", STYLE]):
         figure = matplotlib_drawing.draw(view, width)
         return {format: _file(figure, format, view, recipe) for format in formats}
 
@@ -111,6 +120,6 @@ def _file(figure: Figure, format: str, view: View, recipe: Recipe) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=format, dpi=DPI, metadata=metadata[format])
     content = buffer.getvalue()
-    if format == "svg":  # for readers without that font: Verdana's letters are as wide
+    if format == "svg":  # fallback for readers without that font: Verdana's letters are as wide
         content = content.replace(b"'DejaVu Sans'", b"'DejaVu Sans', Verdana, sans-serif")
     return content

@@ -1,4 +1,4 @@
-"""A run as one HTML file that opens anywhere, without a network, its pictures still interactive."""
+"""A run as one HTML file that opens offline, with interactive pictures."""
 
 from __future__ import annotations
 
@@ -24,19 +24,28 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.views.figure import View
 
 HERE = Path(__file__).parent
-# What the scrubber may cost: connections drawn as cells of masks, over all moments. 45 moments of LeNet-300-100.
-CELLS = 12_000_000
-DRAWN = 640_000  # cells of a mask image at most: views draw larger masks shrunk
-MOMENTS = 60
+# Limits the size of the file: cells of all masks at all stops of the scrubber. As many as 45 stops of LeNet-300-100.
+MAX_CELLS = 12_000_000
+MAX_IMAGE_CELLS = 640_000  # cells of a mask image: views shrink larger masks
+MAX_STOPS = 60  # of the scrubber
 LAYERS = 6  # masks to choose from; as many layers as the view of all weights shows
 
 
 def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement | None = None) -> str:
-    """A self-contained HTML page about a run: what was done, what came of it, every view, a scrubber over its moments.
+    """A self-contained HTML page about a run: what was done, the results, every view, a scrubber over its snapshots.
 
-    The scrubber stops where a phase ended, and at the last snapshot; of a long run it shows as many of these, evenly
-    chosen, as keep the file to a few megabytes. Asks nothing of any network; all text from outside is escaped.
-    Raises ValueError for an empty history, ModuleNotFoundError where plotly is not installed.
+    The scrubber stops at the end of each phase and at the last snapshot; of a long run it shows as many of these,
+    evenly chosen, as keep the file to a few megabytes. The page loads nothing from a network; all text from outside is
+    escaped.
+
+    Args:
+        recipe: of the run.
+        history: the snapshots of the run, oldest first.
+        measurement: what was measured at the end. None: without bytes and speed.
+
+    Raises:
+        ValueError: the history is empty.
+        ModuleNotFoundError: plotly is not installed.
     """
     snapshots = checked(history)
     now = snapshots[-1]
@@ -70,7 +79,7 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand inside a script element, and in JavaScript: nothing in it can end the element."""
+    """JSON that is safe inside a script element and in JavaScript: nothing in it can end the element."""
     text = json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -81,18 +90,18 @@ def script_json(value: Any) -> str:
 
 
 def _thinned(stops: list[int], now: Snapshot) -> list[int]:
-    """As many of the moments as the file has room for, evenly chosen, the first and the last among them."""
-    cells = sum(min(layer.total, DRAWN) for layer in now.layers[:LAYERS])
-    most = max(2, min(MOMENTS, CELLS // cells))
-    if len(stops) <= most:
+    """As many of the stops as the file has room for, evenly chosen, with the first and the last."""
+    cells = sum(min(layer.total, MAX_IMAGE_CELLS) for layer in now.layers[:LAYERS])
+    limit = max(2, min(MAX_STOPS, MAX_CELLS // cells))
+    if len(stops) <= limit:
         return stops
-    return [stops[round(i * (len(stops) - 1) / (most - 1))] for i in range(most)]
+    return [stops[round(i * (len(stops) - 1) / (limit - 1))] for i in range(limit)]
 
 
 def _panels(
     snapshots: list[Snapshot], shown: list[int], measurement: Measurement | None
 ) -> tuple[list[dict[str, Any]], list[View]]:
-    """The panels, and the distinct views that they refer to by number: for each choice of a layer, one a moment."""
+    """(panels, the distinct views that they refer to by index): for each choice of a layer one view per stop."""
     pool = _Pool()
     panels = []
     for picture in PICTURES:
@@ -117,7 +126,7 @@ def _moments(
 
 
 class _Pool:
-    """Views, each once: many do not change between two moments."""
+    """Views by number, equal ones once: many do not change between two stops."""
 
     def __init__(self) -> None:
         self.views: list[View] = []
@@ -127,12 +136,12 @@ class _Pool:
         layout = dict(view["layout"])
         meta = layout.pop("meta", {})
         title = narrative.plain(layout.pop("title")["text"])
-        spoken = narrative.plain(meta.get("summary", ""))
-        own = {"title": title, "words": spoken, "data": harmless(view["data"]), "layout": harmless(layout)}
-        key = json.dumps(own, allow_nan=False)
+        summary = narrative.plain(meta.get("summary", ""))
+        content = {"title": title, "words": summary, "data": harmless(view["data"]), "layout": harmless(layout)}
+        key = json.dumps(content, allow_nan=False)
         if key not in self._numbers:
             self._numbers[key] = len(self.views)
-            self.views.append(own)
+            self.views.append(content)
         return self._numbers[key]
 
 
@@ -143,14 +152,14 @@ def _figure(panel: dict[str, Any], views: list[View]) -> str:
     last = views[panel["choices"][0][-1]]
     options = "".join(f"<option>{escape(name)}</option>" for name in panel["layers"])
     choice = f'<select aria-label="layer" autocomplete="off">{options}</select>' if len(panel["layers"]) > 1 else ""
-    title, spoken = escape(last["title"]), escape(last["words"])
+    title, summary = escape(last["title"]), escape(last["words"])
     axes = [axis for key, axis in last["layout"].items() if key.startswith("yaxis")]
     rows = len({tuple(axis.get("domain", ())) for axis in axes})
     size = "plot tall" if panel["name"] == "weights" and rows > 1 else "plot"
     return (
         f'<figure data-panel="{panel["name"]}" aria-label="{panel["heading"]}"><figcaption><h3>{title}</h3>{choice}'
-        f'</figcaption><div class="{size}" role="img" aria-label="{title}. {spoken}"></div>'
-        f'<p class="words">{spoken}</p></figure>'
+        f'</figcaption><div class="{size}" role="img" aria-label="{title}. {summary}"></div>'
+        f'<p class="words">{summary}</p></figure>'
     )
 
 
@@ -160,8 +169,8 @@ def _card(row: tuple[str, str, str]) -> str:
 
 
 def _changes(recipe: Recipe) -> str:
-    changed, usual = differing(recipe), Recipe().to_dict()
-    rows = [(name, _value(value), _value(usual[name]), help_text(name)) for name, value in changed.items()]
+    changed, defaults = differing(recipe), Recipe().to_dict()
+    rows = [(name, _value(value), _value(defaults[name]), help_text(name)) for name, value in changed.items()]
     return _table(("field", "value", "default", "what it is"), rows) if rows else "<p>Every field has its default.</p>"
 
 
@@ -195,7 +204,7 @@ def _small(value: float | None) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: int | None = None) -> str:
-    """A table of text; from column ``numbers`` on of numbers."""
+    """An HTML table of text. numbers: index of the first column of numbers, None if there is none."""
 
     def row(cells: Sequence[str], tag: str) -> str:
         css = ["" if numbers is None or i < numbers else ' class="number"' for i in range(len(cells))]

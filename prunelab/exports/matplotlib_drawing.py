@@ -1,7 +1,7 @@
-"""Our own views, as dicts for plotly.js, drawn by matplotlib for print. What the view says is what is drawn.
+"""Draws prunelab's views (dicts for plotly.js) with matplotlib, for print.
 
-Not a second set of plots that could drift from the first: a small renderer for what views are made of, bars, curves,
-points, maps, images, lines, bands and labels on axes placed by their domains. Anything else is an error.
+Not a second set of plots that could drift from the first, but a small renderer for the parts that views consist of:
+bars, curves, points, maps, images, lines, bands and labels on axes placed by their domains. Anything else is an error.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from matplotlib.transforms import Bbox, BboxTransformTo, Transform, blended_tran
 from prunelab.exports.matplotlib_style import DASHES, SYMBOLS, cells, colour, pixels, words
 from prunelab.views.figure import View
 
-FONT = 7.5  # points; a printed column is read at arm's length
-SCALE = FONT / 12  # points for a pixel of the view, whose text is 12 pixels high
-PAD = 0.03  # of an inch around everything
-CM = 1 / 2.54
+FONT = 7.5  # points; readable in a printed column at arm's length
+SCALE = FONT / 12  # points per pixel of the view, whose text is 12 pixels high
+PAD = 0.03  # inches around everything
+CM = 1 / 2.54  # inches
 
 
 def draw(view: View, width: float) -> Figure:
-    """A view as a figure, ``width`` cm wide and as high as what it shows needs; on white, text in black.
+    """A view as a figure, ``width`` cm wide and as high as its content needs; black text on white.
 
-    Raises ValueError for a trace or shape of a kind that views are not made of.
+    Raises ValueError for a trace or shape of a type that this renderer does not know.
     """
     return _Drawing(view, width * CM).figure
 
 
 class _Drawing:
-    """One figure while it is drawn. Sizes in inches; ``area`` is where plotly's "paper" coordinates run from 0 to 1."""
+    """One figure while it is drawn. Sizes are in inches; ``area`` is the unit square of plotly's paper coordinates."""
 
     def __init__(self, view: View, width: float) -> None:
         self.data, self.layout = view["data"], view["layout"]
@@ -65,11 +65,11 @@ class _Drawing:
     # Size and place
 
     def _height(self, width: float) -> float:
-        """Enough for every bar and every row of axes to be read."""
-        lying = [t for t in self.data if t.get("orientation") == "h"]
-        if lying:
+        """The height in inches at which every bar and every row of axes is readable."""
+        horizontal = [t for t in self.data if t.get("orientation") == "h"]
+        if horizontal:
             grouped = self.layout.get("barmode") == "group"
-            bars = sum(len(t["y"]) for t in lying) if grouped else len({y for t in lying for y in t["y"]})
+            bars = sum(len(t["y"]) for t in horizontal) if grouped else len({y for t in horizontal for y in t["y"]})
             return (2.6 + (0.34 if grouped else 0.52) * bars) * CM
         axes = [value for key, value in self.layout.items() if key.startswith("yaxis")]
         if any("scaleanchor" in axis for axis in axes):
@@ -79,7 +79,7 @@ class _Drawing:
 
     def _new_axes(self, x: str, y: str) -> Axes:
         axes: Axes = self.figure.add_axes(self._rectangle(x, y), label=f"{x} {y}")
-        axes.patch.set_visible(False)  # bands stand behind
+        axes.patch.set_visible(False)  # or it would hide bands behind it
         axes.set_axisbelow(True)
         return axes
 
@@ -93,7 +93,7 @@ class _Drawing:
         return a.x0 + left * a.width, a.y0 + low * a.height, (right - left) * a.width, (high - low) * a.height
 
     def _arrange(self) -> None:
-        """Margins that hold what stands around the axes, the title above all. Twice: labels move with the axes."""
+        """Set margins that hold tick labels, axis titles and the title. Repeated, because labels move with the axes."""
         renderer: Any = self.figure.canvas.get_renderer()  # type: ignore[attr-defined]
         width, height = self.figure.get_size_inches() * self.figure.dpi
         title = self._title(renderer, width)
@@ -151,9 +151,9 @@ class _Drawing:
         mode, gap = self.layout.get("barmode", "group"), self.layout.get("bargap", 0.2)
         tops: dict[Any, float] = {}
         for i, trace in enumerate(traces):
-            lying = trace.get("orientation") == "h"
-            along, values = (trace["y"], trace["x"]) if lying else (trace["x"], trace["y"])
-            places = np.array(self._positions(place[lying], along))
+            horizontal = trace.get("orientation") == "h"
+            along, values = (trace["y"], trace["x"]) if horizontal else (trace["x"], trace["y"])
+            places = np.array(self._positions(place[horizontal], along))
             step = trace.get("width", 1 - gap)
             if mode == "group" and len(traces) > 1:
                 step = (1 - gap) / len(traces)
@@ -164,7 +164,7 @@ class _Drawing:
             fills = [colour(fill)] * len(along) if isinstance(fill, str) else [colour(c) for c in fill]
             drawn = (
                 axes.barh(places, values, step, left=starts, color=fills, label=trace.get("name"))
-                if lying
+                if horizontal
                 else axes.bar(places, values, step, bottom=starts, color=fills, label=trace.get("name"))
             )
             for bar, text in zip(drawn, trace.get("text", ()), strict=False):
@@ -172,7 +172,7 @@ class _Drawing:
                 self.labelled[label] = bar, trace.get("textposition", "auto")
 
     def _bar_texts(self, renderer: Any) -> None:
-        """Texts of lying bars: inside where they fit (and may), else behind the bar's end."""
+        """Place the texts of horizontal bars: inside if they fit (and may be there), else beyond the bar's end."""
         gap = 2 * self.figure.dpi / 72
         for label, (bar, where) in self.labelled.items():
             box = bar.get_window_extent(renderer)
@@ -221,14 +221,14 @@ class _Drawing:
     # Axes
 
     def _positions(self, name: str, values: Sequence[Any]) -> list[float]:
-        """Where values stand on an axis; names of categories at 0, 1, ... in the order in which traces bring them."""
+        """Positions of values on an axis; categories are at 0, 1, ... in the order of the traces."""
         if self._axis(name).get("type") != "category":
             return [float(value) for value in values]
         return [float(self._categories(name).index(value)) for value in values]
 
     def _categories(self, name: str) -> list[str]:
-        own = [t for t in self.data if t.get(f"{name[0]}axis", name[0]) == name]
-        return list(dict.fromkeys(value for t in own for value in t[name[0]]))
+        traces = [t for t in self.data if t.get(f"{name[0]}axis", name[0]) == name]
+        return list(dict.fromkeys(value for t in traces for value in t[name[0]]))
 
     def _dress(self, axes: Axes, x: str, y: str) -> None:
         for side in ("top", "right"):
@@ -254,7 +254,7 @@ class _Drawing:
             else:
                 ruler.set_major_locator(MaxNLocator(min(spec.get("nticks", 6), 6) - 1, steps=[1, 2, 5, 10]))
                 ruler.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}".replace("-", "−")))
-            if spec.get("anchor", other) != other:  # written beside other axes that share it
+            if spec.get("anchor", other) != other:  # other axes that share it have its labels
                 ruler.set_tick_params(labelbottom=False, labelleft=False)
                 ruler.set_label_text("")
         if "scaleanchor" in self._axis(y):
@@ -277,10 +277,10 @@ class _Drawing:
         if spec.get("autorange") == "reversed":
             write(*reversed(read()))
 
-    # Shapes and words
+    # Shapes and texts
 
     def _reference(self, reference: str, axis: str) -> Transform:
-        """What a reference ("x", "y2", "x domain", "paper") means, as a transform of both coordinates."""
+        """The transform of both coordinates for a reference ("x", "y2", "x domain", "paper")."""
         if reference == "paper":
             return self.paper
         name, _, domain = reference.partition(" ")
@@ -292,8 +292,8 @@ class _Drawing:
         refs = item.get("xref", "x"), item.get("yref", "y")
         bare = [reference.partition(" ")[0] for reference in refs]
         axes = next((a for place, a in self.axes.items() if all(b in (*place, "paper") for b in bare)), None)
-        found = axes if axes is not None else next(iter(self.axes.values()))
-        return found, blended_transform_factory(self._reference(refs[0], "x"), self._reference(refs[1], "y"))
+        chosen = axes if axes is not None else next(iter(self.axes.values()))
+        return chosen, blended_transform_factory(self._reference(refs[0], "x"), self._reference(refs[1], "y"))
 
     def _shape(self, shape: Mapping[str, Any]) -> None:
         axes, transform = self._place(shape)
@@ -302,19 +302,19 @@ class _Drawing:
         below = shape.get("layer") == "below"
         if shape["type"] == "line":
             style = DASHES[line.get("dash", "solid")]
-            made: Line2D | Rectangle = Line2D(
+            artist: Line2D | Rectangle = Line2D(
                 x, y, color=colour(line["color"]), linewidth=line.get("width", 2) * SCALE, linestyle=style
             )
         elif shape["type"] == "rect":
-            made = Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0], linewidth=0)
+            artist = Rectangle((x[0], y[0]), x[1] - x[0], y[1] - y[0], linewidth=0)
             red, green, blue, alpha = colour(shape["fillcolor"])
-            made.set_facecolor((red, green, blue, alpha * shape.get("opacity", 1)))
+            artist.set_facecolor((red, green, blue, alpha * shape.get("opacity", 1)))
         else:
             raise ValueError(f"a shape of type {shape['type']!r} has no twin in print; known are line and rect")
-        made.set(transform=transform, zorder=-1 if below else 2.5, in_layout=False)
-        axes.add_artist(made)
+        artist.set(transform=transform, zorder=-1 if below else 2.5, in_layout=False)
+        axes.add_artist(artist)
         if "paper" in (shape.get("xref", "x"), shape.get("yref", "y")):
-            made.set_clip_on(False)  # may reach over several axes
+            artist.set_clip_on(False)  # may reach over several axes
 
     def _annotation(self, note: Mapping[str, Any]) -> None:
         axes, transform = self._place(note)

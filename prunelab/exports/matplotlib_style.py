@@ -1,4 +1,4 @@
-"""What views say of colours, lines, text and images, in matplotlib's terms."""
+"""Converts colours, lines, text and images of views to matplotlib's terms."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ SYMBOLS = {
     "circle": "o", "square": "s", "triangle-up": "^", "triangle-down": "v", "cross": "P", "x": "X", "star": "*",
     "pentagon": "p", "diamond": "D", "line-ew": "_",
 }  # fmt: skip
-FINE = 1200  # pixels that an image has at least, each way
+MIN_PIXELS = 1200  # per side of an image
 
 Colour = tuple[float, float, float, float]
 
 
 def colour(text: str) -> Colour:
-    """ "#rrggbb", "rgb(...)" or "rgba(...)" as four numbers from 0 to 1."""
+    """ "#rrggbb", "rgb(...)" or "rgba(...)" as (red, green, blue, alpha), each 0 to 1. ValueError for anything else."""
     if re.fullmatch(r"#[0-9a-fA-F]{6}", text):
         red, green, blue = (int(text[i : i + 2], 16) / 255 for i in (1, 3, 5))
         return red, green, blue, 1.0
-    found = re.fullmatch(r"rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*([\d.]+))?\)", text)
-    if found is None:
+    match = re.fullmatch(r"rgba?\(([\d.]+),\s*([\d.]+),\s*([\d.]+)(?:,\s*([\d.]+))?\)", text)
+    if match is None:
         raise ValueError(f"colour {text!r}: must be #rrggbb or rgba(r,g,b,a)")
-    red, green, blue = (float(part) / 255 for part in found.groups()[:3])
-    return red, green, blue, float(found[4] or 1)
+    red, green, blue = (float(part) / 255 for part in match.groups()[:3])
+    return red, green, blue, float(match[4] or 1)
 
 
 def words(text: str) -> str:
-    """Text of a view without markup, safe from being read as a formula."""
+    """Text of a view without markup, with dollar signs escaped, which would start a formula."""
     return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", "\n"))).replace("$", r"\$")
 
 
 def cells(axes: Axes, pixels: NDArray[Any], extent: tuple[float, float, float, float]) -> None:
-    """An image whose cells keep their edges: enlarged here, because viewers of PDF blur what they enlarge."""
+    """Draw an image with sharp cell edges: it is enlarged here, because PDF viewers blur images that they enlarge."""
     for dimension in (0, 1):
-        pixels = pixels.repeat(max(1, FINE // pixels.shape[dimension]), axis=dimension)
+        pixels = pixels.repeat(max(1, MIN_PIXELS // pixels.shape[dimension]), axis=dimension)
     axes.imshow(pixels, extent=extent, interpolation="none", aspect="auto", origin="upper")
 
 
 def pixels(source: str) -> NDArray[np.uint8]:
-    """The image in a data link, (rows, columns, RGBA)."""
+    """The image in a data link, as (rows, columns, RGBA)."""
     raw = base64.b64decode(source.removeprefix("data:image/png;base64,"))
     return np.asarray(Image.open(io.BytesIO(raw)).convert("RGBA"))

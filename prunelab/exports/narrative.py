@@ -1,4 +1,4 @@
-"""What was done and what came of it, in sentences and numbers. Plain text, no markup."""
+"""What was done in a run and its results, in sentences and numbers. Plain text, no markup."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from prunelab.formatting import count, kilobytes, percent
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.snapshot import Snapshot
-from prunelab.views import key_figures as said
+from prunelab.views import key_figures
 
 
 def plain(text: str) -> str:
-    """Text of a view without the markup that plotly.js reads."""
+    """Text of a view without plotly.js's markup."""
     return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", " ")))
 
 
 def title(recipe: Recipe, now: Snapshot) -> str:
-    """What was reached, in one line."""
-    what = f"{_model(recipe)} on {_data(recipe)}"
+    """The result in one line."""
+    experiment = f"{_model(recipe)} on {_data(recipe)}"
     right = "" if now.test_accuracy is None else f", {percent(now.test_accuracy)} right"
     if now.kept == now.total:
-        return f"{what}: dense{right}"
-    return f"{what}: {now.compression:.1f}x fewer connections{right}"
+        return f"{experiment}: dense{right}"
+    return f"{experiment}: {now.compression:.1f}x fewer connections{right}"
 
 
 def told(recipe: Recipe, history: Sequence[Snapshot]) -> str:
-    """What was done, as a text of a few sentences. recipe: of the run. history: what came of it; not empty."""
+    """What was done, in a few sentences. recipe: of the run. history: its snapshots, at least one."""
     r, now = recipe, history[-1]
     optimizer = {"sgd": "SGD with momentum 0.9", "adam": "Adam"}[r.optimizer]
     penalty = "no penalty" if r.regularizer == "none" else f"{r.regularizer.upper()} penalty {r.strength:g}"
@@ -56,7 +56,7 @@ def told(recipe: Recipe, history: Sequence[Snapshot]) -> str:
 
 
 def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
-    """Cuts and retrainings that there have been."""
+    """Sentences about the cuts and retrainings so far."""
     cuts = [s for s in history if s.phase == "pruned"]
     if not cuts:
         return ["Nothing is cut yet."]
@@ -64,17 +64,18 @@ def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
         done = "" if cuts[-1].round >= r.rounds else f"{cuts[-1].round} of "
         cut = f"In {done}{_many(r.rounds, 'round')}, {_cut(r, cuts[-1].round)}"
     else:
-        steps = [f"{_asked(s)} in round {s.round}" for s in cuts]
+        steps = [f"{_target(s)} in round {s.round}" for s in cuts]
         cut = f"Connections were cut by hand: {', then '.join(steps)}"
     retrained = [s.recipe for s in history if s.phase == "retrained"]
     often = "after each cut" if len(retrained) == len(cuts) else _many(len(retrained), "time")
-    lengths = dict.fromkeys(f"{_many(own.retrain_epochs, 'epoch')} at {own.retrain_rate:g}" for own in retrained)
+    lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {by.retrain_rate:g}" for by in retrained)
     length = f"{' or '.join(lengths)} of the learning rate"
     after = f"{often} the survivors were retrained for {length}" if retrained else "nothing was retrained"
     return [f"{cut}; {after}."]
 
 
-def _asked(cut: Snapshot) -> str:
+def _target(cut: Snapshot) -> str:
+    """The target of a manual cut in words."""
     assert cut.target is not None
     if cut.target.density is not None:
         return f"until {percent(cut.target.density)} were left"
@@ -82,7 +83,7 @@ def _asked(cut: Snapshot) -> str:
 
 
 def _cut(r: Recipe, last: int) -> str:
-    """How cuts were made up to the round ``last``."""
+    """How the recipe's cuts were made up to the round ``last``."""
     if r.rule == "density":
         unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
         place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
@@ -91,30 +92,30 @@ def _cut(r: Recipe, last: int) -> str:
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]
     rises = steps[0] != steps[-1]
-    height = f"rising from {steps[0]:.3g} to {steps[-1]:.3g}" if rises else f"of {steps[0]:.3g}"
-    apart = "".join(f", but {'to' if rises else 'of'} {quality:g} for {name}" for name, quality in r.layer_quality)
-    return f"connections below quality x standard deviation of {whose} were cut, with a quality {height}{apart}"
+    values = f"rising from {steps[0]:.3g} to {steps[-1]:.3g}" if rises else f"of {steps[0]:.3g}"
+    exceptions = "".join(f", but {'to' if rises else 'of'} {quality:g} for {name}" for name, quality in r.layer_quality)
+    return f"connections below quality x standard deviation of {whose} were cut, with a quality {values}{exceptions}"
 
 
 def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, str, str]]:
-    """The numbers that matter: name, value, and a second line."""
-    density, of_all = said.connections(now)
+    """The key figures: (name, value, a second line)."""
+    density, of_all = key_figures.connections(now)
     rows = [
-        ("accuracy", *said.accuracy(now)),
+        ("accuracy", *key_figures.accuracy(now)),
         ("density", density, f"{of_all} connections"),
-        ("compression", *said.compression(now)),
+        ("compression", *key_figures.compression(now)),
     ]
     if measurement is not None:
-        packed, smaller = said.file(measurement)
+        packed, smaller = key_figures.file(measurement)
         rows.append(("file", packed, f"{smaller}, {kilobytes(measurement.bytes('dense'))}"))
     if measurement is not None and measurement.batches:
         batch = BATCH if BATCH in measurement.batches else measurement.batches[-1]
-        rows.append(("speed", *said.speed(measurement, batch)))
-    return [*rows, ("zeros still zero", *said.zeros(now))]
+        rows.append(("speed", *key_figures.speed(measurement, batch)))
+    return [*rows, ("zeros still zero", *key_figures.zeros(now))]
 
 
 def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
-    """What the run depends on beside the recipe: versions, and the machine (the one that was measured, else this)."""
+    """What a run depends on besides the recipe: versions, and the machine (that of the measurement, else this one)."""
     machine = hardware.machine() if measurement is None else measurement.machine
     return [
         ("prunelab", prunelab.__version__),

@@ -1,4 +1,4 @@
-"""The few lines of Python that do a run again."""
+"""Python code that repeats a run."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ from urllib.parse import parse_qsl
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
 
-WIDEST = 100
+LINE_LENGTH = 100  # characters
 
 
 def differing(recipe: Recipe) -> dict[str, Any]:
-    """The fields of a recipe that differ from the defaults, by name, as JSON types; what its link would carry."""
+    """The fields of a recipe that differ from the defaults, by name, as JSON types: those that its link contains."""
     names = [name for name, _ in parse_qsl(recipe.to_query(), keep_blank_values=True)]
-    wanted = {"layer_quality" if "." in name else name for name in names}
-    return {name: value for name, value in recipe.to_dict().items() if name in wanted}
+    fields = {"layer_quality" if "." in name else name for name in names}
+    return {name: value for name, value in recipe.to_dict().items() if name in fields}
 
 
 def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
-    """Python that runs ``recipe`` again and prints what came out; only what differs from the defaults is written.
+    """Python that repeats a run and prints the result; only fields that differ from the defaults are written.
 
-    history: of the run, if it may have gone otherwise than the recipe says (cut by hand, stopped early, settings
-    changed on the way): then its steps are written one by one, up to the last that was finished, and count instead of
-    ``recipe``. Data and models of one's own are left to be filled in.
+    Custom data and models are left to be filled in.
+
+    Args:
+        recipe: of the run.
+        history: of the run, if it may differ from the recipe (manual cuts, stopped early, changed settings). Then its
+            steps are written one by one, up to the last finished one, and replace ``recipe``.
     """
     taken = [s for s in history if s.phase in ("trained", "pruned", "retrained")]
-    recipe = next((s.recipe for s in taken if s.phase == "pruned"), recipe)  # dense training is the same by all of them
+    recipe = next((s.recipe for s in taken if s.phase == "pruned"), recipe)  # all have the same dense training
     values = {name: value for name, value in differing(recipe).items() if value != OWN}
-    own = [name for name in ("model", "data") if getattr(recipe, name) == OWN]
+    custom = [name for name in ("model", "data") if getattr(recipe, name) == OWN]
     lines = ["import prunelab as pl", ""]
-    if own:
+    if custom:
         what = {"model": "model: your torch module", "data": "train, test: pairs (x, y) of tensors, or datasets"}
-        lines += [f"# {what[name]}" for name in own]
+        lines += [f"# {what[name]}" for name in custom]
     lines += _written("recipe = pl.Recipe", values)
     given = {"model": ", model=model", "data": ", data=(train, test)"}
-    lines.append(f"session = pl.Session(recipe{''.join(given[name] for name in own)})")
+    lines.append(f"session = pl.Session(recipe{''.join(given[name] for name in custom)})")
     lines += _steps(recipe, taken) or ["for snapshot in session:", "    pass"]
     lines += [
         "",
@@ -47,16 +50,16 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
 
 
 def _written(call: str, values: dict[str, Any], end: str = "") -> list[str]:
-    """A call with these arguments, on one line or on many."""
+    """A call with these arguments, on one line if it fits."""
     arguments = [f"{name}={value!r}" for name, value in values.items()]
     line = f"{call}({', '.join(arguments)}){end}"
-    if len(line) <= WIDEST:
+    if len(line) <= LINE_LENGTH:
         return [line]
     return [f"{call}(", *(f"    {argument}," for argument in arguments), f"){end}"]
 
 
 def _steps(recipe: Recipe, taken: Sequence[Snapshot]) -> list[str]:
-    """The steps that were taken, a line each; none where they are just those of the recipe."""
+    """The steps that were taken, a line each; [] if they are exactly those of the recipe."""
     planned = ["trained"] + ["pruned", "retrained"] * recipe.rounds
     by_it = all(s.recipe == recipe and by_recipe(s) for s in taken if s.round)
     if not taken or ([s.phase for s in taken] == planned and by_it):
@@ -83,7 +86,7 @@ def _step(taken: Snapshot) -> str:
 
 
 def by_recipe(taken: Snapshot) -> bool:
-    """Whether a step was the one that its recipe asks for: a cut may have been made by hand instead."""
+    """Whether a step followed its recipe; a cut may have a manual target instead."""
     if taken.phase != "pruned":
         return True
     return taken.target == taken.recipe.target_of_round(taken.round)

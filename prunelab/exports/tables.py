@@ -1,4 +1,4 @@
-"""The numbers of a run for other programs. CSV of every snapshot, JSON of the recipe."""
+"""The numbers of a run for other programs: CSV of every snapshot, JSON of the recipe."""
 
 from __future__ import annotations
 
@@ -12,36 +12,41 @@ from typing import Any
 from prunelab.recipe import Recipe
 from prunelab.results.snapshot import ARRAYS, LayerSnapshot, Snapshot
 
-# Every number that a snapshot and a layer hold, in the order of their fields.
-APART = ("input_shape", "layers", "dropouts", "predicted", "target")
-MOMENT = tuple(f.name for f in fields(Snapshot) if f.name not in APART)
-TARGET = ("target_quality", "target_density")
-NUMBERS = tuple(f.name for f in fields(LayerSnapshot) if f.name not in ("name", "shape", "limit", *ARRAYS))
-LAYER = (*NUMBERS, "density")
-COLUMNS = ("snapshot", *MOMENT, *TARGET, "layer", "shape", *LAYER, "dropout")
+# All numbers of a snapshot and of a layer, in the order of their fields.
+NOT_NUMBERS = ("input_shape", "layers", "dropouts", "predicted", "target")
+SNAPSHOT_NUMBERS = tuple(f.name for f in fields(Snapshot) if f.name not in NOT_NUMBERS)
+TARGET_COLUMNS = ("target_quality", "target_density")
+LAYER_FIELDS = tuple(f.name for f in fields(LayerSnapshot) if f.name not in ("name", "shape", "limit", *ARRAYS))
+LAYER_NUMBERS = (*LAYER_FIELDS, "density")
+COLUMNS = ("snapshot", *SNAPSHOT_NUMBERS, *TARGET_COLUMNS, "layer", "shape", *LAYER_NUMBERS, "dropout")
 
 
 def snapshots_csv(history: Sequence[Snapshot]) -> str:
-    """One row a snapshot and layer, in order, under a line with the names of the COLUMNS; numbers exactly as they are.
+    """All snapshots as CSV: a header with the names of COLUMNS, then one row per snapshot and layer, in order.
 
-    snapshot: counts from 0. shape: "300x784", outputs first. dropout: rate of the dropout that belongs to the layer, of
-    several with semicolons between. Accuracies and densities 0 to 1; what is not known is empty; true or false.
+    Numbers are written exactly. snapshot: counts from 0. shape: "300x784", outputs first. dropout: rate of the dropout
+    that belongs to the layer, of several ones separated by semicolons. Accuracies and densities are 0 to 1; unknown
+    values are empty; booleans are true or false.
+
+    Args:
+        history: the snapshots of the run, oldest first.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for number, snapshot in enumerate(history):
         target = snapshot.target and snapshot.target.density
-        moment = [*(_text(getattr(snapshot, name)) for name in MOMENT), _text(snapshot.quality), _text(target)]
+        shared = [_text(getattr(snapshot, name)) for name in SNAPSHOT_NUMBERS]
+        shared += [_text(snapshot.quality), _text(target)]
         for layer in snapshot.layers:
-            own = [_text(getattr(layer, name)) for name in LAYER]
+            numbers = [_text(getattr(layer, name)) for name in LAYER_NUMBERS]
             shape = "x".join(map(str, layer.shape))
-            writer.writerow([number, *moment, layer.name, shape, *own, _dropout(snapshot, layer)])
+            writer.writerow([number, *shared, layer.name, shape, *numbers, _dropout(snapshot, layer)])
     return buffer.getvalue()
 
 
 def recipe_json(recipe: Recipe) -> str:
-    """The whole recipe, a field a line, as ``Recipe.from_json`` reads it."""
+    """The whole recipe as JSON, one field per line, as ``Recipe.from_json`` reads it."""
     return json.dumps(json.loads(recipe.to_json()), indent=2) + "\n"
 
 

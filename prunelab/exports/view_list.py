@@ -1,4 +1,4 @@
-"""Every view there is of a run, by name, for whatever shows them outside the lab."""
+"""All views of a run by name, for the exports."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def shows_something(view: View) -> bool:
 
 
 def checked(history: Sequence[Snapshot]) -> list[Snapshot]:
-    """The history as a list. Raises ValueError where there is nothing to export."""
+    """The history as a list. Raises ValueError if it is empty."""
     snapshots = list(history)
     if not snapshots:
         raise ValueError("this history is empty: there is nothing to export before a run has begun; train first")
@@ -68,22 +68,22 @@ def checked(history: Sequence[Snapshot]) -> list[Snapshot]:
 
 
 def moment(snapshot: Snapshot) -> str:
-    """Which moment of a run this is: "round 2, pruned"."""
+    """Where in a run a snapshot was taken: "round 2, pruned"."""
     if snapshot.phase == "new":
         return "untrained"
     return f"dense, {snapshot.phase}" if snapshot.round == 0 else f"round {snapshot.round}, {snapshot.phase}"
 
 
 def figures_of(snapshot: Snapshot) -> str:
-    """The numbers of a moment in one line."""
+    """The numbers of a snapshot in one line."""
     right = "accuracy unknown" if snapshot.test_accuracy is None else f"{percent(snapshot.test_accuracy)} right"
     return f"{right}, {percent(snapshot.density)} of the connections ({snapshot.compression:.1f}x fewer)"
 
 
 def harmless(value: Any) -> Any:
-    """A view in which text is only text: of the markup that plotly.js knows, links, styles and TeX are taken out.
+    """A view whose text has none of plotly.js's links, styles and TeX; simple markup (bold, line breaks) stays.
 
-    Names of layers stand in titles and labels; a network from elsewhere may have been named to mislead.
+    Titles and labels contain names of layers, and a network from an untrusted source may have malicious ones.
     """
     if isinstance(value, str):
         return value if value.startswith("data:image/png;base64,") else _text(value)

@@ -1,4 +1,4 @@
-"""The lab: the only floor that knows ipywidgets. Controls -> commands -> runner -> reports -> bridge -> views."""
+"""The lab: the only package that imports ipywidgets. Controls -> commands -> runner -> states -> bridge -> views."""
 
 from __future__ import annotations
 

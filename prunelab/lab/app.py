@@ -1,4 +1,4 @@
-"""The dashboard. Controls become commands, reports become pictures; nothing here trains or draws by itself."""
+"""The dashboard. Turns controls into commands and states into pictures; nothing here trains or draws by itself."""
 
 from __future__ import annotations
 
@@ -42,20 +42,34 @@ from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 
-ANEW = ("train", "reset")  # buttons after which no guess can be answered any more
+DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
 
 
 class Lab(w.VBox):
-    """The laboratory as a widget: show it in a notebook, in Voila, or build it in a script without a screen.
+    """The laboratory as a widget: show it in a notebook or in Voila, or build it in a script without a screen.
 
-    recipe: what to start with. model, data: your own (the model is copied, yours stays as it is), as for ``Session``.
-    directory: save there after every phase, and go on from what is there; one lab at a time. show, hide: panels,
-    controls and buttons by name; lock: controls and buttons that can be seen but not used (see ``options.Options``;
-    RecipeError for names that match nothing). trained: the model has learned already, it can be pruned at once.
-    measure: measure bytes and latency whenever a run has ended. start=False: build it without training. What goes wrong
-    later does not raise: the page shows it.
+    Errors after the start do not raise: the page shows them.
 
-    panels: by name, each a widget that can stand elsewhere by itself; likewise controls and buttons.
+    Args:
+        recipe: the recipe to start with; by default ``Recipe()``.
+        model: a custom model, as for ``Session``. The lab trains a copy.
+        data: custom data, as for ``Session``.
+        directory: folder to save in after every phase, and to continue from. Only one lab at a time can use it.
+        show: names of panels, controls and buttons to show that are hidden by default.
+        hide: names of panels, controls and buttons to hide.
+        lock: names of controls and buttons that are shown but cannot be used. See ``links.Options`` for the names.
+        trained: the custom model is trained already and can be pruned at once.
+        measure: measure bytes and latency after every run and retraining.
+        start: False builds the lab without training.
+
+    Attributes:
+        panels: {name: widget}; each widget can also be shown elsewhere, by itself.
+        controls: {field of the recipe: widget}, likewise.
+        buttons: {name: widget}, likewise.
+        options: what is shown, hidden and locked now.
+
+    Raises:
+        RecipeError: a name in ``show``, ``hide`` or ``lock`` matches nothing.
     """
 
     def __init__(
@@ -73,14 +87,14 @@ class Lab(w.VBox):
         start: bool = True,
     ) -> None:
         self.options = Options(show=tuple(show), hide=tuple(hide), lock=tuple(lock))
-        self._own: dict[str, Any] = {
+        self._custom: dict[str, Any] = {
             name: OWN for name, given in (("model", model), ("data", data)) if given is not None
         }
-        recipe = (recipe or Recipe()).changed(**self._own)
-        self._start = recipe, self.options  # what links are read over
-        self._unread: str | None = None  # why a link could not be followed
-        self._unfit: str | None = None  # why the controls stand for no recipe
-        self._adopted: Recipe | None = None
+        recipe = (recipe or Recipe()).changed(**self._custom)
+        self._start = recipe, self.options  # the defaults for links
+        self._link_error: str | None = None  # why a link could not be followed
+        self._controls_error: str | None = None  # why the controls give no valid recipe
+        self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
         opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         presence = Presence()
@@ -93,7 +107,7 @@ class Lab(w.VBox):
             make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self.controls = Controls(recipe, self._own, self._changed)
+        self.controls = Controls(recipe, self._custom, self._changed)
         self.layers = LayerSliders(self._ask)
         self.buttons = Buttons(self._pressed)
         self.status = Status(presence, title=wording.title(recipe))
@@ -106,9 +120,9 @@ class Lab(w.VBox):
         self._batching = self.status.batching = Batching()
         for panel in self.panels.values():
             panel.plot.batching = self._batching
-        lines = self.panels["weights"].plot
-        lines.slider = self.controls["quality"]
-        lines.on_drag(self._dragged)
+        histograms = self.panels["weights"].plot
+        histograms.slider = self.controls["quality"]
+        histograms.on_drag(self._dragged)
         self._panel_chooser = PanelChooser(self.panels, lambda: self.options, self._chosen)
         self.choices, self.switches = self._panel_chooser.choices, self._panel_chooser.switches
         super().__init__(children=layout.whole(self), layout=w.Layout(width="100%"))
@@ -120,24 +134,27 @@ class Lab(w.VBox):
             self.start()
 
     def _make_panels(self) -> dict[str, Panel]:
-        made: list[Panel] = [Panel(kind, self._redraw) for kind in PANEL_KINDS]
-        made += [
+        panels: list[Panel] = [Panel(kind, self._redraw) for kind in PANEL_KINDS]
+        panels += [
             ComparePanel(self._submit, lambda: self.recipe, self._redraw),
             DrawPanel(self._submit, self._redraw, self._bridge.soon),
             SensitivityPanel(self._submit, self._redraw),
         ]
-        return {panel.kind.name: panel for panel in made}
+        return {panel.kind.name: panel for panel in panels}
 
     @classmethod
     def for_page(cls, **options: Any) -> Lab:
-        """The lab of a page: by the server's settings first, then, when the visitor is there, by the visitor's link.
+        """The lab of a served page: set by the server's settings first, then by the visitor's link.
 
-        Settings are environment variables: PRUNELAB_LINK, the query part of a link; PRUNELAB_SESSION, a directory.
-        With preheated kernels the network is trained before anybody comes; this call then waits for the visitor. A
-        saved session is opened only then: kernels that wait for their visitors would fight for it.
+        The settings are environment variables: PRUNELAB_LINK, the query part of a link, and PRUNELAB_SESSION, a
+        directory. With preheated kernels the network is trained before the visitor comes; the call then blocks until
+        one does. A saved session is opened only after that, or waiting kernels would compete for its folder.
+
+        Args:
+            **options: as for ``Lab``, except ``start``.
         """
         lab = cls(start=False, **{"directory": os.environ.get(visitor.SESSION) or None, **options})
-        lab._take_up(os.environ.get(visitor.LINK, ""))
+        lab._apply_link(os.environ.get(visitor.LINK, ""))
         lab._start = lab.recipe, lab.options
         if lab._first == "open":
             query = visitor.query()
@@ -149,57 +166,80 @@ class Lab(w.VBox):
         return lab
 
     def start(self) -> None:
-        """Open the saved session, if there is one; else train."""
+        """Open the saved session, if there is one, else train. Returns at once."""
         self._submit(self._first)
 
     def follow(self, query: str) -> None:
-        """Do as a link says (its query part); what it does not name is as the lab was made, and what was locked then
-        stays locked. One with bad values changes nothing, and the page says what was wrong.
+        """Set the page as a link says. Returns at once.
+
+        What the link does not name is set as when the lab was made, and what was locked then stays locked. A link with
+        invalid values changes nothing, and the page says what is wrong.
+
+        Args:
+            query: the query part of a link, with or without the question mark.
         """
-        if self._take_up(query):
+        if self._apply_link(query):
             self._submit("follow")
 
     def link(self) -> str:
-        """The query part of a link to this page as it stands: recipe, and what is shown and locked. "" by default."""
+        """The query part of a link to the page as it is now: the recipe, and what is shown, hidden and locked.
+
+        Returns:
+            Only what differs from the start of the page; "" if nothing does.
+
+        Raises:
+            RecipeError: the controls give no valid recipe.
+        """
         return to_query(self.recipe, self.options, self._start)
 
     # For scripts, notebooks and tests
 
     @property
     def session(self) -> Session | None:
-        """The session behind the page; look at it while nothing runs."""
+        """The session behind the page, None before there is one. Use it only while nothing runs (see ``wait``)."""
         return self._runner.session
 
     @property
     def state(self) -> LabState:
-        """How things stand."""
+        """The latest state of the lab: immutable, may be read at any time."""
         return self._runner.state
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that the controls stand for. RecipeError if they stand for none."""
+        """The recipe that the controls are set to.
+
+        Raises:
+            RecipeError: their values give no valid recipe.
+        """
         recipe = self.controls.recipe
-        own = self.layers.own if recipe.rule == "quality" else {}  # a density is no matter of single layers
-        return recipe.changed(layer_quality=own)
+        by_layer = self.layers.own if recipe.rule == "quality" else {}  # a density is not set per layer
+        return recipe.changed(layer_quality=by_layer)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
+        """Block until nothing runs (or the run is paused) and the page is up to date.
+
+        Args:
+            timeout: seconds for the run, and again for pending downloads. None: no limit.
+
+        Returns:
+            False if the time was over before that.
+        """
         done = self._runner.wait(timeout) and self._exporter.wait(timeout)
         self._bridge.flush()
         return done
 
     def stop(self) -> None:
-        """End the lab's threads after the batch they are at. The lab can't be used afterwards."""
+        """End the lab's threads after the current batch. The lab cannot be used afterwards."""
         self._exporter.end()
         self._runner.end()
 
     def close(self) -> None:
-        """Take the lab off all pages, for good, and end its thread."""
-        if hasattr(self, "_runner"):  # one that was refused is closed too
+        """Remove the lab from all pages, permanently, and end its threads."""
+        if hasattr(self, "_runner"):  # ipywidgets also closes a lab whose constructor raised
             self.stop()
         super().close()
 
-    # From hands to commands: on whatever thread the browser's message arrives
+    # From user input to commands: on whatever thread the browser's message arrives
 
     def _chosen(self, options: Options) -> None:
         self.options = options
@@ -218,12 +258,12 @@ class Lab(w.VBox):
             self._submit("change")
 
     def _ask(self) -> None:
-        """What would be cut, as the sliders stand? Of what is now: whoever looked at an earlier moment comes back."""
+        """Ask for a preview of a cut by the sliders. It is of the current network: the scrubber goes back to live."""
         self._bridge.soon(self.timeline.live)
         self._submit("preview")
 
     def _dragged(self, drag: Drag) -> None:
-        """A threshold line was taken by hand: from now on its layer has a quality of its own."""
+        """The user dragged a threshold line: from now on its layer has its own quality."""
         if not self.options.frees("quality"):
             return
         self.layers.own = {**self.layers.own, layer_of(drag.layer): round(drag.quality, 3)}
@@ -232,7 +272,7 @@ class Lab(w.VBox):
     def _pressed(self, name: str) -> None:
         if name == "pause":
             name = "resume" if self._runner.state.activity == "paused" else "pause"
-        if name in ANEW:
+        if name in DROPS_GUESS:
             self._bridge.soon(self.guess.drop)
         if self.options.guess and name in QUESTIONS:
             self._bridge.soon(partial(self.guess.ask, name))
@@ -248,12 +288,12 @@ class Lab(w.VBox):
         try:
             recipe = self.recipe
         except RecipeError as error:
-            self._unfit = str(error)
+            self._controls_error = str(error)
             self._redraw()
             return
-        self._unfit = None
+        self._controls_error = None
         if action not in ("change", "preview", "follow", "read"):
-            self._unread = None
+            self._link_error = None
         if action == "compare":
             self._bridge.soon(self.timeline.live)
         target = recipe.final_target if action in ("prune", "preview") else None
@@ -274,26 +314,26 @@ class Lab(w.VBox):
             return f"lab.follow({query!r})"
         return f"{self.status.address}?{query}" if query else self.status.address
 
-    def _take_up(self, query: str) -> bool:
-        """Put the page as a link says; False, and a note on the page, for one that cannot be followed."""
+    def _apply_link(self, query: str) -> bool:
+        """Set the page as a link says. False for an empty link, or, with an error on the page, for an invalid one."""
         if not query:
             return False
         try:
             recipe, options = from_query(query, self._start)
-            asked = [name for name in ("data", "model") if getattr(recipe, name) == OWN and name not in self._own]
-            if asked:
-                raise RecipeError(f"{asked[0]} = own: whose own? A link cannot carry Python objects")
+            missing = [name for name in ("data", "model") if getattr(recipe, name) == OWN and name not in self._custom]
+            if missing:
+                raise RecipeError(f"{missing[0]} = own: whose own? A link cannot carry Python objects")
         except RecipeError as error:
-            self._unread = f"This link could not be used: {error}. Nothing was changed."
+            self._link_error = f"This link could not be used: {error}. Nothing was changed."
             self._redraw()
             return False
-        self._unread = None
+        self._link_error = None
         self.options = options
-        self._set_controls(recipe.changed(**self._own))
+        self._set_controls(recipe.changed(**self._custom))
         self._arrange()
         return True
 
-    # From reports to pictures
+    # From states to pictures
 
     def _reported(self, state: LabState) -> None:
         self._bridge.post("slider" if state.urgent else "run", self._draw)
@@ -308,7 +348,7 @@ class Lab(w.VBox):
         self.status.trouble = f"The page could not be brought up to date: {error}. The run goes on."
 
     def _arrange(self) -> None:
-        """Show, hide and lock as the options say. On the widgets' own thread."""
+        """Show, hide and lock as the options say. On the widgets' thread."""
         options = self.options
         self.controls.arrange(options)
         self.buttons.arrange(options)
@@ -325,33 +365,33 @@ class Lab(w.VBox):
         self._draw()
 
     def _draw(self) -> None:
-        """Show the latest report. On the widgets' own thread."""
+        """Draw the latest state. On the widgets' thread."""
         with self._batching.together():
-            self._draw_report(self._runner.state)
+            self._draw_state(self._runner.state)
         self.layers.follow(self.controls["quality"].value)
 
-    def _draw_report(self, state: LabState) -> None:
+    def _draw_state(self, state: LabState) -> None:
         if state.adopted is not None and state.adopted is not self._adopted:
             self._adopted = state.adopted
             self._set_controls(state.adopted)
         self.timeline.update(state)
-        seen = self._seen(state)
-        self.status.show(state, seen, filter(None, (self._unread, self._unfit)))
+        visible = self._visible(state)
+        self.status.show(state, visible, filter(None, (self._link_error, self._controls_error)))
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.downloads.disabled = downloads.missing(state)
         if state.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
         for name, panel in self.panels.items():
             if self.options.shows(name):
-                panel.show(seen)
+                panel.show(visible)
 
-    def _seen(self, state: LabState) -> LabState:
-        """What the page shows of a report: the moment that is looked at, and nothing that is still to be guessed."""
+    def _visible(self, state: LabState) -> LabState:
+        """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
         if state.snapshot is not None:
             accuracy = state.snapshot.test_accuracy
             self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
-        seen = replace(state, viewed=self.timeline.shown(state))
-        return wording.concealed(seen, self.guess.waits) if self.options.guess else seen
+        visible = replace(state, viewed=self.timeline.shown(state))
+        return wording.concealed(visible, self.guess.waits) if self.options.guess else visible
 
     def _set_controls(self, recipe: Recipe) -> None:
         self.controls.set(recipe)

@@ -1,4 +1,4 @@
-"""What of the lab is shown, and what may be changed: with the recipe, all that a link carries."""
+"""Links to the lab: the recipe, which parts of the page are shown, and which controls are locked."""
 
 from __future__ import annotations
 
@@ -15,23 +15,26 @@ from prunelab.views.registry import REGISTRY
 PANELS = tuple(REGISTRY)
 EXTRA = tuple(name for name, view in REGISTRY.items() if view.on_request)
 BUTTONS = ("train", "prune", "retrain", "run", "pause", "reset", "measure")
-KEYS = ("show", "hide", "lock", "big", "guess")
+KEYS = ("show", "hide", "lock", "big", "guess")  # keys of a link that are options; all others belong to the recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """show, hide: panels, controls (fields of the recipe) and buttons by name; what is named in both is hidden. lock:
-    controls and buttons that stay visible but cannot be used. big: large type, for a projector. guess: ask for a guess
-    before a result is shown.
+    """What the page shows, and what can be changed there.
 
-    A name that is a panel's and a control's (dropout) means both. Raises RecipeError for names that match nothing.
+    A name that is both a panel's and a control's (dropout) means both. Raises RecipeError for names that match nothing.
     """
 
     show: tuple[str, ...] = field(default=())
+    """Panels, controls (fields of the recipe) and buttons to show, by name."""
     hide: tuple[str, ...] = field(default=())
+    """Panels, controls and buttons to hide, by name; stronger than ``show``."""
     lock: tuple[str, ...] = field(default=())
+    """Controls and buttons that stay visible but cannot be used."""
     big: bool = False
+    """Large type, for a projector."""
     guess: bool = False
+    """Ask for a guess before a result is shown."""
 
     def __post_init__(self) -> None:
         controls = {*allowed(), *BUTTONS}
@@ -47,15 +50,15 @@ class Options:
                     raise RecipeError(f"{key} = {str(name)[:80]!r}: no panel, control or button of that name; {hint}")
 
     def shows(self, panel: str) -> bool:
-        """Whether a panel is on the page."""
+        """Whether a panel is shown."""
         return panel not in self.hide and (panel not in EXTRA or panel in self.show)
 
     def frees(self, control: str) -> bool:
-        """Whether a control can be used."""
+        """Whether a control or button can be used: neither locked nor hidden."""
         return control not in self.lock and control not in self.hide
 
     def toggled(self, panel: str, shown: bool) -> Options:
-        """With a panel shown, or not."""
+        """The options with one panel shown or hidden."""
         hide = tuple(name for name in self.hide if name != panel)
         show = tuple(name for name in self.show if name != panel)
         if shown:
@@ -63,39 +66,41 @@ class Options:
         return replace(self, show=show, hide=hide if panel in EXTRA else (*hide, panel))
 
     def pairs(self, over: Options) -> list[tuple[str, str]]:
-        """What differs from the defaults or from ``over``, as keys and values of a link."""
-        found = []
+        """(key, value) pairs of a link for what differs from the defaults or from ``over``."""
+        pairs = []
         for f in fields(self):
             value = getattr(self, f.name)
             if value != f.default or value != getattr(over, f.name):
-                found.append((f.name, str(value).lower() if isinstance(value, bool) else ",".join(value)))
-        return found
+                pairs.append((f.name, str(value).lower() if isinstance(value, bool) else ",".join(value)))
+        return pairs
 
 
-Start = tuple[Recipe, Options]  # what a page starts with, before any link
-USUAL: Start = (Recipe(), Options())
+Start = tuple[Recipe, Options]  # what a page starts with, before a link is applied
+DEFAULT: Start = (Recipe(), Options())
 
 
-def to_query(recipe: Recipe, options: Options, over: Start = USUAL) -> str:
-    """Recipe and options as the query part of a link, without the question mark; what is usual is left out.
+def to_query(recipe: Recipe, options: Options, over: Start = DEFAULT) -> str:
+    """Recipe and options as the query part of a link, without the question mark; defaults are left out.
 
-    over: what the page that opens the link starts with; see ``from_query``.
+    over: recipe and options that the page starts with before it applies the link; see ``from_query``.
     """
     return "&".join(filter(None, (recipe.to_query(over[0]), urlencode(options.pairs(over[1]), safe=","))))
 
 
-def from_query(query: str, over: Start = USUAL) -> Start:
-    """What ``to_query`` wrote. RecipeError, naming key and value, for anything that cannot be.
+def from_query(query: str, over: Start = DEFAULT) -> Start:
+    """Recipe and options from the query part of a link.
 
-    over: what the page starts with: holds for all that the link does not name. What is locked there stays locked.
+    query: with or without the question mark. over: recipe and options that the page starts with, which hold for all
+    that the link does not name; what is locked there stays locked. Raises RecipeError, naming key and value, for
+    invalid ones.
     """
     if len(query) > LONGEST_QUERY:
         raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
     given: dict[str, Any] = {}
-    rest = []
+    recipe_pairs = []
     for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
         if key not in KEYS:
-            rest.append((key, text))
+            recipe_pairs.append((key, text))
         elif key in ("big", "guess"):
             if text not in ("true", "false"):
                 raise RecipeError(f"{key} = {text[:80]!r}: must be true or false")
@@ -104,4 +109,4 @@ def from_query(query: str, over: Start = USUAL) -> Start:
             given[key] = (*given.get(key, ()), *filter(None, text.split(",")))
     recipe, options = over
     given["lock"] = (*options.lock, *given.get("lock", ()))
-    return Recipe.from_query(urlencode(rest), recipe), Options(**{**vars(options), **given})
+    return Recipe.from_query(urlencode(recipe_pairs), recipe), Options(**{**vars(options), **given})

@@ -1,4 +1,4 @@
-"""What passes between page and runner: commands, and the state of the lab. Immutable: any thread may read it."""
+"""Messages between page and runner: commands, and the state of the lab. Immutable, so that any thread may read them."""
 
 from __future__ import annotations
 
@@ -24,65 +24,73 @@ BUSY: tuple[Activity, ...] = ("starting", "training", "retraining", "running", "
 
 @dataclass(frozen=True)
 class Command:
-    """What a control asks for. recipe: as the controls stand. target: of a prune or preview. about: what the action is
-    about, where it needs more: plans to compare, a picture to read, the number of a run, a function that exports.
-    """
+    """An action that a control asks the runner for."""
 
     action: Action
-    recipe: Recipe | None = None
-    target: Target | None = None
-    about: Any = None
+    recipe: Recipe | None = None  # of the controls; None: the one of the last command
+    target: Target | None = None  # of a prune or preview
+    about: Any = None  # argument of the action: planned runs, a drawing, the number of a run, a function that exports
 
 
 @dataclass(frozen=True)
 class Classification:
-    """How the dense and the pruned network classify a drawing: a probability (0 to 1) for each class."""
+    """How two networks classify a drawing: a probability (0 to 1) for each class, all 0 for a blank drawing."""
 
-    dense: tuple[float, ...] | None = None
-    pruned: tuple[float, ...] | None = None
+    dense: tuple[float, ...] | None = None  # by the dense network; None: there is no dense network or no drawing
+    pruned: tuple[float, ...] | None = None  # by the network as it is; None: there is no drawing
 
 
 @dataclass(frozen=True)
 class LabState:
-    """How things stand, for the page. progress: 0 to 1; left: seconds; None when nothing runs.
-
-    recipe: by which the network was made; the controls may stand elsewhere. snapshot: the network as it is; preview:
-    as a cut would leave it; viewed: an earlier one that the page looks at. runs: kept for comparison. measurement,
-    sensitivity: of the network as it is now, None once it has changed.
-    trouble: what went wrong, in words, with what to do, until the next step is begun. warning: what the slider would do
-    that nobody wants. notice: what happened that one should know. None when all is well. adopted: the latest recipe
-    that did not come from the controls (a saved session's, a link's): they have to follow it. urgent: a user is moving
-    a slider and waits for this.
-    """
+    """The state of the lab, from which the page is drawn. Every change makes a new one."""
 
     activity: Activity
+    """What the runner does."""
     recipe: Recipe
+    """The recipe of the network; the controls may be set otherwise."""
     doing: str = ""
+    """The activity in more detail, in words; "" when nothing runs."""
     progress: float | None = None
+    """Fraction done, 0 to 1; None when nothing runs."""
     left: float | None = None
+    """Estimated time left in seconds; None when unknown or nothing runs."""
     snapshot: Snapshot | None = None
+    """The network as it is."""
     preview: Snapshot | None = None
+    """The network as a cut by the slider would leave it."""
     viewed: Snapshot | None = None
+    """The earlier snapshot that the scrubber is at; None: live."""
     history: tuple[Snapshot, ...] = ()
+    """The snapshots of the run so far, oldest first."""
     runs: tuple[Run, ...] = ()
+    """The runs kept for comparison, oldest first."""
     data: Data | None = None
+    """The session's data."""
     measurement: Measurement | None = None
+    """Bytes and latency of the network as it is; None once it has changed."""
     sensitivity: Sensitivity | None = None
+    """The scan of the layers of the network as it is; None once it has changed."""
     classification: Classification = field(default_factory=Classification)
+    """How the networks classify the drawing."""
     trouble: str | None = None
+    """The latest error, in words, with what to do; None once the next step has begun."""
     warning: str | None = None
+    """An unwanted effect of a cut, made or previewed; None if there is none."""
     notice: str | None = None
+    """Something that happened and that the user should know; None if there is nothing."""
     adopted: Recipe | None = None
+    """The latest recipe that did not come from the controls but from a saved session or a link: they are set to it."""
     urgent: bool = False
+    """The user is moving a slider, or drawing, and waits for this state."""
 
     @property
     def words(self) -> str:
-        """All that the banner says, a line each."""
+        """The text of the banner: trouble, warning and notice, one per line."""
         return "\n".join(text for text in (self.trouble, self.warning, self.notice) if text)
 
     @property
     def past(self) -> tuple[Snapshot, ...]:
-        """The history up to the snapshot that is viewed (which may have been thinned out by now)."""
+        """The history up to the viewed snapshot (which may have been thinned out of the history by now)."""
         viewed = self.viewed
         if viewed is None:
             return self.history
@@ -91,7 +99,7 @@ class LabState:
 
     @property
     def shown(self) -> Snapshot:
-        """What the pictures show: an earlier snapshot, what would be, or what is."""
+        """The snapshot that the pictures show: the viewed one, else the preview, else the current one."""
         snapshot = self.viewed or self.preview or self.snapshot
         assert snapshot is not None, "drawn before there was anything to show"
         return snapshot

@@ -1,7 +1,8 @@
-"""Comparisons that make one point each. Before it is run a preset asks; what it answers follows from its runs.
+"""Comparisons of two runs that make one point each: a question, and an answer that depends on the results.
 
-The depths below were measured on digits with lenet-300-100 and mlp-small, seeds 0 to 3. The test set has 360 samples:
-at the depth of an ordinary run what the two runs of a preset differ by is lost in its noise, so they are cut deeper.
+The densities below were chosen by measurements on digits with lenet-300-100 and mlp-small, seeds 0 to 3. The test set
+has 360 samples: at the density of an ordinary run the difference between the two runs of a preset is lost in its noise,
+so they are cut deeper.
 """
 
 from __future__ import annotations
@@ -15,57 +16,52 @@ from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
-TELLING = 0.02  # accuracies that are closer than this are called alike: 7 of the 360 test digits
-STALLED = 1.2  # kept weights, one run's over the other's, from which on it has stalled
-SMALL = ("mlp-small", OWN)  # networks with few weights to spare, as far as anybody knows
+MIN_GAP = 0.02  # accuracies that are closer than this count as equal: 7 of the 360 test digits
+STALLED = 1.2  # smallest ratio of kept weights, constant over rising quality, that counts as stalled
+SMALL = ("mlp-small", OWN)  # models with few weights to spare; a custom model may be one
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run of a preset. cuts: densities to look at, each cut from the dense network, nothing retrained; none: a run
-    by the recipe."""
+    """One run of a preset."""
 
     recipe: Recipe
     label: str | None = None
-    cuts: tuple[float, ...] = ()
+    cuts: tuple[float, ...] = ()  # densities to cut the dense network to, without retraining; (): a run by the recipe
 
 
-Ends = tuple[Snapshot, Snapshot]  # where the two runs of a preset came to
+Ends = tuple[Snapshot, Snapshot]  # the last snapshots of the two runs of a preset
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A comparison that makes one point.
-
-    asks: the question, in front of the runs. labels, changes: the two runs, the one that should do worse first, and
-    what each changes of the page's recipe. answer: what the two ends say to the question.
-    """
+    """A comparison that makes one point."""
 
     name: str
-    asks: str
-    labels: tuple[str, str]
-    changes: tuple[Mapping[str, Any], Mapping[str, Any]]
-    answer: Callable[[tuple[str, str], Ends], str]
-    cuts: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    asks: str  # the question, shown before the runs
+    labels: tuple[str, str]  # names of the two runs; the one that should do worse comes first
+    changes: tuple[Mapping[str, Any], Mapping[str, Any]]  # what each run changes in the page's recipe
+    answer: Callable[[tuple[str, str], Ends], str]  # labels and last snapshots -> the answer to the question
+    cuts: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())  # of each run, see PlannedRun
 
     def plans(self, recipe: Recipe) -> tuple[PlannedRun, ...]:
-        """The runs to compare, beside what the page has set."""
+        """The runs to compare. recipe: of the page; the preset changes only some of its fields."""
         parts = zip(self.changes, self.labels, self.cuts, strict=True)
         return tuple(PlannedRun(recipe.changed(**change), label, cuts) for change, label, cuts in parts)
 
     def says(self, ends: Ends) -> str:
-        """The answer, of the last snapshots of the two runs."""
+        """The answer to the question. ends: the last snapshots of the two runs."""
         return self.answer(self.labels, ends)
 
 
 def presets(recipe: Recipe) -> tuple[Preset, ...]:
-    """The comparisons on offer. recipe: that of the page; depths and budgets are reckoned from it.
+    """The comparisons on offer. recipe: of the page; densities and numbers of epochs are computed from it.
 
-    Idempotent: of the second recipe of a preset's plans the same plans follow. A network of the user's own has its own
-    dropout and batch norm, which no recipe changes: what compares these is not offered for it.
+    Idempotent: the second recipe of a preset's plans gives the same plans again. Dropout and batch norm of a custom
+    model are not set by the recipe, so the presets that compare them are not offered for one.
     """
     small = recipe.model in SMALL
-    found = (
+    offered = (
         _penalty(0.1 if small else 0.05),
         _retraining(0.1 if small else 0.05),
         _rounds(recipe, 0.03 if small else 0.012),
@@ -73,7 +69,7 @@ def presets(recipe: Recipe) -> tuple[Preset, ...]:
         _dropout(recipe, 0.06 if small else 0.02),
         _batch_norm(0.2),
     )
-    return found[:4] if recipe.model == OWN else found
+    return offered[:4] if recipe.model == OWN else offered
 
 
 def _penalty(density: float) -> Preset:
@@ -103,7 +99,10 @@ def _retraining(density: float) -> Preset:
 
 
 def _rounds(recipe: Recipe, density: float) -> Preset:
-    """As many epochs for both, as many weights left of both. recipe: that of five rounds, or one to make it of."""
+    """Both runs train for the same number of epochs and end with as many weights.
+
+    recipe: the page's, or that of the five-round run.
+    """
     epochs = recipe.retrain_epochs
     return Preset(
         "one shot or five rounds",
@@ -132,7 +131,7 @@ def _stalling(recipe: Recipe) -> Preset:
 
 
 def _dropout(recipe: Recipe, density: float) -> Preset:
-    """A high rate and little retraining: with a low one, or after long retraining, the two come out alike."""
+    """A high rate and little retraining: with a low rate, or after long retraining, both runs end alike."""
     common = {
         **_to(density), "dropout": 0.7, "rounds": 3, "batch_norm": False,
         "retrain_epochs": min(recipe.retrain_epochs, 5),
@@ -147,7 +146,7 @@ def _dropout(recipe: Recipe, density: float) -> Preset:
 
 
 def _batch_norm(density: float) -> Preset:
-    """Right after the cut: retraining renews the statistics by itself, and then the two are the same."""
+    """Right after the cut: retraining updates the statistics anyway, and then both runs are the same."""
     common = {**_to(density), "batch_norm": True}
     return Preset(
         "batch norm renewed or stale",
@@ -160,7 +159,7 @@ def _batch_norm(density: float) -> Preset:
 
 
 def _to(density: float) -> dict[str, Any]:
-    """What cuts single weights to a density, over all layers together: so that both runs end at the same place."""
+    """Fields that cut single weights to a density over all layers together, so that both runs end at this density."""
     return {"rule": "density", "scope": "global", "unit": "weight", "density": density}
 
 
@@ -169,24 +168,26 @@ def _down_to(density: float) -> tuple[float, ...]:
 
 
 def _wins(why: str) -> Callable[[tuple[str, str], Ends], str]:
-    """An answer by accuracy. why: what it means if the second is ahead."""
+    """An answer by accuracy. why: the explanation if the second run is better."""
 
     def answer(labels: tuple[str, str], ends: Ends) -> str:
         worse, better = (end.test_accuracy or 0.0 for end in ends)
-        seen = f"{labels[1]} {percent(better)} right, {labels[0]} {percent(worse)}, with {_shares(ends)} of the weights"
-        if abs(better - worse) < TELLING:
-            return f"{seen}: hardly a difference here."
-        return f"{seen}: {why}." if better > worse else f"{seen}: here it is the other way round."
+        result = (
+            f"{labels[1]} {percent(better)} right, {labels[0]} {percent(worse)}, with {_shares(ends)} of the weights"
+        )
+        if abs(better - worse) < MIN_GAP:
+            return f"{result}: hardly a difference here."
+        return f"{result}: {why}." if better > worse else f"{result}: here it is the other way round."
 
     return answer
 
 
 def _stalls(labels: tuple[str, str], ends: Ends) -> str:
     constant, rising = (end.density for end in ends)
-    seen = f"{labels[0]}: {percent(constant)} of the weights left; {labels[1]}: {percent(rising)}"
+    result = f"{labels[0]}: {percent(constant)} of the weights left; {labels[1]}: {percent(rising)}"
     if constant < STALLED * rising:
-        return f"{seen}. Here it does not stall."
-    return f"{seen}. Retraining empties the middle of the histogram: the same quality finds ever less to cut."
+        return f"{result}. Here it does not stall."
+    return f"{result}. Retraining empties the middle of the histogram: the same quality finds ever less to cut."
 
 
 def _shares(ends: Ends) -> str:
@@ -199,8 +200,10 @@ def series(
     begin: Callable[[PlannedRun], Session],
     end: Callable[[PlannedRun, Sequence[Snapshot]], None],
 ) -> Iterator[Snapshot | None]:
-    """Every plan carried out. begin: opens a session by it; end: is given its settled
-    snapshots. Leave it to cancel."""
+    """Do every planned run, with a yield after each batch or cut; stop iterating to cancel.
+
+    begin: opens a session for a plan. end: called with a plan and its settled snapshots.
+    """
     for plan in plans:
         session = begin(plan)
         if plan.cuts:

@@ -1,4 +1,4 @@
-"""What is kept of a run for comparison, and names that say what differs."""
+"""Runs that are kept for comparison, and names for them that say how they differ."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from prunelab.recipe import Recipe
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
-MOST_SAID = 3  # settings in a name; a run that differs in more is another experiment
+MAX_SETTINGS = 3  # settings in a name; the others are counted
 LIVE = 0  # number of the run that is on the page
-MOST = 12  # runs that are kept; beyond that the oldest that is not pinned goes
+MAX_RUNS = 12  # runs that are kept; one more replaces the oldest that is not pinned
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A run as far as it came. snapshots: the settled ones, dense first. label: instead of what differs."""
+    """A run, as far as it got."""
 
-    number: int
+    number: int  # unique; LIVE for the run on the page
     recipe: Recipe
-    snapshots: tuple[Snapshot, ...]
-    label: str | None = None
-    pinned: bool = False
+    snapshots: tuple[Snapshot, ...]  # the settled ones (ends of phases), dense first
+    label: str | None = None  # name; None: named by how the recipe differs from the others'
+    pinned: bool = False  # not dropped for newer runs
 
 
 class KeptRuns:
-    """The runs that are kept, each once as far as it came."""
+    """The runs that are kept, oldest first. Each state of a run is kept once."""
 
     def __init__(self) -> None:
         self.runs: tuple[Run, ...] = ()
@@ -36,7 +36,7 @@ class KeptRuns:
         self._taken: set[tuple[object, ...]] = set()
 
     def take(self, session: Session, label: str | None = None, snapshots: Sequence[Snapshot] | None = None) -> bool:
-        """Keep the session's run, or these snapshots of it; False where nothing was cut, or it is here already."""
+        """Keep the session's run, or the given snapshots of it. False if nothing was cut, or it is kept already."""
         settled = [s for s in session.history if s.settled] if snapshots is None else snapshots
         if not any(s.phase == "pruned" for s in settled) or mark(settled[-1]) in self._taken:
             return False
@@ -45,45 +45,45 @@ class KeptRuns:
         return True
 
     def forget(self, number: int) -> None:
-        """Let go of a run."""
+        """Drop a run."""
         self.runs = tuple(run for run in self.runs if run.number != number)
 
     def pin(self, number: int) -> None:
-        """Keep a run whatever comes after it; or no longer."""
+        """Pin a run, so that newer ones do not replace it; or unpin it."""
         self.runs = tuple(replace(run, pinned=not run.pinned) if run.number == number else run for run in self.runs)
 
 
 def mark(end: Snapshot) -> tuple[object, ...]:
-    """Equal for the ends of equal runs. A run that is carried out again comes to the same weights."""
+    """An identifier of a run by its last snapshot: equal for equal runs, also for a run that was repeated."""
     masks = tuple(layer.digests["packed"] for layer in end.layers)
     return end.recipe.key, end.phase, end.clock, end.test_loss, masks
 
 
 def kept(runs: Sequence[Run], new: Run) -> tuple[Run, ...]:
-    """The runs with one more; the oldest that is not pinned makes room for it."""
+    """The runs with a new one; beyond MAX_RUNS the oldest that is not pinned is dropped."""
     loose = [run for run in runs if not run.pinned]
-    drop = loose[: max(0, len(runs) + 1 - MOST)]
+    drop = loose[: max(0, len(runs) + 1 - MAX_RUNS)]
     return (*(run for run in runs if run not in drop), new)
 
 
 def names(runs: Sequence[Run]) -> dict[int, str]:
-    """A name for each run, by number: its label, or what its recipe has that the others have not. No two are equal."""
+    """{number: name}: a run's label, or the fields in which the recipes differ. All names are different."""
     values = [run.recipe.to_dict() for run in runs]
     differing = [key for key in (values[0] if values else ()) if len({str(v[key]) for v in values}) > 1]
-    found: dict[int, str] = {}
-    for run, own in zip(runs, values, strict=True):
-        said = [_words(key, own[key]) for key in differing]
-        more = [] if len(said) <= MOST_SAID else [f"{len(said) - MOST_SAID} more"]
-        name = run.label or ", ".join(said[:MOST_SAID] + more) or "run"
+    by_number: dict[int, str] = {}
+    for run, recipe in zip(runs, values, strict=True):
+        settings = [_words(key, recipe[key]) for key in differing]
+        rest = [] if len(settings) <= MAX_SETTINGS else [f"{len(settings) - MAX_SETTINGS} more"]
+        name = run.label or ", ".join(settings[:MAX_SETTINGS] + rest) or "run"
         if run.number == LIVE:
             name = f"{name} (on the page)"
-        found[run.number] = name if name not in found.values() else f"{name} (run {run.number})"
-    return found
+        by_number[run.number] = name if name not in by_number.values() else f"{name} (run {run.number})"
+    return by_number
 
 
 def _words(key: str, value: Any) -> str:
-    """A field as people say it."""
-    said = {
+    """A field's value in words."""
+    known = {
         ("regularizer", "l1"): "L1", ("regularizer", "l2"): "L2", ("regularizer", "none"): "no penalty",
         ("adjust_dropout", False): "no dropout rule", ("adjust_dropout", True): "dropout rule",
         ("ramp", False): "constant quality", ("ramp", True): "rising quality",
@@ -94,8 +94,8 @@ def _words(key: str, value: Any) -> str:
         ("unit", "neuron"): "whole neurons", ("unit", "weight"): "single connections",
         ("rule", "density"): "by density", ("rule", "quality"): "by quality",
     }  # fmt: skip
-    if (key, value) in said:
-        return said[key, value]
+    if (key, value) in known:
+        return known[key, value]
     if key == "rounds":
         return f"{value} rounds"
     if key in ("data", "model", "optimizer", "scope"):

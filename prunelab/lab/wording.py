@@ -1,4 +1,4 @@
-"""What the page says about the state of the lab, and what can be done now. Pure functions, plain text, no markup."""
+"""The texts of the page: the state of the lab, and what can be done now. Pure functions, plain text, no markup."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TIPS = {
 
 
 def label(button: str, state: LabState) -> str:
-    """What stands on a button."""
+    """The label of a button."""
     if button == "pause" and state.activity == "paused":
         return "Resume"
     return {"run": "Run all"}.get(button, button.capitalize())
@@ -39,7 +39,7 @@ def title(recipe: Recipe) -> str:
 
 
 def status(state: LabState) -> str:
-    """What is going on, with progress and time left."""
+    """The current activity, with progress and time left."""
     words = {"starting": "starting", "ready": "ready", "failed": "stopped", "paused": "paused"}
     text = words.get(state.activity, state.doing or state.activity)
     if state.activity == "starting" and state.doing:
@@ -52,7 +52,7 @@ def status(state: LabState) -> str:
 
 
 def doing(snapshot: Snapshot) -> str:
-    """What a run is at."""
+    """The step that a run is at: "training", or round and phase."""
     if snapshot.round == 0:
         return "training"
     return f"round {snapshot.round} of {max(snapshot.rounds, snapshot.round)}: {snapshot.phase}"
@@ -65,7 +65,7 @@ def about_to_lose(preview: Snapshot | None) -> str | None:
 
 
 def was_spared(pruned: Snapshot) -> str | None:
-    """The same after the cut."""
+    """A warning, after a cut, that the strongest connection of a layer was spared; None if none was."""
     lost = _spared(pruned)
     return f"{lost} would have lost every connection: the strongest one was kept. Lower the quality." if lost else None
 
@@ -75,13 +75,13 @@ def _spared(snapshot: Snapshot) -> str:
 
 
 def left_out(unknown: Iterable[str], layers: Iterable[str]) -> str:
-    """A notice about qualities of layers that this network does not have. layers: those it has, by parameter name."""
-    there = ", ".join(map(layer_of, layers))
-    return f"quality of {', '.join(unknown)}: left out, this network's layers are {there}."
+    """A notice about qualities of unknown layers. layers: parameter names of the layers that the network has."""
+    known = ", ".join(map(layer_of, layers))
+    return f"quality of {', '.join(unknown)}: left out, this network's layers are {known}."
 
 
 def cards(state: LabState) -> list[dict[str, str]]:
-    """The numbers on top: name, value, and a second line."""
+    """The cards at the top of the page: "name", "value", and "more", a second line."""
     now, preview = state.viewed or state.snapshot, None if state.viewed else state.preview
     if now is None:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
@@ -103,8 +103,8 @@ def cards(state: LabState) -> list[dict[str, str]]:
 
 
 def concealed(state: LabState, waits: bool) -> LabState:
-    """A report without what is still to be guessed: accuracies after a cut, and, if a guess waits for its result, those
-    of a run.
+    """The state without what is still to be guessed: the preview's accuracy and, if a guess ``waits`` for its result,
+    the accuracies of the run.
     """
 
     def hidden(snapshot: Snapshot | None) -> Snapshot | None:
@@ -117,12 +117,12 @@ def concealed(state: LabState, waits: bool) -> LabState:
 
 
 def _measured(state: LabState) -> list[dict[str, str]]:
-    """File and speed: what pruning bought, or that it bought nothing. Earlier moments were not measured."""
-    found = state.measurement
+    """The cards of file size and speed, also where nothing was gained. Earlier snapshots were not measured."""
+    measurement = state.measurement
     file = speed = ("–", "not measured yet" if state.viewed is None else "measured at the end only")
-    if found is not None and state.viewed is None:
-        file = key_figures.file(found)
-        speed = key_figures.speed(found, BATCH) if BATCH in found.batches else speed
+    if measurement is not None and state.viewed is None:
+        file = key_figures.file(measurement)
+        speed = key_figures.speed(measurement, BATCH) if BATCH in measurement.batches else speed
     return [_card("file", *file), _card("speed", *speed)]
 
 
@@ -131,7 +131,7 @@ def _card(name: str, value: str, more: str) -> dict[str, str]:
 
 
 def story(state: LabState) -> str:
-    """What there is to see, in a sentence or two, for whoever hears the page; empty while something runs."""
+    """The page's main finding in a sentence or two, for screen readers; empty while something runs."""
     now, preview = state.viewed or state.snapshot, None if state.viewed else state.preview
     if now is None or state.activity in BUSY:
         return ""
@@ -145,7 +145,7 @@ def story(state: LabState) -> str:
 
 
 def step_of(state: LabState) -> str:
-    """Which of the three steps is lit: what is being done, or what comes next."""
+    """Which of the three steps is highlighted: the one that runs, or the one that comes next."""
     doing = _phase(state.snapshot)
     if state.activity in BUSY or state.activity == "paused":
         return "train" if doing in ("new", "training") else "prune" if doing == "trained" else "retrain"
@@ -153,7 +153,7 @@ def step_of(state: LabState) -> str:
 
 
 def reasons(state: LabState) -> dict[str, str]:
-    """Why a button cannot be pressed now, by button; buttons that are not named here can."""
+    """{button: why it is disabled now}; buttons that are not in it are enabled."""
     phase, busy = _phase(state.snapshot), state.activity in BUSY
     if busy:
         wait = "Pause the run first" if state.activity != "starting" else "The lab is starting"
@@ -170,7 +170,7 @@ def reasons(state: LabState) -> dict[str, str]:
 
 
 def attributes(state: LabState) -> dict[str, str]:
-    """The state of the lab as data attributes of its root, for style sheets and tests."""
+    """The state of the lab as data attributes of its root element, for style sheets and tests."""
     shown = state.viewed or state.snapshot
     facts: dict[str, Any] = {"state": state.activity, "step": step_of(state), "phase": _phase(shown)}
     if shown is not None:
@@ -178,8 +178,8 @@ def attributes(state: LabState) -> dict[str, str]:
         facts |= {"accuracy": _four(shown.test_accuracy), "zeros": "yes" if shown.zeros_hold else "no"}
     if state.preview is not None and state.viewed is None:
         preview = state.preview
-        asked = f"{preview.quality:.2f}" if preview.quality is not None else f"{preview.density:.2f}"
-        facts |= {"preview": asked, "preview-kept": preview.kept, "preview-accuracy": _four(preview.test_accuracy)}
+        target = f"{preview.quality:.2f}" if preview.quality is not None else f"{preview.density:.2f}"
+        facts |= {"preview": target, "preview-kept": preview.kept, "preview-accuracy": _four(preview.test_accuracy)}
     return {name: str(value) for name, value in facts.items()}
 
 

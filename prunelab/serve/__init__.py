@@ -1,1 +1,1 @@
-"""How pages are served: Voila and Jupyter, their settings, and who visits."""
+"""Serving pages: Voila and Jupyter, their settings, and the visitor's query."""

@@ -1,4 +1,4 @@
-"""Start a Jupyter server as a child, wait until it answers, stay with it, and end it whole."""
+"""Runs a Jupyter server as a child process: start, wait until it answers, and end it with all its kernels."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from typing import Any
 from prunelab.errors import PortInUseError, ServeError
 from prunelab.serve import voila
 
-PATIENCE = 120.0  # seconds to start; a cold disk on a busy machine takes 30
-GRACE = 15.0  # seconds to end, kernels included, before it is killed
+START_TIMEOUT = 120.0  # seconds; with a cold disk on a busy machine the start takes 30
+STOP_TIMEOUT = 15.0  # seconds for the server and its kernels to end before the server is killed
 
 
 def chosen_port(port: int) -> int:
-    """``port`` if it is free, any free one for 0. PortInUseError if something else uses it."""
+    """``port`` if it is free; for 0 any free one. Raises PortInUseError if it is in use."""
     free = voila.free_port(port)
     if port not in (0, free):
         raise PortInUseError(f"port {port} is in use: choose another with --port N, or --port 0 for any free one")
@@ -41,18 +41,19 @@ def serve_until_stopped(
 ) -> None:
     """Run a server until Ctrl-C, SIGTERM or its own end.
 
-    probe: an address that answers, with whatever status, as soon as the server is up. say: told the address once it
-    can be opened. verbose: let the server and its kernels write to the terminal. folder: where the server runs; None:
-    here. Raises ServeError, with the server's last words, when it ends by itself.
+    argv, env: command line and environment. url: the page to announce and open. probe: an address that answers, with
+    any status, as soon as the server is up. say: called with ``url`` once it can be opened. verbose: let the server and
+    its kernels write to the terminal. folder: working directory of the server; None: the current one. Raises
+    ServeError, with the server's last line of output, if it ends by itself.
     """
     with tempfile.TemporaryFile() as log:
-        # In a session of its own: Ctrl-C in the terminal reaches only us, and the server is ended once, in order.
+        # In a new process session: Ctrl-C in the terminal reaches only this process, which ends the server in order.
         process = subprocess.Popen(
             argv,
             env=dict(env),
             cwd=folder,
             start_new_session=True,
-            # Jupyter warns of much that its user can do nothing about, and kernels that are ended leave tracebacks.
+            # Jupyter prints warnings that users cannot act on, and kernels print tracebacks when they are ended.
             stdout=None if verbose else log,
             stderr=None if verbose else subprocess.STDOUT,
         )
@@ -67,23 +68,23 @@ def serve_until_stopped(
 def _stay(
     process: subprocess.Popen[bytes], url: str, probe: str, say: Callable[[str], None], *, open_browser: bool
 ) -> bool:
-    """Wait for a server, say where it is, and end it when asked to. Returns whether it ended without being asked."""
-    asked: list[float] = []
+    """Wait for a server, announce it, and end it on a signal. Returns whether it ended without a signal."""
+    stop_requests: list[float] = []  # times of the signals
 
     def end(number: int, frame: FrameType | None) -> None:
-        if asked:  # asked twice: at once
+        if stop_requests:  # the second one kills at once
             process.kill()
-        asked.append(time.monotonic())
+        stop_requests.append(time.monotonic())
         process.terminate()
 
     before: dict[int, Any] = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        if _wait_for(probe, process, asked):
+        if _wait_for(probe, process, stop_requests):
             say(url)
             if open_browser:
                 webbrowser.open(url)
         while process.poll() is None:
-            if asked and time.monotonic() - asked[0] > GRACE:
+            if stop_requests and time.monotonic() - stop_requests[0] > STOP_TIMEOUT:
                 process.kill()
             try:
                 process.wait(timeout=0.5)
@@ -95,24 +96,24 @@ def _stay(
             process.wait()
         for number, handler in before.items():
             signal.signal(number, handler)
-    return not asked
+    return not stop_requests
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], asked: list[float]) -> bool:
-    """Whether the server answered before it ended or was asked to. ServeError if it takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while process.poll() is None and not asked:
+def _wait_for(address: str, process: subprocess.Popen[bytes], stop_requests: list[float]) -> bool:
+    """Whether the server answered before it ended or a stop was requested. ServeError after START_TIMEOUT."""
+    deadline = time.monotonic() + START_TIMEOUT
+    while process.poll() is None and not stop_requests:
         if answers(address):
             return True
         if time.monotonic() > deadline:
-            raise ServeError(f"the server did not answer within {PATIENCE:.0f} seconds: {address}")
+            raise ServeError(f"the server did not answer within {START_TIMEOUT:.0f} seconds: {address}")
         time.sleep(0.1)
     return False
 
 
 def answers(address: str) -> bool:
     """Whether a server on this machine answers, with any status."""
-    # Without a proxy, whatever the environment says: this is our own machine.
+    # Without the proxy that the environment may name: the server is on this machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(address, timeout=5):

@@ -1,27 +1,26 @@
-"""How the dashboard is served: the command line and the environment of a Voila with prunelab's own page.
+"""Serving the dashboard: the command line and the environment of a Voila server with prunelab's page template.
 
     subprocess.run(voila_argv(notebook, port=8866), env=environment())
 
-The page (prunelab/share/jupyter/voila/templates/prunelab) asks nothing of any other server: no CDN, no fonts,
-no MathJax from elsewhere. Beside it lies a kernel specification named python3, so that the kernel is the
-interpreter that serves the page and not whatever another project once registered under that name in the
-user's home.
+The page (prunelab/share/jupyter/voila/templates/prunelab) loads nothing from other servers: no CDN, no fonts, no
+MathJax. Beside it is a kernel specification named python3, so that the kernel runs on the interpreter that serves the
+page, and not on one that another project registered under that name in the user's home.
 
-Preheated kernels: Voila runs the notebook before anybody asks for it and hands each visitor a kernel that has
-already run, then prepares the next one. So the query string (?recipe=...) cannot be in the kernel's
-environment when it starts. A notebook calls ``prunelab.serve.visitor.query()`` after its slow cells: in a
-preheated kernel that call waits, at that cell, until a visitor comes (Voila sends the request through a
-websocket), and whatever stands behind it runs with the visitor already looking, so it had better be quick; in
-a kernel that was started for the visitor, also under JupyterHub or Binder where there is no preheating, it
-returns at once; outside of Voila there is none. Things to know:
+Preheated kernels: Voila runs the notebook before a visitor comes, gives each visitor a kernel that has already run,
+then prepares the next one. So the query string (?recipe=...) cannot be in the kernel's environment when it starts. A
+notebook calls ``prunelab.serve.visitor.query()`` after its slow cells. In a preheated kernel this call blocks until a
+visitor comes (Voila sends the request through a websocket); the code after it runs while the visitor waits, so it
+should be fast. In a kernel that was started for the visitor (also under JupyterHub or Binder, which do not preheat) it
+returns at once, and outside of Voila it returns "". Details:
 
-- The kernel connects to the port in VOILA_APP_PORT, which is set before Voila has found its port. If that one
-  is taken, Voila would move on to another and every preheated kernel would wait for the wrong server. Hence
-  ``port_retries=0``: choose a free port (``free_port``), and a port in use is an error.
-- The websocket honours proxy settings, so this machine has to be excepted from them (``environment``).
+- The kernel connects to the port in VOILA_APP_PORT, which is set before Voila has found its port. If that port were in
+  use, Voila would take another one, and every preheated kernel would wait for the wrong server. Hence
+  ``port_retries=0``: choose a free port (``free_port``); a port in use is an error.
+- The websocket honours proxy settings, so this machine must be excluded from them (``environment``).
 - Two keys in the address belong to Voila: ``theme`` and ``template``. ``?theme=dark`` costs a fresh kernel,
   ``?theme=light`` does not; without either, the page follows the browser's setting.
-- One visitor empties a pool of one. Who comes before it is full again gets a fresh kernel, some seconds slower.
+- One visitor empties a pool of one. A visitor who comes before it is full again gets a fresh kernel, which takes some
+  seconds longer.
 """
 
 from __future__ import annotations
@@ -50,10 +49,10 @@ def voila_argv(
     show_tracebacks: bool = True,
     base_url: str = "/",
 ) -> list[str]:
-    """The command that serves one notebook (or a folder of them) on this machine only, at ``http://127.0.0.1:<port>/``.
+    """The command that serves a notebook (or a folder of them) on this machine only, at ``http://127.0.0.1:<port>/``.
 
-    preheat: keep ``pool_size`` kernels that have already run the notebook (each holds its memory).
-    show_tracebacks: when a cell fails, say why on the page; without, the page only says that it failed.
+    preheat: keep ``pool_size`` kernels ready that have already run the notebook; each takes memory. show_tracebacks:
+    show the traceback of a failed cell on the page, not only that it failed.
     """
     return [
         sys.executable,
@@ -71,7 +70,7 @@ def voila_argv(
         f"--pool_size={pool_size}",
         f"--show_tracebacks={show_tracebacks}",
         "--strip_sources=True",
-        # plotly's own extension for JupyterLab: 4.8 MB that our plots have no use for.
+        # plotly's extension for JupyterLab: 4.8 MB that prunelab's plots do not need.
         "--VoilaConfiguration.extension_denylist=['jupyterlab-plotly']",
     ]
 
@@ -86,10 +85,10 @@ def environment(base: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def free_port(preferred: int = 8866) -> int:
-    """``preferred`` if nothing listens there, else one that the system gives out; it stays free by luck only."""
+    """``preferred`` if it is free, else one chosen by the system. It is not reserved: another process may take it."""
     for port in (preferred, 0):
         with socket.socket() as probe:
-            # As tornado does: a port that an ended server left in TIME_WAIT is free.
+            # As in tornado: a port that an ended server left in TIME_WAIT counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))

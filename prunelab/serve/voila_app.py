@@ -1,10 +1,10 @@
-"""A Voila that reads long addresses, so that a link that is too long is answered in words.
+"""A Voila server that accepts long addresses, so that a link that is too long gets an explanation.
 
-    python -m prunelab.serve.voila_app notebook.ipynb ...   # else as ``python -m voila``
+    python -m prunelab.serve.voila_app notebook.ipynb ...   # otherwise like ``python -m voila``
 
-Tornado closes the connection, without a word, on a request line and headers of more than 64 KB. Here they may have
+Tornado closes the connection without an answer if request line and headers have more than 64 KB. Here they may have
 LARGEST bytes. A kernel that is started for a visitor gets the address in its environment, where the system allows 128
-KB a variable: what is longer than LONGEST is answered before any kernel is asked.
+KB per variable: longer addresses than LONGEST get the explanation before a kernel is started.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
 from voila.app import Voila
 
-LARGEST = 256 * 1024  # bytes of request line and headers; Tornado's own limit is 64 KB
-LONGEST = 120_000  # characters of an address that reaches a kernel
+LARGEST = 256 * 1024  # bytes of request line and headers; Tornado's default is 64 KB
+LONGEST = 120_000  # characters of an address that is passed to a kernel
 
 
 class TooLong(RequestHandler):
-    """The answer to an address that no kernel could be given."""
+    """The answer to an address that is too long for a kernel: status 414."""
 
     def prepare(self) -> None:
         self.set_status(414)
@@ -42,10 +42,10 @@ class IsLong(Matcher):
 
 
 class LongAddressVoila(Voila):  # type: ignore[misc]  # Voila has no types
-    """Voila with room for long addresses. Its settings are Voila's own, ``--Voila.ip`` and the like."""
+    """Voila for long addresses. It has Voila's settings, ``--Voila.ip`` and so on."""
 
     def listen(self) -> None:
-        """Begin to serve; see the base class."""
+        """Start to serve; see the base class."""
         self.app.default_router.rules.insert(0, Rule(IsLong(), TooLong))
         self.app.listen = partial(self.app.listen, max_header_size=LARGEST)
         super().listen()

@@ -1,7 +1,7 @@
-"""A connection between page and kernel on which no message waits for the one before it to be acknowledged.
+"""A websocket between page and kernel without Nagle's algorithm.
 
-By default (Nagle's algorithm) the system holds a small message back until the browser has acknowledged the last one,
-which takes it up to 40 ms: most of the time from a slider to its pictures.
+With it (the default), the system holds a small message back until the browser has acknowledged the last one, which
+takes up to 40 ms: most of the time from a slider to its pictures.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebso
 
 
 class NoDelayConnection(ZMQChannelsWebsocketConnection):
-    """Jupyter's own connection, without that delay."""
+    """Jupyter's connection with TCP_NODELAY set."""
 
     def connect(self) -> Any:
-        """Begin to carry messages; see the base class."""
+        """Open the connection; see the base class."""
         self.websocket_handler.set_nodelay(True)
         return super().connect()

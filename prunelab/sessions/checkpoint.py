@@ -1,4 +1,4 @@
-"""A session on disk, as JSON for numbers and safetensors for tensors. No pickle, nothing half-written.
+"""A session on disk: JSON for numbers, safetensors for tensors. No pickle, and no half-written state.
 
 ``session.json`` is the commit point: it names the tensor file and its digest, and is replaced in one step after that
 file is complete. A process killed in between leaves the old session.
@@ -27,14 +27,14 @@ from prunelab.sessions import checkpoint_migration
 FORMAT = 4
 INDEX = "session.json"
 COUNTS = ("kept_counts", "cut_counts")
-# Where in a state flat dicts of tensors lie: part and name.
+# (part, name) of the flat dicts of tensors in a state.
 GROUPS = (("model", "weights"), ("model", "masks"), ("model", "cut_values"), ("trainer", "predicted"))
 
 
 def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
-    """Save a session's state. Atomic; StorageError when it cannot be written, what was there before is intact.
+    """Save a session's state, atomically. Raises StorageError if that fails; what was saved before is intact.
 
-    A directory belongs to one session: what an earlier save that was killed left half-written there is removed.
+    A directory belongs to one session: temporary files of an earlier save that was killed are removed from it.
     """
     values = {part: dict(state[part]) for part in ("session", "trainer", "model")}
     tensors = {f"{part}/{kind}/{name}": t for part, kind in GROUPS for name, t in values[part].pop(kind).items()}
@@ -56,8 +56,8 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
     }
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for left in (*directory.glob(f".{INDEX}.*"), *directory.glob(".tensors-*.safetensors.*")):
-            left.unlink(missing_ok=True)
+        for temporary in (*directory.glob(f".{INDEX}.*"), *directory.glob(".tensors-*.safetensors.*")):
+            temporary.unlink(missing_ok=True)
         write_atomically(directory / file, blob)
         write_atomically(directory / INDEX, json.dumps(index).encode())
         for old in directory.glob("tensors-*.safetensors"):
@@ -71,9 +71,10 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
 
 
 def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[dict[str, Any], Recipe]:
-    """What ``write`` saved: state and recipe. StorageError for anything missing, damaged, foreign or newer.
+    """The state and recipe that ``write`` saved.
 
-    check: raises ValueError for a state that a session can't be in.
+    check: raises ValueError for an impossible state. Raises StorageError for files that are missing, damaged, not a
+    session, or of a newer format.
     """
     path = directory / INDEX
     try:
@@ -129,7 +130,10 @@ def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
 
 
 def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arrays by name and recipes by number, equal ones once; the scalars of each snapshot with these names."""
+    """(arrays by name, {"recipes", "snapshots"}). Each distinct array and recipe is stored once.
+
+    The scalars of each snapshot refer to arrays by name and to recipes by index.
+    """
     arrays: dict[str, Any] = {}
     recipes: list[Recipe] = []
     scalars = []
@@ -142,27 +146,27 @@ def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str,
         layers = [layer.digests for layer in snapshot.layers]
         if snapshot.recipe not in recipes:
             recipes.append(snapshot.recipe)
-        own = {"recipe": recipes.index(snapshot.recipe), "arrays": layers, "predicted": snapshot.digest}
-        scalars.append({**snapshot.scalars(), **own})
-    if history:  # of these no two are equal
+        references = {"recipe": recipes.index(snapshot.recipe), "arrays": layers, "predicted": snapshot.digest}
+        scalars.append({**snapshot.scalars(), **references})
+    if history:  # these differ in every snapshot: one array for all
         counts = [[[getattr(layer, field) for field in COUNTS] for layer in s.layers] for s in history]
         arrays["counts"] = np.array(counts, dtype=np.int32)
     return arrays, {"recipes": [recipe.to_dict() for recipe in recipes], "snapshots": scalars}
 
 
-def _history_in(told: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> list[Snapshot]:
-    recipes, scalars = [Recipe.from_dict(values) for values in told["recipes"]], told["snapshots"]
-    known = {name: array.numpy() for name, array in arrays.items()}
+def _history_in(saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[Snapshot]:
+    recipes, scalars = [Recipe.from_dict(values) for values in saved["recipes"]], saved["snapshots"]
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     packed: dict[str, bytes] = {}  # snapshots of the same mask share one bytes object
     history = []
-    for values, counts in zip(scalars, known["counts"] if scalars else (), strict=True):
-        layers, predicted = values.pop("arrays"), known[values.pop("predicted")]
-        own = []
-        for names, pair in zip(layers, counts, strict=True):
-            found: dict[str, Any] = {field: known[name] for field, name in names.items()}
-            found["packed"] = packed.setdefault(names["packed"], found["packed"].tobytes())
-            own.append({**found, **dict(zip(COUNTS, pair, strict=True))})
-        history.append(Snapshot.from_scalars(values, recipes[values.pop("recipe")], own, predicted))
+    for values, counts in zip(scalars, arrays["counts"] if scalars else (), strict=True):
+        names_by_layer, predicted = values.pop("arrays"), arrays[values.pop("predicted")]
+        layers = []
+        for names, pair in zip(names_by_layer, counts, strict=True):
+            fields: dict[str, Any] = {field: arrays[name] for field, name in names.items()}
+            fields["packed"] = packed.setdefault(names["packed"], fields["packed"].tobytes())
+            layers.append({**fields, **dict(zip(COUNTS, pair, strict=True))})
+        history.append(Snapshot.from_scalars(values, recipes[values.pop("recipe")], layers, predicted))
     return history
 
 

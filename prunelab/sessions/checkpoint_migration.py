@@ -1,7 +1,7 @@
-"""Saved sessions of earlier formats, brought to the shape of today's.
+"""Converts saved sessions of earlier formats to the current one.
 
-Format 3 had one flat dict of numbers and called some of them otherwise; a snapshot's target were two numbers, and the
-quality of a layer was not there.
+Format 3 had one flat dict of numbers, some under other names; it stored a snapshot's target as two numbers, and no
+quality per layer.
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from typing import Any
 from torch import Tensor
 
 FORMATS = (3,)
-MOVED = {  # groups of tensors
+MOVED = {  # prefixes of tensor names: format 3 -> format 4
     "model/": "model/weights/", "masks/": "model/masks/", "ghosts/": "model/cut_values/",
     "predicted/": "trainer/predicted/", "optimizer/": "trainer/optimizer/",
 }  # fmt: skip
 
 
 def migrated(index: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Index (without recipe and file) and tensors of format 3 as those of format 4. Raises as a damaged one does."""
+    """Index (without recipe and file) and tensors of format 3, converted to format 4.
+
+    Raises KeyError, TypeError or ValueError for damaged values, which ``checkpoint.read`` reports as a damaged file.
+    """
     old = dict(index)
     state = {
         "session": {name: old.pop(name) for name in ("phase", "round", "dense_accuracy", "samples", "data")}
@@ -59,15 +62,15 @@ def _target(quality: float | None, density: float | None) -> dict[str, Any] | No
 
 
 def _with_quality(layer: Mapping[str, Any]) -> dict[str, Any]:
-    """A cut, or a layer of a snapshot, with the quality that its threshold and deviation tell of."""
+    """A cut, or a layer of a snapshot, with its quality: threshold / deviation."""
     threshold, deviation = layer["threshold"], layer["deviation"]
     return {**layer, "quality": threshold / deviation if threshold is not None and deviation else None}
 
 
-def _history(told: Mapping[str, Any]) -> dict[str, Any]:
+def _history(saved: Mapping[str, Any]) -> dict[str, Any]:
     snapshots = []
-    for snapshot in told["snapshots"]:
+    for snapshot in saved["snapshots"]:
         new = {**snapshot, "layers": [_with_quality(layer) for layer in snapshot["layers"]]}
         new["target"] = _target(new.pop("quality"), new.pop("target"))
         snapshots.append(new)
-    return {**told, "snapshots": snapshots}
+    return {**saved, "snapshots": snapshots}

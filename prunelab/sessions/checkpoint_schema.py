@@ -1,6 +1,6 @@
-"""What a saved session may hold: checks to make a part's SCHEMA of, which stands beside the part.
+"""Checks of saved values, from which each part of a session builds its SCHEMA (beside the part's class).
 
-A file that was edited or damaged is an error when it is read, not in the middle of a run.
+A file that was edited or damaged raises an error when it is read, not in the middle of a run.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-LARGEST = 2**53  # beyond this JSON's numbers are no longer exact
+LARGEST = 2**53  # above this JSON's numbers are no longer exact
 
 Check = Callable[[Any], bool]
 Schema = Mapping[str, Check]
@@ -66,19 +66,19 @@ def each(check: Check) -> Check:
 
 
 def tensors(value: Any) -> bool:
-    """Tensors are checked where they are taken up: each model knows its own."""
+    """A group of tensors. Their shapes are checked by ``restore``, which knows the model."""
     return isinstance(value, dict)
 
 
 def check_keys(part: str, state: Any, keys: Collection[str]) -> None:
-    """Raise ValueError, with their names, unless ``state`` has just these keys."""
+    """Raise ValueError, with the missing and unknown names, unless ``state`` has exactly these keys."""
     odd = sorted(state.keys() ^ keys) if isinstance(state, dict) else [part]
     if odd:
         raise ValueError(f"{part}: {', '.join(odd)}: missing, or not of a session")
 
 
 def check_part(part: str, state: Any, schema: Schema) -> None:
-    """Raise ValueError, with name and value, unless ``state`` is one that this part of a session can be in."""
+    """Raise ValueError, with name and value, unless ``state`` has the keys of ``schema`` and passes its checks."""
     check_keys(part, state, schema.keys())
     for name, allowed in schema.items():
         if not allowed(state[name]):

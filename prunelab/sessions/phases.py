@@ -1,4 +1,4 @@
-"""Which step of the method may follow which."""
+"""Which step (train, prune, retrain) may follow which phase."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from prunelab.results.snapshot import Phase
 
 
 def check(step: str, phase: Phase) -> None:
-    """Raise SessionError, with what to do instead, if a step ("train", "prune", "retrain") cannot be taken now."""
+    """Raise SessionError, with what to do instead, if ``step`` ("train", "prune", "retrain") cannot follow ``phase``.
+
+    Any other step, such as "run", is always allowed.
+    """
     if step == "train" and phase not in ("new", "training"):
         raise SessionError(f"dense training is over (phase {phase}): prune, or start a new session")
     if step == "retrain" and phase not in ("pruned", "retraining", "retrained"):

@@ -1,4 +1,4 @@
-"""A model with its masks, what was cut from it, and its dropouts: all of a session that pruning changes."""
+"""A model with its masks, cut values and dropouts: all of a session that pruning changes."""
 
 from __future__ import annotations
 
@@ -44,10 +44,12 @@ SCHEMA = {
 
 
 class PrunedModel:
-    """model: pruned in place. example: a batch, to find which layer each dropout belongs to; owners: or told so.
+    """A model that is pruned in place, with the state that belongs to it.
 
-    Modules that are in eval mode within a model in training mode are held there: somebody wanted them frozen.
-    cut_values: of each cut weight, its value at the moment it was cut, by parameter name; zero where nothing was.
+    model: any module with prunable layers. example: a batch, to find the layer that each dropout belongs to. owners:
+    {dropout name: layer name}, which overrides what was found.
+    Modules in eval mode within a model in training mode stay in eval mode: the user froze them.
+    cut_values: {parameter name: value of each weight at the moment it was cut, 0 where none was cut}, in float32.
     """
 
     def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
@@ -61,7 +63,7 @@ class PrunedModel:
         self._frozen = [name for name, module in model.named_modules() if module in frozen]
         self._attachment: Attachment | None = None
         self._cuts: dict[str, Cut] = {}
-        self._packed: dict[str, tuple[Tensor, bytes]] = {}
+        self._packed: dict[str, tuple[Tensor, bytes]] = {}  # the latest mask of each layer, and its bits
         self._wiring = _wiring(model, example)
         self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
         self.adjust_dropout()
@@ -77,13 +79,14 @@ class PrunedModel:
         return [self.model.get_submodule(name) for name in self._frozen]
 
     def unsound(self) -> str | None:
-        """The first parameter that holds NaN or infinite values; None if all are finite."""
+        """Name of the first parameter with NaN or infinite values; None if all are finite."""
         return next((name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()), None)
 
     def optimizer(self, recipe: Recipe, rate: float) -> Optimizer:
-        """A fresh optimizer by the recipe, at learning rate ``rate``, the masks attached. Only weights decay.
+        """A fresh optimizer by the recipe, at learning rate ``rate``, with the masks attached.
 
-        The masks are attached to one optimizer at a time; the last one is let go.
+        Weight decay applies only to the masked weights. The masks are attached to one optimizer at a time and are
+        detached from the previous one.
         """
         self.release()
         masked = {id(weight) for weight in self.weights}
@@ -94,16 +97,16 @@ class PrunedModel:
         return optimizer
 
     def release(self) -> None:
-        """Untie the masks from the optimizer, if there is one: no hook of theirs stays on the model."""
+        """Detach the masks from the optimizer, if there is one, and remove their hooks from the model."""
         if self._attachment is not None:
             self._attachment.remove()
             self._attachment = None
 
     def cut(self, plan: Plan, twin: nn.Module) -> None:
-        """Carry out a plan; remember what was cut. twin: what ``twin`` gave, whose measured buffers are taken over."""
+        """Apply a plan and store the cut values. twin: from ``twin``; its buffers (batch norm statistics) are taken."""
         cut_values = {}
         for name, mask in plan.masks.items():
-            gone = (self.masks[name] & ~mask).cpu()
+            gone = (self.masks[name] & ~mask).cpu()  # cut by this plan
             cut_values[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
         self.masks.commit(plan)
         self.cut_values = cut_values
@@ -113,7 +116,7 @@ class PrunedModel:
                 buffer.copy_(measured)
 
     def twin(self, plan: Plan) -> nn.Module:
-        """A copy of the model with the plan carried out."""
+        """A copy of the model with the plan applied, in training mode except for frozen modules."""
         twin = copy.deepcopy(self.model).train()
         for name in self._frozen:
             twin.get_submodule(name).eval()
@@ -128,13 +131,15 @@ class PrunedModel:
         dropout.adjust_dropout(self.model, self.masks, owners=self._owners, originals=self._original_rates)
 
     def layers(self, plan: Plan | None = None) -> tuple[LayerSnapshot, ...]:
-        """Every prunable layer as it is, or as a plan would leave it."""
+        """A snapshot of every prunable layer as it is, or as a plan would leave it."""
         reach = self._reached(plan)
         return tuple(self._layer(name, plan, reach.get(name)) for name in self.masks)
 
     def _reached(self, plan: Plan | None) -> Mapping[str, LayerReach]:
-        """What lies on paths; nothing for a model whose paths can't be told. While a network learns its masks stay the
-        same: so the answer for these is remembered."""
+        """Which connections lie on some path, by layer; {} for a model that cannot be traced.
+
+        Masks do not change during training, so the result for the current masks is cached.
+        """
         if self._wiring is None:
             return {}
         if plan is not None:
@@ -148,7 +153,7 @@ class PrunedModel:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
         weight, cut_values = self.masks.weight(name), self.cut_values[name]
-        if plan:  # what is about to go shows at the value it has
+        if plan:  # weights about to be cut count at their current value
             cut_values = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), cut_values)
         limit, kept_counts, cut_counts = histograms(weight, cut_values, mask)
         order, strengths = strongest(weight, mask)
@@ -179,7 +184,7 @@ class PrunedModel:
         return known[1]
 
     def dropouts(self, plan: Plan | None = None, *, adjusted: bool = True) -> Iterator[DropoutSnapshot]:
-        """Every dropout as it is, or, if ``adjusted``, as it would be under a plan."""
+        """A snapshot of every dropout as it is or, if ``adjusted``, as a plan would leave it."""
         for name, (original, now) in self._dropout_rates().items():
             layer = self._owners.get(name)
             if plan and adjusted and layer is not None:
@@ -187,7 +192,7 @@ class PrunedModel:
             yield DropoutSnapshot(name, layer, original, now)
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that changes, by SCHEMA: nested dicts of tensors and JSON types."""
+        """A copy of all that changes: nested dicts of tensors and JSON types, as SCHEMA describes."""
         return {
             "weights": _copied(self.model.state_dict()),
             "masks": self.masks.state_dict(),
@@ -198,7 +203,7 @@ class PrunedModel:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what ``state`` gave. KeyError, RuntimeError or ValueError if it is another network's."""
+        """Set all to what ``state`` returned. Raises KeyError, RuntimeError or ValueError if the network differs."""
         self.model.load_state_dict(state["weights"])
         self.masks.load_state_dict(state["masks"])
         self.cut_values = _copied({name: state["cut_values"][name] for name in self.masks})
@@ -209,13 +214,13 @@ class PrunedModel:
             self._original_rates[name], modules[name].p = original, now
 
     def _dropout_rates(self) -> dict[str, tuple[float, float]]:
-        """(original rate, rate now) of every dropout, by module name."""
-        now = dropout.rates(self.model)
-        return {name: (self._original_rates[name], rate) for name, rate in now.items()}
+        """(original rate, current rate) of every dropout, by module name."""
+        current = dropout.rates(self.model)
+        return {name: (self._original_rates[name], rate) for name, rate in current.items()}
 
 
 def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
-    """How the model's paths run, or None where that can't be told: then there is no effective density."""
+    """The paths through the model, or None if it cannot be traced: then there is no effective density."""
     with torch_state.alone():  # torch.fx patches all modules of the process while it traces
         try:
             return trace(model, example)

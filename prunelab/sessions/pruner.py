@@ -1,5 +1,5 @@
-"""Cuts a network. A copy is cut and tested first, and only then the network itself: left halfway, nothing has
-happened.
+"""Cuts a network. A copy is cut and tested first, then the network itself: if a prune is left halfway, nothing has
+changed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from prunelab.training.evaluation import Tested
 
 
 class Outcome(NamedTuple):
-    """What a network comes to by a plan, as a copy took it; or, without a plan, as it is.
+    """The result of a cut, tested on a copy; without a plan, the network as it is.
 
-    target: what the (last) cut was asked for, None before any. exact: all samples were tested.
+    target: of the (last) cut, None before any. exact: all test samples were used.
     """
 
     recipe: Recipe
@@ -31,9 +31,9 @@ class Outcome(NamedTuple):
 
 
 class Pruner:
-    """Prunes ``network`` in a round, to a manual target or, for None, the recipe's.
+    """Prunes a model in a round: to a manual target or, if that is None, to the recipe's.
 
-    train: its samples; test: samples and classes.
+    train: training samples, without classes. test: samples and their classes.
     """
 
     def __init__(self, pruned: PrunedModel, train: Tensor, test: tuple[Tensor, Tensor]) -> None:
@@ -42,7 +42,7 @@ class Pruner:
         self._test = test
 
     def plan(self, recipe: Recipe, round: int, manual: Target | None) -> Plan:
-        """What would be cut."""
+        """What ``prune`` would cut."""
         return planning.plan(self._pruned.masks, recipe, round, manual, self._train[:2])
 
     def prune(self, recipe: Recipe, round: int, manual: Target | None) -> Generator[None, None, Outcome]:
@@ -56,7 +56,7 @@ class Pruner:
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=True)
 
     def preview(self, recipe: Recipe, round: int, manual: Target | None, samples: int | None) -> Outcome:
-        """What ``prune`` would come to. samples: of the test, always the same ones, picked at random; None: all."""
+        """The outcome that ``prune`` would have. samples: size of a fixed random subset of the test; None: all."""
         x, y = self._test
         exact = samples is None or samples >= len(y)
         if samples is not None and not exact:

@@ -1,8 +1,8 @@
 """Dense training, then rounds of prune and retrain, as a stream of Snapshots.
 
-The same code runs in a script and behind the dashboard. A session is always at a batch boundary: leave the stream at
-any snapshot, or stop pulling ``ticks`` after any batch, and everything is consistent, can be saved, looked at, pruned
-by hand, and continued. No random stream is kept: shuffling and dropout follow from seed and step alone.
+The same code runs in a script and behind the dashboard. Between two batches a session is always consistent: after any
+snapshot, or any item of ``ticks``, it can be saved, inspected, pruned manually, and continued. No random state is
+stored: shuffling and dropout depend on the seed and the step alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.sessions.streams import Streams
 from prunelab.sessions.trainer import Trainer
 
-Cut = float | Mapping[str, float] | Target | None  # what a caller may ask for; None: what the recipe says
+Cut = float | Mapping[str, float] | Target | None  # the target that a caller may give; None: the recipe's
 
 SCHEMA = {
     "phase": one_of(*(phase for phase in PHASES if phase != "preview")),
@@ -61,15 +61,22 @@ SCHEMA = {
 
 
 class Session:
-    """Train, prune, retrain by a recipe.
+    """Trains, prunes and retrains a network by a recipe.
 
-    model: your own module instead of the recipe's (it is trained in place); data: your own, as a ``Data`` or as
-    (train, test), each a pair of tensors or a map-style dataset. trained: your model has learned already; the session
-    begins after dense training, in the phase "trained", with the accuracy that the model has.
-    directory: where to save after every phase. owners: {dropout: layer} where the forward order does not tell which
-    layer a dropout belongs to; the others are found.
-    Raises SessionError for a model that does not fit the data; ValueError for a model with nothing to prune and for
-    names that match nothing.
+    Args:
+        recipe: all settings of the run; by default ``Recipe()``.
+        model: a custom module instead of the recipe's model. It is trained in place.
+        data: custom data instead of the recipe's: a ``Data``, or (train, test), each a pair of tensors or a map-style
+            dataset.
+        trained: the custom model is trained already. The session starts after dense training, in the phase "trained",
+            with the accuracy that the model has on the test data.
+        directory: folder to save in after every phase. None: nothing is saved.
+        owners: {dropout name: layer name}, where the forward order does not show which layer a dropout belongs to. The
+            others are found by the session.
+
+    Raises:
+        SessionError: the model does not fit the data, or ``trained`` without a model.
+        ValueError: the model has nothing to prune, or a name matches nothing.
     """
 
     def __init__(
@@ -103,7 +110,7 @@ class Session:
         self.history = History()
         self._dense_accuracy: float | None = None
         self._phase_recipe = self.recipe  # the recipe that this phase started with
-        self._target: Target | None = None  # what the last cut was asked for
+        self._target: Target | None = None  # target of the last cut
         if trained:
             self._begin_trained()
 
@@ -122,12 +129,12 @@ class Session:
 
     @property
     def step(self) -> int:
-        """Training steps within the phase."""
+        """Training steps in the current phase so far."""
         return self._trainer.at.number
 
     @property
     def clock(self) -> int:
-        """Training steps since the very start."""
+        """Training steps since the start of the session, over all phases."""
         return self._trainer.at.clock
 
     # The stream
@@ -136,23 +143,56 @@ class Session:
         return self.run()
 
     def run(self) -> Iterator[Snapshot]:
-        """All that the recipe still has to do: train, then prune and retrain round after round."""
+        """Do the rest of the recipe: train, then prune and retrain, round after round.
+
+        Returns:
+            A stream of snapshots. Nothing runs until it is iterated; leave it at any snapshot to pause.
+
+        Raises:
+            Diverged: a loss or a weight became NaN or infinite.
+        """
         return self._snapshots(self.ticks("run"))
 
     def train(self) -> Iterator[Snapshot]:
-        """Dense training, from the start or from where it was left."""
+        """Dense training, from the start or from where it was left.
+
+        Returns:
+            A stream of snapshots, as ``run`` gives.
+
+        Raises:
+            SessionError: dense training is over.
+            Diverged: a loss or a weight became NaN or infinite.
+        """
         return self._snapshots(self.ticks("train"))
 
     def retrain(self) -> Iterator[Snapshot]:
-        """Retraining of the survivors: of this round, from where it was left, or once more."""
+        """Retrain the survivors in the current round: from the start, from where it was left, or once more.
+
+        Returns:
+            A stream of snapshots, as ``run`` gives.
+
+        Raises:
+            SessionError: nothing has been pruned yet.
+            Diverged: a loss or a weight became NaN or infinite.
+        """
         return self._snapshots(self.ticks("retrain"))
 
     def ticks(self, what: str) -> Iterator[Snapshot | None]:
-        """The stream of "train", "retrain" or "run", one item a batch: a Snapshot every 80 ms, else None.
+        """The stream of "train", "retrain" or "run", one item per batch or part of a test.
 
-        For whoever wants to be asked after every batch (or part of a test) whether to go on: stop pulling, and the
-        session is paused. Pulled again after the session went on otherwise (pruned, restored, by another stream), it
-        raises SessionError. Raises Diverged when a loss or weight stops being a number.
+        For callers that decide after every batch whether to go on: stop iterating, and the session is paused.
+
+        Args:
+            what: "train", "retrain" or "run".
+
+        Returns:
+            A stream of items: a Snapshot at most every 80 ms and at the end of each phase, None for all other batches.
+
+        Raises:
+            ValueError: ``what`` is another name.
+            SessionError: this step cannot follow the current phase; or, while iterating, the session was changed
+                since the last item (pruned, restored, or continued by another stream).
+            Diverged: a loss or a weight became NaN or infinite.
         """
         streams = {"train": self._training, "retrain": self._retraining, "run": self._run_all}
         if what not in streams:
@@ -198,7 +238,7 @@ class Session:
 
     @contextlib.contextmanager
     def _going_back(self) -> Iterator[None]:
-        """When the learner goes back to its last good state, so does the history."""
+        """When the trainer goes back to its last good state, the history does, too."""
         try:
             yield
         except Diverged:
@@ -206,7 +246,7 @@ class Session:
             raise
 
     def _settle(self, phase: Phase) -> Snapshot:
-        """A phase is over: note it, save if that is wished."""
+        """End a phase: record a snapshot, and save where there is a directory."""
         self.phase = phase
         snapshot = self._record()
         if self.directory is not None:
@@ -214,9 +254,13 @@ class Session:
         return snapshot
 
     def change(self, recipe: Recipe) -> None:
-        """Go on by another recipe from here. It may differ in how to prune and retrain.
+        """Continue with another recipe.
 
-        Raises SessionError if it differs in what dense training depends on: that takes a new session.
+        Args:
+            recipe: may differ in how to prune and retrain.
+
+        Raises:
+            SessionError: it differs in a field that dense training depends on: that takes a new session.
         """
         fixed = self.recipe.training_differences(recipe)
         if fixed:
@@ -225,7 +269,7 @@ class Session:
         self.recipe = recipe
 
     def steps_left(self, what: str) -> int:
-        """Training steps that "train", "retrain" or "run" still has to take from here."""
+        """Training steps that are left to do for "train", "retrain" or "run"."""
         here = self._steps - self.step
         if self.phase in ("trained", "retrained"):
             here = self._planned(self.recipe.retrain_epochs) if what == "retrain" else 0
@@ -234,7 +278,7 @@ class Session:
 
     @property
     def _steps(self) -> int:
-        """Steps of this phase: settled when it begins, so that a change of recipe is for the next; 0 if it has none."""
+        """Steps of this phase, 0 if it has none. Fixed when it begins: a changed recipe holds from the next phase."""
         if self._trainer.course is not None:
             return self._trainer.at.total
         epochs = {"new": self.recipe.epochs, "pruned": self.recipe.retrain_epochs}
@@ -246,21 +290,30 @@ class Session:
     # Pruning
 
     def plan(self, quality: Cut = None, *, density: float | None = None) -> Plan:
-        """What the next ``prune`` with the same arguments would cut, nothing changed."""
+        """What the next ``prune`` with the same arguments would cut. Changes nothing."""
         return self._pruner.plan(self.recipe, self._upcoming, Target.given(quality, density))
 
     @property
     def _upcoming(self) -> int:
-        """The round that the next prune belongs to: the same one, as long as nothing was retrained in between."""
+        """The round that the next prune belongs to: still the current one if nothing was retrained since the last."""
         return self.round if self.phase == "pruned" else self.round + 1
 
     def prune(self, quality: Cut = None, *, density: float | None = None) -> Snapshot:
         """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
 
-        quality: for all layers alike, or {layer: quality}, or a Target that says either.
+        Adjusts dropout and recomputes batch norm statistics, as the recipe says. Pruning twice without retraining in
+        between cuts deeper in the same round. Ends all streams of the session.
 
-        Adjusts dropout and measures batch norm's statistics again, as the recipe says. Pruning twice without
-        retraining in between cuts deeper in the same round. Raises SessionError before any training.
+        Args:
+            quality: threshold in units of a layer's standard deviation, >= 0: one for all layers, {layer: quality}, or
+                a Target (a quality or a density). None: see ``density``.
+            density: fraction of the weights to keep, 0 to 1. None, too: the recipe's target for the round.
+
+        Returns:
+            The snapshot after the cut, with the phase "pruned".
+
+        Raises:
+            SessionError: the network is untrained.
         """
         self._streams.end()
         with torch_state.threads(self._threads):
@@ -286,10 +339,14 @@ class Session:
         samples: int | None = None,
         recipe: Recipe | None = None,
     ) -> Snapshot:
-        """The snapshot that ``prune`` would lead to, with the phase "preview"; nothing is changed.
+        """The snapshot that ``prune`` would lead to, with the phase "preview". Changes nothing.
 
-        samples: measure accuracy on so many test samples only, always the same ones, picked at random (then ``exact``
-        is False and ``predicted`` empty). recipe: as after ``change(recipe)``.
+        Args:
+            quality: as for ``prune``.
+            density: as for ``prune``.
+            samples: measure accuracy on this number of test samples only: a fixed random subset. Then ``exact`` is
+                False and ``predicted`` is empty. None: on all.
+            recipe: preview as if ``change(recipe)`` had been called. None: the session's recipe.
         """
         with torch_state.threads(self._threads):
             manual = Target.given(quality, density)
@@ -299,7 +356,7 @@ class Session:
     # Looking
 
     def snapshot(self) -> Snapshot:
-        """The session as it is now."""
+        """The current state of the session as a Snapshot. Not added to ``history``."""
         return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._trainer.tested, True))
 
     def _record(self) -> Snapshot:
@@ -335,10 +392,15 @@ class Session:
     # Saving
 
     def save(self, directory: str | Path) -> None:
-        """Write everything needed to go on, bit for bit, into ``directory``. Atomic: old or new, never half.
+        """Write all that is needed to continue bit for bit. Atomic: the old session or the new one, never half of one.
 
-        Raises storage.StorageError when it cannot be written; what was saved before is intact. Diverged, back at the
-        last good state and nothing written, when a weight is no number: that would be no state to go on from.
+        Args:
+            directory: folder to write to; made if it is missing.
+
+        Raises:
+            StorageError: it cannot be written; what was saved before is intact.
+            Diverged: a weight is NaN or infinite. The session is back at its last good state, and nothing is written:
+                training could not continue from such a state.
         """
         if self.phase in ("training", "retraining"):
             with self._going_back():
@@ -353,9 +415,17 @@ class Session:
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
     ) -> Self:
-        """Read what ``save`` wrote. model, data: needed where the session had its own. Saves on into ``directory``.
+        """Read what ``save`` wrote. The session goes on saving into ``directory``.
 
-        Raises storage.StorageError for a directory that is damaged, foreign or of a newer version.
+        Args:
+            directory: folder that ``save`` wrote to.
+            model: needed where the session had a custom model.
+            data: needed where the session had custom data.
+
+        Raises:
+            StorageError: the folder is damaged, holds something else, is of a newer version, or does not fit the model
+                and data.
+            SessionError: the custom model or data is missing.
         """
         state, recipe = read_state(Path(directory))
         for what, given in (("model", model), ("data", data)):
@@ -369,9 +439,9 @@ class Session:
         return session
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that changes, to ``restore`` later: tensors, JSON types and snapshots, by part.
+        """A copy of all that changes, for ``restore``: {part: tensors, JSON types and snapshots}.
 
-        What the numbers of each part may be stands in ``checkpoint_schema``, under the part's name.
+        Each part is checked against the SCHEMA in its module: session, trainer, pruned_model.
         """
         return {
             "session": {
@@ -387,42 +457,47 @@ class Session:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go back (or on) to what ``state`` gave. KeyError, RuntimeError or ValueError if it is another session's."""
-        own = state["session"]
-        validation.check_same(self.data, own)
+        """Set the session to what ``state`` returned.
+
+        Raises:
+            KeyError, RuntimeError, ValueError: it is the state of a session with another model or other data.
+        """
+        values = state["session"]
+        validation.check_same(self.data, values)
         self._streams.end()
         self._pruned.restore(state["model"])
         self._trainer.restore(state["trainer"])
-        self.phase, self.round, self._dense_accuracy = own["phase"], own["round"], own["dense_accuracy"]
-        self._target = None if own["target"] is None else Target(**own["target"])
+        self.phase, self.round, self._dense_accuracy = values["phase"], values["round"], values["dense_accuracy"]
+        self._target = None if values["target"] is None else Target(**values["target"])
         self.history = History(state["history"])
         self._phase_recipe = self.history[-1].recipe if len(self.history) else self.recipe
 
 
 def read_state(directory: Path) -> tuple[dict[str, Any], Recipe]:
-    """What ``Session.save`` wrote: the state, as ``Session.state`` gives it, and the recipe.
+    """The state, as ``Session.state`` returns it, and the recipe that ``Session.save`` wrote to ``directory``.
 
-    Raises StorageError for anything missing, damaged, foreign or newer.
+    Raises:
+        StorageError: the files are missing, damaged, not a session, or of a newer format.
     """
     return checkpoint.read(directory, _check)
 
 
 def _check(state: Mapping[str, Any]) -> None:
-    """Raise ValueError, with name and value, unless ``state`` is one that a session can be in."""
+    """Raise ValueError, with name and value, unless ``state`` is a possible state of a session."""
     check_keys("the index", state, {"session", "trainer", "model", "history"})
     for part, schema in (("session", SCHEMA), ("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
         check_part(part, state.get(part), schema)
-    own, training = state["session"], state["trainer"]
-    phase, course, at = own["phase"], training["course"], training["at"]
+    session, training = state["session"], state["trainer"]
+    phase, course, at = session["phase"], training["course"], training["at"]
     clock, learning = at["start"] + at["number"], phase in ("training", "retraining")
-    sound = {
-        "round": (own["round"] == 0) == (phase in ("new", "training", "trained")),
+    consistent = {
+        "round": (session["round"] == 0) == (phase in ("new", "training", "trained")),
         "course": course is not None if learning or phase == "retrained" else course is None or phase == "trained",
         "step": at["number"] == 0 if course is None else at["number"] <= at["total"],
         "clock": phase != "new" or clock == 0,
         "tested": (training["tested"] is None) == (not training["predicted"]),
         "optimizer": training["optimizer"] is None or learning,
     }
-    for name, right in sound.items():
-        if not right:
-            raise ValueError(f"{name} does not fit phase {phase!r} at round {own['round']}, step {at['number']}")
+    for name, fits in consistent.items():
+        if not fits:
+            raise ValueError(f"{name} does not fit phase {phase!r} at round {session['round']}, step {at['number']}")

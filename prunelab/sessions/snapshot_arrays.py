@@ -1,4 +1,4 @@
-"""Tensors into the arrays of a snapshot: masks as bits, histograms, strongest connections."""
+"""Converts tensors to the arrays of a snapshot: masks as bits, histograms, strongest connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prunelab.results.snapshot import BINS, STRONGEST
 
 
 def pack(mask: Tensor) -> bytes:
-    """A mask as bytes, one bit a connection."""
+    """A mask as bytes, one bit per connection."""
     return np.packbits(mask.cpu().numpy()).tobytes()
 
 
@@ -25,7 +25,7 @@ def strongest(weights: Tensor, mask: Tensor) -> tuple[NDArray[np.int32], NDArray
 
 
 def classes(predicted: Tensor) -> NDArray[np.uint8] | NDArray[np.int32]:
-    """Predicted classes in as few bytes as they need: a history holds hundreds of these."""
+    """Predicted classes as uint8 if all are below 256, else int32: a history holds hundreds of these arrays."""
     numbers = predicted.cpu().numpy()
     return numbers.astype(np.uint8) if numbers.max(initial=0) < 256 else numbers.astype(np.int32)
 
@@ -33,18 +33,18 @@ def classes(predicted: Tensor) -> NDArray[np.uint8] | NDArray[np.int32]:
 def histograms(weights: Tensor, cut_values: Tensor, mask: Tensor) -> tuple[float, NDArray[np.int32], NDArray[np.int32]]:
     """(limit, counts of kept, counts of cut) with BINS bins over [-limit, limit].
 
-    weights: of the layer. cut_values: what cut weights were worth; they count where ``mask`` is False. NaN and infinite
-    values have no bin: they are left out.
+    weights: the layer's. cut_values: values of the cut weights at the time of the cut, counted where ``mask`` is False.
+    NaN and infinite values have no bin and are left out.
     """
     kept = mask.detach().cpu().numpy().ravel()
     values = np.where(kept, weights.detach().float().cpu().numpy().ravel(), cut_values.cpu().numpy().ravel())
     limit = float(np.abs(values).max())
-    if not np.isfinite(limit):  # a network that has just diverged must still be seen
+    if not np.isfinite(limit):  # a network that has just diverged must still be drawn
         finite = np.isfinite(values)
         values, kept = values[finite], kept[finite]
         limit = float(np.abs(values).max(initial=0.0))
-    limit = round_up(max(limit, 1e-12))  # moments of a run can be compared bin by bin
-    # bincount over computed indices: three times as fast as numpy's or torch's histogram on equal bins
+    limit = round_up(max(limit, 1e-12))  # rounded, so that snapshots of a run share their bins and can be compared
+    # bincount over computed indices is three times as fast as numpy's or torch's histogram on equal bins
     index = ((values + limit) * (BINS * (1 - 1e-6) / (2 * limit))).astype(np.intp)
     index += kept * BINS
     counts = np.bincount(index, minlength=2 * BINS).astype(np.int32)

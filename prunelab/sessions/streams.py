@@ -1,4 +1,4 @@
-"""Of those that a session has begun only the latest may go on, and none once the session went on otherwise."""
+"""Invalidates a session's streams: only the latest may continue, and none after another change of the session."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ Item = TypeVar("Item")
 
 
 class Streams:
-    """threads: of torch's, while a stream is being pulled; between two pulls they are the caller's again."""
+    """The streams of one session.
+
+    threads: torch's thread count while a stream computes an item; between items the caller's count is restored.
+    """
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._latest = object()
 
     def begin(self, items: Iterator[Item]) -> Iterator[Item]:
-        """``items``, until something else happens to the session; pulled after that, it raises SessionError."""
-        self._latest = mine = object()
-        return self._pulled(mine, items)
+        """``items`` as the latest stream. After another ``begin``, or ``end``, its next item raises SessionError."""
+        self._latest = token = object()
+        return self._guarded(token, items)
 
     def end(self) -> None:
-        """The session goes on otherwise."""
+        """End all streams: the session is being changed by other means."""
         self._latest = object()
 
-    def _pulled(self, mine: object, items: Iterator[Item]) -> Iterator[Item]:
+    def _guarded(self, token: object, items: Iterator[Item]) -> Iterator[Item]:
         while True:
-            if self._latest is not mine:
+            if self._latest is not token:
                 raise SessionError(
                     "this stream has ended: the session went on otherwise (prune, restore or another stream); "
                     "start a new one with train(), retrain() or run()"

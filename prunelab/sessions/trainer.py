@@ -1,7 +1,7 @@
-"""A network in training. One phase is a course of steps, taken batch by batch, tested now and then.
+"""Trains a network. A phase is a course of training steps, done batch by batch, with a test at fixed intervals.
 
-A trainer is always at a batch boundary. Whoever stops pulling ``advance`` leaves everything consistent: it goes on from
-there later, and the same numbers come out. No random stream is kept: shuffling and dropout follow from seed and clock.
+Between two batches a trainer is always consistent. Callers may stop iterating ``advance`` at any item and continue
+later, with the same numerical results. No random state is stored: shuffling and dropout depend on seed and clock alone.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from prunelab.training import evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
 from prunelab.training.step import Step
 
-SMOOTHING = 0.95  # of the moving averages over batches
-TESTING = 0.1  # part of the time that testing and keeping a good state may take
+SMOOTHING = 0.95  # weight of the old value in the moving averages over batches
+TEST_SHARE = 0.1  # largest share of the training time that tests and copies of good states may take
 
 Samples = tuple[Tensor, Tensor]
 
@@ -40,17 +40,15 @@ SCHEMA = {
 
 @dataclass(frozen=True)
 class Course:
-    """What a phase does, settled when it begins. rate: learning rate of the first step, falling to 0 along half a
-    cosine. name: of the phase, for errors.
-    """
+    """The training settings of a phase, fixed when it begins."""
 
-    rate: float
-    name: str
+    rate: float  # learning rate of the first step; it falls to 0 along half a cosine
+    name: str  # of the phase, for error messages
 
 
 @dataclass(frozen=True)
 class Good:
-    """A state to go back to when training diverges."""
+    """A state with finite weights and test loss, to go back to when training diverges."""
 
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
@@ -61,10 +59,10 @@ class Good:
 
 
 class Trainer:
-    """Trains ``network`` by ``recipe`` (of which only what dense training depends on is looked at).
+    """Trains a model by a recipe, of which it uses only the fields that dense training depends on.
 
-    at: where training stands. course: of the phase that goes on, or went on last; None where the network was changed
-    since. averages: moving averages of the loss and accuracy over batches.
+    at: the current step. course: of the current or latest phase; None if the network was changed since. averages:
+    moving averages over batches of (training loss, training accuracy); None before the first batch.
     """
 
     def __init__(self, pruned: PrunedModel, recipe: Recipe, train: Samples, test: Samples) -> None:
@@ -78,35 +76,35 @@ class Trainer:
         self._tested_at = -1  # the clock at the latest test
         self._optimizer: Optimizer | None = None
         self._good: Good | None = None
-        self._ordered: tuple[tuple[int, int], Tensor] | None = None  # (start, epoch) and the order of its samples
+        self._ordered: tuple[tuple[int, int], Tensor] | None = None  # cache: (start, epoch), order of its samples
 
     @property
     def tested(self) -> Tested:
-        """The latest test; tests now if there was none."""
+        """The latest test result; tests now if there is none."""
         if self._tested is None:
             self.note(evaluation.evaluate(self._pruned.model, *self._test))
         assert self._tested is not None
         return self._tested
 
     def note(self, tested: Tested) -> None:
-        """Take ``tested`` for the test of the network as it is now."""
+        """Store ``tested`` as the test result of the network as it is now."""
         self._tested, self._tested_at = tested, self.at.clock
 
     def begin(self, epochs: int, rate: float, name: str) -> None:
-        """Start a course, with a fresh optimizer. name: of the phase, for errors."""
+        """Start a course, with a fresh optimizer. rate: learning rate of the first step. name: for error messages."""
         self._rest()
         self.at, self.course = self.at.phase(epochs), Course(rate, name)
 
     def leave(self) -> None:
-        """Be on no course: the network has been changed by other means."""
+        """End the course: the network has been changed by other means."""
         self._rest()
         self.at, self.course = self.at.phase(0), None
 
     def advance(self) -> Iterator[None]:
-        """Go the rest of the course; a yield after every batch and every part of a test, so that it can be left there.
+        """Do the rest of the course, with a yield after every batch and every part of a test; it may be left at any.
 
-        Raises Diverged, back at the last good state, for a loss or a weight that is not finite: no such state is taken
-        for good, and no course ends in one.
+        Raises Diverged, with the network back at its last good state, if a loss or a weight is not finite: such a state
+        is never kept as good, and no course ends in one.
         """
         course = self.course
         assert course is not None
@@ -127,22 +125,22 @@ class Trainer:
         self._rest()
 
     def check(self) -> None:
-        """Raise Diverged, back at the last good state, if the weights are not finite."""
-        unsound = self._pruned.unsound()
-        if unsound is not None:
-            raise self._diverged(f"{unsound} got NaN or infinite values")
+        """Raise Diverged, with the network back at its last good state, if a weight is not finite."""
+        parameter = self._pruned.unsound()
+        if parameter is not None:
+            raise self._diverged(f"{parameter} got NaN or infinite values")
 
     def _due(self) -> bool:
-        """Whether it is time for a test. By counts alone: the same run is tested at the same steps everywhere.
+        """Whether it is time for a test. Depends on counts alone, so that a run is tested at the same steps everywhere.
 
-        In units of a training step, a test costs its share of samples at a third (no pass back), and to copy weights
-        and moments at most one.
+        Cost model, in training steps: a test sample costs a third of a training sample (no backward pass), and a copy
+        of the weights and the optimizer's moments at most one step.
         """
         if self._tested is None:
             return True
         cost = len(self._test[1]) / (3 * min(self._recipe.batch_size, len(self._train[1]))) + 1
-        now = self.at.number % math.ceil(cost / TESTING) == 0 or not self.at.left
-        return now and self._tested_at != self.at.clock
+        scheduled = self.at.number % math.ceil(cost / TEST_SHARE) == 0 or not self.at.left
+        return scheduled and self._tested_at != self.at.clock
 
     def _batch(self, course: Course) -> None:
         recipe, optimizer, at = self._recipe, self._optimizer, self.at
@@ -170,7 +168,7 @@ class Trainer:
         self.at = at.next()
 
     def _order(self) -> Tensor:
-        """The order of the samples in this epoch."""
+        """The order of the training samples in this epoch: a permutation of their indices."""
         key = self.at.start, self.at.epoch
         if self._ordered is None or self._ordered[0] != key:
             seed = steps.mix(self._recipe.seed, *key)
@@ -178,7 +176,7 @@ class Trainer:
         return self._ordered[1]
 
     def _keep(self) -> None:
-        """Remember this state as a good one, if it is."""
+        """Keep this state as the last good one. Raises Diverged if a weight or the test loss is not finite."""
         self.check()
         if not math.isfinite(self.tested.loss):
             raise self._diverged(f"the test loss became {self.tested.loss}")
@@ -193,6 +191,7 @@ class Trainer:
         )
 
     def _diverged(self, what: str) -> Diverged:
+        """Go back to the last good state, if there is one; the error to raise."""
         course = self.course
         when = f"step {self.at.number}" if course is None else f"{course.name}, step {self.at.number}"
         rate = "" if course is None else f" (learning rate {course.rate:.3g})"
@@ -214,7 +213,7 @@ class Trainer:
         self._pruned.release()
 
     def state(self) -> dict[str, Any]:
-        """A copy of all that changes but for the network, by SCHEMA: nested dicts of tensors and JSON types."""
+        """A copy of all that changes, except for the network: nested dicts of tensors and JSON types, see SCHEMA."""
         tested = self._tested
         return {
             "at": {"start": self.at.start, "number": self.at.number, "total": self.at.total},
@@ -226,16 +225,16 @@ class Trainer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take up what ``state`` gave; the network has been restored before."""
+        """Set all to what ``state`` returned. The network must be restored first."""
         self._rest()
         self.at = replace(self.at, **state["at"])
         self.course = None if state["course"] is None else Course(**state["course"])
         self.averages = None if state["averages"] is None else (state["averages"][0], state["averages"][1])
         self._tested, self._tested_at = None, -1
         if state["tested"] is not None:
-            told = state["tested"]
-            self._tested = Tested(told["loss"], told["accuracy"], state["predicted"]["tested"])
-            self._tested_at = told["clock"]
+            saved = state["tested"]
+            self._tested = Tested(saved["loss"], saved["accuracy"], state["predicted"]["tested"])
+            self._tested_at = saved["clock"]
         if state["optimizer"] is not None:
             assert self.course is not None
             self._optimizer = self._pruned.optimizer(self._recipe, self.course.rate)
@@ -243,5 +242,5 @@ class Trainer:
 
 
 def _steps_per_epoch(samples: int, batch: int) -> int:
-    # A single left-over sample joins the batch before it: batch norm cannot learn from one.
+    # A single left-over sample joins the batch before it: batch norm cannot be trained on one sample.
     return max(1, math.ceil(samples / batch) - (samples % batch == 1))

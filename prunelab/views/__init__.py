@@ -1,7 +1,7 @@
 """Pictures of snapshots, as plain dicts that plotly.js and ``plotly.graph_objects.Figure`` accept.
 
-Pure functions, one file a view: no widget, no training, no plotly import. Every title states the finding in words;
-``summary`` gives it as text for whoever cannot see the picture.
+Pure functions, one file per view: no widget, no training, no plotly import. Every title states the finding in words;
+``summary`` gives it as plain text, for screen readers and captions.
 """
 
 from __future__ import annotations

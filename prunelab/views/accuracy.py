@@ -11,36 +11,42 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, note
 
-FLOORS = (85.0, 60.0, 0.0)  # %, where the axis of accuracy may begin
-COARSE = (1.0, 2.0, 5.0, 10.0)
+FLOORS = (85.0, 60.0, 0.0)  # possible starts of the accuracy axis, in %
+COARSE = (1.0, 2.0, 5.0, 10.0)  # leading digits that the end of the time axis is rounded to
 
 
 def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, moment: Snapshot | None = None) -> View:
-    """Accuracy (%) above, loss below, over training steps. preview: adds the point "if cut now".
+    """Test accuracy (%) above, training loss below, over training steps.
 
-    moment: an earlier one that is looked at; it is marked, and the title speaks of it.
+    Args:
+        history: the snapshots of the run, oldest first; those without a test accuracy are left out.
+        preview: a snapshot from ``Session.preview``; adds the point "if cut now".
+        moment: an earlier snapshot that the reader looks at; it is marked, and the title describes it.
+
+    Returns:
+        The view; an empty one while no accuracy is known.
     """
-    moments = [s for s in history if s.test_accuracy is not None]
-    if not moments:
+    snapshots = [s for s in history if s.test_accuracy is not None]
+    if not snapshots:
         return empty("No accuracy yet: it appears here as the network trains.")
-    last = moments[-1]
+    last = snapshots[-1]
     dense = last.dense_accuracy
-    x = [s.clock for s in moments]
+    x = [s.clock for s in snapshots]
     data = [
         _curve(
             "test accuracy",
             x,
-            [_hundred(s.test_accuracy) for s in moments],
+            [_hundred(s.test_accuracy) for s in snapshots],
             palette.KEPT,
             "y",
             "%{y:.1f} %",
         ),
-        _curve("training loss", x, [s.train_loss for s in moments], palette.QUIET, "y2", "%{y:.3f}"),
+        _curve("training loss", x, [s.train_loss for s in snapshots], palette.QUIET, "y2", "%{y:.3f}"),
     ]
-    shapes, notes = _rounds(moments)
+    shapes, notes = _rounds(snapshots)
     end = _end(last)
-    losses = [s.train_loss for s in moments if s.train_loss and math.isfinite(s.train_loss)]
-    most = round_up(max(losses)) if losses else 1.0
+    losses = [s.train_loss for s in snapshots if s.train_loss and math.isfinite(s.train_loss)]
+    highest_loss = round_up(max(losses)) if losses else 1.0
     if dense is not None:
         line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
         shapes.append(
@@ -64,24 +70,24 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     return figure(
         data, _title(moment or last, dense, preview),
         xaxis=axis("training steps", range=[0, end], anchor="y2"),
-        yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(moments, preview), 101]),
-        yaxis2=axis("loss", domain=[0, 0.28], range=[0, most], anchor="x", nticks=3),
+        yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(snapshots, preview), 101]),
+        yaxis2=axis("loss", domain=[0, 0.28], range=[0, highest_loss], anchor="x", nticks=3),
         shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 46, "b": 40},
-        meta={"summary": f"{len(moments)} moments over {last.clock:,} training steps."},
+        meta={"summary": f"{len(snapshots)} moments over {last.clock:,} training steps."},
     )  # fmt: skip
 
 
-def _floor(moments: list[Snapshot], preview: Snapshot | None) -> float:
-    """Where the axis begins: below all that matters. The first steps, out of pure chance, would flatten the rest."""
-    settled = [s for s in moments if s.round or s.settled] or moments[len(moments) // 10 :]
+def _floor(snapshots: list[Snapshot], preview: Snapshot | None) -> float:
+    """Start of the accuracy axis in %. The first steps are ignored: they are at chance and would flatten the rest."""
+    settled = [s for s in snapshots if s.round or s.settled] or snapshots[len(snapshots) // 10 :]
     shown = [*settled, *([preview] if preview else [])]
     lowest = min(s.test_accuracy or 0.0 for s in shown)
-    # In steps, so that the axis rests under a hand on the slider.
+    # In steps, so that the axis seldom moves while the user drags the slider.
     return next(floor for floor in FLOORS if floor == 0 or lowest >= floor / 100 + 0.05)
 
 
 def _end(last: Snapshot) -> float:
-    """Where the axis of time ends: with the run, or with the phase that goes on, so that it seldom moves."""
+    """End of the time axis: of the run, or of the current phase, so that the axis seldom moves."""
     if last.settled:
         return max(last.clock, 1) * 1.04
     planned = last.clock - last.step + last.steps
@@ -104,10 +110,10 @@ def _if_cut(preview: Snapshot) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rounds(moments: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """A band for every second round and a label for each."""
+def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """(shapes, annotations): a band for every second round, and a label for each round."""
     spans: dict[int, list[int]] = {}
-    for s in moments:
+    for s in snapshots:
         spans.setdefault(s.round, [s.clock, s.clock])[1] = s.clock
     shapes, notes = [], []
     many = len(spans) > 6

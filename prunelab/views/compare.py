@@ -1,4 +1,4 @@
-"""Runs against one another, accuracy over kept weights (the paper's figure 5) or weights side by side."""
+"""Comparison of runs: accuracy over kept weights (the paper's figure 5), or weights side by side."""
 
 from __future__ import annotations
 
@@ -12,36 +12,43 @@ from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
-from prunelab.views.line_charts import DENSE, MOST, PLAIN, End, Style, kept_axis, named, style
+from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, kept_axis, named, style
 
 SETTLED = ("trained", "pruned", "retrained")
-FEW = 4  # runs whose falls can be followed without a tangle
-DEEPEST = 10.0  # points below the recovered accuracies to which a fall is followed
-LOWEST = 25.0  # points below the best at which the picture ends: chance would flatten all that matters
+MAX_WITH_DROPS = 4  # runs up to which the drops after each cut are drawn: more would be a tangle
+DROP_DEPTH = 10.0  # points below the lowest recovered accuracy down to which drops are shown
+AXIS_DEPTH = 25.0  # points below the best accuracy at which the axis ends: chance level would flatten the rest
 
 
 def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) -> View:
-    """Accuracy (%) over kept weights (%), one line a run, by name; the eight newest if there are more.
+    """Accuracy (%) over kept weights (%), one line per run.
 
-    A run's line goes from where it was trained to where each round recovered; a thin dotted one follows the falls in
-    between, up to four runs, and always what was never retrained. What falls by more than 25 points leaves the picture.
-    dense: accuracy (0 to 1) to draw as a line; if not given, the best that a run knows of its dense network.
-    Source: Han et al. 2015, figure 5.
+    A run's line connects the dense network and the end of each round. A thin dotted line shows the drops after each
+    cut, for up to four runs, and always for cuts that were not retrained. Drops of more than 25 points leave the
+    picture. Source: Han et al. 2015, figure 5.
+
+    Args:
+        runs: {name: snapshots, oldest first}; of more than eight runs the last eight are shown.
+        dense: accuracy (0 to 1) to draw as a horizontal line. None: the best dense accuracy of the runs.
+
+    Returns:
+        The view; an empty one if no run is trained yet.
     """
-    told = {name: [s for s in run if s.phase in SETTLED and s.test_accuracy is not None] for name, run in runs.items()}
-    told = {name: run for name, run in told.items() if run}
-    if not told:
+    settled = {
+        name: [s for s in run if s.phase in SETTLED and s.test_accuracy is not None] for name, run in runs.items()
+    }
+    settled = {name: run for name, run in settled.items() if run}
+    if not settled:
         return empty("Nothing to compare yet: a run appears here<br>once it is trained.")
-    shown = dict(list(told.items())[-MOST:])
+    shown = dict(list(settled.items())[-MAX_LINES:])
     known = [s.dense_accuracy for run in shown.values() for s in run if s.dense_accuracy is not None]
     dense = max(known, default=None) if dense is None else dense
-    moments = [s for run in shown.values() for s in run]
     up = _range(shown, dense)
-    xaxis = kept_axis("kept weights (%)", [_kept(s) for s in moments])
+    xaxis = kept_axis("kept weights (%)", [_kept(s) for run in shown.values() for s in run])
     data: list[dict[str, Any]] = []
     ends = []
     for i, (name, run) in enumerate(shown.items()):
-        data += _run(name, run, style(i), falls=len(shown) <= FEW)
+        data += _run(name, run, style(i), drops=len(shown) <= MAX_WITH_DROPS)
         right = _right(run[-1])
         ends.append(End(name if right >= up[0] else f"↓ {right:.0f} % {name}", _kept(run[-1]), right, style(i)))
     shapes = []
@@ -51,20 +58,29 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
         shapes.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line})
         ends.append(End(f"dense {100 * dense:.1f} %", 10 ** xaxis["range"][1], level, DENSE))
     names = named(ends, xaxis["range"], up)
-    title = _title(shown) + (f" ({len(shown)} of {len(told)} runs shown)" if len(told) > len(shown) else "")
-    spoken = "; ".join(f"{escaped(name)}: {_spoken(run)}" for name, run in shown.items())
+    title = _title(shown) + (f" ({len(shown)} of {len(settled)} runs shown)" if len(settled) > len(shown) else "")
+    summary = "; ".join(f"{escaped(name)}: {_summary(run)}" for name, run in shown.items())
     return figure(
         names["data"] + data, title, shapes=shapes, annotations=names["annotations"],
         xaxis=xaxis, yaxis=axis("accuracy (%)", range=up, zeroline=False),
-        margin={"l": 48, "r": names["r"], "t": 38, "b": 40}, meta={"summary": spoken},
+        margin={"l": 48, "r": names["r"], "t": 38, "b": 40}, meta={"summary": summary},
     )  # fmt: skip
 
 
 def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapshot, layer: str | None = None) -> View:
-    """The weights of one layer (parameter name; the first if not given) in two snapshots, on the same scales.
+    """Histograms of one layer's weights in two snapshots, on the same scales.
 
-    Where the two spread differently their bins do too: heights are counts a bin of the wider ones. Raises KeyError for
-    a name that is a layer of neither or of one only.
+    The two snapshots may have bins of different widths: heights are counts per bin of the wider one.
+
+    Args:
+        left_name: name of the left snapshot.
+        left: the left snapshot.
+        right_name: name of the right snapshot.
+        right: the right snapshot.
+        layer: parameter name of the layer. None: the first.
+
+    Raises:
+        KeyError: one of the snapshots has no layer of that name.
     """
     chosen = layer or left.layers[0].name
     pair = left.layer(chosen), right.layer(chosen)
@@ -88,8 +104,8 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
         if part.threshold is not None:
             shapes += [_threshold(sign * part.threshold, number) for sign in (-1, 1)]
         text = f"<b>{wrapped(name, 24, 1)}</b><br>{percent(part.density)} kept"
-        own = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
-        notes.append(note(text, 0.5, 1.0, yanchor="bottom", yshift=2) | own)
+        place = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
+        notes.append(note(text, 0.5, 1.0, yanchor="bottom", yshift=2) | place)
     keeps = f"{short(pair[0])} keeps"
     shares = [percent(part.density) for part in pair]
     names = escaped(left_name, 30), escaped(right_name, 30)
@@ -98,28 +114,28 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
         if shares[0] == shares[1]
         else f"{keeps} {shares[0]} in {names[0]}, {shares[1]} in {names[1]}"
     )
-    spoken = "; ".join(
+    summary = "; ".join(
         f"{name}: {count(part.kept)} of {count(part.total)}, weights within {part.limit:.3g}"
         for name, part in zip(names, pair, strict=True)
     )
     return figure(
         data, title, barmode="stack", bargap=0, shapes=shapes, annotations=notes,
-        margin={"l": 48, "r": 12, "t": 66, "b": 40}, meta={"summary": spoken}, **axes,
+        margin={"l": 48, "r": 12, "t": 66, "b": 40}, meta={"summary": summary}, **axes,
     )  # fmt: skip
 
 
-def _run(name: str, run: Sequence[Snapshot], look: Style, *, falls: bool) -> list[dict[str, Any]]:
-    """The traces of one run: its falls below, or only those that nothing followed; then the line of what recovered."""
+def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> list[dict[str, Any]]:
+    """The traces of one run: first all drops (or, without ``drops``, the last cuts if not retrained), then the line."""
     stable = [s for s in run if s.phase != "pruned"]
     since = next((i for i in range(len(run) - 1, -1, -1) if run[i].phase != "pruned"), 0)
-    fallen = run if falls else run[since:]
+    dropped = run if drops else run[since:]
     label = escaped(name)
     traces = []
-    if any(s.phase == "pruned" for s in fallen):
+    if any(s.phase == "pruned" for s in dropped):
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut", **_points(label, fallen),
+            "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut", **_points(label, dropped),
             "line": {"color": look.colour, "width": 1, "dash": "dot"},
-            "marker": {"color": look.colour, "size": [5 if s.phase == "pruned" else 0 for s in fallen], **PLAIN},
+            "marker": {"color": look.colour, "size": [5 if s.phase == "pruned" else 0 for s in dropped], **PLAIN},
         })  # fmt: skip
     traces.append({
         "type": "scatter", "mode": "lines+markers", "name": label, **_points(label, stable),
@@ -129,14 +145,15 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, falls: bool) -> lis
     return traces
 
 
-def _points(label: str, moments: Sequence[Snapshot]) -> dict[str, Any]:
-    # As texts, not as a template: a name may hold what a template would replace.
-    said = [
+def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
+    # Texts, not a template: a name may contain what a template would replace.
+    texts = [
         f"{label}, {_when(s)}: {_right(s):.1f} % right, {percent(s.density)} kept ({s.compression:.1f}x)"
-        for s in moments
+        for s in snapshots
     ]
     return {
-        "x": [_kept(s) for s in moments], "y": [_right(s) for s in moments], "hovertext": said, "hoverinfo": "text",
+        "x": [_kept(s) for s in snapshots], "y": [_right(s) for s in snapshots], "hovertext": texts,
+        "hoverinfo": "text",
     }  # fmt: skip
 
 
@@ -154,17 +171,17 @@ def _right(snapshot: Snapshot) -> float:
 
 
 def _range(runs: Mapping[str, Sequence[Snapshot]], dense: float | None) -> list[float]:
-    """The accuracies to show: all that recovered or ended a run, and the falls as far as they leave room for these."""
-    moments = [(s, s.phase != "pruned" or s is run[-1]) for run in runs.values() for s in run]
-    settled = [_right(s) for s, last in moments if last] + ([] if dense is None else [100 * dense])
-    high = max(settled)
-    low = max(min(_right(s) for s, _ in moments), min(settled) - DEEPEST, high - LOWEST)
+    """Range of the accuracy axis (%): all ends of rounds and runs, and drops down to DROP_DEPTH below these."""
+    snapshots = [(s, s.phase != "pruned" or s is run[-1]) for run in runs.values() for s in run]
+    ends = [_right(s) for s, is_end in snapshots if is_end] + ([] if dense is None else [100 * dense])
+    high = max(ends)
+    low = max(min(_right(s) for s, _ in snapshots), min(ends) - DROP_DEPTH, high - AXIS_DEPTH)
     room = max(0.08 * (high - low), 0.5)
     return [round(max(low - room, 0), 3), round(min(high + room, 101), 3)]
 
 
 def _title(runs: Mapping[str, Sequence[Snapshot]]) -> str:
-    """The best end against the worst."""
+    """The finding: the run with the best end against the one with the worst."""
     order = sorted(runs, key=lambda name: (-_right(runs[name][-1]), runs[name][-1].density))
     best, worst = order[0], order[-1]
     top, bottom = runs[best][-1], runs[worst][-1]
@@ -181,9 +198,9 @@ def _title(runs: Mapping[str, Sequence[Snapshot]]) -> str:
     )
 
 
-def _spoken(run: Sequence[Snapshot]) -> str:
-    told = [s for s in run if s.phase != "pruned" or s is run[-1]]
-    return ", ".join(f"{_right(s):.1f} % at {percent(s.density)} ({_when(s)})" for s in told)
+def _summary(run: Sequence[Snapshot]) -> str:
+    ends = [s for s in run if s.phase != "pruned" or s is run[-1]]
+    return ", ".join(f"{_right(s):.1f} % at {percent(s.density)} ({_when(s)})" for s in ends)
 
 
 def _bars(layer: LayerSnapshot, limit: float, number: str) -> list[dict[str, Any]]:

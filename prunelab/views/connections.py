@@ -1,4 +1,4 @@
-"""How many connections each layer keeps."""
+"""Bars of how many connections each layer keeps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from prunelab.views.figure import View, axis, figure, if_cut, named_axis, note, 
 
 
 def connections(snapshot: Snapshot) -> View:
-    """One bar a layer: kept and cut as parts of the whole, the counts written beside it."""
-    layers = list(reversed(snapshot.layers))  # plotly stacks upwards; the first layer belongs on top
+    """One bar per layer: its kept and cut connections (%), with the count of kept ones as text.
+
+    Args:
+        snapshot: the network to show.
+    """
+    layers = list(reversed(snapshot.layers))  # plotly stacks upwards: this puts the first layer on top
     names = [short(layer) for layer in layers]
     data = [
         {
@@ -48,8 +52,8 @@ def connections(snapshot: Snapshot) -> View:
         title = f"{short(most)} {verb} {percent(most.density)}"
     else:
         title = f"{short(most)} {verb} most ({percent(most.density)}), {short(least)} least ({percent(least.density)})"
-    spoken = "; ".join(f"{short(x)}: {count(x.kept)} of {count(x.total)}" for x in snapshot.layers)
+    summary = "; ".join(f"{short(x)}: {count(x.kept)} of {count(x.total)}" for x in snapshot.layers)
     return figure(
-        data, title, barmode="stack", annotations=notes, meta={"summary": spoken},
+        data, title, barmode="stack", annotations=notes, meta={"summary": summary},
         xaxis=axis("connections (%)", range=[0, 100]), yaxis=named_axis(),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The rate of every dropout, round by round, on the curve of the rule."""
+"""The rate of every dropout by round, with the curve of the dropout rule."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "pentagon")
 
 
 def dropout(history: Iterable[Snapshot]) -> View:
-    """Rates over the density of the layer they belong to; the curve is D_o x sqrt(kept / total)."""
-    moments = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
-    if not moments or not moments[-1].dropouts:
-        own = bool(moments) and moments[-1].recipe.model == OWN
-        more = "" if own else "<br>Set a rate under 1 Train."
-        return empty(f"No dropout: this network has none, so there is nothing to adjust.{more}")
-    last = moments[-1]
+    """Dropout rates over the density (%) of the layer they belong to, with the rule's curve, D_o x sqrt(kept / total).
+
+    Args:
+        history: the snapshots of the run, oldest first, optionally with a preview at the end; the dense ones, cuts and
+            previews are shown.
+
+    Returns:
+        The view; an empty one for a network without dropout.
+    """
+    snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
+    if not snapshots or not snapshots[-1].dropouts:
+        custom = bool(snapshots) and snapshots[-1].recipe.model == OWN
+        hint = "" if custom else "<br>Set a rate under 1 Train."
+        return empty(f"No dropout: this network has none, so there is nothing to adjust.{hint}")
+    last = snapshots[-1]
     data: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for original in sorted({d.original for d in last.dropouts}):
@@ -38,7 +46,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
             continue
         name, layer = escaped(now.name), escaped(layer_of(now.layer))
         points: dict[float, tuple[float, str]] = {}
-        for s in moments:
+        for s in snapshots:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
             label = "dense" if s.round == 0 and not if_cut(s) else "if cut now" if if_cut(s) else f"round {s.round}"
             points[round(100 * s.layer(now.layer).density, 3)] = (round(rate, 4), label)
@@ -64,9 +72,9 @@ def dropout(history: Iterable[Snapshot]) -> View:
         else f"Dropout {verb} from {first.original:.2f} to {first.rate:.2f}"
     )
     top = max(d.original for d in last.dropouts)
-    spoken = "; ".join(f"{escaped(d.name)}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
+    summary = "; ".join(f"{escaped(d.name)}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
-        data, title, annotations=notes, meta={"summary": spoken},
+        data, title, annotations=notes, meta={"summary": summary},
         xaxis=axis("kept in the layer before (%)", range=[-2, 104]),
         yaxis=axis("dropout rate", range=[0, top * 1.2 or 1]),
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""Text of users in pictures: names of runs, layers and classes, that may hold anything.
+"""Escapes users' text in pictures: names of runs, layers and classes, which may contain anything.
 
-plotly.js reads text as a little HTML (and, between dollar signs, as TeX). What goes into a title, a label or a hover
-text passes through here once, and comes out as it was written. ``html.unescape`` gives the plain text back.
+plotly.js interprets some HTML in text (and TeX between dollar signs). Text for a title, a label or a hover text is
+escaped here exactly once, so that it is shown as it was written. ``html.unescape`` gives the plain text back.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import html
 import textwrap
 
-LONGEST = 60  # characters of a name in a hover text; nobody reads more
+LONGEST = 60  # characters of a name in a hover text
 
 
 def escaped(text: str, most: int = LONGEST) -> str:
-    """``text`` on one line, at most ``most`` characters of it, as plotly.js shows it unchanged."""
+    """``text`` on one line, clipped to ``most`` characters, escaped so that plotly.js shows it unchanged."""
     line = _clipped(" ".join(text.split()), most)
     return html.escape(line, quote=False).replace("$", "&#36;")
 
 
 def wrapped(text: str, width: int, most: int) -> str:
-    """``text`` in up to ``most`` lines of up to ``width`` characters, escaped; what does not fit ends in dots."""
+    """``text`` in up to ``most`` lines of up to ``width`` characters, escaped; longer text is clipped with dots."""
     lines = textwrap.wrap(" ".join(text.split()), width) or [""]
     if len(lines) > most:
         lines = [*lines[: most - 1], _clipped(" ".join(lines[most - 1 :]), width)]

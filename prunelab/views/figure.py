@@ -1,4 +1,4 @@
-"""What all views share: the frame of a figure, and numbers in words."""
+"""Parts that all views share: the frame of a figure, axes, labels, names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ View = dict[str, Any]
 
 
 def figure(data: list[dict[str, Any]], title: str, **layout: Any) -> View:
-    """A view with our frame: transparent (the page is the ground), no chart junk, the title stating the finding."""
+    """A view with the common layout: transparent background, no legend unless asked for, the finding as its title."""
     base = {
         "title": {"text": title},
         "paper_bgcolor": palette.CLEAR,
@@ -28,7 +28,7 @@ def figure(data: list[dict[str, Any]], title: str, **layout: Any) -> View:
 
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """An axis with a title (with its unit) and a quiet grid."""
+    """An axis with a title (which names the unit) and a faint grid."""
     return {
         "title": {"text": title, "standoff": 6},
         "gridcolor": palette.GRID,
@@ -39,14 +39,14 @@ def axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 
 def named_axis(**more: Any) -> dict[str, Any]:
-    """The axis of bars that have names: it takes the room that these need."""
+    """A category axis for named bars; its margin grows with the names."""
     return axis("", type="category", showgrid=False, automargin=True) | more
 
 
 def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) -> dict[str, Any]:
-    """A label in the picture, at data coordinates of the axes ("", "2", ...) unless xref and yref say otherwise.
+    """A label at data coordinates of the axes ("", "2", ...), unless xref and yref say otherwise.
 
-    Its lines are flush with the side on which it is held (xanchor).
+    Its lines are aligned to the side of its xanchor.
     """
     place = {"x": x, "y": y, "xref": f"x{axes}", "yref": f"y{axes}", "showarrow": False}
     if "xanchor" in more:
@@ -55,7 +55,11 @@ def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) ->
 
 
 def empty(text: str) -> View:
-    """A view that has nothing to show, and says why; to a page also as text (``meta["says"]``), which wraps there."""
+    """A view without data that says why it is empty.
+
+    Args:
+        text: the reason, lines separated by <br>. Pages get it as ``layout["meta"]["says"]``, too, and wrap it there.
+    """
     hidden = {"visible": False, "fixedrange": True}
     centre = note(text, 0.5, 0.5, xref="paper", yref="paper", font={"size": 13, "color": palette.QUIET})
     return figure(
@@ -69,17 +73,21 @@ def empty(text: str) -> View:
 
 
 def summary(view: View) -> str:
-    """A view in words: its title and, where the view gives one, a sentence with the numbers."""
+    """A view as plain text: its title and, where the view has one, a sentence with the numbers.
+
+    Args:
+        view: any view of this package.
+    """
     layout = view["layout"]
-    more = (layout.get("meta") or {}).get("summary", "")
-    return html.unescape(f"{layout['title']['text']}. {more}".strip())  # text of users is escaped for plotly
+    numbers = (layout.get("meta") or {}).get("summary", "")
+    return html.unescape(f"{layout['title']['text']}. {numbers}".strip())  # users' text is escaped for plotly
 
 
 def short(layer: LayerSnapshot) -> str:
-    """A layer's name as people call it, to stand in a picture."""
+    """A layer's short name ("fc1"), escaped for pictures."""
     return escaped(layer_of(layer.name))
 
 
 def if_cut(snapshot: Snapshot) -> bool:
-    """Whether a snapshot shows what would be, not what is."""
+    """Whether a snapshot is a preview of a cut, not the network as it is."""
     return snapshot.phase == "preview"

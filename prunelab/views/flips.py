@@ -1,4 +1,4 @@
-"""The test samples that a cut turned from right to wrong, and those it turned back."""
+"""Gallery of the test samples that flipped from right to wrong, and of those that flipped back."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, empty, figure, note
 from prunelab.views.images import placed
 
-WIDEST = 8  # tiles in a row
-NAMED = 4  # the same, where classes have names that need room
-LABEL = 0.42  # height of the strip under a tile, in tiles
+MAX_COLUMNS = 8  # tiles per row
+NAMED_COLUMNS = 4  # the same, where classes have long names
+LABEL = 0.42  # height of the label under a tile, in tiles
 GAP = 0.06  # between tiles, in tiles
-SHARPEST = 64  # pixels of a tile's side that a screen can show
+TILE = 64  # smallest number of pixels to enlarge a tile's side to; twice as many is the most
 
 
 def flips(
@@ -33,11 +33,19 @@ def flips(
     most: int = 24,
     classes: Sequence[str] | None = None,
 ) -> View:
-    """A gallery of up to ``most`` samples: first those that went from right to wrong, then those that came back.
+    """A gallery of samples: first those that flipped from right to wrong, then those that flipped back.
 
-    images: (N, height, width), or (N, 1 or 3, height, width), 0 to 1. labels, before, after: (N,) class numbers: the
-    truth, and what was read before and after. classes: their names, else their numbers. Where there is nothing to show
-    a view that says why: no flips, samples that are no images, lengths that differ (a hasty preview reads only a part).
+    Args:
+        images: (N, height, width) or (N, 1 or 3, height, width), 0 to 1.
+        labels: (N,) true class numbers.
+        before: (N,) predicted class numbers before the cut.
+        after: (N,) predicted class numbers after the cut.
+        most: largest number of samples to show.
+        classes: names of the classes. None: their numbers.
+
+    Returns:
+        The view; an empty one that says why if there are no flips, the samples are not images, or lengths differ (an
+        approximate preview predicts only a part of the samples).
     """
     pixels = np.asarray(images)
     truth, old, new = (np.asarray(part).reshape(-1) for part in (labels, before, after))
@@ -57,12 +65,10 @@ def flips(
     if not len(lost) and not len(back):
         return empty(f"Nothing flipped: each of {len(truth):,} samples is<br>as right or as wrong as before.")
     lettered = classes is not None and max(map(len, map(str, classes)), default=0) > 2
-    most = min(most, 2 * NAMED) if lettered else most
-    few = min(
-        len(back), max(most // 4, most - len(lost))
-    )  # a quarter for those that came back, more where there is room
-    chosen = [*lost[: most - few].tolist(), *back[:few].tolist()]
-    columns = NAMED if lettered else min(WIDEST, max(4, math.ceil(math.sqrt(2.5 * len(chosen)))))
+    most = min(most, 2 * NAMED_COLUMNS) if lettered else most
+    shown_back = min(len(back), max(most // 4, most - len(lost)))  # a quarter, or more where there is room
+    chosen = [*lost[: most - shown_back].tolist(), *back[:shown_back].tolist()]
+    columns = NAMED_COLUMNS if lettered else min(MAX_COLUMNS, max(4, math.ceil(math.sqrt(2.5 * len(chosen)))))
     rows = -(-len(chosen) // columns)
     mosaic = _mosaic(pixels[chosen], columns, rows)
     notes, hovers = [], []
@@ -91,19 +97,19 @@ def flips(
         margin={"l": 8, "r": 8, "t": 34, "b": 4},
         xaxis={**hidden, "range": [0, columns], "constrain": "domain"},
         yaxis={**hidden, "range": [high, 0], "scaleanchor": "x", "constrain": "domain"},
-        meta={"summary": _spoken(old, new, lost, classes)},
+        meta={"summary": _summary(old, new, lost, classes)},
     )  # fmt: skip
 
 
 def _mosaic(pixels: NDArray[Any], columns: int, rows: int) -> str:
-    """The chosen images (n, 1 or 3, height, width) in a grid, as they are, grey from black to white, as one PNG."""
+    """The images (n, 1 or 3, height, width) in a grid, as a data link of one PNG; grey ones from black to white."""
     values = pixels.astype(np.float32)
     low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 1:  # normalised data: bring it back to what a screen can show
+    if low < 0 or high > 1:  # normalised data: scale it to 0 to 1
         values = (values - low) / max(high - low, 1e-12)
     height, width = values.shape[2:]
-    factor = max(1, SHARPEST // max(height, width))  # a browser would blur small ones
-    shrink = -(-max(height, width) // (2 * SHARPEST))
+    factor = max(1, TILE // max(height, width))  # browsers blur images that they enlarge
+    shrink = -(-max(height, width) // (2 * TILE))
     tiles = np.round(255 * values[..., ::shrink, ::shrink]).astype(np.uint8).repeat(factor, 2).repeat(factor, 3)
     if tiles.shape[1] == 1:
         tiles = tiles.repeat(3, 1)
@@ -140,8 +146,8 @@ def _title(lost: int, back: int, digits: bool) -> str:
     return f"{many(lost)} flipped from right to wrong, " + (f"{back:,} back (bold)" if back else "none back")
 
 
-def _spoken(old: NDArray[Any], new: NDArray[Any], lost: NDArray[Any], classes: Sequence[str] | None) -> str:
-    """The commonest confusions among what was lost."""
+def _summary(old: NDArray[Any], new: NDArray[Any], lost: NDArray[Any], classes: Sequence[str] | None) -> str:
+    """The most frequent confusions among the samples that flipped from right to wrong."""
     pairs = Counter((int(old[i]), int(new[i])) for i in lost)
     return "; ".join(
         f"{escaped(_name(was, classes))} now read as {escaped(_name(now, classes))}: {number}"

@@ -1,4 +1,4 @@
-"""The network as dots and lines, its strongest connections drawn, its dead neurons grey."""
+"""The network as a graph: dots for units, lines for its strongest connections, dead neurons in grey."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, figure, if_cut, note
 from prunelab.views.network_columns import Column, Counts, Reading, columns, folded
 
-MOST_DOTS = 1000  # more and a browser stutters
-ROWS = 32  # dots above one another; a wider layer gets more columns
-BLOCKS = 0.5  # part of the width that dots take, at most; the rest is for lines
-PITCH = 0.03  # between dots, at most
-# Of a layer's lines, strongest first, up to this part: width, opacity. By rank: the largest of a dense layer are alike.
+MOST_DOTS = 1000  # browsers stutter with more
+ROWS = 32  # largest number of dots above one another; a wider layer gets more columns
+BLOCKS = 0.5  # largest part of the width for dots; the rest is for lines
+PITCH = 0.03  # largest distance between dots, as part of the width
+# (end, width in pixels, opacity) of a layer's lines up to the fraction ``end``, strongest first. By rank, not weight:
+# the largest weights of a dense layer are almost equal.
 GROUPS = ((0.15, 1.8, 0.8), (0.45, 1.0, 0.45), (1.0, 0.6, 0.3))
 
 Points = tuple[NDArray[Any], NDArray[Any]]  # x and y of a column's dots
@@ -28,45 +29,45 @@ Points = tuple[NDArray[Any], NDArray[Any]]  # x and y of a column's dots
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """Lines of one layer, strongest first, from dots of one column to dots of another (by number).
+    """The lines of one layer, strongest first."""
 
-    connections: how many of the layer's connections they stand for.
-    """
-
-    source: int
-    target: int
-    starts: Counts
-    ends: Counts
-    connections: int
+    source: int  # index of the column that they start from
+    target: int  # index of the column that they end at
+    starts: Counts  # index of each line's dot in the source column
+    ends: Counts  # index of each line's dot in the target column
+    connections: int  # number of connections that the lines stand for
 
 
 def graph(snapshot: Snapshot, most: int = 300) -> View:
-    """Neurons and filters as dots, a block of them a layer, and up to ``most`` lines, shared out evenly among layers.
+    """Neurons and filters as dots, one block per layer, with lines for each layer's strongest survivors.
 
-    Lines are each layer's strongest survivors; parallel ones (of a filter's kernel, or between dots that stand for
-    several units) are summed. A neuron is dead if it has no kept connection on one side, as far as ``columns`` knows
-    who reads it.
+    Parallel connections (of a filter's kernel, or between dots that stand for several units) are summed to one line. A
+    neuron is dead if it has no kept connection on one side, where ``columns`` knows which layer reads it.
+
+    Args:
+        snapshot: the network to show.
+        most: largest number of lines, distributed evenly among the layers.
     """
-    found, readings = columns(snapshot)
-    found = folded(found, MOST_DOTS)
-    bundles = _bundles(snapshot.layers, found, readings, most)
-    places = _places(found)
+    cols, readings = columns(snapshot)
+    cols = folded(cols, MOST_DOTS)
+    bundles = _bundles(snapshot.layers, cols, readings, most)
+    places = _places(cols)
     hidden = {"visible": False, "fixedrange": True}
     return figure(
-        [*_lines(bundles, places), *_dots(found, places)], _title(snapshot, found, bundles),
-        annotations=_captions(found, places), margin={"l": 14, "r": 14, "t": 38, "b": 36},
+        [*_lines(bundles, places), *_dots(cols, places)], _title(snapshot, cols, bundles),
+        annotations=_captions(cols, places), margin={"l": 14, "r": 14, "t": 38, "b": 36},
         xaxis={**hidden, "range": [-0.02, 1.02]}, yaxis={**hidden, "range": [-0.03, 1.03]},
-        meta={"summary": _spoken(found)},
+        meta={"summary": _summary(cols)},
     )  # fmt: skip
 
 
 def _bundles(
-    layers: Sequence[LayerSnapshot], found: Sequence[Column], readings: Sequence[Reading], most: int
+    layers: Sequence[LayerSnapshot], cols: Sequence[Column], readings: Sequence[Reading], most: int
 ) -> list[Bundle]:
-    """The strongest lines of each layer. What a small layer does not need of its share goes to the others."""
+    """The strongest lines of each layer. What a small layer leaves of its share goes to the others."""
     candidates = []
     for layer, reading in zip(layers, readings, strict=True):
-        source, target = found[reading.source], found[reading.target]
+        source, target = cols[reading.source], cols[reading.target]
         starts, ends = reading.units(layer, layer.strongest.astype(np.int64))
         keys = starts // source.fold * target.dots + ends // target.fold
         keys, where, numbers = np.unique(keys, return_inverse=True, return_counts=True)
@@ -78,24 +79,24 @@ def _bundles(
         keys, numbers = candidates[i]
         share = min(len(keys), left // (len(layers) - rank))
         left -= share
-        starts, ends = np.divmod(keys[:share], found[readings[i].target].dots)
+        starts, ends = np.divmod(keys[:share], cols[readings[i].target].dots)
         bundles[i] = Bundle(readings[i].source, readings[i].target, starts, ends, int(numbers[:share].sum()))
     return [bundles[i] for i in range(len(layers))]
 
 
-# Where things stand
+# Positions
 
 
-def _places(found: Sequence[Column]) -> list[Points]:
-    """Where every dot is, 0 to 1 both ways, column by column; the first unit at the top left of its block."""
-    wides = [_wide(column) for column in found]
+def _places(cols: Sequence[Column]) -> list[Points]:
+    """Positions of all dots, 0 to 1 in both directions, by column; the first unit is at the top left of its block."""
+    wides = [_wide(column) for column in cols]
     pitch = min(BLOCKS / sum(wides), PITCH)
-    gap = (1 - pitch * sum(wide - 1 for wide in wides)) / max(len(found) - 1, 1)
+    gap = (1 - pitch * sum(wide - 1 for wide in wides)) / max(len(cols) - 1, 1)
     places, left = [], 0.0
-    for column, wide in zip(found, wides, strict=True):
+    for column, wide in zip(cols, wides, strict=True):
         number = np.arange(column.dots)
         rows = -(-column.dots // wide)
-        step = 1 / max(rows - 1, 6)  # a few dots stand in the middle, not at the ends
+        step = 1 / max(rows - 1, 6)  # a few dots are centred, not spread over the full height
         places.append(
             ((left + pitch * (number % wide)).round(4), (0.5 + step * ((rows - 1) / 2 - number // wide)).round(4))
         )
@@ -104,14 +105,14 @@ def _places(found: Sequence[Column]) -> list[Points]:
 
 
 def _wide(column: Column) -> int:
-    """Dots in a row of a column's block: those of an image's line, or as few as keep the block low."""
+    """Dots per row of a column's block: as many as the image has, or so many that the block has at most ROWS rows."""
     if column.wide is not None and column.wide % column.fold == 0:
         return column.wide // column.fold
     return -(-column.dots // ROWS)
 
 
 def _lines(bundles: Sequence[Bundle], places: Sequence[Points]) -> list[dict[str, Any]]:
-    """One trace a group of strengths, the faintest first: a trace a line would choke a browser."""
+    """One trace per group of strengths, the faintest first: one per line would be too slow in a browser."""
     traces: list[dict[str, Any]] = []
     begin = 0.0
     for end, width, opacity in GROUPS:
@@ -136,10 +137,10 @@ def _lines(bundles: Sequence[Bundle], places: Sequence[Points]) -> list[dict[str
     return traces
 
 
-def _dots(found: Sequence[Column], places: Sequence[Points]) -> list[dict[str, Any]]:
+def _dots(cols: Sequence[Column], places: Sequence[Points]) -> list[dict[str, Any]]:
     x, y = (np.concatenate([place[axis] for place in places]) for axis in (0, 1))
-    told = [text for column in found for text in _told(column)]
-    dead = np.concatenate([np.logical_and.reduceat(c.dead, np.arange(0, c.units, c.fold)) for c in found])
+    texts = [text for column in cols for text in _hover_texts(column)]
+    dead = np.concatenate([np.logical_and.reduceat(c.dead, np.arange(0, c.units, c.fold)) for c in cols])
     traces = []
     for name, chosen, colour, symbol in (
         ("alive", np.flatnonzero(~dead), palette.KEPT, "circle"),
@@ -147,17 +148,17 @@ def _dots(found: Sequence[Column], places: Sequence[Points]) -> list[dict[str, A
     ):
         traces.append({
             "type": "scatter", "mode": "markers", "name": name, "x": x[chosen].tolist(), "y": y[chosen].tolist(),
-            "hovertext": [told[i] for i in chosen], "hoverinfo": "text", "cliponaxis": False,
+            "hovertext": [texts[i] for i in chosen], "hoverinfo": "text", "cliponaxis": False,
             "marker": {"color": colour, "size": 5 if len(dead) > 150 else 8, "symbol": symbol, "opacity": 1},
         })  # fmt: skip
     return traces
 
 
-# In words
+# Texts
 
 
-def _told(column: Column) -> list[str]:
-    """What each dot says when it is pointed at: "fc1 neuron 12: 23 of 784 in, 4 of 100 out"."""
+def _hover_texts(column: Column) -> list[str]:
+    """The hover text of each dot: "fc1 neuron 12: 23 of 784 in, 4 of 100 out"."""
     starts = range(0, column.units, column.fold)
     sides = []
     for word, side in (("in", column.into), ("out", column.out)):
@@ -166,36 +167,36 @@ def _told(column: Column) -> list[str]:
             sizes = np.minimum(column.units - np.arange(0, column.units, column.fold), column.fold).tolist()
             sides.append([f"{k:,} of {side.possible * n:,} {word}" for k, n in zip(kept, sizes, strict=True)])
     name = column.unit if column.name == "inputs" else f"{escaped(column.name)} {column.unit}"
-    told = []
-    for first, *texts in zip(starts, *sides, strict=True):
+    texts = []
+    for first, *counts in zip(starts, *sides, strict=True):
         last = min(first + column.fold, column.units) - 1
         which = f"{name} {first}" if first == last else f"{name}s {first} to {last}"
         if column.wide is not None:
             which += f" (row {first // column.wide}, column {first % column.wide})"
-        told.append(f"{which}: {', '.join(texts)}")
-    return told
+        texts.append(f"{which}: {', '.join(counts)}")
+    return texts
 
 
-def _captions(found: Sequence[Column], places: Sequence[Points]) -> list[dict[str, Any]]:
-    """Name and number below each block; what does not fit on the narrowest screen is left to the hover texts."""
-    room = max(54 // len(found) - 1, 2)  # characters
+def _captions(cols: Sequence[Column], places: Sequence[Points]) -> list[dict[str, Any]]:
+    """Name and number of units below each block, as far as they fit on the narrowest screen."""
+    room = max(54 // len(cols) - 1, 2)  # characters per caption
     notes = []
-    for i, (column, (x, _)) in enumerate(zip(found, places, strict=True)):
-        name = "in" if column.name == "inputs" and len(found) > 4 else column.name
+    for i, (column, (x, _)) in enumerate(zip(cols, places, strict=True)):
+        name = "in" if column.name == "inputs" and len(cols) > 4 else column.name
         name = name if len(name) <= room else name.rsplit(".", 1)[-1][:room]
         text = f"<b>{escaped(name)}</b>"
-        if len(found) <= 6:
-            gone = int(column.dead.sum())
-            text += f"<br>{gone:,} {_gone(column)}" if gone else f"<br>{column.units:,}"
+        if len(cols) <= 6:
+            dead = int(column.dead.sum())
+            text += f"<br>{dead:,} {_dead_word(column)}" if dead else f"<br>{column.units:,}"
             text += f", {column.fold} a dot" if column.fold > 1 else ""
-        anchor = "left" if i == 0 else "right" if i == len(found) - 1 else "center"
-        middle = x.min() if i == 0 else x.max() if i == len(found) - 1 else (x.min() + x.max()) / 2
+        anchor = "left" if i == 0 else "right" if i == len(cols) - 1 else "center"
+        middle = x.min() if i == 0 else x.max() if i == len(cols) - 1 else (x.min() + x.max()) / 2
         notes.append(note(text, float(middle), 0, yref="paper", yanchor="top", xanchor=anchor, align=anchor))
     return notes
 
 
-def _title(snapshot: Snapshot, found: Sequence[Column], bundles: Sequence[Bundle]) -> str:
-    neurons = [column for column in found if column.into is not None]
+def _title(snapshot: Snapshot, cols: Sequence[Column], bundles: Sequence[Bundle]) -> str:
+    neurons = [column for column in cols if column.into is not None]
     total, dead = sum(c.units for c in neurons), sum(int(c.dead.sum()) for c in neurons)
     both = "neuron" if all(c.unit == "neuron" for c in neurons) else "neuron or filter"
     if dead:
@@ -210,13 +211,13 @@ def _title(snapshot: Snapshot, found: Sequence[Column], bundles: Sequence[Bundle
     return f"{first}; drawn are {which} strongest, {count(drawn)} of {count(snapshot.kept)} survivors"
 
 
-def _gone(column: Column) -> str:
+def _dead_word(column: Column) -> str:
     return "unread" if column.into is None else "dead"
 
 
-def _spoken(found: Sequence[Column]) -> str:
+def _summary(cols: Sequence[Column]) -> str:
     parts = []
-    for column in found:
-        text = f"{escaped(column.name)}: {int(column.dead.sum()):,} of {column.units:,} {_gone(column)}"
+    for column in cols:
+        text = f"{escaped(column.name)}: {int(column.dead.sum()):,} of {column.units:,} {_dead_word(column)}"
         parts.append(text + (f", {column.fold} a dot" if column.fold > 1 else ""))
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""Images inside views: a small PNG as a data link. As JSON numbers, a mask would be fifty times as large."""
+"""Images in views, as data links of small PNGs. As JSON numbers a mask would be fifty times as large."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from PIL import Image
 
 from prunelab.views import palette
 
-LARGEST = 800  # cells of a side; more than a screen shows
+LARGEST = 800  # cells per side; screens do not show more
 
 
 @lru_cache(maxsize=8)
 def mask_image(packed: bytes, rows: int, columns: int) -> str:
-    """A packed mask as a PNG data link: kept in the colour of kept, cut in a faint one of cut.
+    """A packed mask as a PNG data link: kept connections in KEPT, cut ones in a faint CUT.
 
-    Larger than 800 cells a side, blocks of cells are averaged and the colours mixed accordingly. Remembered, because
-    while a network retrains its masks stay the same.
+    In masks of more than 800 cells per side, blocks of cells are averaged and the colours mixed accordingly. Cached,
+    because masks do not change during retraining.
     """
     bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=rows * columns)
     density = _shrunk(bits.reshape(rows, columns).astype(np.float32))[..., None]
@@ -37,7 +37,7 @@ def mask_image(packed: bytes, rows: int, columns: int) -> str:
 
 
 def placed(source: str, columns: int, rows: int) -> dict[str, Any]:
-    """The entry of ``layout.images`` that fills axes from 0 to columns and, downwards, 0 to rows."""
+    """An entry of ``layout.images`` that fills axes from 0 to ``columns`` and, downwards, from 0 to ``rows``."""
     return {
         "source": source, "xref": "x", "yref": "y", "x": 0, "y": 0, "sizex": columns, "sizey": rows,
         "sizing": "stretch", "layer": "below",

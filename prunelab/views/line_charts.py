@@ -1,4 +1,4 @@
-"""What pictures of several lines share: styles told apart without colour, names at the lines' ends."""
+"""Parts of charts with several lines: styles that differ without colour, too, and names at the lines' ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prunelab.views import palette
 from prunelab.views.escaping import wrapped
 from prunelab.views.figure import axis, note
 
-MOST = 8  # lines that stay readable
-WIDTH = 16  # characters of a name at a line's end
-HEIGHT = 150  # pixels of the smallest plot, axes and title aside; names are kept apart for that one
-TEXT = 14  # pixels from one line of text to the next
+MAX_LINES = 8  # more are unreadable
+WIDTH = 16  # largest number of characters per line in a name at a line's end
+HEIGHT = 150  # pixels of the smallest plot, without axes and title; names do not overlap at this height
+TEXT = 14  # line height in pixels
 TICKS = (100.0, 50.0, 20.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 
 COLOURS = (palette.KEPT, palette.LINE, palette.OTHER, palette.CUT)
@@ -24,48 +24,49 @@ SYMBOLS = ("circle", "square", "triangle-up", "diamond", "cross", "x", "triangle
 
 @dataclass(frozen=True)
 class Style:
-    """How one of several lines is drawn. dash: plotly's word for it; symbol: plotly's name of the marker."""
+    """How one of several lines is drawn."""
 
     colour: str
-    dash: str
-    symbol: str
+    dash: str  # plotly's name of the dash style
+    symbol: str  # plotly's name of the marker
 
 
 @dataclass(frozen=True)
 class End:
-    """Where a line ends, and whose line it is (text of a user, not escaped). y: in units of the axis; x: likewise."""
+    """The end of a line, to be named."""
 
-    name: str
-    x: float
-    y: float
+    name: str  # of the line: a user's text, not escaped
+    x: float  # in units of the axis
+    y: float  # in units of the axis
     style: Style
 
 
 def style(index: int) -> Style:
     """The style of the line with this number (from 0): four colours, solid, then dashed; eight markers."""
-    dash = "solid" if index % MOST < len(COLOURS) else "longdash"
+    dash = "solid" if index % MAX_LINES < len(COLOURS) else "longdash"
     return Style(COLOURS[index % len(COLOURS)], dash, SYMBOLS[index % len(SYMBOLS)])
 
 
-PLAIN = {"opacity": 1, "line": {"width": 0}}  # markers of several sizes would be bubbles, seen through and rimmed
+PLAIN = {"opacity": 1, "line": {"width": 0}}  # else plotly draws markers of several sizes translucent, with an outline
 DENSE = Style(palette.DENSE, "dash", "line-ew")
 
 
 def kept_axis(title: str, percents: Iterable[float]) -> dict[str, Any]:
-    """An axis of kept weights (%), logarithmic, from all at the left down to the least, as in the paper's figure 5."""
-    least = min([*percents, 50.0])
-    shown = [x for x in TICKS if x >= least / 1.3]
+    """A logarithmic axis of kept weights (%), descending from 100 % at the left, as in the paper's figure 5."""
+    lowest = min([*percents, 50.0])
+    shown = [x for x in TICKS if x >= lowest / 1.3]
     return axis(
-        title, type="log", range=[math.log10(115), math.log10(least / 1.15)],
+        title, type="log", range=[math.log10(115), math.log10(lowest / 1.15)],
         tickvals=shown, ticktext=[f"{x:g}" for x in shown], zeroline=False,
     )  # fmt: skip
 
 
 def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float]) -> dict[str, Any]:
-    """Names beside the plot, tied to the ends of their lines: ``data`` (the ties), ``annotations``, the margin ``r``.
+    """Names to the right of the plot, connected to the ends of their lines.
 
-    across, up: ranges of the axes, across as powers of ten. Names that would collide move apart; an end below the
-    picture is named at its foot.
+    across, up: ranges of the x and y axes, across as powers of ten. Names that would overlap move apart; a line that
+    ends below the picture is named at the bottom. Returns ``data`` (the connecting lines), ``annotations``, and the
+    margin ``r`` in pixels.
     """
     lines = 2 if len(ends) <= 5 else 1
     texts = [wrapped(end.name, WIDTH, lines) for end in ends]
@@ -74,7 +75,7 @@ def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float]) -> 
     heights = [unit * TEXT * (1 + text.count("<br>")) for text in texts]
     levels = [max(end.y, low) for end in ends]
     places = apart(levels, heights, low, high)
-    right = 1.001 * 10 ** across[1]  # plotly hides a marker that rounding has put beyond the axis
+    right = 1.001 * 10 ** across[1]  # just outside: plotly hides a marker that rounding puts beyond the axis
     data = [
         {
             "type": "scatter", "mode": "lines+markers", "x": [end.x, right], "y": [level, place], "hoverinfo": "skip",
@@ -95,9 +96,9 @@ def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float]) -> 
 
 
 def apart(wanted: Sequence[float], heights: Sequence[float], low: float, high: float) -> list[float]:
-    """Centres of labels as near to ``wanted`` as they can be without overlapping, within low to high if they fit there.
+    """Centres of labels, as near to ``wanted`` as possible without overlap, within low to high if they fit there.
 
-    Highest first, each is pushed down by those above it, then all that fell below ``low`` are pushed up again.
+    From the top, each label is pushed down by those above it; then those below ``low`` are pushed up again.
     """
     order = sorted(range(len(wanted)), key=lambda i: -wanted[i])
     places = list(wanted)

@@ -1,4 +1,4 @@
-"""One layer's connections as an image, a row for each output, a column for each input."""
+"""One layer's mask as an image, with a row per output and a column per input."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ from prunelab.views.images import mask_image, placed
 
 
 def mask(snapshot: Snapshot, layer: str | None = None) -> View:
-    """The mask of ``layer`` (parameter name; the first if not given). KeyError for a name that is no layer.
+    """One layer's mask as an image. Filters are unrolled: a convolution has channels x height x width columns.
 
-    Filters are unrolled: a row of a convolution has channels x height x width columns.
+    Args:
+        snapshot: the network to show.
+        layer: parameter name of the layer. None: the first.
+
+    Raises:
+        KeyError: the name is not a layer.
     """
     chosen = snapshot.layer(layer) if layer else snapshot.layers[0]
     kept = chosen.mask.reshape(chosen.shape[0], -1)
@@ -21,10 +26,10 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     title = f"{short(chosen)}: {percent(1 - chosen.density)} {would}cut"
     if silent_rows or unread:
         title += f", {silent_rows} of {rows} neurons without input, {unread} inputs unread"
-    # Zoomed by dragging a box, back by a double click: a mask has more cells than a panel has pixels.
+    # Zoom by dragging a box, reset by a double click: a mask has more cells than a panel has pixels.
     flat = {"showgrid": False, "zeroline": False, "nticks": 5, "fixedrange": False}
     view = figure(
-        # Plotly draws images only beside a trace; an invisible point carries the axes.
+        # plotly draws images only if there is a trace: an invisible point carries the axes.
         [{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}],
         title,
         xaxis=axis("input", range=[0, columns], **flat),

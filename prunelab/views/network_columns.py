@@ -1,4 +1,4 @@
-"""The units of a network, layer by layer, and which of them read which, as far as a snapshot tells."""
+"""The units of a network by layer, and which layer reads which, as far as a snapshot shows."""
 
 from __future__ import annotations
 
@@ -17,35 +17,32 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """The connections of each unit on one side: kept ones, and how many of them there are in the dense network."""
+    """The connections of each unit on one side."""
 
-    kept: Counts
-    possible: int
+    kept: Counts  # kept connections of each unit
+    possible: int  # connections of each unit in the dense network
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """The units of one layer (or the network's inputs), in the order of their numbers.
+    """The units of one layer, or the network's inputs, in the order of their numbers."""
 
-    into, out: None where a unit has no such connections by nature, or nothing is known of them. wide: units in a row of
-    the picture, where they are the pixels of an image. fold: units that share a dot.
-    """
-
-    name: str
-    unit: str
-    units: int
-    into: Side | None = None
-    out: Side | None = None
-    wide: int | None = None
-    fold: int = 1
+    name: str  # of the layer, or "inputs"
+    unit: str  # what a unit is called: "neuron", "filter", "input", "channel"
+    units: int  # their number
+    into: Side | None = None  # incoming connections; None: there are none, or nothing is known about them
+    out: Side | None = None  # outgoing connections, likewise
+    wide: int | None = None  # units per row of the image, if they are its pixels
+    fold: int = 1  # units that share a dot
 
     @property
     def dots(self) -> int:
+        """Number of dots."""
         return -(-self.units // self.fold)
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """Units without a kept connection on one side."""
+        """(units,) True for units without a kept connection on one side."""
         dead = np.zeros(self.units, bool)
         for side in (self.into, self.out):
             if side is not None:
@@ -55,78 +52,77 @@ class Column:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a layer reads the column before it, and which columns these are (by number).
+    """How a layer connects the column that it reads with its own."""
 
-    groups: of a grouped convolution, else 1. run: inputs that belong to one unit, of a linear layer behind flattened
-    channels; else 1.
-    """
-
-    source: int
-    target: int
-    groups: int = 1
-    run: int = 1
+    source: int  # index of the column that the layer reads
+    target: int  # index of the layer's own column
+    groups: int = 1  # of a grouped convolution
+    run: int = 1  # inputs per unit, of a linear layer after flattened channels
 
     def units(self, layer: LayerSnapshot, connections: Counts) -> tuple[Counts, Counts]:
-        """The units that connections (flat indices into the layer's weight) go from and to."""
+        """(source units, target units) of connections, given as flat indices into the layer's weight."""
         outputs, inputs, kernel = _sizes(layer)
         targets, reads = connections // (inputs * kernel), connections // kernel % inputs
         return reads // self.run + inputs * (targets // (outputs // self.groups)), targets
 
     def read(self, layer: LayerSnapshot, kept: Counts) -> Side:
-        """Connections out of each unit. kept: of each output and input of the layer, (outputs, inputs)."""
+        """The outgoing connections of each source unit. kept: (outputs, inputs), counts of the layer."""
         outputs, inputs, kernel = _sizes(layer)
         by_unit = kept.reshape(self.groups, outputs // self.groups, inputs).sum(1).reshape(-1, self.run).sum(1)
         return Side(by_unit, outputs // self.groups * self.run * kernel)
 
 
 def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
-    """All columns from the inputs to the outputs, and how each layer reads them.
+    """(columns from the inputs to the outputs, how each layer reads them).
 
-    Layers are taken to read one another in their order, as far as their sizes fit; before one that does not fit stands
-    a column of inputs of its own.
+    Each layer is assumed to read the one before it if their sizes fit; otherwise it gets a separate column of inputs.
     """
-    found: list[Column] = []
+    cols: list[Column] = []
     readings: list[Reading] = []
     channels = True
     for layer in snapshot.layers:
         outputs, inputs, kernel = _sizes(layer)
-        if not found:
-            found.append(_inputs(layer, snapshot.input_shape))
-        elif _fit(layer, found[-1].units, channels) is None:
-            found.append(Column(f"into {layer_of(layer.name)}", "input", inputs))
+        if not cols:
+            cols.append(_inputs(layer, snapshot.input_shape))
+        elif _fit(layer, cols[-1].units, channels) is None:
+            cols.append(Column(f"into {layer_of(layer.name)}", "input", inputs))
             channels = True
-        source = len(found) - 1
-        groups, run = _fit(layer, found[source].units, channels) or (1, 1)
+        source = len(cols) - 1
+        groups, run = _fit(layer, cols[source].units, channels) or (1, 1)
         reading = Reading(source, source + 1, groups, run)
         kept = layer.mask.reshape(outputs, inputs, kernel).sum(2, dtype=np.int64)
-        found[source] = replace(found[source], out=reading.read(layer, kept))
+        cols[source] = replace(cols[source], out=reading.read(layer, kept))
         linear = len(layer.shape) == 2
         into = Side(kept.sum(1), inputs * kernel)
-        found.append(Column(layer_of(layer.name), "neuron" if linear else "filter", outputs, into))
+        cols.append(Column(layer_of(layer.name), "neuron" if linear else "filter", outputs, into))
         readings.append(reading)
         channels = not linear
-    return found, readings
+    return cols, readings
 
 
-def folded(found: Sequence[Column], most: int) -> list[Column]:
-    """The columns with so many units a dot that there are at most ``most`` dots: the widest first, each evenly."""
-    limit = max(column.units for column in found)
-    folds = [1] * len(found)
-    while limit > 1 and sum(-(-c.units // fold) for c, fold in zip(found, folds, strict=True)) > most:
+def folded(cols: Sequence[Column], most: int) -> list[Column]:
+    """The columns with several units per dot where needed, so that there are at most ``most`` dots in all.
+
+    The widest columns are folded first, each evenly.
+    """
+    limit = max(column.units for column in cols)
+    folds = [1] * len(cols)
+    while limit > 1 and sum(-(-c.units // fold) for c, fold in zip(cols, folds, strict=True)) > most:
         limit = limit * 9 // 10
-        folds = [-(-column.units // limit) for column in found]
-    return [replace(column, fold=fold) for column, fold in zip(found, folds, strict=True)]
+        folds = [-(-column.units // limit) for column in cols]
+    return [replace(column, fold=fold) for column, fold in zip(cols, folds, strict=True)]
 
 
 def _sizes(layer: LayerSnapshot) -> tuple[int, int, int]:
-    """Outputs, inputs of one output, and weights of one kernel."""
+    """(outputs, inputs per output, weights per kernel)."""
     return layer.shape[0], layer.shape[1], math.prod(layer.shape[2:])
 
 
 def _fit(layer: LayerSnapshot, units: int, channels: bool) -> tuple[int, int] | None:
-    """(groups, run) with which a layer reads so many units; None if the numbers do not fit.
+    """(groups, run) with which a layer reads this number of units; None if the sizes do not fit.
 
-    channels: the units are channels of images, which a convolution may read in groups, and a linear layer flattened.
+    channels: whether the units are channels of images, which a convolution may read in groups and a linear layer
+    flattened.
     """
     outputs, inputs, _ = _sizes(layer)
     if inputs == units:

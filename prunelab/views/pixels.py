@@ -1,4 +1,4 @@
-"""Which inputs are still read, and by how many neurons (the bands of the paper's figure 4, as a map)."""
+"""Map of how many neurons still read each input (the bands of the paper's figure 4)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, short
 
-# A pixel that nobody reads is cut; from one reader on it fades into the colour of kept.
+# Pixels without a reader have the colour of cut; the others fade in to the colour of kept.
 SCALE = [
     [0.0, palette.faded(palette.CUT, 0.8)],
     [1e-6, palette.faded(palette.KEPT, 0.06)],
@@ -18,8 +18,14 @@ SCALE = [
 
 
 def pixels(snapshot: Snapshot) -> View:
-    """For images: how many neurons of the first layer read each pixel; for a first convolution, how many filters
-    use each position of the kernel. Inputs that are no images have no map."""
+    """How many neurons of the first layer read each pixel or, for a convolution, each position of the kernel.
+
+    Args:
+        snapshot: the network to show.
+
+    Returns:
+        The view; an empty one if the inputs are not images.
+    """
     first, shape = snapshot.layers[0], snapshot.input_shape
     kept = first.mask
     if len(first.shape) == 4:

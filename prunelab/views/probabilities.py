@@ -1,4 +1,4 @@
-"""What the dense and the pruned network make of one sample, class by class."""
+"""Class probabilities of one sample by the dense and the pruned network."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
 
-MOST = 10  # classes that stay readable
+MAX_CLASSES = 10  # more are unreadable
 
 
 def probabilities(
     dense: Sequence[float] | None, pruned: Sequence[float] | None = None, classes: Sequence[str] | None = None
 ) -> View:
-    """Two bars a class (%): dense and pruned. Either may be missing; without both there is nothing to show yet.
+    """Two bars per class (%), dense and pruned; of more than ten classes the ten most likely ones.
 
-    dense, pruned: a probability (0 to 1) for each class. classes: their names, else their numbers. Of more than ten
-    classes the ten likeliest are shown. All of them 0: nothing is drawn yet. Raises ValueError for lengths that differ
-    and for what is no probability.
+    Args:
+        dense: a probability (0 to 1) for each class by the dense network; None if there is none. All 0 in both: the
+            sample is blank.
+        pruned: the same by the pruned network.
+        classes: names of the classes. None: their numbers.
+
+    Returns:
+        The view; an empty one if both networks are missing.
+
+    Raises:
+        ValueError: lengths differ, or a value is not a probability.
     """
     given = {"dense": dense, "pruned": pruned}
     rows = {name: [float(p) for p in values] for name, values in given.items() if values is not None}
@@ -30,7 +38,7 @@ def probabilities(
     size = len(next(iter(rows.values())))
     names = [str(i) for i in range(size)] if classes is None else [str(name) for name in classes]
     _check(rows, names)
-    shown = sorted(sorted(range(size), key=lambda i: -max(row[i] for row in rows.values()))[:MOST])
+    shown = sorted(sorted(range(size), key=lambda i: -max(row[i] for row in rows.values()))[:MAX_CLASSES])
     colours = {"dense": palette.DENSE, "pruned": palette.KEPT}
     data: list[dict[str, Any]] = [
         {
@@ -40,9 +48,9 @@ def probabilities(
         }
         for name, row in rows.items()
     ]  # fmt: skip
-    says = {name: max(range(size), key=row.__getitem__) for name, row in rows.items()}
-    title = "Draw a digit: the networks say here what they read" if blank else _title(rows, names, says)
-    title += f" ({len(shown)} of {size} classes shown)" if size > MOST else ""
+    predicted = {name: max(range(size), key=row.__getitem__) for name, row in rows.items()}
+    title = "Draw a digit: the networks say here what they read" if blank else _title(rows, names, predicted)
+    title += f" ({len(shown)} of {size} classes shown)" if size > MAX_CLASSES else ""
     return figure(
         data, title, barmode="group", bargap=0.25, showlegend=True,
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
@@ -51,7 +59,7 @@ def probabilities(
             "class", automargin=True, showgrid=False, zeroline=False, range=[len(shown) - 0.5, -0.5],
             tickvals=list(range(len(shown))), ticktext=[escaped(names[i], 12) for i in shown],
         ),
-        margin={"l": 48, "r": 12, "t": 58, "b": 40}, meta={"summary": _spoken(rows, names, shown)},
+        margin={"l": 48, "r": 12, "t": 58, "b": 40}, meta={"summary": _summary(rows, names, shown)},
     )  # fmt: skip
 
 
@@ -64,15 +72,15 @@ def _check(rows: dict[str, list[float]], names: list[str]) -> None:
             raise ValueError(f"{name}: {wrong[0]} is no probability, 0 to 1; pass scores through a softmax first")
 
 
-def _title(rows: dict[str, list[float]], names: list[str], says: dict[str, int]) -> str:
-    sure = {name: f"{100 * rows[name][i]:.0f} %" for name, i in says.items()}
-    words = {name: escaped(names[i], 30) for name, i in says.items()}
-    if len(says) == 2 and says["dense"] == says["pruned"]:
-        return f"both say {words['dense']}: dense {sure['dense']}, pruned {sure['pruned']}"
-    return ", ".join(f"{name} says {words[name]} ({sure[name]})" for name in says)
+def _title(rows: dict[str, list[float]], names: list[str], predicted: dict[str, int]) -> str:
+    share = {name: f"{100 * rows[name][i]:.0f} %" for name, i in predicted.items()}
+    words = {name: escaped(names[i], 30) for name, i in predicted.items()}
+    if len(predicted) == 2 and predicted["dense"] == predicted["pruned"]:
+        return f"both say {words['dense']}: dense {share['dense']}, pruned {share['pruned']}"
+    return ", ".join(f"{name} says {words[name]} ({share[name]})" for name in predicted)
 
 
-def _spoken(rows: dict[str, list[float]], names: list[str], shown: list[int]) -> str:
+def _summary(rows: dict[str, list[float]], names: list[str], shown: list[int]) -> str:
     return "; ".join(
         f"{escaped(names[i])}: " + ", ".join(f"{name} {100 * row[i]:.1f} %" for name, row in rows.items())
         for i in shown

@@ -1,4 +1,4 @@
-"""What each layer alone can lose before accuracy falls (the paper's figure 6)."""
+"""Accuracy with each layer cut alone (the paper's figure 6)."""
 
 from __future__ import annotations
 
@@ -9,39 +9,43 @@ from prunelab.results.sensitivity import TOLERANCE, Sensitivity
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
-from prunelab.views.line_charts import DENSE, MOST, End, kept_axis, named, style
+from prunelab.views.line_charts import DENSE, MAX_LINES, End, kept_axis, named, style
 
 
 def sensitivity(result: Sensitivity | None) -> View:
-    """Accuracy (%) over what is kept of a layer (%), one line a layer; of more than eight the most sensitive ones.
+    """Accuracy (%) over the kept part of one layer (%), one line per layer; of more than eight the most sensitive ones.
 
-    A result that is not complete yet is drawn as far as it goes.
+    Args:
+        result: the scan; an incomplete one is drawn as far as it goes.
+
+    Returns:
+        The view; an empty one if there is no result yet.
     """
     if result is None or not result.points:
         return empty("No sensitivity yet: each layer is cut alone,<br>to several densities, and accuracy is measured.")
-    begun = [layer for layer in result.layers if result.of(layer)]
-    most = set([*(x for x in begun if x not in result.ranking), *result.ranking][:MOST])
-    shown = [layer for layer in begun if layer in most]
+    measured = [layer for layer in result.layers if result.of(layer)]
+    chosen = set([*(x for x in measured if x not in result.ranking), *result.ranking][:MAX_LINES])
+    shown = [layer for layer in measured if layer in chosen]
     data: list[dict[str, Any]] = []
-    ends, spoken = [], []
+    ends, parts = [], []
     whole = round(100 * result.accuracy, 3)
     for i, layer in enumerate(shown):
         look, name = style(i), layer_of(layer)
         points = result.of(layer)
         x = [100.0] + [round(100 * p.kept / p.total, 4) for p in points]
         y = [whole] + [round(100 * p.accuracy, 3) for p in points]
-        told = [f"{escaped(name)} whole: {whole:.1f} % right"] + [
+        texts = [f"{escaped(name)} whole: {whole:.1f} % right"] + [
             f"{escaped(name)}, {percent(p.kept / p.total)} kept ({p.kept:,} of {p.total:,}): {right:.1f} % right"
             for p, right in zip(points, y[1:], strict=True)
         ]
         data.append({
             "type": "scatter", "mode": "lines+markers", "name": escaped(name), "x": x, "y": y,
-            "hovertext": told, "hoverinfo": "text", "line": {"color": look.colour, "width": 2, "dash": look.dash},
+            "hovertext": texts, "hoverinfo": "text", "line": {"color": look.colour, "width": 2, "dash": look.dash},
             "marker": {"color": look.colour, "size": 7, "symbol": look.symbol}, "cliponaxis": False,
         })  # fmt: skip
         ends.append(End(name, x[-1], y[-1], look))
         if layer in result.ranking:
-            spoken.append(f"{escaped(name)} needs {_share(result.needs(layer))}, ends at {y[-1]:.1f} % right")
+            parts.append(f"{escaped(name)} needs {_share(result.needs(layer))}, ends at {y[-1]:.1f} % right")
     low = min(min(trace["y"]) for trace in data)
     room = max(0.06 * (whole - low), 0.5)
     up = [round(max(low - room, 0), 3), round(min(max(max(trace["y"]) for trace in data) + room, 101), 3)]
@@ -54,7 +58,7 @@ def sensitivity(result: Sensitivity | None) -> View:
         names["data"] + data, _title(result), shapes=shapes, annotations=names["annotations"],
         xaxis=xaxis, yaxis=axis("accuracy (%)", range=up, zeroline=False),
         margin={"l": 48, "r": names["r"], "t": 38, "b": 40},
-        meta={"summary": f"Within {100 * TOLERANCE:g} point of {whole:.1f} %: " + ("; ".join(spoken) or "nothing yet")},
+        meta={"summary": f"Within {100 * TOLERANCE:g} point of {whole:.1f} %: " + ("; ".join(parts) or "nothing yet")},
     )  # fmt: skip
 
 
@@ -63,8 +67,8 @@ def _title(result: Sensitivity) -> str:
     tail = "" if result.complete else f" ({len(result.points)} of {result.planned} measured)"
     if not ranking:
         return f"{escaped(layer_of(result.points[0].layer), 30)} alone is being cut, nothing else{tail}"
-    begun = sum(1 for layer in result.layers if result.of(layer))
-    tail += f" ({MOST} of {begun} layers shown)" if begun > MOST else ""
+    measured = sum(1 for layer in result.layers if result.of(layer))
+    tail += f" ({MAX_LINES} of {measured} layers shown)" if measured > MAX_LINES else ""
     first, last = ranking[0], ranking[-1]
     needs = result.needs(first), result.needs(last)
     names = escaped(layer_of(first), 30), escaped(layer_of(last), 30)

@@ -1,4 +1,4 @@
-"""Bytes of the network by format, against the values and the entropy of masks without any structure."""
+"""Bytes of the network by format, compared with values plus entropy of a mask without structure."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ MISSING = "Nothing measured yet: press Measure, or let a run end."
 
 
 def unmeasured() -> View:
-    """A low box that says what to do: there may be nothing to see for a while."""
+    """An empty view of small height that says how to measure: it may stay empty for a while."""
     view = empty(MISSING)
     view["layout"]["height"] = 96
     return view
 
 
 def size(measurement: Measurement | None) -> View:
-    """One bar a format; longer than dense says so.
+    """One bar per format (kB), labelled by how much smaller or larger than dense it is.
 
-    The line is what every exact format would need at least if connections survived independently of each other, equally
-    likely within a layer. Real masks have dead rows and bands: a file that makes use of these can be left of it.
+    The line is the minimum for every exact format if connections survived independently, with the same probability
+    within a layer. Real masks have dead rows and bands: a file that exploits these can be smaller.
+
+    Args:
+        measurement: what was measured. None: an empty view.
     """
     if measurement is None or not measurement.sizes:
         return unmeasured()
@@ -43,12 +46,12 @@ def size(measurement: Measurement | None) -> View:
     at = bound / 1000
     shapes = [{"type": "line", "x0": at, "x1": at, "yref": "paper", "y0": 0, "y1": 1, "line": line}]
     notes = [note(f"{INDEPENDENT}: {kilobytes(bound)}", at, 1, yref="paper", yanchor="bottom", xanchor="left")]
-    most = max(x.bytes for x in measurement.sizes) / 1000
+    largest = max(x.bytes for x in measurement.sizes) / 1000
     return figure(
         data, _title(measurement, dense), shapes=shapes, annotations=notes, height=330,
         margin={"l": 48, "r": 12, "t": 54, "b": 40},
-        xaxis=axis("kilobytes", range=[0, most * 1.45]), yaxis=named_axis(),
-        meta={"summary": _spoken(measurement)},
+        xaxis=axis("kilobytes", range=[0, largest * 1.45]), yaxis=named_axis(),
+        meta={"summary": _summary(measurement)},
     )  # fmt: skip
 
 
@@ -63,9 +66,9 @@ def _title(measurement: Measurement, dense: int) -> str:
     return title + (f"; {' and '.join(larger)} would be larger than dense" if larger else "")
 
 
-def _spoken(measurement: Measurement) -> str:
-    said = [f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes if x.format != "bound"]
-    return "; ".join([*said, f"{INDEPENDENT}: {kilobytes(measurement.bytes('bound'))}"])
+def _summary(measurement: Measurement) -> str:
+    sizes = [f"{x.format}: {kilobytes(x.bytes)}" for x in measurement.sizes if x.format != "bound"]
+    return "; ".join([*sizes, f"{INDEPENDENT}: {kilobytes(measurement.bytes('bound'))}"])
 
 
 def _label(bytes: int, dense: int) -> str:

@@ -1,4 +1,4 @@
-"""The time of a batch, dense against sparse, converted and compacted, by batch size. Slower is called slower."""
+"""Time per batch of the dense network against sparse, converted and compacted ones, by batch size."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from prunelab.views.size import unmeasured
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
 UNSTEADY = "unsteady: quartiles overlap, or medians and minima disagree"
-ROOM = 1.8  # times the longest bar: the words beside it fit on a phone too
-LONGEST = 4.0  # dense = 1: a longer bar ends here, its text says the rest
+ROOM = 1.8  # length of the axis, in longest bars: leaves room for the text beside a bar on a phone
+LONGEST = 4.0  # length at which bars are clipped, dense = 1; the text has the exact value
 
 
 def speed(measurement: Measurement | None) -> View:
-    """For each batch size one bar a network: its time as a part of dense; the time itself and the verdict beside it."""
+    """One bar per batch size and network: its time relative to dense, with the time itself and a verdict as text.
+
+    Args:
+        measurement: what was measured. None: an empty view.
+    """
     if measurement is None or not measurement.latencies:
         return unmeasured()
     threads = max(x.threads for x in measurement.latencies)
@@ -26,12 +30,12 @@ def speed(measurement: Measurement | None) -> View:
     for name in names:
         shares, texts, hovers = [], [], []
         for batch in batches:
-            dense, own = measurement.latency("dense", batch), measurement.latency(name, batch)
-            assert dense is not None and own is not None
-            shares.append(round(min(own.median / dense.median, LONGEST), 4))
-            texts.append(latency(own.median) + ("" if name == "dense" else f" · {verdict(measurement, name, batch)}"))
-            span = f"{latency(own.low)} to {latency(own.high)}"
-            hovers.append(f"{name}, batch {batch}: {latency(own.median)} ({span}), {NETWORKS[name]}")
+            dense, time = measurement.latency("dense", batch), measurement.latency(name, batch)
+            assert dense is not None and time is not None
+            shares.append(round(min(time.median / dense.median, LONGEST), 4))
+            texts.append(latency(time.median) + ("" if name == "dense" else f" · {verdict(measurement, name, batch)}"))
+            span = f"{latency(time.low)} to {latency(time.high)}"
+            hovers.append(f"{name}, batch {batch}: {latency(time.median)} ({span}), {NETWORKS[name]}")
         longest = max(longest, *shares)
         data.append({
             "type": "bar", "orientation": "h", "name": name, "x": shares, "y": [f"batch {b}" for b in batches],
@@ -52,32 +56,32 @@ def speed(measurement: Measurement | None) -> View:
         margin={"l": 64, "r": 12, "t": 64, "b": 40 + 16 * unsteady},
         height=90 + 16 * unsteady + 78 * len(batches), bargap=0.16,
         meta={
-            "summary": _spoken(measurement, names) + f" {measurement.machine}, {threads} threads."
+            "summary": _summary(measurement, names) + f" {measurement.machine}, {threads} threads."
             + (f" {UNSTEADY.capitalize()}." if unsteady else "")
         },
     )  # fmt: skip
 
 
 def verdict(measurement: Measurement, network: str, batch: int, threads: int | None = None) -> str:
-    """How a network stands against dense, in words: how many times faster or slower, or why that is not said."""
+    """A network compared with dense, in words: how many times faster or slower, or why there is no such figure."""
     speedup = measurement.speedup(network, batch, threads)
-    found = measurement.verdict(network, batch, threads)
-    if speedup is None or found is None:
+    outcome = measurement.verdict(network, batch, threads)
+    if speedup is None or outcome is None:
         return "not measured"
-    if found in ("faster", "slower"):
-        return f"{max(speedup, 1 / speedup):.1f}x {found}"
-    return "same as dense" if found == "even" else "unsteady: no verdict"
+    if outcome in ("faster", "slower"):
+        return f"{max(speedup, 1 / speedup):.1f}x {outcome}"
+    return "same as dense" if outcome == "even" else "unsteady: no verdict"
 
 
 def _title(measurement: Measurement) -> str:
     best = {batch: measurement.fastest(batch) for batch in measurement.batches}
-    name, speedup = max(best.values(), key=lambda found: found[1])
+    name, speedup = max(best.values(), key=lambda fastest: fastest[1])
     lost = [batch for batch, (_, ratio) in best.items() if ratio == 1.0]
     unsteady = [batch for batch in lost if measurement.unsteady(batch)]
     none = [batch for batch in lost if batch not in unsteady]
     doubt = f"; unsteady at batch {_listed(unsteady)}: no verdict" if unsteady else ""
     if speedup > 1.0:
-        at = next(batch for batch, found in best.items() if found == (name, speedup))
+        at = next(batch for batch, fastest in best.items() if fastest == (name, speedup))
         title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {at}"
         return title + (f"; no gain at batch {_listed(none)}" if none else "") + doubt
     if not unsteady:
@@ -91,14 +95,14 @@ def _listed(batches: list[int]) -> str:
     return ", ".join(map(str, batches))
 
 
-def _spoken(measurement: Measurement, names: list[str]) -> str:
+def _summary(measurement: Measurement, names: list[str]) -> str:
     parts = []
     for batch in measurement.batches:
-        said = []
+        times = []
         for name in names:
-            own = measurement.latency(name, batch)
-            if own is not None:
+            time = measurement.latency(name, batch)
+            if time is not None:
                 how = "" if name == "dense" else f" ({verdict(measurement, name, batch)})"
-                said.append(f"{name} {latency(own.median)}{how}")
-        parts.append(f"batch {batch}: " + ", ".join(said))
+                times.append(f"{name} {latency(time.median)}{how}")
+        parts.append(f"batch {batch}: " + ", ".join(times))
     return "; ".join(parts) + "."

@@ -1,4 +1,4 @@
-"""A histogram for each layer, cut and kept in two colours, the threshold as two lines."""
+"""Histograms of the weights by layer, cut and kept in two colours, with the threshold as two lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, if_cut, note, short
 
-MOST = 6  # panels that stay readable
+MAX_LAYERS = 6  # more histograms are unreadable
 
 
 def weights(
@@ -23,17 +23,24 @@ def weights(
     before: Snapshot | None = None,
     own: Collection[str] | None = None,
 ) -> View:
-    """Histograms of the weights of up to six layers (``layers``: which, by parameter name; else the first).
+    """Histograms of the weights of up to six layers.
 
-    Cut weights stand at the value they had when they were cut. Raises KeyError for a name that is no layer.
+    Cut weights are counted at the value they had when they were cut. ``layout["meta"]["cuts"]`` holds what a page needs
+    to move thresholds by itself; ``before`` and ``own`` matter only for that.
 
-    For a page that moves thresholds by itself (``layout["meta"]``): before: what a preview starts from, to tell what it
-    would cut from what is cut already. own: names of the layers that have a quality of their own, all others follow
-    the common one; None: those that are not at the snapshot's quality have one.
+    Args:
+        snapshot: the network to show.
+        layers: parameter names of the layers to show. None: the first six.
+        before: the snapshot that a preview starts from, to distinguish its cut from what is cut already.
+        own: parameter names of the layers with their own quality; the others follow the common one. None: the layers
+            whose quality differs from the snapshot's have their own.
+
+    Raises:
+        KeyError: a name is not a layer.
     """
     shown = [snapshot.layer(name) for name in layers] if layers else list(snapshot.layers)
-    left_out = len(shown) - MOST
-    shown = shown[:MOST]
+    left_out = len(shown) - MAX_LAYERS
+    shown = shown[:MAX_LAYERS]
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
@@ -55,11 +62,11 @@ def weights(
         )
         notes.append(_label(layer, number))
     title = _title(snapshot) + (f" ({len(shown)} of {len(shown) + left_out} layers shown)" if left_out > 0 else "")
-    spoken = "; ".join(f"{short(layer)}: {percent(layer.density)} kept" for layer in shown)
+    summary = "; ".join(f"{short(layer)}: {percent(layer.density)} kept" for layer in shown)
     margin = {"l": 48, "r": 12, "t": 64, "b": 40}  # two lines of labels under the title
     return figure(
         data, title, barmode="stack", bargap=0, shapes=shapes, annotations=notes, margin=margin,
-        meta={"summary": spoken, "preview": if_cut(snapshot), "cuts": cuts}, **axes,
+        meta={"summary": summary, "preview": if_cut(snapshot), "cuts": cuts}, **axes,
     )  # fmt: skip
 
 
@@ -85,11 +92,11 @@ def _bars(layer: LayerSnapshot, number: str) -> list[dict[str, Any]]:
 def _movable(
     layer: LayerSnapshot, snapshot: Snapshot, before: Snapshot | None, own: Collection[str] | None
 ) -> dict[str, Any]:
-    """What it takes to draw a layer at another quality without its weights.
+    """What a page needs to draw a layer at another quality without its weights.
 
-    deviation: threshold = quality x deviation, None if not known. quality: that the picture shows, None for none.
-    follows: whether the common slider moves it. before: counts of what is cut already, by bin, [] for nothing;
-    None: as the picture shows it (or, in a preview of a later round, not known, and then all of it stays cut).
+    deviation: threshold / quality, None if not known. quality: of the picture, None for none. follows: whether the
+    common slider moves the layer. before: counts of the weights that are cut already, by bin, [] for none; None: those
+    that the picture shows as cut (or, in a preview of a later round, unknown: then all of them stay cut).
     """
     deviation = layer.deviation
     if deviation is None and layer.kept == layer.total:
@@ -99,19 +106,19 @@ def _movable(
         follows = layer.name not in own
     else:
         follows = quality is None or snapshot.quality is None or math.isclose(quality, snapshot.quality, abs_tol=1e-6)
-    was = None if before is None else before.layer(layer.name)
+    old = None if before is None else before.layer(layer.name)
     counts: list[int] | None = None
-    if was is not None and was.limit == layer.limit:
-        counts = was.cut_counts.tolist() if was.kept < was.total else []
+    if old is not None and old.limit == layer.limit:
+        counts = old.cut_counts.tolist() if old.kept < old.total else []
     elif if_cut(snapshot) and snapshot.round == 0:
         counts = []
     return {"deviation": deviation, "quality": quality, "follows": follows, "before": counts}
 
 
 def _spread(layer: LayerSnapshot) -> float:
-    """Deviation of a dense layer's weights, from its histogram: within 1 % of the exact one, unless few bins hold all.
+    """Standard deviation of a dense layer's weights, estimated from its histogram with Sheppard's correction.
 
-    With Sheppard's correction: a bin spreads its weights over its whole width.
+    Within 1 % of the exact one, unless a few bins hold all weights.
     """
     counts, centres = layer.kept_counts, np.array(_centres(layer))
     mean = np.average(centres, weights=counts)
@@ -129,11 +136,13 @@ def _centres(layer: LayerSnapshot) -> list[float]:
 
 
 def _axes(layer: LayerSnapshot, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
-    """Three labels an axis, always at the same places: they stand beside each other on a phone too, and a page that
-    follows a run has only to write them anew.
+    """The axes of one histogram, with three tick labels each, always at the same places.
+
+    So labels do not overlap on a phone, and a page that follows a run only has to change their text.
     """
     half = float(f"{layer.limit / 2:.6g}")
-    # Fixed, so that no axis moves under a hand that moves the threshold; and rounded, so that it seldom does in a run.
+    # Independent of the cut, so that the axis stays while the user moves the threshold; rounded, so that it seldom
+    # changes during a run.
     middle = math.ceil(round_up(max(1.0, int((layer.kept_counts + layer.cut_counts).max()) / 2)))
     weight = {"range": [-layer.limit, layer.limit], "tickvals": [-half, 0, half]}
     height = {"range": [0, 2 * middle], "tickvals": [0, middle, 2 * middle]}
@@ -150,7 +159,7 @@ def _axes(layer: LayerSnapshot, number: str, across: list[float], up: list[float
 
 
 def _narrow(number: int) -> str:
-    """A count that fits beside an axis on a phone: 800 or 1.6k."""
+    """A count, short enough for an axis on a phone: 800 or 1.6k."""
     return count(number) if number < 1000 else f"{number / 1000:g}k"
 
 
@@ -187,13 +196,12 @@ def _label(layer: LayerSnapshot, number: str) -> dict[str, Any]:
 
 
 def _title(snapshot: Snapshot) -> str:
-    gone = snapshot.total - snapshot.kept
     if if_cut(snapshot):
-        asked = "The next cut" if snapshot.quality is None else f"Quality {snapshot.quality:.2f}"
+        cause = "The next cut" if snapshot.quality is None else f"Quality {snapshot.quality:.2f}"
         if snapshot.quality is not None and snapshot.recipe.layer_quality:
-            asked = "These qualities"
-        return f"{asked} would leave {percent(snapshot.density)} of {count(snapshot.total)} connections"
-    if not gone:
+            cause = "These qualities"
+        return f"{cause} would leave {percent(snapshot.density)} of {count(snapshot.total)} connections"
+    if snapshot.kept == snapshot.total:
         peak = "random numbers" if snapshot.phase == "new" else "one peak around zero"
         return f"Dense: all {count(snapshot.total)} connections, {peak}"
     return f"{percent(1 - snapshot.density)} is cut; {count(snapshot.kept)} survivors keep away from zero"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import prunelab as pl
-from prunelab.lab.presets import TELLING, PlannedRun, Preset, presets, series
+from prunelab.lab.presets import MIN_GAP, PlannedRun, Preset, presets, series
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.results.snapshot import Snapshot
 
@@ -37,7 +37,7 @@ def test_a_preset_shows_its_point(name, recipe):
         assert worse.density > 1.5 * better.density and "ever less to cut" in said
         return
     assert abs(worse.density - better.density) < 0.001, "only what is as thin can be compared"
-    assert better.test_accuracy > worse.test_accuracy + 2 * TELLING, "seen in class, not a matter of seven digits"
+    assert better.test_accuracy > worse.test_accuracy + 2 * MIN_GAP, "seen in class, not a matter of seven digits"
     assert not said.endswith(("hardly a difference here.", "the other way round."))
 
 

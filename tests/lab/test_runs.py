@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from prunelab.lab.runs import MOST, Run, kept, names
+from prunelab.lab.runs import MAX_RUNS, Run, kept, names
 from prunelab.recipe import Recipe
 
 
@@ -24,7 +24,7 @@ def test_names_say_what_differs_and_nothing_else():
 
 def test_the_oldest_that_is_not_pinned_makes_room():
     found: tuple[Run, ...] = ()
-    for number in range(1, MOST + 1):
+    for number in range(1, MAX_RUNS + 1):
         found = kept(found, Run(number, Recipe(), (), pinned=number == 1))
     found = kept(found, Run(99, Recipe(), ()))
-    assert len(found) == MOST and [run.number for run in found[:2]] == [1, 3] and found[-1].number == 99
+    assert len(found) == MAX_RUNS and [run.number for run in found[:2]] == [1, 3] and found[-1].number == 99

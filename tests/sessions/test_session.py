@@ -739,7 +739,7 @@ def test_a_batch_norm_that_its_owner_froze_stays_frozen():
     assert not torch.equal(model[4].running_mean, torch.zeros(8))
     assert (
         not model[1].training
-        and pl.Session(quick(), model=small().eval(), data=(blobs(), blobs()))._network.frozen == []
+        and pl.Session(quick(), model=small().eval(), data=(blobs(), blobs()))._pruned.frozen == []
     )
 
 

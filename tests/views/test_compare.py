@@ -17,7 +17,7 @@ from prunelab.views import palette
 from prunelab.views.compare import compare, side_by_side
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import summary
-from prunelab.views.line_charts import MOST, apart, style
+from prunelab.views.line_charts import MAX_LINES, apart, style
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_of_many_runs_the_newest_are_shown_each_in_a_style_of_its_own(runs):
     drawn = [t for t in view["data"] if t.get("name", "").startswith("run")]
     assert [t["name"] for t in drawn] == [f"run {i}" for i in range(3, 11)]
     looks = {(t["line"]["color"], t["line"]["dash"], t["marker"]["symbol"]) for t in drawn}
-    assert len(looks) == MOST == len({style(i).symbol for i in range(MOST)})
+    assert len(looks) == MAX_LINES == len({style(i).symbol for i in range(MAX_LINES)})
     chosen = {palette.KEPT, palette.CUT, palette.LINE, palette.OTHER}
     assert {colour for colour, _, _ in looks} == chosen
 

@@ -1,1 +1,1 @@
-"""What stands on the page, as widgets."""
+"""The parts of the page, as widgets."""

@@ -1,8 +1,8 @@
-"""The only way to the widgets. Updates run on the loop that was there when the lab was built.
+"""The only way to write to the widgets. Updates run on the event loop that was running when the lab was built.
 
-At most ten updates a second for each lane, the latest wins: a browser that is slow, or away, is never behind. The
-first one after a rest goes at once, so that a slider feels immediate. Without a loop (a script, a test) updates run
-directly, one at a time.
+Each lane has at most ten updates a second, of which the latest wins: a slow or disconnected browser never falls behind.
+The first one after a pause runs at once, so that a slider feels immediate. Without a loop (in a script or a test)
+updates run directly, one at a time.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import time
 from collections.abc import Callable
 
 INTERVAL = 0.1  # seconds between two updates of a lane
-# Of a run that nobody has a hand on: every update redraws all that is in view, in the kernel and in the browser, and
-# takes that time from the training and from the slider.
+# The same for lanes without user input: every update redraws all that is in view, in the kernel and in the browser,
+# which takes time from the training and from the slider.
 UNHURRIED = {"run": 0.4}
 
 Update = Callable[[], object]
 
 
 class Bridge:
-    """Carries updates from any thread to the widgets' thread. complain: told what an update raised."""
+    """Runs updates from any thread on the widgets' thread. complain: called with the exception of a failed update."""
 
     def __init__(self, complain: Callable[[Exception], None]) -> None:
         self._complain = complain
@@ -29,23 +29,25 @@ class Bridge:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
-        self._home = threading.get_ident()
+        self._home = threading.get_ident()  # the widgets' thread
         self._lock = threading.RLock()  # one update at a time, also without a loop
-        self._waiting: dict[str, Update] = {}
-        self._last: dict[str, float] = {}
-        self._timers: dict[str, asyncio.TimerHandle] = {}  # one a lane, or an update would come before its time
-        self._latest: tuple[Update | None, float] = (None, 0.0)
+        self._waiting: dict[str, Update] = {}  # by lane
+        self._last: dict[str, float] = {}  # time of the last update, by lane
+        self._timers: dict[str, asyncio.TimerHandle] = {}  # one per lane, or an update would come too early
+        self._latest: tuple[Update | None, float] = (None, 0.0)  # the last update of any lane, and its time
         self._at_rest = threading.Event()
         self._at_rest.set()
 
     def rest(self, timeout: float) -> None:
-        """Block while an update is being carried out, at most ``timeout`` seconds. For work that can wait: Python runs
-        one thread at a time, and with two that are busy every message to the page would wait for its turn.
+        """Block while an update runs, at most ``timeout`` seconds.
+
+        For work that can wait: Python runs one thread at a time, and a second busy thread would delay every message to
+        the page.
         """
         self._at_rest.wait(timeout)
 
     def post(self, lane: str, update: Update) -> None:
-        """Run ``update`` soon; instead of an update of the same lane that still waits."""
+        """Run ``update`` soon. It replaces an update of the same lane that still waits."""
         if self._loop is None or self._loop.is_closed():
             with self._lock:
                 self._do(update)
@@ -57,7 +59,7 @@ class Bridge:
             self._loop.call_soon_threadsafe(self._schedule, lane)
 
     def soon(self, update: Update) -> None:
-        """Run ``update`` soon, after those that came this way before; none is left out."""
+        """Run ``update`` soon, in the order of the calls; none is dropped."""
         if self._loop is None or self._loop.is_closed():
             with self._lock:
                 self._do(update)
@@ -65,13 +67,13 @@ class Bridge:
             self._loop.call_soon_threadsafe(self._do, update)
 
     def flush(self) -> None:
-        """Run what waits, now. For code that blocks the loop itself: ``Lab.wait`` in a notebook cell."""
+        """Run all waiting updates now. For code that blocks the loop itself: ``Lab.wait`` in a notebook cell."""
         if self._loop is None or threading.get_ident() == self._home:
             for lane in list(self._waiting):
                 self._run(lane)
 
     def _schedule(self, lane: str) -> None:
-        """Run what waits in the lane, or see to it when it is time. On the loop."""
+        """Run the lane's waiting update, or set a timer for it. On the loop."""
         assert self._loop is not None
         timer = self._timers.pop(lane, None)
         if timer is not None:
@@ -80,7 +82,7 @@ class Bridge:
         if update is None:
             return
         latest, when = self._latest
-        # What another lane has just carried out is no more urgent here than if this one had done it.
+        # An update another lane just ran counts as run in this lane too.
         last = max(self._last.get(lane, 0.0), when if update == latest and lane in UNHURRIED else 0.0)
         wait = last + UNHURRIED.get(lane, INTERVAL) - time.monotonic()
         if wait > 0:
@@ -91,7 +93,7 @@ class Bridge:
     def _run(self, lane: str) -> None:
         with self._lock:
             update = self._waiting.pop(lane, None)
-            # What waits elsewhere to do the same is done with it.
+            # The same update that waits in other lanes is done with it.
             self._waiting = {name: other for name, other in self._waiting.items() if other != update}
         if update is not None:
             self._do(update)
@@ -102,7 +104,7 @@ class Bridge:
         self._at_rest.clear()
         try:
             update()
-        except Exception as error:  # a loop would log it where nobody looks, a script's runner would end
+        except Exception as error:  # a loop would only log it, a script's runner thread would end
             self._complain(error)
         finally:
             self._at_rest.set()

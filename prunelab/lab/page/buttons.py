@@ -1,4 +1,4 @@
-"""What can be asked for by a press, and, where it cannot be now, why."""
+"""The buttons, with the reason why one is disabled as its tooltip."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from prunelab.lab.messages import LabState
 
 
 class Buttons(Mapping[str, w.Button]):
-    """The buttons of the screen, by name. pressed: called with the name of one."""
+    """The buttons of the page, by name. pressed: called with the name of a button that was pressed."""
 
     def __init__(self, pressed: Callable[[str], None]) -> None:
-        self._made = {name: w.Button() for name in BUTTONS}
-        for name, button in self._made.items():
+        self._buttons = {name: w.Button() for name in BUTTONS}
+        for name, button in self._buttons.items():
             button.on_click(lambda _, name=name: pressed(name))
 
     def __getitem__(self, name: str) -> w.Button:
-        return self._made[name]
+        return self._buttons[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
+        return iter(self._buttons)
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._buttons)
 
     def arrange(self, options: Options) -> None:
-        """Show them as the options say."""
+        """Show or hide them as the options say."""
         for name, button in self.items():
             button.layout.display = "none" if name in options.hide else None
 
     def show(self, state: LabState, options: Options, *, stale: bool) -> None:
-        """Say what each does now. stale: the controls ask for another dense network than the one on the page."""
+        """Set labels, tooltips and disabled. stale: the controls ask for another dense network than the page's."""
         why_not = wording.reasons(state) | dict.fromkeys(options.lock, "Locked on this page")
         for name, button in self.items():
             button.description = wording.label(name, state)

@@ -1,7 +1,4 @@
-"""Special panels: those with hands of their own. Comparing runs, drawing a digit, asking each layer what it can lose.
-
-``submit(action, about=...)`` puts a command on the queue; nothing else happens in a callback.
-"""
+"""The panel that compares runs. Callbacks only put a command on the queue, by ``submit(action, about=...)``."""
 
 from __future__ import annotations
 
@@ -19,13 +16,16 @@ from prunelab.views.figure import View
 
 
 class ComparePanel(Panel):
-    """Runs on one picture: the kept ones and the one on the page; presets that make one point each."""
+    """The kept runs and the one on the page in one picture, and presets: comparisons that make one point each.
+
+    submit: puts a command on the queue. recipe: gives the page's recipe. redraw: called when a choice changes.
+    """
 
     def __init__(self, submit: Submit, recipe: Callable[[], Recipe], redraw: Callable[[], None]) -> None:
         self._submit, self._recipe, self._redraw = submit, recipe, redraw
         self._hidden: set[int] = set()
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
-        self._listed: tuple[object, ...] = ()
+        self._listed: tuple[object, ...] = ()  # number, name and pin of the runs in ``rows``
         self.rows = w.VBox()
         self._presets = presets.presets(Recipe())
         self.preset = w.Dropdown(
@@ -33,7 +33,7 @@ class ComparePanel(Panel):
             description="compare",
             tooltip="A comparison that makes a point",
         )
-        self.point = w.HTML(_hint(self._presets[0].asks))  # a label would not break its line
+        self.point = w.HTML(_hint(self._presets[0].asks))  # a Label would not wrap
         self.button = w.Button(description="Compare", tooltip="Run both, one after the other, from a new network each")
         self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
         bar = w.HBox([self.preset, self.button, self.pair])
@@ -47,7 +47,7 @@ class ComparePanel(Panel):
         """Draw the runs, and list them."""
         self.button.disabled = state.activity in BUSY
         self._offer(state.recipe)
-        self.point.value = _hint(self._said(state))
+        self.point.value = _hint(self._question_or_answer(state))
         kept = self._kept(state)
         names = runs.names(kept)
         listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
@@ -57,7 +57,7 @@ class ComparePanel(Panel):
         super().show(state)
 
     def _offer(self, recipe: Recipe) -> None:
-        """The presets that this network can be put to."""
+        """Offer the presets that suit the page's model."""
         self._presets = presets.presets(recipe)
         offered = tuple(preset.name for preset in self._presets)
         if self.preset.options != offered:
@@ -65,8 +65,8 @@ class ComparePanel(Panel):
             self.preset.options = offered
             self.preset.value = chosen if chosen in offered else offered[0]
 
-    def _said(self, state: LabState) -> str:
-        """What the chosen preset asks, or, once both of its runs are there, what they answer."""
+    def _question_or_answer(self, state: LabState) -> str:
+        """The question of the chosen preset or, once both of its runs are done, the answer."""
         chosen = self._presets[self.preset.index]
         latest = {run.label: run for run in state.runs}
         pair = [latest[label] for label in chosen.labels if label in latest]
@@ -74,13 +74,13 @@ class ComparePanel(Panel):
             return chosen.asks
         of_one = next(p for p in presets.presets(pair[1].recipe) if p.name == chosen.name)
         if [plan.recipe for plan in of_one.plans(pair[1].recipe)] != [run.recipe for run in pair]:
-            return chosen.asks  # one was let go of, or is still to come: the other is of an earlier press
+            return chosen.asks  # the runs belong to different comparisons: one was deleted or is still to come
         return chosen.says((pair[0].snapshots[-1], pair[1].snapshots[-1]))
 
     def _kept(self, state: LabState) -> list[runs.Run]:
         settled = tuple(s for s in state.history if s.settled)
         marks = {runs.mark(run.snapshots[-1]): run.number for run in state.runs}
-        if self._live in marks and runs.LIVE in self._hidden:  # it is kept by now, and stays hidden
+        if self._live in marks and runs.LIVE in self._hidden:  # the hidden run on the page is kept now: it stays hidden
             self._hidden = self._hidden - {runs.LIVE} | {marks[self._live]}
         if not any(s.phase == "pruned" for s in settled) or runs.mark(settled[-1]) in marks:
             return list(state.runs)

@@ -13,7 +13,7 @@ from prunelab.lab.links import Options
 from prunelab.recipe import OWN, Recipe, allowed, help_text
 from prunelab.recipe_fields import Choice, Flag, Number
 
-# Where each field stands on the screen: the visible ones, and those behind "more".
+# The fields of each step: the visible ones, and those behind "more".
 GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "train": (
         ("data", "model", "regularizer", "dropout", "batch_norm"),
@@ -35,22 +35,22 @@ LABELS = {
     "retrain_rate": "learning rate x",
     "ramp": "raise quality by round",
 }
-# (most, step) of what is dragged rather than typed; the recipe may go further, and then the slider does.
+# (maximum, step) of fields with a slider; for a recipe beyond the maximum the slider is widened.
 SLIDERS = {"quality": (3.0, 0.05), "dropout": (0.9, 0.05), "density": (1.0, 0.01)}
-# What each rule has no use for.
+# Fields that each rule does not use.
 IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
-BUILT_IN = ("dropout", "batch_norm")  # a model of the user's own has these, or has not
-DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # what suits the data, the model and the optimizer
+BUILT_IN = ("dropout", "batch_norm")  # fixed parts of a custom model, which the recipe cannot change
+DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # fields whose default depends on data, model and optimizer
 
 
 def make(name: str, value: Any) -> w.Widget:
-    """The control of one field, showing ``value``; its class tells the page whose it is, wherever it stands."""
-    made = _made(name, value)
-    made.add_class("prunelab-control")
-    return made
+    """The control of one field, set to ``value``. Its CSS class styles it wherever it is shown."""
+    control = _control(name, value)
+    control.add_class("prunelab-control")
+    return control
 
 
-def _made(name: str, value: Any) -> w.Widget:
+def _control(name: str, value: Any) -> w.Widget:
     rule, text = allowed()[name], help_text(name)
     common: dict[str, Any] = {
         "description": LABELS.get(name, name.replace("_", " ")),
@@ -64,7 +64,7 @@ def _made(name: str, value: Any) -> w.Widget:
         return w.Dropdown(value=value, options=options, disabled=value == OWN, **common)
     assert isinstance(rule, Number)
     if name in SLIDERS:
-        # Beside a picture in somebody's own row too there has to be a track to drag along.
+        # Keeps the track long enough to drag, also in a narrow custom layout.
         common["layout"].min_width = "min(300px, 100%)"
         return w.FloatSlider(value=value, **span(name, value), **common)
     if rule.integer:
@@ -73,69 +73,69 @@ def _made(name: str, value: Any) -> w.Widget:
 
 
 def span(name: str, value: float) -> dict[str, Any]:
-    """Range, step and readout of a slider that can show ``value``, of a link for instance, as it is."""
-    (most, step), rule = SLIDERS[name], allowed()[name]
+    """Range, step and readout format of a slider that can show ``value`` (from a link, say) exactly."""
+    (maximum, step), rule = SLIDERS[name], allowed()[name]
     assert isinstance(rule, Number)
     low = step if rule.above else rule.low
     digits = next(digits for digits in (2, 3, 4, 5, 6, 9) if digits == 9 or round(value, digits) == round(value, 9))
     steps = (value - low) / step
-    even = value >= low and abs(steps - round(steps)) < 1e-6
+    on_step = value >= low and abs(steps - round(steps)) < 1e-6
     return {
-        "min": min(low, value), "max": max(most, value), "step": step if even else 10.0**-digits,
+        "min": min(low, value), "max": max(maximum, value), "step": step if on_step else 10.0**-digits,
         "readout_format": f".{digits}f",
     }  # fmt: skip
 
 
-def _widen(slider: w.FloatSlider, wide: Mapping[str, Any]) -> None:
-    """Let a slider show what ``wide`` is the span of. A longer range than that stays."""
-    slider.max = max(slider.max, wide["max"])
-    slider.min = min(slider.min, wide["min"])
-    slider.step, slider.readout_format = wide["step"], wide["readout_format"]
+def _widen(slider: w.FloatSlider, needed: Mapping[str, Any]) -> None:
+    """Extend a slider's range to ``needed``, as ``span`` gives it, and take its step; a larger range stays."""
+    slider.max = max(slider.max, needed["max"])
+    slider.min = min(slider.min, needed["min"])
+    slider.step, slider.readout_format = needed["step"], needed["readout_format"]
 
 
 class Controls(Mapping[str, w.Widget]):
-    """The controls of the screen, by field name: together they stand for a recipe.
+    """The controls of the page, by field name: together they give a recipe.
 
-    recipe: what they show at first. own: fields whose value is the user's own object, which nothing here can change.
-    moved: called with the name of a control that a hand has moved.
+    recipe: their initial values. own: fields whose value is a custom object, which no control can change. moved: called
+    with the name of a control that the user has changed.
     """
 
     def __init__(self, recipe: Recipe, own: Mapping[str, str], moved: Callable[[str], None]) -> None:
         self._base = recipe
         self._own = own
-        self._quiet = False  # they are being set, not by a hand
+        self._quiet = False  # they are being set by code, not by the user
         values = recipe.to_dict()
-        self._made = {name: make(name, values[name]) for shown, more in GROUPS.values() for name in shown + more}
+        self._controls = {name: make(name, values[name]) for shown, more in GROUPS.values() for name in shown + more}
 
-        def heard(name: str) -> None:
+        def changed(name: str) -> None:
             if not self._quiet:
                 moved(name)
 
-        for name, control in self._made.items():
-            control.observe(lambda _, name=name: heard(name), "value")
+        for name, control in self._controls.items():
+            control.observe(lambda _, name=name: changed(name), "value")
 
     def __getitem__(self, name: str) -> w.Widget:
-        return self._made[name]
+        return self._controls[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made)
+        return iter(self._controls)
 
     def __len__(self) -> int:
-        return len(self._made)
+        return len(self._controls)
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that they stand for; fields without a control are those of the last one that was set.
+        """The recipe that they are set to; fields without a control are those of the last ``set``.
 
-        RecipeError if they stand for none.
+        Raises RecipeError if their values give no valid recipe.
         """
         values = self._base.to_dict() | {name: control.value for name, control in self.items()}
         if values["rule"] == "quality":
-            values["unit"] = "weight"  # whole neurons are cut to a density only
+            values["unit"] = "weight"  # neurons can be cut only to a density
         return Recipe.from_dict(values)
 
     def set(self, recipe: Recipe) -> None:
-        """Show this recipe; fields without a control come along too."""
+        """Set them to this recipe, and keep its fields without a control."""
         self._base = recipe
         with self._quietly():
             for name, value in recipe.to_dict().items():
@@ -146,21 +146,21 @@ class Controls(Mapping[str, w.Widget]):
                     control.value = value
 
     def set_defaults(self) -> None:
-        """Other data, models and optimizers take other times and rates to learn: show what suits these."""
-        usual = Recipe(**{name: self[name].value for name in ("data", "model", "optimizer")})
+        """Set learning rate and epochs to the defaults for the data, model and optimizer that are chosen."""
+        default = Recipe(**{name: self[name].value for name in ("data", "model", "optimizer")})
         with self._quietly():
             for name in DEFAULTS:
-                self[name].value = getattr(usual, name)
+                self[name].value = getattr(default, name)
 
     def differ(self, recipe: Recipe) -> bool:
-        """Whether they ask for another dense network than ``recipe``; where they stand for none they do, too."""
+        """Whether they give another dense network than ``recipe``; True if their values give no valid recipe."""
         try:
             return not recipe.trains_like(self.recipe)
         except RecipeError:
             return True
 
     def arrange(self, options: Options) -> None:
-        """Show and lock them as the options say; what the rule has no use for is not shown."""
+        """Show and lock them as the options say; fields that the rule does not use are hidden."""
         idle = IDLE[self["rule"].value]
         for name, control in self.items():
             control.layout.display = "none" if name in options.hide or name in idle else None

@@ -1,4 +1,4 @@
-"""What the download buttons give, from what the page shows."""
+"""The files that the download buttons give, made from the lab's state."""
 
 from __future__ import annotations
 
@@ -28,56 +28,56 @@ ITEMS = (
     {"name": "model", "label": "Model", "tooltip": "The network as a packed file: prunelab.sparse.load"},
     {"name": "python", "label": "Python", "tooltip": "The lines of Python that do this run again"},
 )
-NEED_A_RUN = tuple(str(item["name"]) for item in ITEMS if item["name"] != "link")
+NEED_HISTORY = tuple(str(item["name"]) for item in ITEMS if item["name"] != "link")
 
 
 def missing(state: LabState) -> dict[str, str]:
-    """Which buttons cannot be pressed now, and why."""
-    return {} if state.history else dict.fromkeys(NEED_A_RUN, "Nothing is trained yet")
+    """{button: why it is disabled now}."""
+    return {} if state.history else dict.fromkeys(NEED_HISTORY, "Nothing is trained yet")
 
 
 class Exporter:
-    """Makes what the buttons stand for, and sends it to the pages that asked. soon: runs a function where widgets are
-    written.
+    """Makes files and sends them to the pages that requested them. soon: runs a function on the widgets' thread.
 
-    Pictures for print take seconds: they are made on a thread of their own, one after the other, while the lab goes on.
+    Figures for print take seconds: they are made one after the other on a separate thread, while the lab runs.
     """
 
     def __init__(self, downloads: DownloadBar, soon: Callable[[Callable[[], object]], None]) -> None:
         self._downloads, self._soon = downloads, soon
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prunelab-exporter")
-        self._asked: list[Future[None]] = []
+        self._requests: list[Future[None]] = []
         self._ended = False
 
     def later(self, name: str, state: LabState) -> None:
-        """Send what can be made from a report alone; returns at once. After the end nothing is listened to any more."""
+        """Make and send a file that needs only the state; returns at once. Ignored after ``end``."""
         if self._ended:
             return
-        self._asked = [*(made for made in self._asked if not made.done()), self._thread.submit(self.send, name, state)]
+        pending = [request for request in self._requests if not request.done()]
+        self._requests = [*pending, self._thread.submit(self.send, name, state)]
 
     def send(self, name: str, state: LabState, session: Session | None = None) -> None:
-        """Send it now. session: where ``make`` needs one."""
+        """Make and send a file now, or the error. session: where ``make`` needs one."""
         try:
-            made = make(name, state, session)
-        except Exception as error:  # said beside the button; the run goes on
+            file = make(name, state, session)
+        except Exception as error:  # shown beside the button; the run continues
             words = f"This could not be made: {error}"
             self._soon(lambda: self._downloads.send_error(name, words))
             return
-        self._soon(lambda: self._downloads.send_file(name, made.filename, made.mime, made.content))
+        self._soon(lambda: self._downloads.send_file(name, file.filename, file.mime, file.content))
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until all that was asked for is sent; False if that took more than ``timeout`` seconds."""
-        return not wait(self._asked, timeout).not_done
+        """Block until all requests are answered; False if ``timeout`` seconds pass before that."""
+        return not wait(self._requests, timeout).not_done
 
     def end(self) -> None:
-        """Make nothing more."""
+        """Cancel pending requests and ignore new ones."""
         self._ended = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def make(name: str, state: LabState, session: Session | None = None) -> Made:
-    """What a button stands for (except the link). session: for the model. ValueError for a name that is none."""
-    from prunelab import exports  # matplotlib, SciPy: not before somebody asks
+    """The file of a button (except the link). session: for the model. Raises ValueError for an unknown name."""
+    from prunelab import exports  # imports matplotlib and SciPy: only when needed
     from prunelab.sparse.packing import file as packing
 
     recipe, history, measured = state.recipe, state.history, state.measurement

@@ -1,4 +1,4 @@
-"""A sheet to draw a digit on, and what the networks make of it."""
+"""The panel with a sheet to draw a digit on, and its classification."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from prunelab.views.figure import View
 
 
 class DrawPanel(Panel):
-    """A sheet to draw a digit on, and what the dense and the pruned network read in it, at once."""
+    """A sheet to draw a digit on, which the dense and the pruned network classify at once.
+
+    submit: puts a command on the queue. redraw: called when a choice changes. soon: runs a function on the widgets'
+    thread.
+    """
 
     def __init__(
         self, submit: Submit, redraw: Callable[[], None], soon: Callable[[Callable[[], object]], None]
@@ -26,7 +30,7 @@ class DrawPanel(Panel):
         self._state: LabState | None = None
 
     def show(self, state: LabState) -> None:
-        """Fit the sheet to the data, and draw what was read."""
+        """Fit the sheet to the data, and draw the classification."""
         self._state = state
         shape = () if state.data is None else state.data.input_shape
         fits = len(shape) == 3 and shape[0] == 1 and max(shape[1:]) <= 64
@@ -41,7 +45,7 @@ class DrawPanel(Panel):
         return views.probabilities(state.classification.dense, state.classification.pruned)
 
     def _example(self) -> None:
-        """A test sample, each time another."""
+        """Put a test sample on the sheet, a different one each time."""
         data = self._state.data if self._state else None
         if data is not None:
             self._examples += 1

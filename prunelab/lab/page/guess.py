@@ -1,4 +1,4 @@
-"""Say first what you expect, then see. A teacher's switch."""
+"""Asks for a guess before a result is shown. Teachers switch it on."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ QUESTIONS = {
 
 
 class Guess(w.VBox):
-    """The question, a slider for the answer, and how far off it was. ``go`` is called with the action when answered.
+    """The question, a slider for the answer, and how far off the answer was.
 
-    soon: runs a function where widgets are written; buttons are heard on threads nobody can predict.
+    go: called with the action once the question is answered. soon: runs a function on the widgets' thread; callbacks of
+    buttons may run on any thread.
     """
 
     def __init__(self, go: Callable[[str], None], soon: Callable[[Callable[[], object]], None]) -> None:
         self._go = go
-        self.action: str | None = None  # what is asked about
-        self._due: tuple[str, float] | None = None  # what was answered, until the result is there
+        self.action: str | None = None  # the action that is asked about
+        self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
         self.question = w.Label("")
         self.slider = w.FloatSlider(
             value=90, min=0, max=100, step=0.5, readout_format=".1f", description="your guess (%)",
@@ -43,7 +44,7 @@ class Guess(w.VBox):
         self.ask(None)
 
     def ask(self, action: str | None) -> None:
-        """Ask about an action; None: ask nothing."""
+        """Show the question about an action; None: hide it."""
         self.action = action
         self.question.value = QUESTIONS[action] if action else ""
         self._form.layout.display = None if action else "none"
@@ -52,7 +53,10 @@ class Guess(w.VBox):
         self._arrange()
 
     def tell(self, phase: str, accuracy: float | None, *, busy: bool) -> None:
-        """A result may be there: say how far off the guess was. phase: of the network now."""
+        """Report a new state; once it has the result, show how far off the guess was.
+
+        phase: of the network. accuracy: 0 to 1, None if unknown. busy: whether a run goes on or is paused.
+        """
         if self._due is None or busy or accuracy is None:
             return
         action, guess = self._due
@@ -66,11 +70,11 @@ class Guess(w.VBox):
 
     @property
     def waits(self) -> bool:
-        """Whether a guess waits for its result: what the run has come to is to be kept back until then."""
+        """Whether a guess waits for its result; until then the run's results are hidden."""
         return self._due is not None
 
     def drop(self) -> None:
-        """Its result will not come."""
+        """Discard the guess: there will be no result for it."""
         self._due = None
         self.ask(None)
 

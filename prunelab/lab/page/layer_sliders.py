@@ -1,4 +1,4 @@
-"""A quality for each layer, linked to the common one until a hand moves it."""
+"""A quality slider for each layer, linked to the common one until the user moves it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ from collections.abc import Callable, Mapping
 
 import ipywidgets as w
 
-MOST, STEP = 3.0, 0.05
+MAX_QUALITY, STEP = 3.0, 0.05
 
 
 class LayerSliders(w.VBox):
-    """One slider a layer. own: qualities of the layers that a hand has moved; ``changed`` is called when one has, and
-    is to see to it that ``follow`` is called, where widgets are written."""
+    """One slider per layer.
+
+    own: {layer: quality} of the layers that are not linked. changed: called when the user has moved or linked one; it
+    must cause a call of ``follow`` on the widgets' thread.
+    """
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
         self.add_class("prunelab-control")
         self._changed = changed
-        self._quiet = False
-        self._followed: tuple[object, ...] = ()
-        self._common = 0.0
+        self._quiet = False  # they are being set by code, not by the user
+        self._followed: tuple[object, ...] = ()  # arguments of the last ``follow``
+        self._common = 0.0  # the common quality
         self.own: dict[str, float] = {}
         self.sliders: dict[str, w.FloatSlider] = {}
         self._links: dict[str, w.Button] = {}
@@ -27,7 +30,7 @@ class LayerSliders(w.VBox):
 
     @property
     def disabled(self) -> bool:
-        """Whether they can be seen but not used."""
+        """Whether they are shown but cannot be used."""
         return self._disabled
 
     @disabled.setter
@@ -38,7 +41,7 @@ class LayerSliders(w.VBox):
             self._links[name].disabled = value or name not in self.own
 
     def offer(self, layers: list[str]) -> None:
-        """Sliders for these layers ("fc1"); what was set for others is forgotten."""
+        """Show sliders for these layers ("fc1"); qualities of other layers are dropped."""
         if layers == list(self.sliders):
             return
         self.own = {name: quality for name, quality in self.own.items() if name in layers}
@@ -46,7 +49,7 @@ class LayerSliders(w.VBox):
         for name in layers:
             tip = f"Quality of {name} alone"
             slider = w.FloatSlider(
-                min=0, max=MOST, step=STEP, readout_format=".2f", description=name, tooltip=tip,
+                min=0, max=MAX_QUALITY, step=STEP, readout_format=".2f", description=name, tooltip=tip,
                 layout=w.Layout(width="auto"),
             )  # fmt: skip
             link = w.Button(description="link", tooltip=f"Let {name} follow the common quality again")
@@ -61,11 +64,11 @@ class LayerSliders(w.VBox):
         self.follow(self._common)
 
     def follow(self, quality: float) -> None:
-        """The common quality has moved: layers without their own go along."""
-        asked = (quality, self.own, self.sliders)
-        if asked == self._followed:
+        """Set the common quality, which all linked layers take."""
+        state = (quality, self.own, self.sliders)
+        if state == self._followed:
             return
-        self._common, self._quiet, self._followed = quality, True, asked
+        self._common, self._quiet, self._followed = quality, True, state
         for name, slider in self.sliders.items():
             value = self.own.get(name, quality)
             slider.max = max(slider.max, value)
@@ -74,7 +77,7 @@ class LayerSliders(w.VBox):
         self._quiet = False
 
     def set(self, own: Mapping[str, float]) -> None:
-        """Put these qualities, and link all other layers."""
+        """Set the qualities of these layers, and link all others."""
         self.own = {name.removesuffix(".weight"): quality for name, quality in own.items()}
         self.follow(self._common)
 

@@ -1,4 +1,4 @@
-"""How controls, buttons and panels stand on the screen."""
+"""The layout of controls, buttons and panels on the page."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HINTS = {
     "prune": "Drag: what lies between the dotted lines is cut.",
     "retrain": "The survivors learn again; what is cut stays zero.",
 }
-OWN_BUTTONS = {"train": ("train",), "prune": ("prune",), "retrain": ("retrain", "run")}
-LOOSE_BUTTONS = ("pause", "reset", "measure")
+STEP_BUTTONS = {"train": ("train",), "prune": ("prune",), "retrain": ("retrain", "run")}
+RUN_BUTTONS = ("pause", "reset", "measure")
 
 
 def whole(lab: Any) -> list[w.Widget]:
-    """All that a Lab has made, from top to bottom: status, downloads, a question, the body, the scrubber."""
+    """All widgets of a Lab, from top to bottom: status, downloads, the guess, the body, the scrubber."""
     panels = box(list(lab.panels.values()), "pl-grid")
     body = box([_side(lab), panels], "pl-body")
     foot = box([lab.timeline.widget], "pl-foot")
@@ -26,17 +26,17 @@ def whole(lab: Any) -> list[w.Widget]:
 
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:
-    """A column that CSS knows by its classes."""
-    made = w.VBox(children)
+    """A column with these CSS classes."""
+    column = w.VBox(children)
     for name in classes:
-        made.add_class(name)
-    return made
+        column.add_class(name)
+    return column
 
 
 def _side(lab: Any) -> w.Widget:
-    """The three steps of the method, and what stands below them."""
+    """The side bar: the three steps of the method, the buttons for runs, the choices for the page."""
     groups = [_group(name, lab) for name in controls.GROUPS]
-    runs = box([box([lab.buttons[name] for name in LOOSE_BUTTONS], "pl-buttons")], "pl-runs")
+    runs = box([box([lab.buttons[name] for name in RUN_BUTTONS], "pl-buttons")], "pl-runs")
     page = _folded("page", [*lab.choices.values(), *lab.switches.values()])
     return box([*groups, runs, page], "pl-side")
 
@@ -44,7 +44,7 @@ def _side(lab: Any) -> w.Widget:
 def _group(name: str, lab: Any) -> w.Widget:
     number, heading = HEADINGS[name]
     shown, more = controls.GROUPS[name]
-    for button in OWN_BUTTONS[name]:
+    for button in STEP_BUTTONS[name]:
         lab.buttons[button].button_style = "primary" if button in HEADINGS else ""
     parts: list[w.Widget] = [
         w.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{heading}</h2>'),
@@ -55,12 +55,12 @@ def _group(name: str, lab: Any) -> w.Widget:
     if name == "prune":
         parts.append(_folded("layers", [lab.layers], "per layer"))
     parts.append(_folded("more", [lab.controls[field] for field in more]))
-    parts.append(box([lab.buttons[button] for button in OWN_BUTTONS[name]], "pl-buttons"))
+    parts.append(box([lab.buttons[button] for button in STEP_BUTTONS[name]], "pl-buttons"))
     return box(parts, "pl-group", f"pl-{name}")
 
 
 def _folded(name: str, parts: list[w.Widget], title: str | None = None) -> w.Widget:
-    made = w.Accordion(children=[w.VBox(parts)], titles=(title or name,))
-    made.selected_index = None
-    made.add_class(f"pl-{name}")
-    return made
+    accordion = w.Accordion(children=[w.VBox(parts)], titles=(title or name,))
+    accordion.selected_index = None
+    accordion.add_class(f"pl-{name}")
+    return accordion

@@ -1,4 +1,4 @@
-"""What the page shows, as checkboxes."""
+"""Checkboxes for what the page shows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ SWITCHES = {"big": "large type", "guess": "guess first"}
 
 
 class PanelChooser:
-    """choices: a checkbox a panel, by name; switches: those for the whole page.
+    """Checkboxes for the panels and for the whole page.
 
-    options: what holds now. chosen: called with what a hand has asked for instead.
+    panels: their names. options: gives the current options. chosen: called with the options that the user has chosen.
+    Attributes: choices, a checkbox per panel, and switches, those for the whole page; both by name.
     """
 
     def __init__(
@@ -23,19 +24,19 @@ class PanelChooser:
     ) -> None:
         self.choices = {name: w.Checkbox(description=name, indent=False) for name in panels}
         self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
-        self._quiet = False  # the boxes are being set, not by a hand
+        self._quiet = False  # the boxes are being set by code, not by the user
 
-        def heard(wanted: Options) -> None:
-            if not self._quiet and wanted != options():
-                chosen(wanted)
+        def changed(new: Options) -> None:
+            if not self._quiet and new != options():
+                chosen(new)
 
         for name, box in self.choices.items():
-            box.observe(lambda change, name=name: heard(options().toggled(name, change["new"])), "value")
+            box.observe(lambda change, name=name: changed(options().toggled(name, change["new"])), "value")
         for name, box in self.switches.items():
-            box.observe(lambda change, name=name: heard(replace(options(), **{name: change["new"]})), "value")
+            box.observe(lambda change, name=name: changed(replace(options(), **{name: change["new"]})), "value")
 
     def show(self, options: Options) -> None:
-        """Tick what holds."""
+        """Tick the boxes as the options say."""
         self._quiet = True
         for name, box in self.choices.items():
             box.value = options.shows(name)

@@ -1,4 +1,4 @@
-"""One picture each, as a widget of its own. What a panel shows follows from the state of the lab alone."""
+"""Panels: one picture each, as a separate widget. What a panel shows depends on the state of the lab alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from prunelab.views.figure import View
 from prunelab.views.registry import REGISTRY, Entry
 
 Submit = Callable[..., None]
-LEAST = 0.35  # of an axis that a picture has to fill, while it changes
-AXIS = ("range", "tickvals", "ticktext")  # what an axis that rests keeps
+MIN_FILL = 0.35  # part of an axis that a changing picture must fill for the axis to stay
+AXIS_KEYS = ("range", "tickvals", "ticktext")  # what an axis that stays keeps
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class PanelKind:
 
 
 def _weights(state: LabState) -> View:
-    own = {f"{layer_of(name)}.weight" for name, _ in state.shown.recipe.layer_quality}
-    return views.weights(state.shown, before=None if state.viewed else state.snapshot, own=own)
+    by_layer = {f"{layer_of(name)}.weight" for name, _ in state.shown.recipe.layer_quality}
+    return views.weights(state.shown, before=None if state.viewed else state.snapshot, own=by_layer)
 
 
 def _flips(state: LabState) -> View:
@@ -69,15 +69,16 @@ PANEL_KINDS: tuple[PanelKind, ...] = (
 
 
 class Panel(w.VBox):
-    """A picture on the page, with the choice of a layer where it shows one. ``redraw`` is called when that changes.
+    """A picture on the page, with a choice of the layer where it shows one.
 
-    more: what stands under the picture. A picture that nobody has on a screen is not made, until somebody has.
+    redraw: called when the layer or the visibility changes. more: widgets below the picture.
+    A picture that is on no screen is not drawn until it is visible.
     """
 
     def __init__(self, kind: PanelKind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
         self.kind = kind
         self.plot = Plot(name=kind.name)
-        self._now: tuple[str, int] | None = None  # the moment of the run when this was drawn last
+        self._now: tuple[str, int] | None = None  # (phase, clock) of the run when this was drawn last
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
         super().__init__([*([self.layer] if kind.view.by_layer else []), self.plot, *(more or [])])
         self.add_class("pl-panel")
@@ -88,7 +89,7 @@ class Panel(w.VBox):
         self.plot.on_visible(lambda visible: redraw() if visible else None)
 
     def show(self, state: LabState) -> None:
-        """Draw the state; what cannot be drawn says why in its own place. On the widgets' own thread."""
+        """Draw the state; if that fails, show the error in place of the picture. On the widgets' thread."""
         if state.snapshot is None or not self.plot.visible:
             return
         names = tuple((layer_of(layer.name), layer.name) for layer in state.snapshot.layers)
@@ -97,7 +98,7 @@ class Panel(w.VBox):
             self.layer.index = 0  # new options select nothing by themselves
         try:
             view = self.kind.draw(state, self.layer.value)
-        except Exception as error:  # one picture that fails must not take the others, or the run, with it
+        except Exception as error:  # a picture that fails must not stop the others or the run
             self.plot.trouble = f"This picture could not be made: {error}"
             return
         self.plot.trouble = ""
@@ -114,15 +115,16 @@ class Panel(w.VBox):
             self.plot.figure = view
 
     def _steady(self, state: LabState, view: View) -> View:
-        """Axes rest in a run, and while a slider moves; when something has ended they are those that fit best."""
+        """The view with steady axes during a run and while a slider moves, else with the best-fitting ones."""
         assert state.snapshot is not None
-        before, self._now = self._now, (state.snapshot.phase, state.snapshot.clock)
-        return steady(view, self.plot.figure) if state.activity in BUSY or before == self._now else view
+        last, self._now = self._now, (state.snapshot.phase, state.snapshot.clock)
+        return steady(view, self.plot.figure) if state.activity in BUSY or last == self._now else view
 
 
 def steady(view: View, drawn: dict[str, Any]) -> View:
-    """The view on the axes of what is drawn, where these still fit: an axis that moves at every step of a run or of a
-    slider is hard to follow, and slow to draw.
+    """The view with the axes of ``drawn`` where they still fit.
+
+    An axis that moves at every step of a run or of a slider is hard to follow, and slow to draw.
     """
     layout, old = view["layout"], drawn.get("layout", {})
     axes = {name: part for name, part in layout.items() if "axis" in name and "range" in part and name in old}
@@ -132,13 +134,13 @@ def steady(view: View, drawn: dict[str, Any]) -> View:
 def _steady(axis: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     (start, end), (low, high) = axis["range"], old.get("range", (0, 0))
     inside = min(low, high) <= min(start, end) and max(start, end) <= max(low, high)
-    if inside and (start < end) == (low < high) and abs(end - start) >= LEAST * abs(high - low):
-        return axis | {key: old[key] for key in AXIS if key in old}
+    if inside and (start < end) == (low < high) and abs(end - start) >= MIN_FILL * abs(high - low):
+        return axis | {key: old[key] for key in AXIS_KEYS if key in old}
     return axis
 
 
 def revision(state: LabState) -> str:
-    """Names the moment a plot shows, for whoever waits for it: phase, round, step, quality."""
+    """Identifies the snapshot that a plot shows, for scripts that wait for it: "phase:round:clock:quality"."""
     shown = state.shown
     quality = "" if shown.quality is None else f"{shown.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
     return f"{shown.phase}:{shown.round}:{shown.clock}:{quality}"
@@ -149,7 +151,7 @@ def _revision(drawn: dict[str, Any]) -> str | None:
 
 
 def _same(drawn: dict[str, Any], view: View) -> bool:
-    """Whether a view would draw what is drawn already, its revision aside."""
+    """Whether a view equals the drawn one, except for its revision."""
     if not drawn:
         return False
     meta = {key: value for key, value in drawn["layout"].get("meta", {}).items() if key != "revision"}

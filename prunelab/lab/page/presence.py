@@ -1,26 +1,25 @@
-"""Whether anybody still looks. A run that nobody watches pauses itself; a kernel that keeps talking is
-never culled.
+"""Whether any page still shows the lab. A run that no page shows pauses: a kernel that keeps sending is never culled.
 
-Every view on a page says "here" every ten seconds and "gone" when its page closes. A page in the background may be
-allowed to speak only once a minute, so silence alone counts later than a farewell.
+Every view on a page sends "here" every ten seconds and "gone" when its page closes. Browsers may let a background page
+send only once a minute, so silence counts later than "gone".
 """
 
 from __future__ import annotations
 
 import threading
 
-FAREWELL = 60.0  # seconds after the last page said that it closes
-MOST = 100  # views that are remembered
-SILENCE = 180.0  # seconds after the last page was heard of, without a farewell
+FAREWELL = 60.0  # seconds after "gone" from the last page
+MAX_VIEWS = 100  # views that are remembered
+SILENCE = 180.0  # seconds after the last message of any page, without "gone"
 
 
 class Presence:
-    """Heard from any thread, asked from any thread. Times are seconds of a clock that only goes forward."""
+    """Keeps track of the views of a lab. Thread-safe. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._views: dict[str, float] = {}
-        self._left: float | None = None
+        self._views: dict[str, float] = {}  # time of the last message, by view id; oldest first
+        self._left: float | None = None  # when the last view was closed; None while there is one
 
     def here(self, view: str, now: float) -> None:
         """A view is on a page."""
@@ -28,7 +27,7 @@ class Presence:
             self._views.pop(view, None)
             self._views[view] = now
             self._left = None
-            if len(self._views) > MOST:  # the longest unheard of
+            if len(self._views) > MAX_VIEWS:  # drop the one with the oldest message
                 self._views.pop(next(iter(self._views)))
 
     def gone(self, view: str, now: float) -> None:
@@ -38,7 +37,7 @@ class Presence:
                 self._left = now
 
     def deserted(self, now: float) -> bool:
-        """Whether somebody was here and nobody is any more. False as long as nobody ever came: a script has no page."""
+        """Whether there was a page and there is none any more. False before the first one: a script has no page."""
         with self._lock:
             if self._left is not None:
                 return now - self._left > FAREWELL

@@ -1,4 +1,4 @@
-"""Each layer cut by itself."""
+"""The panel that shows how sensitive each layer is to cuts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prunelab.lab.page.panels import Panel, PanelKind, Submit
 
 
 class SensitivityPanel(Panel):
-    """Each layer cut by itself: which of them the network can least do without."""
+    """Accuracy with each layer cut alone: which layers the network needs most. submit: puts a command on the queue."""
 
     def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
         self.button = w.Button(

@@ -1,4 +1,4 @@
-"""The top of the page. Title, what is going on, trouble in words, the cards; and the root's data attributes."""
+"""The top of the page: title, activity, errors, cards; and the data attributes of the page's root element."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prunelab.resources import joined_script
 
 
 class Status(BatchedWidget):
-    """All of it is state and plain text: a page that comes late shows the same, and nothing is read as markup."""
+    """The status widget. All is synced state, so a page that opens late shows the same; plain text, never markup."""
 
     _esm = joined_script(Path(__file__).parent / "status.js")
     _css = Path(__file__).parent / "lab.css"
@@ -37,7 +37,7 @@ class Status(BatchedWidget):
         self.on_msg(self._heard)
 
     def show(self, state: LabState, seen: LabState, notes: Iterable[str]) -> None:
-        """Say how things stand. seen: what of it the page may show. notes: trouble that is not the run's."""
+        """Show the state. seen: the part of it that the page may show. notes: errors that are not the run's."""
         with self.hold_sync():
             self.title = wording.title(state.recipe)
             self.text = wording.status(state)
@@ -48,7 +48,7 @@ class Status(BatchedWidget):
             self.attributes = wording.attributes(seen)
 
     def _heard(self, _: Any, content: Any, __: Any) -> None:
-        """A page speaks, on whatever thread: see status.js. Anything else that may arrive is nothing to us."""
+        """Handle a message of a page (see status.js), on any thread; unknown messages are ignored."""
         kind, view = content.get("kind"), content.get("view")
         if isinstance(view, str) and len(view) <= 64:
             if kind == "here":

@@ -1,4 +1,4 @@
-"""The scrubber of the lab: which snapshot of the run the page looks at, while the run may go on."""
+"""The lab's scrubber: which snapshot of the run the page shows, while the run may continue."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.scrubber import Scrubber
 from prunelab.results.snapshot import Snapshot
 
-EVERY = 2.0  # seconds between two lists of moments while a run goes on: they are long
+INTERVAL = 2.0  # seconds between two updates of the list of snapshots during a run: the list is long
 
 WORDS = {"trained": "dense", "pruned": "cut", "retrained": "retrained"}
 
 
 class Timeline:
-    """``widget`` is the scrubber; ``moved`` is called when a hand has moved it."""
+    """Keeps the scrubber (``widget``) up to date. moved: called when its position has changed."""
 
     def __init__(self, moved: Callable[[], None]) -> None:
         self.widget = Scrubber(label="moment of the run")
         self.widget.observe(lambda change: moved(), "position")
-        self._told: tuple[Snapshot, ...] = ()
-        self._when = 0.0
+        self._history: tuple[Snapshot, ...] = ()  # the snapshots that the scrubber offers
+        self._updated = 0.0  # monotonic time of the last update, in seconds
 
     def live(self) -> None:
-        """Back to what happens now."""
+        """Go back to the live snapshot."""
         self.widget.playing = False
         self.widget.position = None
 
     def update(self, state: LabState) -> None:
-        """Offer the moments of a report; not at every one of its changes while a run goes on."""
+        """Offer the snapshots of a state; during a run only every INTERVAL seconds."""
         history = state.history
-        if history is self._told or (state.activity in BUSY and time.monotonic() - self._when < EVERY):
+        if history is self._history or (state.activity in BUSY and time.monotonic() - self._updated < INTERVAL):
             return
-        if [id(s) for s in history] != [id(s) for s in self._told]:
+        if [id(s) for s in history] != [id(s) for s in self._history]:
             self.widget.update([described(snapshot) for snapshot in history])
-        self._told, self._when = history, time.monotonic()
+        self._history, self._updated = history, time.monotonic()
 
     def shown(self, state: LabState) -> Snapshot | None:
-        """The moment that is looked at; None: live."""
+        """The snapshot that the scrubber is at; None: live."""
         position = self.widget.position
-        if position is None or position >= len(self._told) - 1:
+        if position is None or position >= len(self._history) - 1:
             return None
-        return self._told[position]
+        return self._history[position]
 
 
 def described(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as the scrubber wants it."""
+    """A snapshot as an item of the scrubber's ``moments``."""
     where = f"round {snapshot.round}" if snapshot.round else "dense"
     identity = f"{snapshot.phase}:{snapshot.round}:{snapshot.clock}"
     if snapshot.settled:

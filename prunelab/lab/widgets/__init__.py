@@ -1,1 +1,1 @@
-"""Own widgets: plot, scrubber, drawing, downloads. They know nothing of pruning."""
+"""Custom widgets: plot, scrubber, drawing, downloads. Independent of pruning."""

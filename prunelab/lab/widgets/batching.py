@@ -1,8 +1,8 @@
-"""What many widgets have to tell the page, in one message.
+"""Sends the changes of many widgets to the page in one message.
 
-To carry a message costs kernel, server and browser about as much as to show what is in it. The state of the widgets
-stays the truth, only its way to the page is another, and only once a page listens (batching.js). A page that was still
-loading when something was delivered notices by ``count``, and gets it in the usual way.
+A message costs kernel, server and browser about as much as showing its content. The widgets' state stays the only
+source of truth; it only takes another way to the page, and only once a page listens (batching.js). A page that was
+still loading when a message was sent notices that by ``count``, and gets the state in the usual way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from prunelab.resources import joined_script
 
 
 class BatchedWidget(anywidget.AnyWidget):
-    """A widget whose changes may go with a batching."""
+    """A widget whose changes may be sent by a ``Batching``."""
 
     batching: Batching | None = None
 
@@ -30,49 +30,49 @@ class BatchedWidget(anywidget.AnyWidget):
 
 
 class Batching(BatchedWidget):
-    """Packs one message for all: ``with batching.together(): ...``. It has no view."""
+    """Collects the changes of many widgets in one message: ``with batching.together(): ...``. It has no view."""
 
     _esm = joined_script(Path(__file__).parent / "batching.js")
 
     count = traitlets.Int(0, help="deliveries so far; a page that knows of as many has missed none").tag(sync=True)
 
     def __init__(self) -> None:
-        self._heard_of = False  # a page listens
-        self._packer: int | None = None  # the thread that is packing
-        self._parcel: dict[str, dict[str, Any]] = {}  # by model id
-        self._carried: dict[str, BatchedWidget] = {}
+        self._listening = False  # whether a page listens
+        self._thread: int | None = None  # the thread that is inside ``together``
+        self._collected: dict[str, dict[str, Any]] = {}  # changed traits by model id
+        self._widgets: dict[str, BatchedWidget] = {}  # all that were ever collected from, by model id
         super().__init__()
-        self.batching = self  # its own count goes along
+        self.batching = self  # ``count`` is sent in the same message
         self.on_msg(self._told)
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Within the block, on this thread, changes of carried widgets are collected; then they go as one."""
-        self._packer = threading.get_ident()
+        """Within the block, changes that this thread makes to widgets are collected, then sent in one message."""
+        self._thread = threading.get_ident()
         try:
             yield
-            if self._parcel:
+            if self._collected:
                 self.count += 1
         finally:
-            self._packer = None
-            parcel, self._parcel = self._parcel, {}
-            if parcel:
-                self.send({"states": parcel})
+            self._thread = None
+            collected, self._collected = self._collected, {}
+            if collected:
+                self.send({"states": collected})
 
     def takes(self, widget: BatchedWidget, message: dict[str, Any], buffers: Any) -> bool:
-        """Whether a widget's message goes with what is being packed."""
-        packing = self._heard_of and self._packer == threading.get_ident()
-        if not packing or message.get("method") != "update" or buffers or widget.model_id is None:
+        """Collect a widget's message, if it can be; False if the widget must send it itself."""
+        collecting = self._listening and self._thread == threading.get_ident()
+        if not collecting or message.get("method") != "update" or buffers or widget.model_id is None:
             return False
-        self._parcel.setdefault(widget.model_id, {}).update(message["state"])
-        self._carried[widget.model_id] = widget
+        self._collected.setdefault(widget.model_id, {}).update(message["state"])
+        self._widgets[widget.model_id] = widget
         return True
 
     def _told(self, _: Any, content: Any, __: Any) -> None:
-        """A page has begun to listen; what it may have missed, each widget tells it again."""
+        """A page has begun to listen; if it has missed messages, each widget sends its state again."""
         if not isinstance(content, dict) or "have" not in content:
             return
-        self._heard_of = True
+        self._listening = True
         if content["have"] != self.count:
-            for widget in list(self._carried.values()):
+            for widget in list(self._widgets.values()):
                 widget.send_state()

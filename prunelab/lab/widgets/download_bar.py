@@ -1,11 +1,11 @@
-"""Buttons for what is made on demand. The page asks, Python makes it and sends it, the browser keeps it.
+"""Buttons for downloads that are made on demand: the page requests a file, Python makes and sends it.
 
-A callback (``on_request``) runs on whatever thread the page's message came in on: it must do no more than put a
-command on a queue. What was made is sent later, by ``send_file`` or ``send_text``, from wherever the owner writes to
-its widgets; the pieces after the first go out through ``post``, one each time the page has thanked for the last.
+A callback (``on_request``) runs on the thread that the page's message came in on: it must only put a command on a
+queue. The file is sent later, by ``send_file`` or ``send_text``, on the thread that writes to the widgets. Its pieces
+after the first are sent through ``post``, each when the page has acknowledged the one before ("thanks").
 
-What the page tells (download_bar.js), on the element ``.prunelab-download``: ``data-state`` is "idle", "waiting",
-"receiving", "done", "copied", "offered" (a text to be copied by hand) or "error", ``data-item`` the name it is about.
+Data attributes, set by download_bar.js on the element ``.prunelab-download``: ``data-state`` is "idle", "waiting",
+"receiving", "done", "copied", "offered" (a text for the user to copy) or "error", ``data-item`` the item's name.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ import traitlets
 from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
-PIECE = 1_000_000  # bytes a message
-PATIENCE = 60.0  # seconds without thanks after which a page is taken for gone
-WAITING = 32  # pages that are remembered to have asked for one thing
+PIECE = 1_000_000  # bytes per message
+ACKNOWLEDGE_TIMEOUT = 60.0  # seconds without acknowledgement after which a transfer is dropped
+MAX_WAITING = 32  # pages that can wait for the same item
 
 
 @dataclass
 class _Transfer:
-    """What is on its way to one page. sent: pieces so far."""
+    """A file on its way to one page."""
 
-    view: str
-    about: dict[str, Any]
+    view: str  # id of the page's view
+    about: dict[str, Any]  # the content of every message
     data: memoryview
-    sent: int
-    touched: float
+    sent: int  # pieces so far
+    touched: float  # monotonic time of the last piece, in seconds
 
 
 class DownloadBar(anywidget.AnyWidget):
-    """Buttons, and beside them in words how far things are.
+    """Buttons, with the progress of a download in words beside them.
 
-    items: ``[{"name": "report", "label": "Report", "tooltip": "One file, opens offline"}, ...]``, names once each. With
-    ``"copy": True`` the button asks for a text and puts it on the clipboard.
-    disabled: ``{"model": "Nothing is trained yet"}``: buttons that can't be pressed now, and why.
-    post: given a function, runs it soon, in the order given, where the owner writes to widgets; without: at once.
+    items: ``[{"name": "report", "label": "Report", "tooltip": "One file, opens offline"}, ...]``, with unique names.
+    With ``"copy": True`` the button requests a text and puts it on the clipboard.
+    disabled: ``{"model": "Nothing is trained yet"}``: disabled buttons, and why.
+    post: runs a function soon, in the order of the calls, on the thread that writes to the widgets; None: at once.
 
-    Only the page that asked gets an answer, also when several show the same buttons.
+    Only the page that sent a request gets the answer, also when several show the same buttons.
     """
 
     _esm = joined_script(HERE / "download_bar.js")
@@ -63,20 +63,20 @@ class DownloadBar(anywidget.AnyWidget):
         super().__init__(**traits)
         self._post = post or (lambda function: function())
         self._lock = threading.RLock()
-        self._asked: dict[str, list[str]] = {}
+        self._requests: dict[str, list[str]] = {}  # ids of the waiting views, by item
         self._transfers: dict[str, _Transfer] = {}
         self._callbacks: list[Callable[[str], None]] = []
         self.on_msg(self._told)
 
     def on_request(self, callback: Callable[[str], None]) -> None:
-        """``callback(name)`` for every press of a button that is not disabled; it must only enqueue.
+        """Call ``callback(name)`` for every press of an enabled button; it must only put a command on a queue.
 
-        Two pages that ask for the same thing call it twice; the first answer then serves both.
+        If two pages request the same item, it is called twice; the first answer then goes to both.
         """
         self._callbacks.append(callback)
 
     def send_file(self, name: str, filename: str, mime: str, data: bytes) -> int:
-        """Send ``data`` to every page that asked for ``name``; how many those were. KeyError: no item has that name."""
+        """Send ``data`` to every page that waits for ``name``; the number of pages. KeyError for an unknown name."""
         views = self._take(name)
         for view in views:
             about = {"kind": "piece", "to": view, "name": name, "filename": filename, "mime": mime, "size": len(data)}
@@ -85,21 +85,21 @@ class DownloadBar(anywidget.AnyWidget):
         return len(views)
 
     def send_text(self, name: str, text: str) -> int:
-        """Put ``text`` on the clipboard of every page that asked for ``name``; how many those were."""
+        """Put ``text`` on the clipboard of every page that waits for ``name``; the number of pages."""
         return self._answer(name, {"kind": "text", "text": text})
 
     def send_error(self, name: str, words: str) -> int:
-        """Say, instead of an answer, why there is none and what to do."""
+        """Answer with an error: why there is no file, and what to do. Returns the number of pages."""
         return self._answer(name, {"kind": "error", "text": words})
 
     def send_progress(self, name: str, words: str) -> None:
-        """Say how far the making is, to the pages that wait for ``name``."""
+        """Show the progress of making ``name`` on the pages that wait for it."""
         self._check(name)
         with self._lock:
-            for view in self._asked.get(name, []):
+            for view in self._requests.get(name, []):
                 self.send({"kind": "progress", "to": view, "name": name, "text": words})
 
-    # ---- what the page says
+    # Messages from the page
 
     def _told(self, _widget: Any, content: Any, _buffers: Any) -> None:
         if not isinstance(content, dict):
@@ -111,12 +111,12 @@ class DownloadBar(anywidget.AnyWidget):
 
     def _request(self, name: str, view: str) -> None:
         if name not in self._names():
-            return  # a page of before the items changed: the button is gone there by now
+            return  # the items have changed since the page sent this: the button is gone
         with self._lock:
-            asked = self._asked.setdefault(name, [])
-            if view not in asked:
-                asked.append(view)
-                del asked[:-WAITING]
+            waiting = self._requests.setdefault(name, [])
+            if view not in waiting:
+                waiting.append(view)
+                del waiting[:-MAX_WAITING]
         refusal = self.disabled.get(name) or ("" if self._callbacks else "Nobody is there to make it.")
         if refusal:
             self._post(partial(self.send_error, name, refusal))
@@ -125,11 +125,11 @@ class DownloadBar(anywidget.AnyWidget):
             try:
                 callback(name)
             except Exception as error:
-                # Nobody sees an exception of a callback: the page has to say it.
+                # An exception in a callback is shown nowhere else.
                 self._post(partial(self.send_error, name, f"{type(error).__name__}: {error}"))
                 raise
 
-    # ---- what the page is told
+    # Messages to the page
 
     def _answer(self, name: str, content: dict[str, Any]) -> int:
         views = self._take(name)
@@ -140,7 +140,7 @@ class DownloadBar(anywidget.AnyWidget):
     def _take(self, name: str) -> list[str]:
         self._check(name)
         with self._lock:
-            return self._asked.pop(name, [])
+            return self._requests.pop(name, [])
 
     def _check(self, name: str) -> None:
         if name not in self._names():
@@ -151,9 +151,9 @@ class DownloadBar(anywidget.AnyWidget):
 
     def _start(self, transfer: _Transfer) -> None:
         with self._lock:
-            # Pages that closed in the middle: their files need not stay in memory.
-            late = time.monotonic() - PATIENCE
-            self._transfers = {key: other for key, other in self._transfers.items() if other.touched > late}
+            # Frees the files of pages that closed during a transfer.
+            oldest = time.monotonic() - ACKNOWLEDGE_TIMEOUT
+            self._transfers = {key: other for key, other in self._transfers.items() if other.touched > oldest}
             key = uuid.uuid4().hex
             self._transfers[key] = transfer
             self._send_piece(key, transfer)
@@ -162,7 +162,7 @@ class DownloadBar(anywidget.AnyWidget):
         with self._lock:
             transfer = self._transfers.get(key)
             if transfer is None or index != transfer.sent - 1:
-                return  # thanks that came twice, or for what was given up
+                return  # a repeated acknowledgement, or one for a dropped transfer
             if transfer.sent == transfer.about["count"]:
                 del self._transfers[key]
             else:

@@ -1,9 +1,9 @@
-"""A sheet to draw a digit on, and what makes of the drawing what the network knows.
+"""A sheet to draw a digit on, and the conversion of a drawing to an image like those of the data sets.
 
-Callbacks (``draw.observe(callback, "value")``, ``on_example``) run on whatever thread the page's message came in on:
-they must do no more than put a command on a queue.
+Callbacks (``draw.observe(callback, "value")``, ``on_example``) run on the thread that the page's message came in on:
+they must only put a command on a queue.
 
-What the page tells (drawing.js), on the element ``.prunelab-draw``: ``data-state`` is "blank", "drawn" or "drawing"
+Data attributes, set by drawing.js on the element ``.prunelab-draw``: ``data-state`` is "blank", "drawn" or "drawing"
 (the pen is down), ``data-inked`` counts cells with ink, ``data-cursor`` is the keyboard's cell, "row,column" from 0.
 """
 
@@ -22,26 +22,26 @@ from numpy.typing import NDArray
 from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
-LARGEST = 256  # cells a side
+LARGEST = 256  # cells per side
 
-# The 8 x 8 digits: NIST's bitmaps of 32 x 32, in which every character is scaled to 32 rows and 20 columns, counted in
-# blocks of 4 x 4. Narrow ones are not stretched without end: a 1 stays narrower than a 0.
-SMALL = 16  # cells a side up to which a picture is taken for such blocks
-SMALL_WIDTH = 5 / 8
-STRETCH = 1.5
-# MNIST: scaled into a box of 20 x 20, put into 28 x 28 so that the centre of mass is in the pixel (14, 14),
-# moved by whole pixels.
-BOX = 5 / 7
+# The 8 x 8 digits are NIST's 32 x 32 bitmaps, in which every character is scaled to 32 rows and 20 columns, counted in
+# blocks of 4 x 4. The stretch of narrow ones is limited: a 1 stays narrower than a 0.
+SMALL = 16  # largest side in cells for which drawings are prepared like the 8 x 8 digits
+SMALL_WIDTH = 5 / 8  # of the sheet's width
+STRETCH = 1.5  # largest ratio of horizontal to vertical scale
+# MNIST: scaled into a box of 20 x 20, then moved by whole pixels in the 28 x 28 image so that the centre of mass is in
+# the pixel (14, 14).
+BOX = 5 / 7  # of the sheet's side
 
 
 class Drawing(anywidget.AnyWidget):
-    """A sheet of ``size`` = (height, width) cells, as many as the network's input has; each 1 to 256.
+    """A sheet of ``size`` = (height, width) cells, as many as the network's input has; each side 1 to 256.
 
-    value: uint8, row-major, height * width bytes, 0 paper to 255 ink: the picture as it is drawn, each cell the average
-    of its area. Assign to it to show a picture. A new ``size`` is a blank sheet.
-    ink: the same picture with ``detail`` x ``detail`` times the cells, which is what travels to the page and back, at
-    most once a frame. ``prepared(ink, size)`` is what the network should be given: from 8 x 8 cells alone, a small
-    drawing could not be enlarged into anything like a digit.
+    value: uint8, row-major, height * width bytes, 0 (paper) to 255 (ink): the drawing, each cell the average of its
+    area. Assign to it to show a picture. Setting ``size`` blanks the sheet.
+    ink: the same drawing with ``detail`` x ``detail`` times the cells, synced with the page at most once per frame.
+    ``prepared(ink, size)`` is the network's input: 8 x 8 cells alone are too few to enlarge a small drawing to a
+    readable digit.
     """
 
     _esm = joined_script(HERE / "drawing.js")
@@ -66,11 +66,11 @@ class Drawing(anywidget.AnyWidget):
         self.value = bytes(len(self.value))
 
     def prepared(self) -> NDArray[np.float32]:
-        """The drawing as the network should see it: ``prepared(ink, size)``."""
+        """The drawing as input for the network: ``prepared(ink, size)``."""
         return prepared(self.ink, self.size)
 
     def on_example(self, callback: Callable[[], None]) -> None:
-        """Offer the button "An example"; ``callback`` is to see to it, soon, that ``value`` is set."""
+        """Offer the button "An example". ``callback`` must cause ``value`` to be set soon."""
         self._example_callbacks.append(callback)
         self.example = True
 
@@ -80,7 +80,7 @@ class Drawing(anywidget.AnyWidget):
                 callback()
 
     def _received(self, value: Any) -> bytes:
-        # What was drawn while the sheet changed its size belongs to the old one.
+        # Ink of another length was drawn before the sheet changed its size: ignored.
         return bytes(value) if len(value) == len(self.ink) else self.ink
 
     @traitlets.validate("size")
@@ -100,19 +100,19 @@ class Drawing(anywidget.AnyWidget):
     def _checked(self, name: str, value: bytes, detail: int) -> bytes:
         height, width = self.size
         if len(value) != height * width * detail**2:
-            wanted = f"{height} x {width} cells" + (f" x {detail}**2" if detail > 1 else "")
-            raise traitlets.TraitError(f"{name} has {len(value)} bytes; {wanted} are {height * width * detail**2}")
+            cells = f"{height} x {width} cells" + (f" x {detail}**2" if detail > 1 else "")
+            raise traitlets.TraitError(f"{name} has {len(value)} bytes; {cells} are {height * width * detail**2}")
         return value
 
     @traitlets.observe("size")
-    def _take_a_new_sheet(self, _change: Any) -> None:
+    def _clear_for_size(self, _change: Any) -> None:
         with self.hold_sync():
             self.set_trait("detail", self._detail())
             self.set_trait("brush", self._brush())
             self.ink = self._blank_ink()
             self.value = self._blank_value()
 
-    # The two are kept equal in both directions; each stops at the other, because it finds nothing to change.
+    # ``ink`` and ``value`` follow each other; the recursion ends because the second finds nothing to change.
     @traitlets.observe("ink")
     def _follow_ink(self, _change: Any) -> None:
         self.value = self._averaged()
@@ -134,7 +134,7 @@ class Drawing(anywidget.AnyWidget):
 
     @traitlets.default("brush")
     def _brush(self) -> float:
-        # As wide as the strokes of the two data sets, once the drawing is scaled as they are: 0.5 of 8, 1.4 of 28.
+        # As wide as the strokes of the two data sets after the drawing is scaled likewise: 0.5 of 8 cells, 1.4 of 28.
         return 0.14 + 0.045 * max(self.size)
 
     @traitlets.default("ink")
@@ -147,12 +147,14 @@ class Drawing(anywidget.AnyWidget):
 
 
 def prepared(value: bytes | NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
-    """A drawing as the data sets would have it: float32 (height, width), 0 paper to 1 ink; blank stays blank.
+    """A drawing as an image like those of the data sets: float32 (height, width), 0 (paper) to 1 (ink).
+
+    A blank drawing stays blank.
 
     value: uint8, an array of two dimensions, or bytes, row-major, of height * width cells or of k x k times as many.
     size: (height, width), both at least 1. Up to 16 x 16 cells the ink is scaled to the full height and at most 5/8 of
-    the width (stretched at most 1.5 times) and stands in the middle, as in the 8 x 8 digits; above, it is scaled into
-    a box of 5/7 of the sheet with its proportions kept, its centre of mass in the middle, as in MNIST.
+    the width (stretched at most 1.5 times) and centred, as in the 8 x 8 digits; above, it is scaled into a box of 5/7
+    of the sheet with its proportions kept, and its centre of mass is centred, as in MNIST.
     Every cell is the average over its area. Raises ValueError for bytes that fit no such grid.
     Sources: scikit-learn's load_digits and NIST's form-based handprint recognition; Y. LeCun's page on MNIST.
     """
@@ -192,9 +194,9 @@ def _grid(value: bytes | NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np
 
 
 def _start(mass: NDArray[np.float64], scale: float, cells: int) -> float:
-    """Where ink with this mass along an axis starts, so that its centre is in the middle and nothing falls off."""
+    """Start in cells of ink with this mass along an axis, so that its centre is centred and nothing is cut off."""
     centre = scale * ((np.arange(len(mass)) + 0.5) @ mass) / mass.sum()
-    # In pixel number cells // 2, as in MNIST: 14 of 0 to 27; at a whole pixel, so that edges stay sharp.
+    # The centre is in pixel cells // 2, as in MNIST (14 of 0 to 27); a whole pixel, so that edges stay sharp.
     return float(np.clip(np.rint(cells // 2 + 0.5 - centre), 0, cells - scale * len(mass)))
 
 

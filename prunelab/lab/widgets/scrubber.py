@@ -1,10 +1,10 @@
-"""A slider over the moments of a run. Drag back to any of them, play them, go back to what happens now.
+"""A slider over the snapshots of a run: drag back to any of them, play them, go back to live.
 
-Callbacks (``scrubber.observe(callback, "position")``) run on whatever thread the page's message came in on: they must
-do no more than put a command on a queue.
+Callbacks (``scrubber.observe(callback, "position")``) run on the thread that the page's message came in on: they must
+only put a command on a queue.
 
-What the page tells (scrubber.js), for styles and tests, on the element ``.prunelab-scrubber``: ``data-state`` is
-"empty", "live", "scrubbed" or "playing"; ``data-position`` is "live" or the index of the moment that is shown.
+Data attributes for styles and tests, set by scrubber.js on the element ``.prunelab-scrubber``: ``data-state`` is
+"empty", "live", "scrubbed" or "playing"; ``data-position`` is "live" or the index of the snapshot that is shown.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
 MARKS = ("", "settled")
-FASTEST = 60.0  # moments a second: no screen shows more
+MAX_SPEED = 60.0  # snapshots per second: no screen shows more
 
-Moment = dict[str, Any]
+Moment = dict[str, Any]  # a snapshot as an item of the slider
 
 
 class Scrubber(anywidget.AnyWidget):
-    """The moments of a run, and which of them is shown.
+    """The snapshots of a run, and which of them is shown.
 
-    moments: oldest first, each ``{"label": "round 1: pruned", "mark": "settled" or ""}``. Settled moments (the dense
-    network trained, a round pruned, a round retrained) have a tick and are what PageUp and PageDown jump to;
-    ``"short"``: what stands at the tick, if not the label; ``"id"``: what tells moments of the same label apart for
-    ``update``. Some 600 of them travel and draw well; who has more thins them out.
-    position: index of the moment that is shown, None: live, the newest, whichever that is. One that is out of range
-    becomes the nearest that there is. The right end of the slider is live.
-    playing: the page advances ``position`` by ``speed`` moments a second, above 0 to 60, until it is live again. For
-    readers who ask for reduced motion it goes from settled moment to settled moment, one a second at most.
+    moments: the snapshots, oldest first, each ``{"label": "round 1: pruned", "mark": "settled" or ""}``. Settled ones
+    (the dense network trained, a round pruned, a round retrained) have a tick, and PageUp and PageDown jump to them;
+    ``"short"``: text at the tick, by default the label; ``"id"``: tells snapshots with the same label apart in
+    ``update``. Up to about 600 can be sent and drawn fast; thin out longer runs.
+    position: index of the snapshot that is shown; None: live, always the newest. One that is out of range is set to the
+    nearest valid one. The right end of the slider is live.
+    playing: the page advances ``position`` by ``speed`` snapshots per second, above 0 to 60, until it is live again.
+    For readers with reduced motion it goes from settled to settled snapshot, at most one per second.
     """
 
     _esm = joined_script(HERE / "scrubber.js")
@@ -49,7 +49,7 @@ class Scrubber(anywidget.AnyWidget):
     label = traitlets.Unicode("moment of the run", help="the slider's name").tag(sync=True)
 
     def update(self, moments: Sequence[Moment]) -> None:
-        """Show these moments instead, in one message; ``position`` stays on the moment it is on, see ``followed``."""
+        """Replace all moments, in one message; ``position`` stays on the same snapshot, see ``followed``."""
         position = followed(self.moments, moments, self.position)
         with self.hold_sync():
             self.moments = list(moments)
@@ -66,7 +66,7 @@ class Scrubber(anywidget.AnyWidget):
 
     @traitlets.validate("position")
     def _clamp_position(self, proposal: dict[str, Any]) -> int | None:
-        # Not an error: the page may ask for a moment that was thinned out while its message was on the way.
+        # Not an error: the snapshot may have been thinned out while the page's message was on its way.
         return _within(proposal["value"], len(self.moments))
 
     @traitlets.observe("moments")
@@ -75,16 +75,16 @@ class Scrubber(anywidget.AnyWidget):
 
     @traitlets.validate("speed")
     def _check_speed(self, proposal: dict[str, Any]) -> float:
-        if not (math.isfinite(proposal["value"]) and 0 < proposal["value"] <= FASTEST):
-            raise traitlets.TraitError(f"speed = {proposal['value']!r} must be above 0 and at most {FASTEST:g}")
+        if not (math.isfinite(proposal["value"]) and 0 < proposal["value"] <= MAX_SPEED):
+            raise traitlets.TraitError(f"speed = {proposal['value']!r} must be above 0 and at most {MAX_SPEED:g}")
         return proposal["value"]
 
 
 def followed(old: Sequence[Moment], new: Sequence[Moment], position: int | None) -> int | None:
-    """Where the moment ``old[position]`` stands in ``new``; if it is gone, the nearest one before it that is not.
+    """Index in ``new`` of the item ``old[position]``; if it is gone, of the nearest one before it that is there.
 
-    Moments are the same when their "id" is, or, without one, their label. None stays None (live); when nothing up to
-    ``position`` is left, the first moment; None when ``new`` is empty.
+    Items are the same when their "id" is or, without one, their label. None stays None (live); 0 when no item up to
+    ``position`` is left; None when ``new`` is empty.
     """
     if position is None or not new:
         return None

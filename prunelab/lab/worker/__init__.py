@@ -1,1 +1,1 @@
-"""The thread that trains, and what it does at each command. No widget here."""
+"""The thread that trains, and the commands that it carries out. No widgets here."""

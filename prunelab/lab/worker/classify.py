@@ -1,4 +1,4 @@
-"""What the dense and the pruned network make of one drawing."""
+"""Classification of a drawing by the dense and the pruned network."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from prunelab.torch_state import evaluating
 
 
 def reading(session: Session, dense: nn.Module | None, picture: NDArray[np.float32]) -> Classification:
-    """Probabilities of the classes for ``picture`` (height, width), 0 to 1; in a blank picture all are 0."""
+    """Class probabilities (0 to 1) by both networks; all 0 for a blank picture.
+
+    dense: the dense network, None if there is none. picture: (height, width), 0 (paper) to 1 (ink).
+    """
     x = torch.from_numpy(picture).reshape(1, *session.data.input_shape)
-    read = _read(dense, x), _read(session.model, x)
-    return Classification(*read) if picture.any() else Classification(*(p and (0.0,) * len(p) for p in read))
+    both = _probabilities(dense, x), _probabilities(session.model, x)
+    return Classification(*both) if picture.any() else Classification(*(p and (0.0,) * len(p) for p in both))
 
 
 def dense_twin(session: Session, state: dict[str, Any]) -> nn.Module:
-    """A copy of the model as it was when dense training ended. state: of the session at that moment."""
+    """A copy of the model at the end of dense training. state: of the session at that time."""
     twin = copy.deepcopy(session.model)
     twin.load_state_dict(state["model"]["weights"])
     return twin
 
 
-def _read(model: nn.Module | None, x: torch.Tensor) -> tuple[float, ...] | None:
+def _probabilities(model: nn.Module | None, x: torch.Tensor) -> tuple[float, ...] | None:
     if model is None:
         return None
     parameter = next(model.parameters())

@@ -1,4 +1,4 @@
-"""The session on the page, and what each command does to it. On the runner's thread only."""
+"""Holds the session of the page and carries out commands on it. On the runner's thread only."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
-HASTY = 1000  # test samples of a preview while the slider moves; the rest follows when it rests
-UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # once the network is another one
+APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
+UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state changes once the network has changed
 
 
 class CommandHandler:
-    """source: where sessions come from. tell: called with every report. measuring: measure whenever a run has ended.
-    waiting: whether more commands have come. deserted: whether nobody looks any more.
+    """Carries out commands one by one, and computes what runs, one batch per ``advance``.
+
+    recipe: of the controls at the start. source: opens sessions. tell: called with every new state. measuring: measure
+    after every run and retraining. waiting: whether more commands are in the queue. deserted: whether no page shows the
+    lab any more.
     """
 
     def __init__(
@@ -49,12 +52,12 @@ class CommandHandler:
         self._measuring = measuring
         self._waiting = waiting
         self._deserted = deserted
-        self._dense: dict[str, Any] | None = None  # the session when dense training ended: what Reset returns to
-        self._task: Task | None = None  # what runs, or would if it were not paused
-        self._wanted = recipe  # as the controls stand: what the next step will go by
-        self._preview: Target | None = None  # what the slider asks about; None: show what is
-        self._twin: nn.Module | None = None  # the dense network, to read drawings with
-        self._picture: NDArray[float32] | None = None  # the drawing
+        self._dense: dict[str, Any] | None = None  # the session's state at the end of dense training, for Reset
+        self._task: Task | None = None  # what runs or is paused
+        self._controls_recipe = recipe  # the next step will use it
+        self._preview: Target | None = None  # target of the preview; None: show the network as it is
+        self._twin: nn.Module | None = None  # copy of the dense network, to classify drawings
+        self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
 
     @property
@@ -63,16 +66,19 @@ class CommandHandler:
         return self._task is not None and self.state.activity != "paused"
 
     def close(self) -> None:
-        """Let go of the saved session."""
+        """Release the folder of the saved session."""
         self._source.close()
 
     def do(self, command: Command) -> None:
-        """Carry out a command."""
+        """Carry out a command.
+
+        Raises ValueError for one that is impossible now, and what the session raises; see ``fail``.
+        """
         action = command.action
-        recipe = self._wanted = command.recipe or self._wanted
+        recipe = self._controls_recipe = command.recipe or self._controls_recipe
         match action:
             case "preview":
-                self._look(command.target)
+                self._show_preview(command.target)
             case "pause":
                 if self._task is not None:
                     self._report(activity="paused", doing="paused")
@@ -82,7 +88,7 @@ class CommandHandler:
                     self._report(notice=self._source.notice())
             case "change":
                 if self._preview is not None:
-                    self._look(self._preview)
+                    self._show_preview(self._preview)
             case "reset":
                 self._reset(recipe)
             case "prune":
@@ -94,9 +100,9 @@ class CommandHandler:
             case "train" | "retrain" | "run":
                 self._begin(action, recipe)
             case "measure":
-                self._look_into(measure_task(self._needed()))
+                self._analyse(measure_task(self._needed()))
             case "scan":
-                self._look_into(scan_task(self._needed()))
+                self._analyse(scan_task(self._needed()))
             case "compare":
                 self._compare(command.about)
             case "forget":
@@ -106,7 +112,7 @@ class CommandHandler:
                 self._kept_runs.pin(command.about)
                 self._report(runs=self._kept_runs.runs)
             case "read":
-                self._read(command.about)
+                self._classify(command.about)
             case "export":
                 command.about(self.state, self._needed())
             case _:
@@ -115,13 +121,13 @@ class CommandHandler:
     # Sessions
 
     def _open_saved(self, recipe: Recipe) -> None:
-        """Go on with the saved session, if there is one; else train a new one."""
+        """Continue the saved session, if there is one, else train a new one."""
         self._starting("reading the saved session")
         session = self._source.saved()
         if session is None:
             self._begin("train", recipe)
             return
-        self._take(session)
+        self._use(session)
         self._adopt(session.recipe)
         self._dense = self._source.dense()
         if session.phase in ("new", "training"):
@@ -130,37 +136,37 @@ class CommandHandler:
             self._settle()
 
     def _follow(self, recipe: Recipe) -> None:
-        """Do as a link says: another network where it asks for one, else go on with the one there is."""
+        """Follow a link: train a new network if the link needs one, else keep the current one."""
         if self.session is None or not self.session.recipe.trains_like(recipe):
             self._begin("train", recipe)
             return
         self._adopt(self._fit())
         if self._preview is not None:
-            self._look(self._wanted.final_target)
+            self._show_preview(self._controls_recipe.final_target)
 
-    def _begin(self, what: TaskName, wanted: Recipe, *, fresh: bool = True) -> None:
-        """Start a stream. Train, and Run all under new training settings, make a new session."""
+    def _begin(self, what: TaskName, recipe: Recipe, *, fresh: bool = True) -> None:
+        """Start a stream. Train makes a new session if ``fresh``, and so does Run all with new training settings."""
         self._task = None
         session = self.session
-        if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(wanted)):
-            self._starting("loading data", recipe=wanted)
-            self._take(self._source.new(wanted.changed(layer_quality={})))  # which layers there are, is known then
+        if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(recipe)):
+            self._starting("loading data", recipe=recipe)
+            self._use(self._source.new(recipe.changed(layer_quality={})))  # layers are known only after this
             what = "train" if what == "retrain" else what
         session = self._needed()
-        self._take_up()
+        self._apply_recipe()
         if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
             self._keep()
-            session.restore(self._dense)  # all rounds are over: again from the dense network
+            session.restore(self._dense)  # all rounds are done: start again from the dense network
         self._preview = None
         self._task = Task(what, session.ticks(what))
         self._go_on()
 
-    def _starting(self, doing: str, **more: Any) -> None:
+    def _starting(self, doing: str, **changes: Any) -> None:
         clear: dict[str, Any] = dict.fromkeys(("progress", "left", "trouble", "warning", "notice"))
-        self._report(activity="starting", doing=doing, **clear, **more)
+        self._report(activity="starting", doing=doing, **clear, **changes)
 
-    def _take(self, session: Session) -> None:
-        """From now on this session is the one on the page."""
+    def _use(self, session: Session) -> None:
+        """Make this session the one on the page."""
         self._keep()
         self.session, self._dense, self._preview, self._twin = session, None, None, None
         if self._picture is not None and self._picture.shape != session.data.input_shape[1:]:
@@ -168,26 +174,26 @@ class CommandHandler:
         self._report(recipe=session.recipe, data=session.data, notice=self._source.notice(), **UNMEASURED)
 
     def _keep(self, label: str | None = None, snapshots: Sequence[Snapshot] | None = None) -> None:
-        """Keep the run of the session, as far as it came, to be compared."""
+        """Keep the run of the session, as far as it got, for comparison."""
         if self.session is not None and self._kept_runs.take(self.session, label, snapshots):
             self._report(runs=self._kept_runs.runs)
 
     def _fit(self) -> Recipe:
-        """What fits of the recipe of the controls. What does not, they give up, and the page says so."""
+        """The controls' recipe, fitted to the session. Qualities of unknown layers are dropped, with a notice."""
         session = self._needed()
-        fit, unknown = fitted(session, self._wanted)
+        fit, unknown = fitted(session, self._controls_recipe)
         if unknown:
-            self._adopt(self._wanted.changed(layer_quality=dict(fit.layer_quality)))
+            self._adopt(self._controls_recipe.changed(layer_quality=dict(fit.layer_quality)))
             self._report(notice=wording.left_out(unknown, session.masks))
         return fit
 
     def _adopt(self, recipe: Recipe) -> None:
-        """The controls have to follow."""
-        self._wanted = recipe
+        """Set the controls to a recipe that did not come from them."""
+        self._controls_recipe = recipe
         self._report(adopted=recipe)
 
-    def _take_up(self) -> None:
-        """Go on by the recipe of the controls. A run that has begun goes by the one that it began with."""
+    def _apply_recipe(self) -> None:
+        """Change the session to the controls' recipe. Called when a step begins: a running step keeps its recipe."""
         fit = self._fit()
         if fit != self._needed().recipe:
             self._needed().change(fit)
@@ -206,7 +212,7 @@ class CommandHandler:
         self._report(activity=self._task.activity, doing=self._task.activity, trouble=None)
 
     def advance(self) -> None:
-        """Compute one batch, or whatever the next step of what runs is."""
+        """Compute one batch, or the next part of a test or measurement."""
         task = self._task
         assert task is not None
         if self._deserted():
@@ -219,7 +225,7 @@ class CommandHandler:
             measure = self._measuring and task.what in ("retrain", "run")
             self._settle("measuring" if measure else "ready")
             if measure:
-                self._look_into(measure_task(self._needed()))
+                self._analyse(measure_task(self._needed()))
             return
         session = self._needed()
         if session.phase == "trained":
@@ -230,22 +236,22 @@ class CommandHandler:
             self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
         elif tick is not None:
             self._report(
-                **task.progress(tick, session), snapshot=tick, preview=self._previewed(HASTY),
-                history=tuple(session.history), classification=self._reading(), **UNMEASURED,
+                **task.progress(tick, session), snapshot=tick, preview=self._previewed(APPROXIMATE),
+                history=tuple(session.history), classification=self._classification(), **UNMEASURED,
             )  # fmt: skip
 
-    def _look_into(self, task: Task) -> None:
-        """Find out more about the network as it is."""
+    def _analyse(self, task: Task) -> None:
+        """Start a measurement or a scan of the network as it is."""
         self._task = task
         self._report(progress=0.0, left=None)
         self._go_on()
 
     def _compare(self, plans: Sequence[PlannedRun]) -> None:
-        """Carry out the runs of a preset. The last of them stays on the page."""
+        """Do the runs of a preset. The last of them stays on the page."""
 
         def begin(plan: PlannedRun) -> Session:
             self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
-            self._take(self._source.new(plan.recipe))
+            self._use(self._source.new(plan.recipe))
             self._go_on()
             return self._needed()
 
@@ -254,13 +260,13 @@ class CommandHandler:
         self._task = Task("compare", series(plans, begin, lambda plan, settled: self._keep(plan.label, settled)))
         self._report(activity="comparing", doing="comparing", trouble=None)
 
-    def _read(self, picture: NDArray[float32]) -> None:
+    def _classify(self, picture: NDArray[float32]) -> None:
         self._needed()
         self._picture = picture
-        self._report(classification=self._reading(), urgent=True)
+        self._report(classification=self._classification(), urgent=True)
 
-    def _reading(self) -> Classification:
-        """How the networks, as they are now, classify the drawing."""
+    def _classification(self) -> Classification:
+        """How the dense and the current network classify the drawing; empty if there is none."""
         session = self._needed()
         if self._picture is None:
             return Classification()
@@ -269,30 +275,31 @@ class CommandHandler:
         return reading(session, self._twin, self._picture)
 
     def _keep_dense(self) -> None:
-        """Remember the network as it is: what Reset goes back to. It may be remembered already."""
+        """Keep the current state as the one that Reset goes back to, unless there is one already."""
         if self._dense is None:
             self._dense = self._needed().state()
             self._source.keep_dense(self._dense, self._needed().recipe)
 
     def _settle(self, state: Activity = "ready") -> None:
-        """Nothing is trained any more: show where things are, and of a dense network also what the slider would cut."""
+        """Training has ended: report the result, and for a dense network also a preview of the slider's cut."""
         session = self._needed()
         if session.phase == "trained":
             self._keep_dense()
-            if self._preview is None:  # what the slider asks about, before any hand has touched it
-                self._preview = self._wanted.final_target
+            if self._preview is None:  # preview the slider's initial value, before the user moves it
+                self._preview = self._controls_recipe.final_target
         preview = self._previewed(None)
         self._report(
             activity=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
-            history=tuple(session.history), warning=wording.about_to_lose(preview), classification=self._reading(),
+            history=tuple(session.history), warning=wording.about_to_lose(preview),
+            classification=self._classification(),
         )  # fmt: skip
 
     def _prune(self, target: Target | None) -> None:
         session = self._needed()
         self._task = None
-        self._take_up()
+        self._apply_recipe()
         if session.round == 0:
-            self._keep_dense()  # where training was cut short, this is the dense network
+            self._keep_dense()  # if training was left early, this state counts as the dense network
         self._preview = None
         self._report(trouble=None, **UNMEASURED)
         snapshot = session.prune(target)
@@ -314,15 +321,16 @@ class CommandHandler:
         self._report(trouble=None, recipe=self.session.recipe, **UNMEASURED)
         self._settle()
 
-    def _look(self, target: Target | None) -> None:
+    def _show_preview(self, target: Target | None) -> None:
+        """Preview a cut to ``target`` at once on some test samples, then exactly if there is time; None: no preview."""
         self._preview = target
         session = self.session
         if session is None:
             return
-        hasty = self._previewed(HASTY)
+        preview = self._previewed(APPROXIMATE)
         snapshot = self.state.snapshot or session.snapshot()
-        self._report(preview=hasty, snapshot=snapshot, warning=wording.about_to_lose(hasty), urgent=True)
-        if hasty is not None and not hasty.exact and not self.running and not self._waiting():
+        self._report(preview=preview, snapshot=snapshot, warning=wording.about_to_lose(preview), urgent=True)
+        if preview is not None and not preview.exact and not self.running and not self._waiting():
             self._report(preview=self._previewed(None))
 
     def _previewed(self, samples: int | None) -> Snapshot | None:
@@ -331,17 +339,17 @@ class CommandHandler:
         return self.session.preview(self._preview, samples=samples, recipe=self._fit())
 
     def fail(self, error: Exception) -> None:
-        """Say what went wrong. The session, if there is one, is at its last good state and can be used."""
+        """Report an error. The session, if there is one, is at its last good state and can be used."""
         self._task = None
-        found: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
+        changes: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
         if self.session is None:
-            self._report(activity="failed", **found)
+            self._report(activity="failed", **changes)
             return
         try:
-            found |= {"snapshot": self.session.snapshot(), "history": tuple(self.session.history)}
-        except Exception as second:  # a model that fails wherever it is looked at: the last picture has to do
-            found["trouble"] += f"\nThe network cannot be shown either: {second}"
-        self._report(activity="ready", preview=None, recipe=self.session.recipe, **found)
+            changes |= {"snapshot": self.session.snapshot(), "history": tuple(self.session.history)}
+        except Exception as second:  # a custom model may fail in every call: then the last snapshot stays on the page
+            changes["trouble"] += f"\nThe network cannot be shown either: {second}"
+        self._report(activity="ready", preview=None, recipe=self.session.recipe, **changes)
 
     def _report(self, *, urgent: bool = False, **changes: Any) -> None:
         self.state = replace(self.state, urgent=urgent, **changes)

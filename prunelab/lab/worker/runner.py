@@ -1,7 +1,7 @@
-"""The one thread that trains. Commands in, reports out; nothing else touches the session.
+"""The one thread that trains. It takes commands and gives states; nothing else touches the session.
 
-Widget callbacks run on threads nobody can predict, so they only put a command on the queue. Between any two batches
-the runner looks at the queue: that is how pause, a moved slider and a reset take effect at once.
+Widget callbacks may run on any thread, so they only put a command on the queue. The runner checks the queue between
+two batches, so that pause, a moved slider and a reset take effect at once.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from prunelab.lab.worker.session_source import SessionSource
 from prunelab.recipe import Recipe
 from prunelab.sessions.session import Session
 
-LOOKS = ("preview", "read")  # a hand asks to see something; of a row of these only the last matters
-# Seconds in which nothing is computed after a hand has been answered: the page paints then, and on few cores it is late
-# if a network trains beside it. At least as long is trained between two of these, however busy the hand.
+INTERACTIVE = ("preview", "read")  # the user waits for the result; of several in a row only the last is done
+# Pause in seconds without training after an interactive command: the page paints then, and on few cores it would be
+# late beside a training network. Between two pauses training runs for at least as long, however fast the input is.
 COURTESY = 0.06
 
 
 class Runner:
-    """Runs the sessions of ``source``. ``tell`` is called with every report, on the runner's thread.
+    """Runs the sessions of ``source`` on a thread.
 
-    measuring: measure bytes and latency whenever a run or a retraining has ended. deserted: whether nobody looks any
-    more; then a run pauses. make_way: called before every batch, to wait for what is more urgent.
+    recipe: of the controls at the start. tell: called with every new state, on the runner's thread. measuring: measure
+    bytes and latency after every run and retraining. deserted: whether no page shows the lab any more; then a run
+    pauses. make_way: called before every batch, to wait for more urgent work.
     """
 
     def __init__(
@@ -48,26 +49,27 @@ class Runner:
             recipe, source, tell, measuring=measuring, waiting=lambda: not self._commands.empty(), deserted=deserted
         )
         self._rest = threading.Condition()
-        self._open = 0  # commands that are not yet carried out
-        self._busy = False  # batches are being computed
-        self._resting_until = -math.inf
+        self._open = 0  # commands that are not yet done
+        self._busy = False  # whether batches are being computed
+        self._resting_until = -math.inf  # end of the latest pause, in seconds of the monotonic clock
         self._ended = False
         self._thread = threading.Thread(target=self._loop, name="prunelab-runner", daemon=True)
 
     def start(self) -> None:
-        # A thread inside torch when the interpreter ends would abort the process.
+        """Start the thread."""
+        # A thread that is still inside torch when the interpreter exits would abort the process.
         atexit.register(self.end)
         self._thread.start()
 
     def end(self, timeout: float = 5.0) -> None:
-        """Stop after the batch it is at, and wait for that; for good."""
+        """Stop after the current batch, permanently, and wait up to ``timeout`` seconds for it."""
         atexit.unregister(self.end)
         self.submit(Command("stop"))
         if self._thread.is_alive():
             self._thread.join(timeout)
 
     def submit(self, command: Command) -> None:
-        """Ask for something; returns at once. After the end nothing is listened to any more."""
+        """Put a command on the queue; returns at once. Ignored after ``end``."""
         with self._rest:
             if self._ended:
                 return
@@ -75,21 +77,21 @@ class Runner:
         self._commands.put(command)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until nothing is left to do (or paused, or ended); False if that took more than ``timeout`` seconds."""
+        """Block until nothing is left to do (or paused, or ended); False if ``timeout`` seconds pass before that."""
         with self._rest:
             return self._rest.wait_for(lambda: self._ended or not (self._open or self._busy), timeout)
 
     @property
     def state(self) -> LabState:
-        """The latest report."""
+        """The latest state."""
         return self._handler.state
 
     @property
     def session(self) -> Session | None:
-        """The session; to be looked at only while the runner is idle."""
+        """The session. Use it only while the runner is idle."""
         return self._handler.session
 
-    # On the runner's own thread
+    # On the runner's thread
 
     def _loop(self) -> None:
         try:
@@ -102,7 +104,7 @@ class Runner:
             self._handler.close()
 
     def _turn(self) -> bool:
-        """Carry out a command, or compute a batch. False when it is time to stop."""
+        """Carry out a command or compute a batch. False after the command "stop"."""
         command, count = self._next()
         try:
             if command is None:
@@ -112,9 +114,9 @@ class Runner:
                 return False
             else:
                 self._handler.do(command)
-                if command.action in LOOKS and time.monotonic() > self._resting_until + COURTESY:
+                if command.action in INTERACTIVE and time.monotonic() > self._resting_until + COURTESY:
                     self._resting_until = time.monotonic() + COURTESY
-        except Exception as error:  # the page is where errors are read: nothing may end this thread unseen
+        except Exception as error:  # errors are shown on the page; none may end this thread unnoticed
             self._handler.fail(error)
         with self._rest:
             self._open -= count
@@ -123,14 +125,17 @@ class Runner:
         return True
 
     def _next(self) -> tuple[Command | None, int]:
-        """The next command, and how many it stands for; none when a batch can be computed. Sleeps if neither is."""
-        courtesy = max(0.0, self._resting_until - time.monotonic()) if self._handler.running else None
+        """(next command, number of queued commands that it replaces); (None, 0) when a batch can be computed.
+
+        Blocks while there is neither.
+        """
+        timeout = max(0.0, self._resting_until - time.monotonic()) if self._handler.running else None
         try:
-            command = self._commands.get(block=courtesy != 0, timeout=courtesy)
+            command = self._commands.get(block=timeout != 0, timeout=timeout)
         except queue.Empty:
             return None, 0
         count = 1
-        while command.action in LOOKS:
+        while command.action in INTERACTIVE:
             with self._commands.mutex:
                 following = self._commands.queue[0] if self._commands.queue else None
             if following is None or following.action != command.action:

@@ -1,4 +1,4 @@
-"""Where the lab's sessions come from: new ones by a recipe, or the one that was saved."""
+"""Opens the lab's sessions: new ones by a recipe, or the saved one."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
 from prunelab.sessions.session import Session, read_state
 
-DENSE = "dense"  # folder in a session's, of the session at the end of dense training
+DENSE = "dense"  # subfolder of a session's folder: the session at the end of dense training
 
 
 class SessionSource(Protocol):
-    """Where sessions come from: see ``SessionOpener``."""
+    """Opens sessions; the methods are explained in ``SessionOpener``."""
 
     def saved(self) -> Session | None: ...
 
@@ -39,8 +39,10 @@ class SessionSource(Protocol):
 
 
 class SessionOpener:
-    """model, data: the user's own, or None. trained: the model has learned already. directory: where to save after
-    every phase, and to go on from; or None.
+    """Opens new and saved sessions, and locks their folder against other processes.
+
+    model, data: custom ones, or None. trained: the custom model is trained already. directory: where to save after
+    every phase and to continue from; None: nothing is saved.
 
     A saved session is never overwritten by another one: a new network goes into a new folder beside it.
     """
@@ -56,12 +58,12 @@ class SessionOpener:
         self._model = model
         self._trained = trained
         self._data = data
-        self.directory = self._asked = directory
+        self.directory = self._requested = directory
         self._lock: BaseFileLock | None = None
         self._loaded: tuple[tuple[str, int], Data] | None = None
 
     def saved(self) -> Session | None:
-        """The session that the folder holds; None if it holds none. StorageError if it can't be read or is in use."""
+        """The session in the folder, None if there is none. StorageError if it cannot be read or is in use."""
         if self.directory is None:
             return None
         self._claim(self.directory)
@@ -70,18 +72,18 @@ class SessionOpener:
         return Session.load(self.directory, model=copy.deepcopy(self._model), data=self._data)
 
     def dense(self) -> dict[str, Any] | None:
-        """The saved session as it was when dense training ended; None if that is not saved."""
+        """The saved session's state at the end of dense training; None if it was not saved."""
         if self.directory is None or not (self.directory / DENSE / INDEX).exists():
             return None
         return read_state(self.directory / DENSE)[0]
 
     def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None:
-        """Save that, too. StorageError if it can't be."""
+        """Save a session's state at the end of dense training. StorageError if that fails."""
         if self.directory is not None:
             checkpoint.write(self.directory / DENSE, state, recipe)
 
     def new(self, recipe: Recipe) -> Session:
-        """A new session by ``recipe``, on a copy of the user's model."""
+        """A new session by ``recipe``, on a copy of the custom model if there is one."""
         data = self._data
         if data is None:
             key = (recipe.data, recipe.seed)
@@ -96,13 +98,13 @@ class SessionOpener:
         return session
 
     def notice(self) -> str | None:
-        """Where the session is saved, if that is not where it was asked for."""
-        if self.directory == self._asked:
+        """A notice where the session is saved, if that is not the requested folder; else None."""
+        if self.directory == self._requested:
             return None
-        return f"This network is saved in {self.directory}: {self._asked} holds another one, which stays as it is."
+        return f"This network is saved in {self.directory}: {self._requested} holds another one, which stays as it is."
 
     def close(self) -> None:
-        """Let others have the folder."""
+        """Release the lock on the folder."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -124,9 +126,9 @@ def _beside(directory: Path) -> Path:
 
 
 def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
-    """The recipe with the training settings that the session was trained by; and the layers that this network lacks.
+    """(recipe with the session's training settings, names in ``layer_quality`` that match no layer of the session).
 
-    Qualities of those are left out: a link may be meant for another network.
+    The qualities of unknown layers are left out: a link may be meant for another network.
     """
     unknown = []
     for name, _ in recipe.layer_quality:

@@ -1,4 +1,4 @@
-"""What runs, tick by tick, and how far it has come."""
+"""Long tasks of the runner, computed item by item, with their progress."""
 
 from __future__ import annotations
 
@@ -25,44 +25,44 @@ STATES: dict[TaskName, Activity] = {
 
 
 class Task:
-    """what: its name. ticks: one item a batch, or whatever its steps are, to be shown; leave them to cancel."""
+    """A task that runs. what: its name. ticks: one item per batch or step, to be shown; drop the task to cancel it."""
 
     def __init__(self, what: TaskName, ticks: Iterator[Snapshot | Measurement | Sensitivity | None]) -> None:
         self.what = what
         self.ticks = ticks
-        self._since = (0.0, 0)  # when the stretch that is being timed began, and at which training step
+        self._since = (0.0, 0)  # start of the speed measurement: monotonic time in seconds, training step
 
     @property
     def activity(self) -> Activity:
-        """What it is called while it runs."""
+        """The lab's activity while the task runs."""
         return STATES[self.what]
 
     def go_on(self, session: Session) -> None:
-        """It runs, for the first time or again: how fast, is reckoned from here."""
+        """The task starts or resumes: its speed is measured from here."""
         self._since = (time.monotonic(), session.clock)
 
     def progress(self, snapshot: Snapshot, session: Session) -> dict[str, Any]:
-        """How far it is, as a report says it: doing, progress (0 to 1) and left (seconds, None where nobody knows)."""
-        began, at = self._since
+        """Fields of the LabState: doing, progress (0 to 1) and left (seconds, None if unknown)."""
+        began, first_step = self._since
         what = "run" if self.what == "compare" else self.what
-        done, left = session.clock - at, session.steps_left(what)
-        pace = (time.monotonic() - began) / done if done else None
+        done, left = session.clock - first_step, session.steps_left(what)
+        seconds_per_step = (time.monotonic() - began) / done if done else None
         whole = session.clock / (session.clock + left) if session.clock + left else 1.0
         return {
             "doing": wording.doing(snapshot),
             "progress": whole if what == "run" else snapshot.step / max(snapshot.steps, 1),
-            "left": None if pace is None else pace * left,
+            "left": None if seconds_per_step is None else seconds_per_step * left,
         }
 
 
 def measure_task(session: Session) -> Task:
-    """Measure what is there, a step at a time, so that sliders and buttons are heard in between."""
-    from prunelab.sparse.measuring.measure import stream  # SciPy and more, a second to import: not before it is needed
+    """Measure bytes and latency of the network in steps, so that commands can be carried out in between."""
+    from prunelab.sparse.measuring.measure import stream  # imports SciPy, which takes a second: only when needed
 
-    threads = threads_for(session.masks.total, BATCH)  # as many as serve such a network best
+    threads = threads_for(session.masks.total, BATCH)
     return Task("measure", stream(session.model, session.data.test_x[:EXAMPLES], threads=[threads]))
 
 
 def scan_task(session: Session) -> Task:
-    """Cut one layer at a time, and see which the network can least do without."""
+    """Cut one layer at a time and measure accuracy, to rank the layers by sensitivity."""
     return Task("scan", scanned(session.model, session.data, threads=1))
