@@ -17,7 +17,7 @@ LATE = """
 import ipywidgets
 import prunelab as pl
 from prunelab import views
-from prunelab.lab.plots import Plot
+from prunelab.lab.widgets.plot import Plot
 
 session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, layer_quality={"fc2": 1.0}))
 for _ in session.ticks("train"):
@@ -266,7 +266,7 @@ MANY = """
 import ipywidgets
 import prunelab as pl
 from prunelab import views
-from prunelab.lab.plots import Plot
+from prunelab.lab.widgets.plot import Plot
 
 session = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
 for _ in session.ticks("train"):

@@ -16,7 +16,7 @@ PAIRS = """
 import ipywidgets
 import prunelab as pl
 from prunelab import views
-from prunelab.lab.plots import Plot
+from prunelab.lab.widgets.plot import Plot
 
 session = pl.Session(pl.Recipe(epochs=6))
 new = session.snapshot(), session.preview(1.0)

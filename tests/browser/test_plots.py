@@ -15,7 +15,7 @@ NAMES = ["line", "bars", "points", "map", "filled", "spread"]
 
 SIX_PLOTS = """
 import ipywidgets
-from prunelab.lab.plots import Plot
+from prunelab.lab.widgets.plot import Plot
 
 def figure(name, revision):
     numbers = [revision + (7 * i % 11) for i in range(40)]
@@ -60,7 +60,7 @@ ipywidgets.VBox([ipywidgets.HBox(buttons), grid])
 # One plot far below: on a screen only where somebody scrolls to it.
 BELOW = """
 import ipywidgets
-from prunelab.lab.plots import Plot
+from prunelab.lab.widgets.plot import Plot
 
 def draw():
     drawn = 0 if not plot.figure["data"] else plot.figure["layout"]["meta"]["revision"]

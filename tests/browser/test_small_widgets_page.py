@@ -37,7 +37,7 @@ def button(text, action):
 """
 
 SCRUBBER = """
-from prunelab.lab.scrubber import Scrubber
+from prunelab.lab.widgets.scrubber import Scrubber
 
 labels = ["dense: training"] * 9 + ["dense trained"]
 for r in (1, 2, 3):
@@ -62,7 +62,7 @@ ipywidgets.VBox([scrubber, label, *buttons])
 """
 
 DRAW = """
-from prunelab.lab.draw import Draw
+from prunelab.lab.widgets.drawing import Draw
 
 draw = Draw(size=(8, 8))
 label, show = shown("value")
@@ -74,7 +74,7 @@ ipywidgets.VBox([draw, label, *buttons])
 """
 
 DOWNLOAD = """
-from prunelab.lab.download import Download
+from prunelab.lab.widgets.download_bar import Download
 
 download = Download(items=[
     {"name": "data", "label": "Data", "tooltip": "Every snapshot as CSV"},
