@@ -1,0 +1,34 @@
+"""Labs in a script, as their tests use them: pressed, and waited for by what they report."""
+
+import threading
+
+import prunelab as pl
+
+QUICK = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=2, rounds=2)
+LONG = pl.Recipe(model="mlp-small", epochs=10000)
+
+
+def press(lab: pl.Lab, name: str) -> None:
+    assert not lab.buttons[name].disabled, lab.buttons[name].tooltip
+    lab.buttons[name].click()
+    assert lab.wait(60)
+
+
+def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
+    """Wait on a report, as the page would."""
+    seen = threading.Event()
+    tell = lab._runner._stage._tell
+
+    def listen(report):
+        tell(report)
+        if test(report):
+            seen.set()
+
+    lab._runner._stage._tell = listen
+    assert test(lab.report) or seen.wait(seconds)
+    lab._runner._stage._tell = tell
+
+
+def usable(lab: pl.Lab) -> None:
+    press(lab, "train")
+    assert lab.status.trouble == "" and lab.report.snapshot.phase == "trained"
