@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -84,6 +84,7 @@ class Lab(w.VBox):
         self._unfit: str | None = None  # why the controls stand for no recipe
         self._adopted: Recipe | None = None
         self._bridge = Bridge(self._complain)
+        self._listeners: list[Callable[[Report], object]] = []
         opener = Opener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         presence = Presence()
         self._runner = Runner(
@@ -183,6 +184,15 @@ class Lab(w.VBox):
         recipe = self.controls.recipe
         own = self.layers.own if recipe.rule == "quality" else {}  # a density is no matter of single layers
         return replace(recipe, layer_quality=own)  # type: ignore[arg-type]
+
+    def on_report(self, callback: Callable[[Report], object], remove: bool = False) -> None:
+        """``callback(report)`` for every report from now on, on the runner's thread, which waits for it meanwhile: it
+        must be quick. remove: no longer.
+        """
+        if remove:
+            self._listeners.remove(callback)
+        else:
+            self._listeners.append(callback)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs and the page is up to date; False if that took more than ``timeout`` seconds."""
@@ -299,6 +309,8 @@ class Lab(w.VBox):
 
     def _reported(self, report: Report) -> None:
         self._bridge.post("slider" if report.urgent else "run", self._draw)
+        for callback in tuple(self._listeners):
+            callback(report)
 
     def _redraw(self) -> None:
         self._bridge.post("controls", self._draw)

@@ -3,6 +3,7 @@
 import prunelab as pl
 from prunelab.lab.page import downloads
 from support.labs import LONG, QUICK, press, reached
+from support.messages import say
 
 
 def test_it_opens_on_a_trained_network_and_shows_what_the_slider_would_cut(lab):
@@ -101,18 +102,15 @@ def test_a_run_that_has_ended_is_measured_and_a_change_makes_the_figures_go():
     lab.stop()
 
 
-def test_a_run_that_nobody_watches_pauses_itself(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr("prunelab.lab.app.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("prunelab.lab.page.status.time.monotonic", lambda: now[0])
+def test_a_run_that_nobody_watches_pauses_itself(presence_clock):
     lab = pl.Lab(LONG)
     reached(lab, lambda r: r.snapshot is not None)
-    lab.status._heard(None, {"kind": "here", "view": "a"}, None)
-    lab.status._heard(None, {"kind": "gone", "view": "a"}, None)
-    lab.status._heard(None, {"kind": ["nonsense"], "view": {}}, None)
-    now[0] = 61.0
+    say(lab.status, {"kind": "here", "view": "a"})
+    say(lab.status, {"kind": "gone", "view": "a"})
+    say(lab.status, {"kind": ["nonsense"], "view": {}})
+    presence_clock.now = 61.0
     assert lab.wait(30) and lab.report.state == "paused" and "nobody was looking" in lab.status.trouble
-    lab.status._heard(None, {"kind": "here", "view": "b"}, None)
+    say(lab.status, {"kind": "here", "view": "b"})
     lab.buttons["pause"].click()
     reached(lab, lambda r: r.state == "training")
     lab.stop()

@@ -3,6 +3,7 @@
 import pytest
 
 import prunelab as pl
+from prunelab.serve import visitor
 from support.labs import press, usable
 
 
@@ -70,7 +71,7 @@ def test_a_link_says_all_that_is_on_the_page_and_brings_it_back(lab):
 
 def test_a_visitors_link_is_read_over_the_servers_own(monkeypatch):
     monkeypatch.setenv("PRUNELAB_LINK", "model=mlp-small&epochs=2&guess=true&lock=data&quality.fc1=0.4&rounds=7")
-    monkeypatch.setattr("prunelab.serve.visitor.query", lambda: "quality=1.2&lock=seed")
+    monkeypatch.setattr(visitor, "query", lambda: "quality=1.2&lock=seed")
     lab = pl.Lab.for_page(measure=False)
     assert lab.wait(60)
     assert lab.recipe == pl.Recipe(model="mlp-small", epochs=2, quality=1.2, layer_quality={"fc1": 0.4}, rounds=7)
@@ -78,7 +79,7 @@ def test_a_visitors_link_is_read_over_the_servers_own(monkeypatch):
     lab.controls["rounds"].value = pl.Recipe().rounds  # what is usual elsewhere, but not here
     lab.layers.own = {}
     link, wanted = lab.link(), lab.recipe
-    monkeypatch.setattr("prunelab.serve.visitor.query", lambda: link)
+    monkeypatch.setattr(visitor, "query", lambda: link)
     other = pl.Lab.for_page(measure=False)
     assert other.wait(60)
     assert other.recipe.rounds == wanted.rounds and other.options == lab.options

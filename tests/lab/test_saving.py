@@ -66,7 +66,7 @@ def test_a_saved_session_brings_its_own_recipe_and_is_never_overwritten_by_anoth
 def test_one_lab_at_a_time_has_a_folder(tmp_path, monkeypatch):
     first = pl.Lab(QUICK, directory=tmp_path, measure=False)
     first.wait(30)
-    monkeypatch.setattr("prunelab.disk.claim.__kwdefaults__", {"patience": 0.0})
+    monkeypatch.setattr(disk.claim, "__kwdefaults__", {"patience": 0.0})
     second = pl.Lab(QUICK, directory=tmp_path, measure=False)
     second.wait(30)
     assert "is in use by another lab" in second.status.trouble and second.report.state == "failed"

@@ -1,7 +1,9 @@
 """What goes wrong: words in the banner, and a lab that goes on."""
 
 import prunelab as pl
+from prunelab.sessions import pruned_model
 from support.labs import LONG, press, reached, usable
+from support.messages import say
 
 
 def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
@@ -29,7 +31,7 @@ def test_a_model_that_fails_wherever_it_is_looked_at_is_told_and_the_runner_live
     def broken(*_, **__):
         raise ArithmeticError("no histogram of this")
 
-    monkeypatch.setattr("prunelab.sessions.pruned_model.histograms", broken)
+    monkeypatch.setattr(pruned_model, "histograms", broken)
     press(lab, "prune")
     assert "no histogram of this" in lab.status.trouble and "cannot be shown either" in lab.status.trouble
     monkeypatch.undo()
@@ -41,13 +43,15 @@ def test_markup_in_a_message_travels_as_plain_text(lab):
     assert "<img" in lab.status.trouble, "text, for the browser to show with textContent"
 
 
-def test_what_the_page_says_goes_with_its_cause(monkeypatch):
+def test_what_the_page_says_goes_with_its_cause(presence_clock):
     lab = pl.Lab(LONG, measure=False)
     reached(lab, lambda r: r.snapshot is not None)
-    lab._runner._stage._deserted = lambda: True
+    say(lab.status, {"kind": "here", "view": "a"})
+    say(lab.status, {"kind": "gone", "view": "a"})
+    presence_clock.now = 61.0
     reached(lab, lambda r: r.state == "paused")
     assert "nobody was looking" in lab.status.trouble
-    lab._runner._stage._deserted = lambda: False
+    say(lab.status, {"kind": "here", "view": "b"})
     lab.buttons["pause"].click()
     reached(lab, lambda r: r.state == "training" and r.notice is None)
     press(lab, "pause")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import prunelab as pl
+from prunelab import torch_state
 from prunelab.data import load
 from prunelab.errors import SessionError
 from prunelab.training import evaluation
@@ -99,14 +100,15 @@ def test_a_network_on_many_threads_goes_on_from_any_batch_or_part_of_a_test(tmp_
     data = load("digits")
     few = dataclasses.replace(data, train_x=data.train_x[:640], train_y=data.train_y[:640])
     recipe = pl.Recipe(model="lenet-5", batch_size=128, epochs=1, retrain_epochs=1, rounds=1, dropout=0.4)
-    whole = pl.Session(recipe, data=few)
-    assert whole._threads == torch.get_num_threads()
-    finished(whole)
-    part = pl.Session(recipe, data=few)
-    for _ in itertools.islice(part.ticks("run"), stop):
-        pass
-    part.save(tmp_path)
-    loaded = finished(pl.Session.load(tmp_path, data=few))
-    same(whole, loaded)
+    with torch_state.threads(2):  # however few this process has otherwise
+        whole = pl.Session(recipe, data=few)
+        assert whole._threads == torch.get_num_threads() == 2
+        finished(whole)
+        part = pl.Session(recipe, data=few)
+        for _ in itertools.islice(part.ticks("run"), stop):
+            pass
+        part.save(tmp_path)
+        loaded = finished(pl.Session.load(tmp_path, data=few))
+        same(whole, loaded)
     settled = [(s.phase, s.round, s.clock, s.test_accuracy) for s in loaded.history if s.settled]
     assert settled == [(s.phase, s.round, s.clock, s.test_accuracy) for s in whole.history if s.settled]

@@ -1,6 +1,7 @@
 """Snapshots: true to the network, often enough, never too dear, and a bounded number of them."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 import prunelab as pl
 from prunelab.results.history import LONGEST_HISTORY, History
 from prunelab.results.snapshot import BINS, STRONGEST
+from prunelab.sessions import snapshot_rate
 from prunelab.sessions.snapshot_rate import Pace
 from prunelab.training import evaluation
 from support.own_models import blobs, small
@@ -46,11 +48,10 @@ def test_snapshots_agree_with_the_network():
 def clock(monkeypatch):
     """A clock that stands until a test moves it on."""
 
-    class Clock:
-        now = 0.0
-
-    monkeypatch.setattr("prunelab.sessions.snapshot_rate.time.monotonic", lambda: Clock.now)
-    return Clock
+    clock = SimpleNamespace(now=0.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(snapshot_rate, "time", clock)
+    return clock
 
 
 def test_snapshots_come_at_least_ten_times_a_second_whatever_the_machine(clock, monkeypatch):

@@ -17,16 +17,14 @@ def press(lab: pl.Lab, name: str) -> None:
 def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
     """Wait on a report, as the page would."""
     seen = threading.Event()
-    tell = lab._runner._stage._tell
 
     def listen(report):
-        tell(report)
         if test(report):
             seen.set()
 
-    lab._runner._stage._tell = listen
+    lab.on_report(listen)
     assert test(lab.report) or seen.wait(seconds)
-    lab._runner._stage._tell = tell
+    lab.on_report(listen, remove=True)
 
 
 def usable(lab: pl.Lab) -> None:

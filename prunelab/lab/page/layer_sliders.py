@@ -11,7 +11,7 @@ MOST, STEP = 3.0, 0.05
 
 class LayerQualities(w.VBox):
     """One slider a layer. own: qualities of the layers that a hand has moved; ``changed`` is called when one has, and
-    is to see to it that ``follow`` is called, where widgets are written."""
+    is to see to it that ``follow`` is called, where widgets are written. links: the buttons that take it back."""
 
     def __init__(self, changed: Callable[[], None]) -> None:
         super().__init__()
@@ -22,7 +22,7 @@ class LayerQualities(w.VBox):
         self._common = 0.0
         self.own: dict[str, float] = {}
         self.sliders: dict[str, w.FloatSlider] = {}
-        self._links: dict[str, w.Button] = {}
+        self.links: dict[str, w.Button] = {}
         self._disabled = False
 
     @property
@@ -35,14 +35,14 @@ class LayerQualities(w.VBox):
         self._disabled = value
         for name, slider in self.sliders.items():
             slider.disabled = value
-            self._links[name].disabled = value or name not in self.own
+            self.links[name].disabled = value or name not in self.own
 
     def offer(self, layers: list[str]) -> None:
         """Sliders for these layers ("fc1"); what was set for others is forgotten."""
         if layers == list(self.sliders):
             return
         self.own = {name: quality for name, quality in self.own.items() if name in layers}
-        self.sliders, self._links, rows = {}, {}, []
+        self.sliders, self.links, rows = {}, {}, []
         for name in layers:
             tip = f"Quality of {name} alone"
             slider = w.FloatSlider(
@@ -52,7 +52,7 @@ class LayerQualities(w.VBox):
             link = w.Button(description="link", tooltip=f"Let {name} follow the common quality again")
             slider.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
             link.on_click(lambda _, name=name: self._linked(name))
-            self.sliders[name], self._links[name] = slider, link
+            self.sliders[name], self.links[name] = slider, link
             row = w.HBox([slider, link])
             row.add_class("pl-layer-quality")
             rows.append(row)
@@ -70,7 +70,7 @@ class LayerQualities(w.VBox):
             value = self.own.get(name, quality)
             slider.max = max(slider.max, value)
             slider.value = value
-            self._links[name].disabled = self._disabled or name not in self.own
+            self.links[name].disabled = self._disabled or name not in self.own
         self._quiet = False
 
     def set(self, own: Mapping[str, float]) -> None:

@@ -88,8 +88,7 @@ def test_each_run_of_a_network_is_kept_and_the_same_one_once(lab):
 
 
 def test_a_run_that_is_hidden_stays_hidden_when_it_is_kept_and_the_one_on_the_page_is_called_so(lab):
-    lab.options = lab.options.toggled("compare", True)
-    lab._arrange()
+    lab.choices["compare"].value = True
     panel = lab.panels["compare"]
     press(lab, "run")
     (row,) = panel.rows.children

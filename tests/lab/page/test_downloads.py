@@ -8,6 +8,7 @@ import torch
 import prunelab as pl
 from prunelab.lab.page import downloads
 from support.labs import press, reached
+from support.messages import say
 
 
 @pytest.mark.parametrize("name", ["report", "figures", "data", "model", "python"])
@@ -28,13 +29,13 @@ def test_a_download_goes_to_the_page_that_asked_and_a_failure_is_told_there(lab,
     monkeypatch.setattr(lab.downloads, "send_file", lambda *a: sent.append(a))
     monkeypatch.setattr(lab.downloads, "send_text", lambda *a: sent.append(a))
     monkeypatch.setattr(lab.downloads, "send_error", lambda *a: sent.append(a))
-    lab._requested("python")
-    lab._requested("link")
+    say(lab.downloads, {"kind": "request", "name": "python", "view": "a"})
+    say(lab.downloads, {"kind": "request", "name": "link", "view": "a"})
     lab.wait(20)
     assert {entry[0] for entry in sent} == {"python", "link"}
     assert next(entry for entry in sent if entry[0] == "link")[1].startswith("lab.follow('model=mlp-small")
-    monkeypatch.setattr("prunelab.lab.page.downloads.make", lambda *a: 1 / 0)
-    lab._requested("report")
+    monkeypatch.setattr(downloads, "make", lambda *a: 1 / 0)
+    say(lab.downloads, {"kind": "request", "name": "report", "view": "a"})
     lab.wait(20)
     assert sent[-1] == ("report", "This could not be made: division by zero") and lab.report.state == "ready"
 
@@ -50,7 +51,7 @@ def test_pictures_for_print_are_made_while_the_lab_goes_on(lab, monkeypatch):
     monkeypatch.setattr(downloads, "make", slow)
     sent = []
     monkeypatch.setattr(lab.downloads, "send_file", lambda *args: sent.append(args))
-    lab._requested("figures")
+    say(lab.downloads, {"kind": "request", "name": "figures", "view": "a"})
     assert begun.wait(60)
     lab.controls["quality"].value = 0.7
     reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.7)  # answered meanwhile

@@ -4,19 +4,20 @@ import pytest
 import torch
 
 from support.labs import press
+from support.messages import say
 
 
 def test_a_drawing_is_read_by_both_networks(lab):
     lab.choices["draw"].value = True
     panel = lab.panels["draw"]
     assert tuple(panel.sheet.size) == (8, 8)
-    panel.sheet._told(None, {"kind": "example"}, None)
+    say(panel.sheet, {"kind": "example"})
     lab.wait(10)
     reading = lab.report.reading
     assert len(reading.dense) == len(reading.pruned) == 10 and abs(sum(reading.dense) - 1) < 1e-6
     assert reading.dense == reading.pruned, "nothing is cut yet"
     press(lab, "prune")
-    panel.sheet._told(None, {"kind": "example"}, None)
+    say(panel.sheet, {"kind": "example"})
     lab.wait(10)
     assert lab.report.reading.dense != lab.report.reading.pruned
     panel.sheet.clear()
@@ -26,8 +27,7 @@ def test_a_drawing_is_read_by_both_networks(lab):
 
 def test_a_drawing_is_read_anew_when_the_networks_change(lab):
     panel = lab.panels["draw"]
-    lab.options = lab.options.toggled("draw", True)
-    lab._arrange()
+    lab.choices["draw"].value = True
     picture = lab.report.data.test_x[0, 0]
     panel.sheet.value = (255 * picture).round().byte().numpy().tobytes()
     assert lab.wait(60)

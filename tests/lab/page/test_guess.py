@@ -1,7 +1,5 @@
 """A guess comes before the result, and nothing gives the result away."""
 
-from dataclasses import replace
-
 import prunelab as pl
 from support.labs import QUICK, press, reached
 
@@ -28,8 +26,8 @@ def test_a_guess_comes_before_the_result(lab):
 def test_nothing_tells_the_result_before_the_guess_is_answered():
     lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
     assert lab.wait(60)
-    lab.options = replace(lab.options, guess=True, show=("digits",))
-    lab._arrange()
+    lab.switches["guess"].value = lab.choices["digits"].value = True
+    assert lab.options.guess and lab.options.show == ("digits",)
     assert "before the guess" in lab.panels["digits"].plot.summary
     lab.buttons["run"].click()
     lab.guess.button.click()

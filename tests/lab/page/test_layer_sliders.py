@@ -20,7 +20,7 @@ def test_a_layer_can_have_a_quality_of_its_own_by_slider_or_by_its_line(lab):
     lab.controls["quality"].value = 1.0
     lab.wait(10)
     assert lab.layers.sliders["fc2"].value == 1.0 and lab.layers.sliders["fc1"].value == 0.3
-    lab.layers._links["fc1"].click()
+    lab.layers.links["fc1"].click()
     lab.wait(10)
     assert lab.layers.sliders["fc1"].value == 1.0 and lab.recipe.layer_quality == (("fc3", 2.0),)
     assert "These qualities would leave" in lab.panels["weights"].plot.figure["layout"]["title"]["text"]

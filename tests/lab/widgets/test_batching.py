@@ -10,6 +10,7 @@ import pytest
 from prunelab.lab.widgets.batching import Delivery
 from prunelab.lab.widgets.plot import Plot
 from prunelab.serve import visitor
+from support.messages import say
 
 
 class Wire:
@@ -54,7 +55,7 @@ def test_until_a_page_listens_each_widget_tells_its_own(scene):
 
 def test_then_all_changes_go_in_one_message(scene):
     delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
+    say(delivery, {"have": 0})
     with delivery.together():
         change(plots, 1)
         change(plots, 2)
@@ -73,7 +74,7 @@ def test_then_all_changes_go_in_one_message(scene):
 
 def test_an_error_in_the_block_does_not_hold_back_what_was_changed(scene):
     delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
+    say(delivery, {"have": 0})
     with pytest.raises(ZeroDivisionError), delivery.together():
         change(plots, 1)
         raise ZeroDivisionError
@@ -82,7 +83,7 @@ def test_an_error_in_the_block_does_not_hold_back_what_was_changed(scene):
 
 def test_other_threads_are_not_drawn_in(scene):
     delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
+    say(delivery, {"have": 0})
     with delivery.together():
         thread = threading.Thread(target=change, args=(plots, 1))
         thread.start()
@@ -92,15 +93,15 @@ def test_other_threads_are_not_drawn_in(scene):
 
 def test_a_page_that_missed_a_delivery_gets_the_whole_state(scene):
     delivery, plots, sent = scene
-    delivery._told(None, {"have": 0}, None)
+    say(delivery, {"have": 0})
     with delivery.together():
         change(plots, 1)
     sent.clear()
-    delivery._told(None, {"have": 1}, None)
-    delivery._told(None, {"something": "else"}, None)
-    delivery._told(None, "noise", None)
+    say(delivery, {"have": 1})
+    say(delivery, {"something": "else"})
+    say(delivery, "noise")
     assert not sent
-    delivery._told(None, {"have": 0}, None)
+    say(delivery, {"have": 0})
     told = dict(sent)
     assert told["a"]["state"]["figure"] == plots[0].figure and told["b"]["state"]["summary"] == "number 1"
 

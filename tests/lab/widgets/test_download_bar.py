@@ -8,6 +8,7 @@ import pytest
 import traitlets
 
 from prunelab.lab.widgets.download_bar import PIECE, Download
+from support.messages import say
 
 ITEMS = [
     {"name": "report", "label": "Report"},
@@ -30,7 +31,7 @@ class Page:
         self.data.extend(bytes(buffer) for buffer in buffers or ())
 
     def say(self, **content: Any) -> None:
-        self.download._handle_custom_msg(content, [])
+        say(self.download, content)
 
     def ask(self, name: str, view: str = "a") -> None:
         self.say(kind="request", name=name, view=view)
@@ -132,7 +133,7 @@ def test_what_the_page_says_goes_on_through_post() -> None:
 
 @pytest.mark.parametrize("message", [None, "request", {}, {"kind": "request", "name": "../etc"}, {"kind": "thanks"}])
 def test_nonsense_from_a_page_changes_nothing(page: Page, message: Any) -> None:
-    page.download._handle_custom_msg(message, [])
+    say(page.download, message)
     assert not page.got
 
 

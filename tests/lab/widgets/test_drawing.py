@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prunelab.lab.widgets.drawing import Draw, prepared
+from support.messages import say
 
 
 def arrive(widget: Any, **state: Any) -> None:
@@ -78,8 +79,8 @@ def test_an_example_is_offered_once_someone_listens() -> None:
     asked: list[bool] = []
     draw.on_example(lambda: asked.append(True))
     assert draw.example
-    draw._handle_custom_msg({"kind": "example"}, [])
-    draw._handle_custom_msg({"kind": "something else"}, [])
+    say(draw, {"kind": "example"})
+    say(draw, {"kind": "something else"})
     assert asked == [True]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prunelab.lab.widgets.plot import Plot
+from support.messages import say as announce
 
 
 def test_messages_of_views_count_in_the_order_they_were_sent() -> None:
@@ -12,7 +13,7 @@ def test_messages_of_views_count_in_the_order_they_were_sent() -> None:
     assert told.visible  # nobody has said otherwise
 
     def say(view: str, number: int, sight: bool | None) -> None:
-        told._handle_custom_msg({"view": view, "number": number, "sight": sight}, [])
+        announce(told, {"view": view, "number": number, "sight": sight})
 
     say("a", 1, False)
     say("b", 1, True)

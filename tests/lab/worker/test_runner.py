@@ -8,10 +8,13 @@ from prunelab.lab.worker import runner as runners
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import Opener
 from prunelab.recipe import Hand
+from prunelab.sessions import snapshot_rate
 from support.labs import LONG, QUICK, press, reached
 
 
-def test_of_many_previews_in_the_queue_only_the_last_is_computed():
+def test_of_many_previews_in_the_queue_only_the_last_is_computed(monkeypatch):
+    # While it trains the preview is renewed, as often as time goes by: here none does.
+    monkeypatch.setattr(snapshot_rate, "time", SimpleNamespace(monotonic=lambda: 0.0))
     asked = []
 
     class Spy(pl.Session):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from prunelab.sparse.inference import conv_patches
 from prunelab.sparse.inference.conv_patches import PatchConv2d, unfold
 from prunelab.sparse.inference.convert import convert
 from support.convertible import network
@@ -31,8 +32,6 @@ def test_convolutions_stay_dense_without_an_example_and_when_they_lose(monkeypat
     model, shape = network("lenet-5")
     assert set(convert(model).choices["conv2.weight"].values()) == {"dense"}
     monkeypatch.setattr(PatchConv2d, "run", lambda self, kernel, x: None)
-    monkeypatch.setattr(
-        "prunelab.sparse.inference.conv_patches.medians", lambda runs: {k: float(k != "dense") for k in runs}
-    )
+    monkeypatch.setattr(conv_patches, "medians", lambda runs: {k: float(k != "dense") for k in runs})
     converted = convert(model, torch.randn(1, *shape))
     assert isinstance(converted.network.conv2, nn.Conv2d) and converted.choices["conv2.weight"][1] == "dense"

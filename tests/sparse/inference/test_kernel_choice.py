@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from prunelab.sparse.inference import kernel_choice
+from prunelab.sparse.inference import kernel_choice, linear_chain
 from prunelab.sparse.inference.convert import convert
 from prunelab.sparse.inference.kernel_choice import Costs, cheapest
 from support.convertible import KERNELS, mlp, network, same
@@ -48,8 +48,8 @@ def test_the_fastest_in_the_measurement_is_chosen(monkeypatch):
             run()
         return {name: float(name != ("scipy", "dense")) for name in candidates}
 
-    monkeypatch.setattr("prunelab.sparse.inference.linear_chain.medians", rigged)
-    monkeypatch.setattr("prunelab.sparse.inference.linear_chain.cheapest", lambda costs, allowed: ("scipy", "dense"))
+    monkeypatch.setattr(linear_chain, "medians", rigged)
+    monkeypatch.setattr(linear_chain, "cheapest", lambda costs, allowed: ("scipy", "dense"))
     converted = convert(mlp(40, 30, 20), batches=(1, 16))
     assert converted.choices == {"0.weight": {1: "scipy", 16: "scipy"}, "2.weight": {1: "dense", 16: "dense"}}
     uniform = {(kernel, kernel) for kernel in KERNELS}
