@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, WebError, expect
 
 from support.jupyterlab import open_notebook
 from support.lab_page import DASHBOARD, expect_root, leave
@@ -33,6 +33,11 @@ OURS = ("127.0.0.1", "localhost")
 
 # What upstream puts into the console of every page, whatever we do. Each line with its reason.
 UNAVOIDABLE: tuple[tuple[str, str], ...] = ()
+
+# Milliseconds. Two browsers and their kernels on two cores may need many seconds for anything; a generous limit delays
+# nothing but failures.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 TROUBLE = pytest.StashKey[bool]()
 
@@ -154,8 +159,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[list[Used]]:
 @pytest.fixture
 def context(running: list[Used], context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """pytest-playwright's context; the test fails at its end if a page asked elsewhere or reported an error."""
-    # A slow machine loads JupyterLab in 10 s; a generous limit delays only failures.
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     watch = Watch(context)
     yield context
     request.node.stash[TROUBLE] = bool(watch.errors or watch.outside)

@@ -204,12 +204,11 @@ def test_no_width_scrolls_sideways_and_nothing_is_cut_off(page: Page, dashboard:
     for width in (360, 390, 768, 1280, 1920, 2560):
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function("width => innerWidth === width", arg=width)
-        page.wait_for_function("document.scrollingElement.scrollWidth <= innerWidth", timeout=10_000)
+        page.wait_for_function("document.scrollingElement.scrollWidth <= innerWidth")
         page.wait_for_function(
             """() => [...document.querySelectorAll(".prunelab button, .prunelab select, .prunelab .prunelab-plot")]
                 .filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect())
                 .every((r) => r.left >= 0 && r.right <= innerWidth + 1)""",
-            timeout=10_000,
         )
 
 

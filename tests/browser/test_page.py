@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from support.servers import Server
+from support.servers import Server, when
 
 Notebook = Callable[..., Path]
 Voila = Callable[..., str]
@@ -106,9 +105,7 @@ def test_no_page_points_elsewhere(notebook: Notebook, voila_server: VoilaServer)
 
 def _count_when(server: Server, words: str, least: int) -> int:
     """How often the server's log says something, once it has said it often enough; its farewells come in their time."""
-    deadline = time.monotonic() + 30
-    while server.log.count(words) < least and time.monotonic() < deadline:
-        time.sleep(0.1)
+    when(server, lambda: server.log.count(words) >= least)
     return server.log.count(words)
 
 

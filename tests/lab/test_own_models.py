@@ -22,7 +22,7 @@ from support.own_models import blobs
 )
 def test_a_model_that_does_not_fit_is_told(model, said):
     lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()))
-    lab.wait(30)
+    lab.wait(60)
     assert re.search(said, lab.status.trouble), lab.status.trouble
     assert lab.report.state == "failed" and not lab.buttons["train"].disabled
     lab.stop()
@@ -31,7 +31,7 @@ def test_a_model_that_does_not_fit_is_told(model, said):
 def test_labels_out_of_range_are_told():
     x, y = blobs()
     lab = pl.Lab(QUICK, model=nn.Linear(4, 3), data=((x, y - 1), (x, y)))
-    lab.wait(30)
+    lab.wait(60)
     assert "-1" in lab.status.trouble and lab.report.state == "failed"
     lab.stop()
 
@@ -41,7 +41,7 @@ def test_own_model_and_data_fill_every_panel_and_stay_untouched():
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
     before = model[0].weight.detach().clone()
     lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()))
-    lab.wait(30)
+    lab.wait(60)
     assert lab.status.trouble == "" and lab.report.snapshot.phase == "trained"
     assert torch.equal(before, model[0].weight)
     assert "No dropout" in lab.panels["dropout"].plot.summary
@@ -55,7 +55,7 @@ def test_a_model_that_has_learned_already_can_be_pruned_at_once():
     model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
     before = model[0].weight.detach().clone()
     lab = pl.Lab(QUICK, model=model, data=(blobs(), blobs()), trained=True, measure=False)
-    lab.wait(30)
+    lab.wait(60)
     assert lab.report.snapshot.phase == "trained" and lab.report.snapshot.clock == 0
     assert torch.equal(lab.session.model[0].weight, before)
     press(lab, "prune")

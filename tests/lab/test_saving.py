@@ -11,7 +11,7 @@ from support.labs import QUICK, press
 
 def test_a_full_disk_is_told_and_the_run_can_go_on(tmp_path, monkeypatch):
     lab = pl.Lab(QUICK, directory=tmp_path)
-    lab.wait(30)
+    lab.wait(60)
 
     def full(_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -27,16 +27,16 @@ def test_a_full_disk_is_told_and_the_run_can_go_on(tmp_path, monkeypatch):
 
 def test_a_saved_session_is_opened_where_it_was_left_and_a_damaged_one_is_told(tmp_path):
     lab = pl.Lab(QUICK, directory=tmp_path)
-    lab.wait(30)
+    lab.wait(60)
     press(lab, "prune")
     lab.stop()
     again = pl.Lab(QUICK, directory=tmp_path)
-    again.wait(30)
+    again.wait(60)
     assert again.report.snapshot.phase == "pruned"
     again.stop()
     (tmp_path / checkpoint.INDEX).write_text("{")
     broken = pl.Lab(QUICK, directory=tmp_path)
-    broken.wait(30)
+    broken.wait(60)
     assert "damaged" in broken.status.trouble and broken.report.state == "failed"
     press(broken, "train")
     assert broken.report.snapshot.phase == "trained", "a damaged session is told, and a new one can be trained"
@@ -52,7 +52,7 @@ def test_a_saved_session_brings_its_own_recipe_and_is_never_overwritten_by_anoth
         if snapshot.phase == "retrained":
             break
     lab = pl.Lab(QUICK, directory=tmp_path, measure=False)
-    lab.wait(30)
+    lab.wait(60)
     assert lab.recipe == saved and lab.report.snapshot.round == 1
     assert lab.buttons["train"].description == "Train"
     press(lab, "run")
@@ -65,10 +65,10 @@ def test_a_saved_session_brings_its_own_recipe_and_is_never_overwritten_by_anoth
 
 def test_one_lab_at_a_time_has_a_folder(tmp_path, monkeypatch):
     first = pl.Lab(QUICK, directory=tmp_path, measure=False)
-    first.wait(30)
+    first.wait(60)
     monkeypatch.setattr(disk.claim, "__kwdefaults__", {"patience": 0.0})
     second = pl.Lab(QUICK, directory=tmp_path, measure=False)
-    second.wait(30)
+    second.wait(60)
     assert "is in use by another lab" in second.status.trouble and second.report.state == "failed"
     press(first, "prune")
     first.close()

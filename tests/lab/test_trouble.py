@@ -9,7 +9,7 @@ from support.messages import say
 def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
     lab.controls["quality"].max = 10
     lab.controls["quality"].value = 10
-    lab.wait(10)
+    lab.wait(60)
     assert "would lose every connection" in lab.status.trouble
     press(lab, "prune")
     assert "strongest one was kept" in lab.status.trouble and lab.report.snapshot.kept >= 3

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +85,19 @@ def start_jupyterlab(folder: Path, home: Path) -> Server:
     return _start(argv, home, port, "api/status")
 
 
+def when(server: Server, told: Callable[[], bool], seconds: float = 120) -> bool:
+    """Whether ``told`` becomes true while the server runs; it is asked ten times a second."""
+    deadline = time.monotonic() + seconds
+    while not told():
+        try:
+            server.process.wait(timeout=0.1)
+            return told()
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                return False
+    return True
+
+
 def stop(server: Server) -> None:
     """Ends a server and all that it started. Kernels run in sessions of their own, so the group alone is not enough."""
     try:
@@ -115,7 +129,7 @@ def kernels(server: Server) -> list[psutil.Process]:
     return found
 
 
-def expect_no_kernels(server: Server, seconds: float = 30) -> None:
+def expect_no_kernels(server: Server, seconds: float = 60) -> None:
     """The kernels of this server end by themselves, and soon: an AssertionError names those that do not."""
     left = psutil.wait_procs(kernels(server), timeout=seconds)[1]
     # One that ended is there until its parent has noticed.
@@ -141,12 +155,9 @@ def _start(argv: list[str], home: Path, port: int, probe: str) -> Server:
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     server = Server(f"http://{voila.HOST}:{port}/", log_file, process)
-    deadline = time.monotonic() + 60
-    while not _answers(server.url + probe):
-        if process.poll() is not None or time.monotonic() > deadline:
-            stop(server)
-            raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")
-        time.sleep(0.1)
+    if not when(server, lambda: _answers(server.url + probe)):
+        stop(server)
+        raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")
     return server
 
 

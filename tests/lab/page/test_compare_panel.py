@@ -23,14 +23,14 @@ def test_a_preset_runs_both_and_keeps_them_by_name(lab):
     panel.rows.children[0].children[0].value = False
     assert "L2" not in panel.plot.summary
     panel.rows.children[0].children[1].click()
-    lab.wait(10)
+    lab.wait(60)
     assert lab.report.runs[0].pinned
     panel.pair.value = "pair"
     assert "Two runs" in panel.plot.summary, "one of the two is hidden"
     panel.rows.children[0].children[0].value = True
     assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
     panel.rows.children[0].children[2].click()
-    lab.wait(10)
+    lab.wait(60)
     assert [run.label for run in lab.report.runs] == ["L1"]
     assert "?" in panel.point.value, "one run answers nothing"
 
@@ -102,4 +102,4 @@ def test_a_run_that_is_hidden_stays_hidden_when_it_is_kept_and_the_one_on_the_pa
     row.children[0].value = True
     assert "Nothing to compare" not in panel.plot.summary
     row.children[2].click()
-    assert lab.wait(10) and panel.rows.children == () and lab.report.runs == ()
+    assert lab.wait(60) and panel.rows.children == () and lab.report.runs == ()

@@ -31,12 +31,12 @@ def test_a_download_goes_to_the_page_that_asked_and_a_failure_is_told_there(lab,
     monkeypatch.setattr(lab.downloads, "send_error", lambda *a: sent.append(a))
     say(lab.downloads, {"kind": "request", "name": "python", "view": "a"})
     say(lab.downloads, {"kind": "request", "name": "link", "view": "a"})
-    lab.wait(20)
+    lab.wait(60)
     assert {entry[0] for entry in sent} == {"python", "link"}
     assert next(entry for entry in sent if entry[0] == "link")[1].startswith("lab.follow('model=mlp-small")
     monkeypatch.setattr(downloads, "make", lambda *a: 1 / 0)
     say(lab.downloads, {"kind": "request", "name": "report", "view": "a"})
-    lab.wait(20)
+    lab.wait(60)
     assert sent[-1] == ("report", "This could not be made: division by zero") and lab.report.state == "ready"
 
 

@@ -12,16 +12,16 @@ def test_a_drawing_is_read_by_both_networks(lab):
     panel = lab.panels["draw"]
     assert tuple(panel.sheet.size) == (8, 8)
     say(panel.sheet, {"kind": "example"})
-    lab.wait(10)
+    lab.wait(60)
     reading = lab.report.reading
     assert len(reading.dense) == len(reading.pruned) == 10 and abs(sum(reading.dense) - 1) < 1e-6
     assert reading.dense == reading.pruned, "nothing is cut yet"
     press(lab, "prune")
     say(panel.sheet, {"kind": "example"})
-    lab.wait(10)
+    lab.wait(60)
     assert lab.report.reading.dense != lab.report.reading.pruned
     panel.sheet.clear()
-    lab.wait(10)
+    lab.wait(60)
     assert not any(lab.report.reading.dense) and "raw a digit" in panel.plot.summary
 
 

@@ -11,7 +11,7 @@ def test_a_guess_comes_before_the_result(lab):
     assert lab.report.snapshot.phase == "trained" and lab.guess.action == "prune"
     lab.guess.slider.value = 50.0
     lab.guess.button.click()
-    lab.wait(10)
+    lab.wait(60)
     now = 100 * lab.report.snapshot.test_accuracy
     assert lab.report.snapshot.phase == "pruned"
     assert lab.guess.result.value.startswith(f"You guessed 50.0 %, it is {now:.1f} %")

@@ -6,7 +6,7 @@ from support.labs import QUICK
 
 def test_a_layer_can_have_a_quality_of_its_own_by_slider_or_by_its_line(lab):
     lab.layers.sliders["fc1"].value = 0.3
-    lab.wait(10)
+    lab.wait(60)
     kept = {layer.name: layer.kept for layer in lab.report.preview.layers}
     session = pl.Session(QUICK)
     for _ in session.train():
@@ -15,13 +15,13 @@ def test_a_layer_can_have_a_quality_of_its_own_by_slider_or_by_its_line(lab):
     assert kept == {name: cut.kept for name, cut in expected.items()}
     assert lab.layers.sliders["fc2"].value == QUICK.quality and "quality.fc1=0.3" in lab.link()
     lab.panels["weights"].plot.dragged = {"layer": "fc3.weight", "quality": 2.0, "final": True}
-    lab.wait(10)
+    lab.wait(60)
     assert lab.recipe.layer_quality == (("fc1", 0.3), ("fc3", 2.0)) and lab.layers.sliders["fc3"].value == 2.0
     lab.controls["quality"].value = 1.0
-    lab.wait(10)
+    lab.wait(60)
     assert lab.layers.sliders["fc2"].value == 1.0 and lab.layers.sliders["fc1"].value == 0.3
     lab.layers.links["fc1"].click()
-    lab.wait(10)
+    lab.wait(60)
     assert lab.layers.sliders["fc1"].value == 1.0 and lab.recipe.layer_quality == (("fc3", 2.0),)
     assert "These qualities would leave" in lab.panels["weights"].plot.figure["layout"]["title"]["text"]
     assert lab.status.story.startswith("At these qualities ")

@@ -16,7 +16,7 @@ def test_every_panel_holds_a_valid_figure_and_its_words(lab):
 
 def test_the_mask_of_another_layer_can_be_chosen(lab):
     lab.panels["mask"].layer.value = "fc2.weight"
-    lab.wait(5)
+    lab.wait(60)
     assert lab.panels["mask"].plot.figure["layout"]["title"]["text"].startswith("fc2")
 
 
@@ -46,7 +46,7 @@ def test_axes_rest_under_a_slider_but_those_of_a_mask_are_its_own(lab):
     weights = ranges("weights")
     for quality in (0.5, 2.5):
         lab.controls["quality"].value = quality
-        lab.wait(10)
+        lab.wait(60)
         assert ranges("weights") == weights
     mask = lab.panels["mask"]
     for layer in lab.report.snapshot.layers:

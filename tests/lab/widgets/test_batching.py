@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import Any
 
@@ -140,11 +141,13 @@ def test_a_preheated_kernel_asks_where_voila_itself_would(more, address, monkeyp
             monkeypatch.delenv(name)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    asked = []
+    asked, loops = [], []
 
     async def answer(url):
         asked.append(url)
+        loops.append(asyncio.get_running_loop())
 
     monkeypatch.setattr(voila.utils, "_get_request_info", answer)
     voila.utils.get_query_string()
+    loops[0].close()  # Voila leaves it open, which would be a warning in whatever test runs later
     assert asked == [visitor._address(visitor.os.environ)] == [address]
