@@ -11,7 +11,7 @@ TESTS ?=
 # Processes that run tests side by side. At most four: each has a browser, servers and kernels of its own.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 LINT = $(MAKE) --no-print-directory lint
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+PYTEST = $(BIN)/python -u -m pytest -n $(WORKERS) --dist worksteal
 # MNIST lies beside the checkout on some machines; elsewhere the tests that need it say so and are skipped.
 test check: export PRUNELAB_DATA ?= $(wildcard $(abspath ../shared/data))
 
