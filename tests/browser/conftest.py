@@ -1,9 +1,11 @@
 """A real Chromium against real servers. A request to another machine is a failure, and so is an error in a page.
 
-Fixtures: ``voila_server(notebook)`` and ``jupyterlab_server(folder)`` start a server and return it (``.url``,
-``.log``); ``page`` and ``context`` are pytest-playwright's, under watch; ``notebook(*cells)`` writes a
-notebook and returns its path. A test waits for what the page says (``data-state``, ``data-revision``), never
-for the clock. What a failed test saw lies under ``artefacts/``.
+Fixtures: ``notebook(*cells)`` writes a notebook and returns its path; ``voila(notebook, query)`` opens it in ``page``,
+in a kernel of its own, ``dashboard(query)`` likewise the lab, and ``jupyterlab(page, notebook)`` in JupyterLab. The
+servers behind these are one Voila and one JupyterLab for all tests of a process; kernels end with their test, which is
+checked. Tests that are about servers start their own: ``voila_server(notebook)``. ``page`` and ``context`` are
+pytest-playwright's, under watch. A test waits for what the page says (``data-state``, ``data-revision``), never for the
+clock. What a failed test saw lies under ``artefacts/``.
 """
 
 from __future__ import annotations
@@ -12,21 +14,30 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Request, WebError
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, WebError, expect
 
-from support.servers import CHECKOUT, Server, start_jupyterlab, start_voila, stop
+from support.jupyterlab import open_notebook
+from support.lab_page import DASHBOARD, expect_root, leave
+from support.servers import CHECKOUT, Server, end_sessions, expect_no_kernels, start_jupyterlab, start_voila, stop
 
 ARTEFACTS = CHECKOUT / "artefacts"
 OURS = ("127.0.0.1", "localhost")
 
 # What upstream puts into the console of every page, whatever we do. Each line with its reason.
 UNAVOIDABLE: tuple[tuple[str, str], ...] = ()
+
+# Milliseconds. Two browsers and their kernels on two cores may need many seconds for anything; a generous limit delays
+# nothing but failures.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 TROUBLE = pytest.StashKey[bool]()
 
@@ -35,7 +46,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests of this folder, and puts them last.
 
     Last, because Playwright's synchronous interface leaves an event loop running in the main thread until the
-    session ends: ``asyncio.run`` in any later test would fail.
+    session ends: ``asyncio.run`` in any later test would fail. Side by side it is the same: a process of pytest-xdist
+    runs its tests in this order, and what it takes over from another are the last ones, by then those of browsers.
     """
     here = Path(__file__).parent
     for item in items:
@@ -95,22 +107,59 @@ class Watch:
             self.errors.append(text)
 
 
-@pytest.fixture
-def running(request: pytest.FixtureRequest) -> Iterator[list[Server]]:
-    """The servers a test started: stopped after its pages are gone, which would complain about lost connections."""
-    servers: list[Server] = []
-    yield servers
-    for number, server in enumerate(servers):
-        stop(server)
-        if _went_wrong(request.node):
-            _artefact(request.node, f"server{number}.log").write_text(server.log)
+@pytest.fixture(scope="session")
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the shared servers serve: the dashboard, and a folder for each test that writes notebooks."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    shutil.copy(DASHBOARD, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_voila(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests of a process. Kernels are started for their visitors: none is left over from another test."""
+    server = start_voila(notebooks, tmp_path_factory.mktemp("home"), preheat=False)
+    yield server
+    stop(server)
+
+
+@pytest.fixture(scope="session")
+def shared_jupyterlab(notebooks: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests of a process."""
+    server = start_jupyterlab(notebooks, tmp_path_factory.mktemp("home"))
+    yield server
+    stop(server)
+
+
+@dataclass(frozen=True)
+class Used:
+    """A server that a test makes use of. begin: where its log stood. end: what to do once the pages are gone."""
+
+    server: Server
+    begin: int
+    end: Callable[[Server], None]
 
 
 @pytest.fixture
-def context(running: list[Server], context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
+def running(request: pytest.FixtureRequest) -> Iterator[list[Used]]:
+    """The servers of a test: ended after its pages are gone, which would complain about lost connections."""
+    used: list[Used] = []
+    yield used
+    troubles = []
+    for number, one in enumerate(used):
+        try:
+            one.end(one.server)
+        except AssertionError as error:
+            troubles.append(str(error))
+        if troubles or _went_wrong(request.node):
+            _artefact(request.node, f"server{number}.log").write_text(one.server.log[one.begin :])
+    assert not troubles, troubles
+
+
+@pytest.fixture
+def context(running: list[Used], context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """pytest-playwright's context; the test fails at its end if a page asked elsewhere or reported an error."""
-    # A slow machine loads JupyterLab in 10 s; a generous limit delays only failures.
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE)
     watch = Watch(context)
     yield context
     request.node.stash[TROUBLE] = bool(watch.errors or watch.outside)
@@ -121,33 +170,62 @@ def context(running: list[Server], context: BrowserContext, request: pytest.Fixt
 
 
 @pytest.fixture
-def voila_server(running: list[Server], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
-    """``voila_server(notebook, preheat=True)``: the notebook as ``prunelab dashboard`` would serve it."""
+def address(running: list[Used], shared_voila: Server, notebooks: Path) -> Callable[[Path], str]:
+    """``address(notebook)``: where the shared Voila serves it. Its kernel has to be gone when its page is."""
+    running.append(Used(shared_voila, len(shared_voila.log), expect_no_kernels))
+    return lambda notebook: f"{shared_voila.url}voila/render/{notebook.relative_to(notebooks).as_posix()}"
+
+
+@pytest.fixture
+def voila(address: Callable[[Path], str], page: Page) -> Iterator[Callable[..., str]]:
+    """``voila(notebook, query="")``: the notebook, open in ``page``; returns its address."""
+
+    def open_page(notebook: Path, query: str = "") -> str:
+        page.goto(address(notebook) + query)
+        return address(notebook)
+
+    yield open_page
+    leave(page.context)
+
+
+@pytest.fixture
+def dashboard(voila: Callable[..., str], notebooks: Path, page: Page) -> Callable[..., str]:
+    """``dashboard(query, state="ready", ...)``: the lab, open and in this state; returns its address."""
+
+    def open_lab(query: str = "", *, state: str = "ready", **more: str) -> str:
+        url = voila(notebooks / DASHBOARD.name, query)
+        expect_root(page, state=state, **more)
+        return url
+
+    return open_lab
+
+
+@pytest.fixture
+def jupyterlab(running: list[Used], shared_jupyterlab: Server, notebooks: Path) -> Callable[[Page, Path], None]:
+    """``jupyterlab(page, notebook)``: the notebook, open in JupyterLab with a kernel that can take cells."""
+    server = shared_jupyterlab
+    running.append(Used(server, len(server.log), end_sessions))
+    return lambda page, notebook: open_notebook(page, server.url, notebook.relative_to(notebooks).as_posix())
+
+
+@pytest.fixture
+def voila_server(running: list[Used], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
+    """``voila_server(notebook, preheat=True)``: a new server, of the notebook as ``prunelab dashboard`` serves it."""
 
     def start(notebook: Path, *, preheat: bool = True) -> Server:
-        running.append(start_voila(notebook, tmp_path_factory.mktemp("home"), preheat=preheat))
-        return running[-1]
+        running.append(Used(start_voila(notebook, tmp_path_factory.mktemp("home"), preheat=preheat), 0, stop))
+        return running[-1].server
 
     return start
 
 
 @pytest.fixture
-def jupyterlab_server(running: list[Server], tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Server]:
-    """``jupyterlab_server(folder)``: JupyterLab without a token, on a folder."""
-
-    def start(folder: Path) -> Server:
-        running.append(start_jupyterlab(folder, tmp_path_factory.mktemp("home")))
-        return running[-1]
-
-    return start
-
-
-@pytest.fixture
-def notebook(tmp_path: Path) -> Callable[..., Path]:
+def notebook(notebooks: Path) -> Callable[..., Path]:
     """``notebook("first cell", "second cell", name="plots")``: a notebook of code cells in the test's own folder."""
+    folder = Path(mkdtemp(dir=notebooks))
 
     def write(*cells: str, name: str = "page") -> Path:
-        path = tmp_path / f"{name}.ipynb"
+        path = folder / f"{name}.ipynb"
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         book.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(book, path)

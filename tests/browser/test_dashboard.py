@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from support.jupyterlab import open_notebook, run_all, save
+from support.jupyterlab import run_all, save
 from support.lab_page import (
     DASHBOARD,
     button,
@@ -25,26 +23,26 @@ from support.lab_page import (
     slider,
     turn,
 )
-from support.servers import CHECKOUT, Server
+from support.servers import CHECKOUT, Server, kernels
 
 ENDLESS = "?model=mlp-small&epochs=10000"
 
 
 @pytest.fixture
-def voila(page: Page, voila_server: Callable[..., Server]) -> Callable[..., Server]:
-    """``voila(query)``: the dashboard, open and ready (or in the state asked for)."""
+def preheated(page: Page, voila_server: Callable[..., Server]) -> Callable[..., Server]:
+    """``preheated(query)``: the lab as ``prunelab dashboard`` serves it, in a kernel that waited for its visitor."""
 
-    def open_page(query: str = "", state: str = "ready") -> Server:
+    def open_page(query: str = "") -> Server:
         server = voila_server(DASHBOARD)
         page.goto(server.url + query)
-        expect_root(page, state=state)
+        expect_root(page, state="ready")
         return server
 
     return open_page
 
 
-def test_a_newcomer_drags_prunes_retrains_and_repeats(page: Page, voila: Callable[..., Server]) -> None:
-    voila()
+def test_a_newcomer_drags_prunes_retrains_and_repeats(page: Page, preheated: Callable[..., Server]) -> None:
+    preheated()
     expect_root(page, phase="trained", preview="1.50", step="prune", zeros="yes")
     expect_drawn(page, ":1.50")
     dense = number(page, "accuracy")
@@ -78,8 +76,8 @@ def test_a_newcomer_drags_prunes_retrains_and_repeats(page: Page, voila: Callabl
     assert number(page, "accuracy") == dense
 
 
-def test_the_slider_follows_the_mouse_while_it_is_dragged(page: Page, voila: Callable[..., Server]) -> None:
-    voila()
+def test_the_slider_follows_the_mouse_while_it_is_dragged(page: Page, dashboard: Callable[..., str]) -> None:
+    dashboard()
     box = slider(page).bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -92,8 +90,8 @@ def test_the_slider_follows_the_mouse_while_it_is_dragged(page: Page, voila: Cal
     expect_all_at_the_slider(page)
 
 
-def test_run_all_shows_progress_and_ends(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?rounds=2&retrain_epochs=60")
+def test_run_all_shows_progress_and_ends(page: Page, dashboard: Callable[..., str]) -> None:
+    dashboard("?rounds=2&retrain_epochs=60")
     button(page, "Run all").click()
     expect(root(page).locator("progress")).to_be_visible()
     expect(root(page).get_by_role("status")).to_contain_text("left")
@@ -103,8 +101,8 @@ def test_run_all_shows_progress_and_ends(page: Page, voila: Callable[..., Server
     expect(root(page).locator("progress")).to_be_hidden()
 
 
-def test_pause_resume_train_and_reset_in_a_long_run(page: Page, voila: Callable[..., Server]) -> None:
-    voila(ENDLESS, state="training")
+def test_pause_resume_train_and_reset_in_a_long_run(page: Page, dashboard: Callable[..., str]) -> None:
+    dashboard(ENDLESS, state="training")
     reached(page, "clock", 50)
     turn(page, 2)
     expect_root(page, preview="1.60", state="training")
@@ -124,8 +122,8 @@ def test_pause_resume_train_and_reset_in_a_long_run(page: Page, voila: Callable[
     page.wait_for_function("+document.querySelector('.prunelab').dataset.clock < 500")
 
 
-def test_new_training_settings_train_a_new_network(page: Page, voila: Callable[..., Server]) -> None:
-    voila()
+def test_new_training_settings_train_a_new_network(page: Page, dashboard: Callable[..., str]) -> None:
+    dashboard()
     root(page).get_by_label("penalty", exact=True).select_option("l1")
     button(page, "Train with new settings").click()
     expect_root(page, state="training")
@@ -142,9 +140,9 @@ def test_new_training_settings_train_a_new_network(page: Page, voila: Callable[.
     ],
 )
 def test_a_bad_link_is_told_as_text_and_the_lab_is_usable(
-    page: Page, voila: Callable[..., Server], query: str, said: str
+    page: Page, dashboard: Callable[..., str], query: str, said: str
 ) -> None:
-    voila(query)
+    dashboard(query)
     expect(root(page).get_by_role("alert").first).to_contain_text(said)
     turn(page, 2)
     expect_root(page, preview="1.60")
@@ -153,9 +151,9 @@ def test_a_bad_link_is_told_as_text_and_the_lab_is_usable(
 
 
 @pytest.mark.parametrize("theme", ["", "theme=dark&"], ids=["preheated", "fresh kernel"])
-def test_a_link_of_100_kb_is_answered_in_words(page: Page, voila: Callable[..., Server], theme: str) -> None:
+def test_a_link_of_100_kb_is_answered_in_words(page: Page, preheated: Callable[..., Server], theme: str) -> None:
     query = f"{theme}quality=" + "9" * 102_400
-    server = voila(f"?{query}")
+    server = preheated(f"?{query}")
     expect(root(page).get_by_role("alert").first).to_contain_text(f"this link is {len(query)} characters long")
     button(page, "Prune").click()
     expect_root(page, phase="pruned")
@@ -164,48 +162,34 @@ def test_a_link_of_100_kb_is_answered_in_words(page: Page, voila: Callable[..., 
     assert answer.status == 414 and "200,010 characters long" in answer.text()
 
 
-def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?model=mlp-small&quality=0.8&seed=4&rounds=2")
+def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, preheated: Callable[..., Server]) -> None:
+    preheated("?model=mlp-small&quality=0.8&seed=4&rounds=2")
     expect(root(page).locator(".pl-title")).to_have_text("digits · mlp-small · seed 4")
     expect_root(page, preview="0.80", phase="trained")
 
 
-def test_a_layer_about_to_lose_everything_is_warned_of(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?model=mlp-small&quality=9.5")
+def test_a_layer_about_to_lose_everything_is_warned_of(page: Page, dashboard: Callable[..., str]) -> None:
+    dashboard("?model=mlp-small&quality=9.5")
     expect(root(page).get_by_role("alert").first).to_contain_text("would lose every connection")
 
 
 def test_a_reload_in_the_middle_of_a_run_gives_a_fresh_lab_and_ends_the_old_kernel(
-    page: Page, voila: Callable[..., Server]
+    page: Page, dashboard: Callable[..., str], shared_voila: Server
 ) -> None:
-    server = voila(ENDLESS, state="training")
+    dashboard(ENDLESS, state="training")
     reached(page, "clock", 50)
-    old = _kernels(server)
+    old = kernels(shared_voila)
     page.reload()
     expect_root(page, state="training")
     reached(page, "clock", 50)
-    deadline, pause = time.monotonic() + 30, threading.Event()
-    while not any(_ended(kernel) for kernel in old):
-        assert time.monotonic() < deadline, f"the run whose page is gone goes on: {old}"
-        pause.wait(0.1)
+    gone, _ = psutil.wait_procs(old, timeout=30)
+    assert gone, f"the run whose page is gone goes on: {old}"
 
 
-def _kernels(server: Server) -> list[psutil.Process]:
-    family = psutil.Process(server.process.pid).children(recursive=True)
-    return [p for p in family if "ipykernel_launcher" in " ".join(p.cmdline())]
-
-
-def _ended(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
-
-
-def test_two_tabs_are_two_labs(page: Page, context: BrowserContext, voila: Callable[..., Server]) -> None:
-    server = voila()
+def test_two_tabs_are_two_labs(page: Page, context: BrowserContext, dashboard: Callable[..., str]) -> None:
+    address = dashboard()
     second = context.new_page()
-    second.goto(server.url)
+    second.goto(address)
     expect_root(second, state="ready")
     button(second, "Prune").click()
     expect_root(second, phase="pruned")
@@ -214,24 +198,23 @@ def test_two_tabs_are_two_labs(page: Page, context: BrowserContext, voila: Calla
     expect_root(page, preview="1.60")
 
 
-def test_no_width_scrolls_sideways_and_nothing_is_cut_off(page: Page, voila: Callable[..., Server]) -> None:
-    voila()
+def test_no_width_scrolls_sideways_and_nothing_is_cut_off(page: Page, dashboard: Callable[..., str]) -> None:
+    dashboard()
     expect_drawn(page, ":1.50")
     for width in (360, 390, 768, 1280, 1920, 2560):
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function("width => innerWidth === width", arg=width)
-        page.wait_for_function("document.scrollingElement.scrollWidth <= innerWidth", timeout=10_000)
+        page.wait_for_function("document.scrollingElement.scrollWidth <= innerWidth")
         page.wait_for_function(
             """() => [...document.querySelectorAll(".prunelab button, .prunelab select, .prunelab .prunelab-plot")]
                 .filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect())
                 .every((r) => r.left >= 0 && r.right <= innerWidth + 1)""",
-            timeout=10_000,
         )
 
 
-def test_pictures_for_the_eye(page: Page, voila: Callable[..., Server]) -> None:
+def test_pictures_for_the_eye(page: Page, dashboard: Callable[..., str]) -> None:
     """Kept as artefacts; the assertion is that there is something to look at after a whole run."""
-    voila()
+    dashboard()
     button(page, "Run all").click()
     expect_root(page, state="ready", phase="retrained", round="3")
     folder = CHECKOUT / "artefacts"
@@ -248,11 +231,10 @@ def test_pictures_for_the_eye(page: Page, voila: Callable[..., Server]) -> None:
 
 
 def test_jupyterlab_the_way_through_with_a_reload_and_a_second_tab(
-    page: Page, context: BrowserContext, tmp_path: Path, jupyterlab_server: Callable[[Path], Server]
+    page: Page, context: BrowserContext, notebook: Callable[..., Path], jupyterlab: Callable[[Page, Path], None]
 ) -> None:
-    shutil.copy(DASHBOARD, tmp_path)
-    server = jupyterlab_server(tmp_path)
-    open_notebook(page, server.url, DASHBOARD.name)
+    path = Path(shutil.copy(DASHBOARD, notebook().parent))
+    jupyterlab(page, path)
     run_all(page)
     expect_root(page, state="ready", phase="trained", preview="1.50")
     expect_drawn(page, ":1.50")
@@ -272,7 +254,7 @@ def test_jupyterlab_the_way_through_with_a_reload_and_a_second_tab(
     reached(page, "clock", 1600)
 
     second = context.new_page()
-    open_notebook(second, server.url, DASHBOARD.name)
+    jupyterlab(second, path)
     expect_root(second, state="retraining")
     button(second, "Pause").click()
     expect_root(page, state="paused")

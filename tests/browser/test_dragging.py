@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from prunelab.lab.widgets.plot import Drag, Plot
-from support.servers import Server
 
 # A kernel that answers when it is told to: what is on the screen until then, the page has done alone.
 LATE = """
@@ -95,8 +94,8 @@ layer => {
 
 
 @pytest.fixture
-def plot(page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]) -> Locator:
-    page.goto(voila_server(notebook(LATE)).url)
+def plot(page: Page, notebook: Callable[..., Path], voila: Callable[..., str]) -> Locator:
+    voila(notebook(LATE))
     found = page.locator(".prunelab-plot[data-plot=weights]")
     # A kernel trains a network first.
     expect(found).to_have_attribute("data-revision", "1.50 fc2.weight=1.00", timeout=60_000)
@@ -290,9 +289,9 @@ ipywidgets.VBox([slider, *plots.values()])
 
 
 def test_all_plots_show_the_slider_when_the_hand_rests(
-    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
 ) -> None:
-    page.goto(voila_server(notebook(MANY)).url)
+    voila(notebook(MANY))
     plots = page.locator(".prunelab-plot")
     for plot in plots.all():
         expect(plot).to_have_attribute("data-revision", "1.50")

@@ -9,11 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from support.lab_page import expect_drawn, expect_root, root, slider, turn
-from support.servers import CHECKOUT, Server
+from support.lab_page import DASHBOARD, expect_drawn, expect_root, leave, root, slider, turn
 
-Voila = Callable[..., Server]
-DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"
+Lab = Callable[..., str]
 EVERYTHING = "?model=mlp-small&epochs=3&show=graph,compare,digits,draw,sensitivity"
 
 # Text that is cut off: in buttons, labels and what else hides what is too long, and in pictures.
@@ -43,16 +41,9 @@ TARGETS = """() => {
 
 
 @pytest.fixture
-def voila(page: Page, voila_server: Voila) -> Voila:
-    """``voila(query)``: the dashboard, open and ready."""
-
-    def open_page(query: str = EVERYTHING) -> Server:
-        server = voila_server(DASHBOARD)
-        page.goto(server.url + query)
-        expect_root(page, state="ready", phase="trained")
-        return server
-
-    return open_page
+def everything(dashboard: Callable[..., str]) -> Callable[..., str]:
+    """``everything(more)``: the lab with all its panels, and a network that has learned."""
+    return lambda more="": dashboard(EVERYTHING + more, phase="trained")
 
 
 def resize(page: Page, width: int, height: int = 6000) -> None:
@@ -75,16 +66,16 @@ def unfold(page: Page) -> None:
 @pytest.mark.parametrize(
     ("query", "widths"), [("", (360, 390, 768, 1280, 1440)), ("&big=true", (390, 1024, 1280, 2560))]
 )
-def test_no_text_is_cut_off(page: Page, voila: Voila, query: str, widths: tuple[int, ...]) -> None:
-    voila(EVERYTHING + query)
+def test_no_text_is_cut_off(page: Page, everything: Lab, query: str, widths: tuple[int, ...]) -> None:
+    everything(query)
     unfold(page)
     for width in widths:
         resize(page, width)
         assert page.evaluate(CUT_OFF) == [], f"{width} px wide"
 
 
-def test_large_type_enlarges_all_type(page: Page, voila: Voila) -> None:
-    voila()
+def test_large_type_enlarges_all_type(page: Page, everything: Lab) -> None:
+    everything()
     resize(page, 1280)
     parts = (
         *(".pl-name", ".pl-value", ".pl-label", ".pl-hint", ".pl-heading", ".widget-label", "select"),
@@ -108,24 +99,27 @@ def test_large_type_enlarges_all_type(page: Page, voila: Voila) -> None:
 
 
 @pytest.mark.parametrize("coarse", [False, True])
-def test_a_finger_finds_room_on_what_it_presses(browser: Browser, voila_server: Voila, coarse: bool) -> None:
+def test_a_finger_finds_room_on_what_it_presses(
+    browser: Browser, address: Callable[[Path], str], notebooks: Path, coarse: bool
+) -> None:
     """On a phone's width, and on a wide screen that is touched."""
     size = {"width": 1280, "height": 900} if coarse else {"width": 390, "height": 844}
     context = browser.new_context(viewport=size, has_touch=coarse, is_mobile=coarse)  # type: ignore[arg-type]
     page = context.new_page()
-    page.goto(voila_server(DASHBOARD).url + EVERYTHING)
+    page.goto(address(notebooks / DASHBOARD.name) + EVERYTHING)
     expect_root(page, state="ready", phase="trained")
     unfold(page)
     expect(slider(page, "fc1")).to_be_visible()
     targets = page.evaluate(TARGETS)
     assert len(targets) > 30
     small = [(name, width, height) for name, width, height in targets if min(width, height) < 43.5]
+    leave(context)
     context.close()
     assert not small
 
 
-def test_a_mouse_finds_room_on_a_handle(page: Page, voila: Voila) -> None:
-    voila()
+def test_a_mouse_finds_room_on_a_handle(page: Page, everything: Lab) -> None:
+    everything()
     box = slider(page).bounding_box()
     assert box
     page.mouse.move(box["x"] - 3, box["y"] + box["height"] / 2)
@@ -135,10 +129,10 @@ def test_a_mouse_finds_room_on_a_handle(page: Page, voila: Voila) -> None:
     page.wait_for_function("+document.querySelector('.prunelab').dataset.preview > 1.5")
 
 
-def test_high_contrast_shows_tracks_and_hides_what_is_below_the_scrubber(page: Page, voila: Voila) -> None:
+def test_high_contrast_shows_tracks_and_hides_what_is_below_the_scrubber(page: Page, everything: Lab) -> None:
     page.emulate_media(forced_colors="active")
     page.set_viewport_size({"width": 1280, "height": 720})
-    voila()
+    everything()
     tracks = root(page).locator(".noUi-target")
     for track in tracks.all():
         assert track.evaluate("e => parseFloat(getComputedStyle(e).borderTopWidth)") >= 1
@@ -147,9 +141,9 @@ def test_high_contrast_shows_tracks_and_hides_what_is_below_the_scrubber(page: P
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_labels_in_pictures_have_a_rim_of_the_grounds_colour(page: Page, voila: Voila, scheme: str) -> None:
+def test_labels_in_pictures_have_a_rim_of_the_grounds_colour(page: Page, everything: Lab, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    voila(EVERYTHING)
+    everything()
     expect_drawn(page, ":1.50")
     label = root(page).locator(".pl-weights .annotation-text").first
     ground = root(page).locator(".pl-weights").evaluate("e => getComputedStyle(e).backgroundColor")
@@ -159,9 +153,9 @@ def test_labels_in_pictures_have_a_rim_of_the_grounds_colour(page: Page, voila: 
     assert label.evaluate("e => getComputedStyle(e).fill") != ground
 
 
-def test_a_place_too_narrow_for_a_picture_is_left_until_it_is_wider(page: Page, voila: Voila) -> None:
+def test_a_place_too_narrow_for_a_picture_is_left_until_it_is_wider(page: Page, everything: Lab) -> None:
     """plotly.js would report errors, which fail the test at its end."""
-    voila()
+    everything()
     expect_drawn(page, ":1.50")
     plot = root(page).locator(".pl-weights .prunelab-plot")
     plot.evaluate("e => { e.style.width = '12px'; }")
@@ -180,9 +174,9 @@ w.HBox([lab.controls["quality"], lab.panels["weights"]])
 
 
 def test_a_slider_beside_a_picture_has_a_name_and_can_be_dragged(
-    page: Page, notebook: Callable[..., Path], voila_server: Voila
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
 ) -> None:
-    page.goto(voila_server(notebook(ALONE)).url)
+    voila(notebook(ALONE))
     handle = page.get_by_role("slider", name="quality", exact=True)
     track = page.locator(".noUi-target").bounding_box()
     assert track and track["width"] >= 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -12,10 +11,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from support.servers import Server
+from support.servers import Server, when
 
 Notebook = Callable[..., Path]
-Voila = Callable[..., Server]
+Voila = Callable[..., str]
+VoilaServer = Callable[..., Server]
 
 
 def show(expression: str) -> str:
@@ -24,10 +24,10 @@ def show(expression: str) -> str:
 
 
 def test_a_failed_cell_says_why_and_the_rest_of_the_notebook_is_left(
-    page: Page, notebook: Notebook, voila_server: Voila
+    page: Page, notebook: Notebook, voila: Voila
 ) -> None:
     path = notebook("1 + 1", "raise ValueError('the <data> ran away')", show("'never'"))
-    page.goto(voila_server(path).url)
+    voila(path)
     failure = page.get_by_role("alert")
     expect(failure).to_contain_text("This page could not be made")
     expect(failure).to_contain_text("ValueError: the <data> ran away")
@@ -37,24 +37,24 @@ def test_a_failed_cell_says_why_and_the_rest_of_the_notebook_is_left(
     expect(failure.locator("pre")).to_contain_text("Traceback")
 
 
-def test_a_preheated_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+def test_a_preheated_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila_server: VoilaServer) -> None:
     path = notebook("import voila.utils", "query = voila.utils.get_query_string()", show("query"))
     page.goto(voila_server(path).url + "?data=digits&quality=1.5")
     expect(page.locator("#shown")).to_have_text("data=digits&quality=1.5")
 
 
-def test_a_fresh_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+def test_a_fresh_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila: Voila) -> None:
     path = notebook("import voila.utils", "query = voila.utils.get_query_string()", show("query"))
-    page.goto(voila_server(path, preheat=False).url + "?data=mnist")
+    voila(path, "?data=mnist")
     expect(page.locator("#shown")).to_have_text("data=mnist")
 
 
-def test_the_kernel_is_the_interpreter_that_serves(page: Page, notebook: Notebook, voila_server: Voila) -> None:
-    page.goto(voila_server(notebook(show("__import__('sys').executable"))).url)
+def test_the_kernel_is_the_interpreter_that_serves(page: Page, notebook: Notebook, voila: Voila) -> None:
+    voila(notebook(show("__import__('sys').executable")))
     expect(page.locator("#shown")).to_have_text(sys.executable)
 
 
-def test_a_page_that_is_left_ends_its_kernel(page: Page, notebook: Notebook, voila_server: Voila) -> None:
+def test_a_page_that_is_left_ends_its_kernel(page: Page, notebook: Notebook, voila_server: VoilaServer) -> None:
     server = voila_server(notebook(show("1")), preheat=False)
     for visits in (1, 2, 3):
         page.goto(server.url)
@@ -67,7 +67,7 @@ def test_a_page_that_is_left_ends_its_kernel(page: Page, notebook: Notebook, voi
 
 
 def test_light_and_dark_follow_the_browser_unless_the_address_says_otherwise(
-    page: Page, notebook: Notebook, voila_server: Voila
+    page: Page, notebook: Notebook, voila_server: VoilaServer
 ) -> None:
     server = voila_server(notebook(show("1")))
     for scheme, query, dark in (
@@ -84,12 +84,12 @@ def test_light_and_dark_follow_the_browser_unless_the_address_says_otherwise(
         assert (red < 64) is dark, (scheme, query)
 
 
-def test_formulas_are_set_without_the_network(page: Page, notebook: Notebook, voila_server: Voila) -> None:
-    page.goto(voila_server(notebook("import ipywidgets\nipywidgets.HTMLMath('$x^2$')")).url)
+def test_formulas_are_set_without_the_network(page: Page, notebook: Notebook, voila: Voila) -> None:
+    voila(notebook("import ipywidgets\nipywidgets.HTMLMath('$x^2$')"))
     expect(page.locator("mjx-container")).to_be_visible()
 
 
-def test_no_page_points_elsewhere(notebook: Notebook, voila_server: Voila) -> None:
+def test_no_page_points_elsewhere(notebook: Notebook, voila_server: VoilaServer) -> None:
     # A folder, so that Voila also has its list of notebooks and its own page for errors. Read, not opened: in a browser
     # Voila 0.5's list starts its widget manager without a kernel and complains, sooner or later than a test is done.
     path = notebook("1")
@@ -105,9 +105,7 @@ def test_no_page_points_elsewhere(notebook: Notebook, voila_server: Voila) -> No
 
 def _count_when(server: Server, words: str, least: int) -> int:
     """How often the server's log says something, once it has said it often enough; its farewells come in their time."""
-    deadline = time.monotonic() + 30
-    while server.log.count(words) < least and time.monotonic() < deadline:
-        time.sleep(0.1)
+    when(server, lambda: server.log.count(words) >= least)
     return server.log.count(words)
 
 

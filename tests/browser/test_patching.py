@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from support.servers import Server
-
 # Each picture twice: one is changed, the other was never anything else. Revisions are told apart by what is shown.
 PAIRS = """
 import ipywidgets
@@ -142,8 +140,8 @@ NOTE = """
 
 
 @pytest.fixture
-def pictures(page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]) -> Page:
-    page.goto(voila_server(notebook(PAIRS)).url)
+def pictures(page: Page, notebook: Callable[..., Path], voila: Callable[..., str]) -> Page:
+    voila(notebook(PAIRS))
     for name in NAMES:
         expect(plot(page, name)).to_have_attribute("data-revision", "before", timeout=60_000)
         expect(plot(page, f"{name}-oracle")).to_have_attribute("data-revision", "after", timeout=60_000)

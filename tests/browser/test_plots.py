@@ -7,9 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, WebSocket, expect
 
-from prunelab.lab.widgets.plot import Plot
-from support.jupyterlab import open_notebook, run_all, save
-from support.servers import Server
+from support.jupyterlab import run_all, save
 
 NAMES = ["line", "bars", "points", "map", "filled", "spread"]
 
@@ -95,7 +93,7 @@ def press(page: Page, name: str) -> None:
 
 
 def test_voila_shows_six_plots_in_few_bytes(
-    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
 ) -> None:
     received = 0
 
@@ -107,7 +105,7 @@ def test_voila_shows_six_plots_in_few_bytes(
         socket.on("framereceived", count)
 
     page.on("websocket", listen)
-    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    voila(notebook(SIX_PLOTS))
     expect_ready(page, 1)
     assert received <= 2_500_000
     assert page.title() == "prunelab"
@@ -115,9 +113,9 @@ def test_voila_shows_six_plots_in_few_bytes(
 
 
 def test_the_kernel_repaints_plots_on_the_page(
-    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
 ) -> None:
-    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    voila(notebook(SIX_PLOTS))
     expect_ready(page, 1)
     press(page, "next")
     expect_ready(page, 2)
@@ -128,9 +126,9 @@ def test_the_kernel_repaints_plots_on_the_page(
 
 
 def test_plots_are_described_and_fill_their_place(
-    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
 ) -> None:
-    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    voila(notebook(SIX_PLOTS))
     expect_ready(page, 1)
     expect(plot(page, "line").get_by_role("img", name="line, in words")).to_be_visible()
     for width in (1280, 620, 1000):
@@ -147,9 +145,9 @@ def test_plots_are_described_and_fill_their_place(
 
 
 def test_a_bad_figure_is_explained_and_the_next_good_one_drawn(
-    page: Page, notebook: Callable[..., Path], voila_server: Callable[..., Server]
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
 ) -> None:
-    page.goto(voila_server(notebook(SIX_PLOTS)).url)
+    voila(notebook(SIX_PLOTS))
     expect_ready(page, 1)
     press(page, "spoil")
     trouble = plot(page, "line").get_by_role("alert")
@@ -166,11 +164,10 @@ def test_jupyterlab_shows_plots_again_after_a_reload_and_in_a_second_tab(
     page: Page,
     context: BrowserContext,
     notebook: Callable[..., Path],
-    jupyterlab_server: Callable[[Path], Server],
+    jupyterlab: Callable[[Page, Path], None],
 ) -> None:
     path = notebook(SIX_PLOTS)
-    server = jupyterlab_server(path.parent)
-    open_notebook(page, server.url, path.name)
+    jupyterlab(page, path)
     run_all(page)
     expect_ready(page, 1)
     save(page)
@@ -181,7 +178,7 @@ def test_jupyterlab_shows_plots_again_after_a_reload_and_in_a_second_tab(
     expect_ready(page, 2)
 
     second = context.new_page()
-    open_notebook(second, server.url, path.name)
+    jupyterlab(second, path)
     expect_ready(second, 2)
     press(second, "next")
     expect_ready(second, 3)
@@ -196,11 +193,10 @@ def test_a_plot_is_visible_while_any_page_has_it_on_its_screen(
     page: Page,
     context: BrowserContext,
     notebook: Callable[..., Path],
-    jupyterlab_server: Callable[[Path], Server],
+    jupyterlab: Callable[[Page, Path], None],
 ) -> None:
     path = notebook(BELOW)
-    server = jupyterlab_server(path.parent)
-    open_notebook(page, server.url, path.name)
+    jupyterlab(page, path)
     run_all(page)
     expect_sight(page, False)
     save(page)
@@ -211,28 +207,9 @@ def test_a_plot_is_visible_while_any_page_has_it_on_its_screen(
     expect_sight(page, False)
 
     second = context.new_page()
-    open_notebook(second, server.url, path.name)
+    jupyterlab(second, path)
     plot(second, "below").scroll_into_view_if_needed()
     expect_sight(page, True)
     expect(plot(page, "below")).to_have_attribute("data-revision", "2")
     second.close()
     expect_sight(page, False)
-
-
-def test_messages_of_views_count_in_the_order_they_were_sent() -> None:
-    told = Plot()
-    heard: list[bool] = []
-    told.on_visible(heard.append)
-    assert told.visible  # nobody has said otherwise
-
-    def say(view: str, number: int, sight: bool | None) -> None:
-        told._handle_custom_msg({"view": view, "number": number, "sight": sight}, [])
-
-    say("a", 1, False)
-    say("b", 1, True)
-    say("a", 3, False)
-    say("a", 2, True)  # late
-    assert heard == [False, True]
-    say("b", 2, None)
-    say("b", 1, True)  # late, from a view that is gone
-    assert heard == [False, True, False]

@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from support.lab_page import button, expect_drawn, expect_root, number, root, slider, turn
-from support.servers import CHECKOUT, Server
 
 SMALL = "?model=mlp-small&rounds=2&retrain_epochs=5"
 EVERYTHING = "&show=graph,compare,digits,draw,sensitivity"
@@ -23,20 +22,13 @@ UPSTREAM = {
 
 
 @pytest.fixture
-def voila(page: Page, voila_server: Callable[..., Server]) -> Callable[..., Server]:
-    """``voila(query)``: the dashboard, open and ready."""
-
-    def open_page(query: str = "") -> Server:
-        server = voila_server(CHECKOUT / "notebooks" / "dashboard.ipynb")
-        page.goto(server.url + query)
-        expect_root(page, state="ready", phase="trained")
-        return server
-
-    return open_page
+def trained(dashboard: Callable[..., str]) -> Callable[..., str]:
+    """``trained(query)``: the lab with a network that has learned; returns its address."""
+    return lambda query="": dashboard(query, phase="trained")
 
 
-def test_a_run_is_measured_scrubbed_back_and_played(page: Page, voila: Callable[..., Server]) -> None:
-    voila(SMALL)
+def test_a_run_is_measured_scrubbed_back_and_played(page: Page, trained: Callable[..., str]) -> None:
+    trained(SMALL)
     button(page, "Run all").click()
     expect_root(page, state="ready", phase="retrained", round="2")
     expect(root(page).locator("[data-card=file] .pl-value")).to_contain_text("KB")
@@ -59,8 +51,8 @@ def test_a_run_is_measured_scrubbed_back_and_played(page: Page, voila: Callable[
     expect_root(page, kept=f"{last:.0f}")
 
 
-def test_two_runs_are_compared_by_a_preset(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?model=mlp-small&epochs=3&retrain_epochs=2&show=compare")
+def test_two_runs_are_compared_by_a_preset(page: Page, trained: Callable[..., str]) -> None:
+    trained("?model=mlp-small&epochs=3&retrain_epochs=2&show=compare")
     panel = root(page).locator(".pl-compare")
     panel.scroll_into_view_if_needed()
     panel.get_by_role("combobox", name="compare").select_option("one shot or five rounds")
@@ -75,8 +67,8 @@ def test_two_runs_are_compared_by_a_preset(page: Page, voila: Callable[..., Serv
     expect(panel.locator(".prunelab-plot-words")).not_to_contain_text("one shot")
 
 
-def test_a_guess_is_asked_for_and_then_answered(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?model=mlp-small&guess=true")
+def test_a_guess_is_asked_for_and_then_answered(page: Page, trained: Callable[..., str]) -> None:
+    trained("?model=mlp-small&guess=true")
     expect(root(page).locator("[data-card=accuracy] .pl-more")).to_contain_text("? if cut now")
     button(page, "Prune").click()
     expect(root(page).get_by_text("What will the accuracy be after this cut?")).to_be_visible()
@@ -86,8 +78,8 @@ def test_a_guess_is_asked_for_and_then_answered(page: Page, voila: Callable[...,
     expect(root(page).get_by_text("You guessed 90.0 %")).to_be_visible()
 
 
-def test_a_drawn_digit_is_read_by_both_networks(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?model=mlp-small&show=draw")
+def test_a_drawn_digit_is_read_by_both_networks(page: Page, trained: Callable[..., str]) -> None:
+    trained("?model=mlp-small&show=draw")
     panel = root(page).locator(".pl-draw")
     panel.scroll_into_view_if_needed()
     panel.get_by_role("button", name="An example").click()
@@ -105,8 +97,8 @@ def test_a_drawn_digit_is_read_by_both_networks(page: Page, voila: Callable[...,
     assert before
 
 
-def test_a_layer_gets_its_own_quality_from_its_slider(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?model=mlp-small")
+def test_a_layer_gets_its_own_quality_from_its_slider(page: Page, trained: Callable[..., str]) -> None:
+    trained("?model=mlp-small")
     kept = number(page, "preview-kept")
     root(page).get_by_role("button", name="per layer").click()
     slider(page, "fc1").focus()
@@ -120,10 +112,10 @@ def test_a_layer_gets_its_own_quality_from_its_slider(page: Page, voila: Callabl
 
 
 def test_a_link_hides_locks_and_shows_and_is_copied_as_the_page_stands(
-    page: Page, context: BrowserContext, voila: Callable[..., Server]
+    page: Page, context: BrowserContext, trained: Callable[..., str]
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    server = voila("?model=mlp-small&hide=regularizer,mask&lock=data&show=graph&big=true")
+    address = trained("?model=mlp-small&hide=regularizer,mask&lock=data&show=graph&big=true")
     expect(root(page).get_by_label("penalty", exact=True)).to_be_hidden()
     expect(root(page).get_by_label("data", exact=True)).to_be_disabled()
     expect(root(page).locator(".pl-mask")).to_be_hidden()
@@ -134,7 +126,7 @@ def test_a_link_hides_locks_and_shows_and_is_copied_as_the_page_stands(
     expect(root(page).locator(".prunelab-download")).to_have_attribute("data-state", "copied")
     link = page.evaluate("navigator.clipboard.readText()")
     wanted = "?model=mlp-small&quality=1.2&show=graph&hide=regularizer,mask&lock=data&big=true"
-    assert link.endswith(wanted) and link.startswith(server.url.rstrip("/"))
+    assert link.endswith(wanted) and link.startswith(address)
     second = context.new_page()
     second.goto(link)
     expect_root(second, state="ready", preview="1.20")
@@ -142,8 +134,8 @@ def test_a_link_hides_locks_and_shows_and_is_copied_as_the_page_stands(
 
 
 @pytest.mark.parametrize(("label", "ending"), [("Report", ".html"), ("Data", ".zip"), ("Model", ".prune")])
-def test_what_was_done_can_be_taken_home(page: Page, voila: Callable[..., Server], label: str, ending: str) -> None:
-    voila(SMALL)
+def test_what_was_done_can_be_taken_home(page: Page, trained: Callable[..., str], label: str, ending: str) -> None:
+    trained(SMALL)
     button(page, "Prune").click()
     expect_root(page, phase="pruned")
     with page.expect_download() as download:
@@ -157,10 +149,10 @@ def test_what_was_done_can_be_taken_home(page: Page, voila: Callable[..., Server
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_in_the_lab(page: Page, voila: Callable[..., Server], scheme: str) -> None:
+def test_axe_finds_nothing_serious_in_the_lab(page: Page, trained: Callable[..., str], scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 1280, "height": 2600})
-    voila("?model=mlp-small" + EVERYTHING)
+    trained("?model=mlp-small" + EVERYTHING)
     expect_drawn(page, "")
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
     found = page.evaluate("axe.run('.prunelab', {resultTypes: ['violations']})")
@@ -173,9 +165,9 @@ def test_axe_finds_nothing_serious_in_the_lab(page: Page, voila: Callable[..., S
 
 
 def test_every_control_can_be_reached_by_keyboard_and_the_focus_is_seen(
-    page: Page, voila: Callable[..., Server]
+    page: Page, trained: Callable[..., str]
 ) -> None:
-    voila("?model=mlp-small")
+    trained("?model=mlp-small")
     root(page).locator("select").first.focus()
     reached = []
     for _ in range(40):
@@ -197,8 +189,8 @@ def test_every_control_can_be_reached_by_keyboard_and_the_focus_is_seen(
 
 
 @pytest.mark.skipif(not os.environ.get("PRUNELAB_DATA"), reason="PRUNELAB_DATA names no MNIST")
-def test_mnist_is_pruned_and_recovers_like_the_digits(page: Page, voila: Callable[..., Server]) -> None:
-    voila("?data=mnist&model=mlp-small&epochs=1&retrain_epochs=1&quality=1.0&show=graph")
+def test_mnist_is_pruned_and_recovers_like_the_digits(page: Page, trained: Callable[..., str]) -> None:
+    trained("?data=mnist&model=mlp-small&epochs=1&retrain_epochs=1&quality=1.0&show=graph")
     dense = number(page, "accuracy")
     assert dense > 0.9
     expect_drawn(page, ":1.00")

@@ -1,6 +1,8 @@
 """Each makes its point on the data that comes along, and says of its own runs only what they show."""
 
+import functools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ import prunelab as pl
 from prunelab.lab.presets import MIN_GAP, PlannedRun, Preset, presets, series
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.results.snapshot import Snapshot
+from prunelab.sessions.snapshot_rate import SnapshotRate
 
 SMALL = Recipe(model="mlp-small")
 NAMES = [preset.name for preset in presets(SMALL)]
@@ -17,11 +20,27 @@ def preset_of(name: str, recipe: Recipe) -> Preset:
     return next(preset for preset in presets(recipe) if preset.name == name)
 
 
+@functools.cache
+def learned(recipe: Recipe) -> dict[str, Any]:
+    """The state of a session by this recipe when dense training has ended."""
+    session = pl.Session(recipe)
+    for _ in session.train():
+        pass
+    return session.state()
+
+
+def begun(plan: PlannedRun) -> pl.Session:
+    """The session of a plan; plans that differ in pruning alone begin with one dense network, trained once."""
+    session = pl.Session(plan.recipe)
+    if not plan.cuts:
+        training = {name: getattr(plan.recipe, name) for name in TRAINING_FIELDS}
+        session.restore(learned(Recipe(**training)))
+    return session
+
+
 def carried_out(preset: Preset, recipe: Recipe) -> dict[str, list[Snapshot]]:
     found = {}
-    for _ in series(
-        preset.plans(recipe), lambda plan: pl.Session(plan.recipe), lambda plan, run: found.update({plan.label: run})
-    ):
+    for _ in series(preset.plans(recipe), begun, lambda plan, run: found.update({plan.label: run})):
         pass
     assert tuple(found) == preset.labels
     return found
@@ -29,7 +48,8 @@ def carried_out(preset: Preset, recipe: Recipe) -> dict[str, list[Snapshot]]:
 
 @pytest.mark.parametrize("recipe", [SMALL, Recipe()], ids=lambda recipe: recipe.model)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_preset_shows_its_point(name, recipe):
+def test_a_preset_shows_its_point(name, recipe, monkeypatch):
+    monkeypatch.setattr(SnapshotRate, "due", lambda _: False)  # only the end of a phase is looked at
     preset = preset_of(name, recipe)
     worse, better = (run[-1] for run in carried_out(preset, recipe).values())
     said = preset.says((worse, better))

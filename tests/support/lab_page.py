@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from support.servers import CHECKOUT
 
@@ -74,3 +74,9 @@ def turn(page: Page, steps: int) -> None:
     slider(page).focus()
     for _ in range(abs(steps)):
         page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+
+def leave(context: BrowserContext) -> None:
+    """Go elsewhere with all pages. They say farewell then, which ends their kernels; a context that closes does not."""
+    for page in context.pages:
+        page.goto("about:blank")

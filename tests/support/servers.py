@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,11 +77,25 @@ def start_jupyterlab(folder: Path, home: Path) -> Server:
         f"--ServerApp.root_dir={folder}",
         "--IdentityProvider.token=",
         "--ServerApp.password=",
+        "--ServerApp.disable_check_xsrf=True",  # for end_sessions, which is no page
         "--LabApp.extension_manager=readonly",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     return _start(argv, home, port, "api/status")
+
+
+def when(server: Server, told: Callable[[], bool], seconds: float = 120) -> bool:
+    """Whether ``told`` becomes true while the server runs; it is asked ten times a second."""
+    deadline = time.monotonic() + seconds
+    while not told():
+        try:
+            server.process.wait(timeout=0.1)
+            return told()
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > deadline:
+                return False
+    return True
 
 
 def stop(server: Server) -> None:
@@ -101,6 +117,36 @@ def stop(server: Server) -> None:
             continue
 
 
+def kernels(server: Server) -> list[psutil.Process]:
+    """The processes that are kernels of this server."""
+    found = []
+    for process in psutil.Process(server.process.pid).children(recursive=True):
+        try:
+            if "ipykernel_launcher" in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:  # ended while we looked
+            continue
+    return found
+
+
+def expect_no_kernels(server: Server, seconds: float = 60) -> None:
+    """The kernels of this server end by themselves, and soon: an AssertionError names those that do not."""
+    left = psutil.wait_procs(kernels(server), timeout=seconds)[1]
+    # One that ended is there until its parent has noticed.
+    assert all(p.status() == psutil.STATUS_ZOMBIE for p in left), f"kernels whose pages are gone go on: {left}"
+
+
+def end_sessions(server: Server) -> None:
+    """End all kernels of a JupyterLab, and let it forget which notebooks were open."""
+    base = server.url + "api/sessions"
+    for session in json.loads(_ask(base)):
+        _ask(f"{base}/{session['id']}", "DELETE")
+    workspaces = server.url + "lab/api/workspaces"
+    for name in json.loads(_ask(workspaces))["workspaces"]["ids"]:
+        _ask(f"{workspaces}/{name}", "DELETE")
+    expect_no_kernels(server)
+
+
 def _start(argv: list[str], home: Path, port: int, probe: str) -> Server:
     log_file = home / "server.log"
     env = home_environment(home)
@@ -109,21 +155,23 @@ def _start(argv: list[str], home: Path, port: int, probe: str) -> Server:
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
     server = Server(f"http://{voila.HOST}:{port}/", log_file, process)
-    deadline = time.monotonic() + 60
-    while not _answers(server.url + probe):
-        if process.poll() is not None or time.monotonic() > deadline:
-            stop(server)
-            raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")
-        time.sleep(0.1)
+    if not when(server, lambda: _answers(server.url + probe)):
+        stop(server)
+        raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")
     return server
 
 
-def _answers(url: str) -> bool:
+def _ask(url: str, method: str = "GET") -> bytes:
     # Without a proxy, whatever the environment says: this is our own machine.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(urllib.request.Request(url, method=method), timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def _answers(url: str) -> bool:
     try:
-        with opener.open(url, timeout=5):
-            return True
+        _ask(url)
+        return True
     except urllib.error.HTTPError:
         return True
     except OSError:

@@ -25,7 +25,7 @@ class LayerSliders(w.VBox):
         self._common = 0.0  # the common quality
         self.own: dict[str, float] = {}
         self.sliders: dict[str, w.FloatSlider] = {}
-        self._links: dict[str, w.Button] = {}
+        self.links: dict[str, w.Button] = {}
         self._disabled = False
 
     @property
@@ -38,14 +38,14 @@ class LayerSliders(w.VBox):
         self._disabled = value
         for name, slider in self.sliders.items():
             slider.disabled = value
-            self._links[name].disabled = value or name not in self.own
+            self.links[name].disabled = value or name not in self.own
 
     def offer(self, layers: list[str]) -> None:
         """Show sliders for these layers ("fc1"); qualities of other layers are dropped."""
         if layers == list(self.sliders):
             return
         self.own = {name: quality for name, quality in self.own.items() if name in layers}
-        self.sliders, self._links, rows = {}, {}, []
+        self.sliders, self.links, rows = {}, {}, []
         for name in layers:
             tip = f"Quality of {name} alone"
             slider = w.FloatSlider(
@@ -55,7 +55,7 @@ class LayerSliders(w.VBox):
             link = w.Button(description="link", tooltip=f"Let {name} follow the common quality again")
             slider.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
             link.on_click(lambda _, name=name: self._linked(name))
-            self.sliders[name], self._links[name] = slider, link
+            self.sliders[name], self.links[name] = slider, link
             row = w.HBox([slider, link])
             row.add_class("pl-layer-quality")
             rows.append(row)
@@ -73,7 +73,7 @@ class LayerSliders(w.VBox):
             value = self.own.get(name, quality)
             slider.max = max(slider.max, value)
             slider.value = value
-            self._links[name].disabled = self._disabled or name not in self.own
+            self.links[name].disabled = self._disabled or name not in self.own
         self._quiet = False
 
     def set(self, own: Mapping[str, float]) -> None:

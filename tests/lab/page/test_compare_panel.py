@@ -1,0 +1,105 @@
+"""Runs side by side: presets, and runs that are kept, named, pinned, hidden and removed."""
+
+import torch
+from torch import nn
+
+import prunelab as pl
+from support.labs import press
+
+
+def test_a_preset_runs_both_and_keeps_them_by_name(lab):
+    panel = lab.panels["compare"]
+    lab.choices["compare"].value = True
+    panel.preset.value = "L1 or L2"
+    assert "?" in panel.point.value, "it asks before it has seen anything"
+    panel.button.click()
+    assert lab.wait(60)
+    assert [run.label for run in lab.state.runs] == ["L2", "L1"]
+    assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
+    names = [row.children[0].description for row in panel.rows.children]
+    assert names == ["L2", "L1"]
+    shares = [f"{100 * run.snapshots[-1].test_accuracy:.1f} %" for run in lab.state.runs]
+    assert all(share in panel.point.value for share in shares), "then it says what was seen"
+    panel.rows.children[0].children[0].value = False
+    assert "L2" not in panel.plot.summary
+    panel.rows.children[0].children[1].click()
+    lab.wait(60)
+    assert lab.state.runs[0].pinned
+    panel.pair.value = "pair"
+    assert "Two runs" in panel.plot.summary, "one of the two is hidden"
+    panel.rows.children[0].children[0].value = True
+    assert "L1" in panel.plot.summary and "L2" in panel.plot.summary
+    panel.rows.children[0].children[2].click()
+    lab.wait(60)
+    assert [run.label for run in lab.state.runs] == ["L1"]
+    assert "?" in panel.point.value, "one run answers nothing"
+
+
+def test_without_retraining_is_a_run_too(lab):
+    panel = lab.panels["compare"]
+    panel.preset.value = "with and without retraining"
+    panel.button.click()
+    assert lab.wait(60)
+    without, rounds = lab.state.runs
+    assert (without.label, rounds.label) == ("no retraining", "five rounds")
+    assert {s.phase for s in without.snapshots[1:]} == {"pruned"} and len(without.snapshots) > 6
+    assert without.snapshots[-1].kept == rounds.snapshots[-1].kept, "both end as thin"
+    assert [s.density for s in without.snapshots] == sorted((s.density for s in without.snapshots), reverse=True)
+
+
+def test_a_network_of_ones_own_is_offered_the_presets_that_fit_it(lab):
+    assert len(lab.panels["compare"].preset.options) == 6
+    own = pl.Lab(
+        pl.Recipe(epochs=1, retrain_epochs=1), model=torch.nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), measure=False
+    )
+    assert own.wait(60)
+    panel = own.panels["compare"]
+    own.choices["compare"].value = True
+    assert len(panel.preset.options) == 4 and panel.preset.value == "L1 or L2"
+    panel.preset.value = panel.preset.options[2]
+    panel.button.click()
+    assert own.wait(60)
+    assert [run.label for run in own.state.runs] == ["one shot", "five rounds"]
+    own.stop()
+
+
+def test_runs_that_are_left_are_kept(lab):
+    press(lab, "run")
+    press(lab, "run")
+    assert len(lab.state.runs) == 1
+    lab.controls["rounds"].value = 1
+    press(lab, "run")
+    lab.controls["regularizer"].value = "l1"
+    press(lab, "train")
+    assert [run.recipe.rounds for run in lab.state.runs] == [2, 1], "the same run twice is kept once"
+
+
+def test_each_run_of_a_network_is_kept_and_the_same_one_once(lab):
+    for quality in (0.5, 0.9, 0.5):
+        press(lab, "reset")
+        lab.controls["quality"].value = quality
+        press(lab, "run")
+    press(lab, "reset")
+    assert [run.recipe.quality for run in lab.state.runs] == [0.5, 0.9]
+    press(lab, "prune")  # at 0.5, by hand: another run
+    press(lab, "reset")
+    assert [len(run.snapshots) for run in lab.state.runs] == [5, 5, 2]
+    assert len({run.snapshots[-1].kept for run in lab.state.runs}) == 3
+
+
+def test_a_run_that_is_hidden_stays_hidden_when_it_is_kept_and_the_one_on_the_page_is_called_so(lab):
+    lab.choices["compare"].value = True
+    panel = lab.panels["compare"]
+    press(lab, "run")
+    (row,) = panel.rows.children
+    assert row.children[0].description == "run (on the page)" and len(row.children) == 1
+    row.children[0].value = False
+    assert "Nothing to compare" in panel.plot.summary
+    press(lab, "reset")
+    (row,) = panel.rows.children
+    assert row.children[0].description == "run" and not row.children[0].value
+    assert "Nothing to compare" in panel.plot.summary
+    row.children[0].value = True
+    assert "Nothing to compare" not in panel.plot.summary
+    row.children[2].click()
+    assert lab.wait(60) and panel.rows.children == () and lab.state.runs == ()

@@ -1,0 +1,41 @@
+"""A guess comes before the result, and nothing gives the result away."""
+
+import prunelab as pl
+from support.labs import QUICK, press, reached
+
+
+def test_a_guess_comes_before_the_result(lab):
+    lab.switches["guess"].value = True
+    assert "?" in lab.status.cards[0]["more"] and "if cut now" not in lab.panels["accuracy"].plot.summary
+    lab.buttons["prune"].click()
+    assert lab.state.snapshot.phase == "trained" and lab.guess.action == "prune"
+    lab.guess.slider.value = 50.0
+    lab.guess.button.click()
+    lab.wait(60)
+    now = 100 * lab.state.snapshot.test_accuracy
+    assert lab.state.snapshot.phase == "pruned"
+    assert lab.guess.result.value.startswith(f"You guessed 50.0 %, it is {now:.1f} %")
+    lab.buttons["retrain"].click()
+    lab.guess.cancel.click()
+    assert lab.state.snapshot.phase == "pruned" and lab.guess.action is None
+    lab.switches["guess"].value = False
+    press(lab, "retrain")
+    assert "guess=true" not in lab.link()
+
+
+def test_nothing_tells_the_result_before_the_guess_is_answered():
+    lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
+    assert lab.wait(60)
+    lab.switches["guess"].value = lab.choices["digits"].value = True
+    assert lab.options.guess and lab.options.show == ("digits",)
+    assert "before the guess" in lab.panels["digits"].plot.summary
+    lab.buttons["run"].click()
+    lab.guess.button.click()
+    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining")
+    press(lab, "pause")
+    cards = {card["name"]: card["value"] for card in lab.status.cards}
+    assert cards["accuracy"] == "?" and "No accuracy" in lab.panels["accuracy"].plot.summary
+    press(lab, "reset")  # the result will not come
+    cards = {card["name"]: card["value"] for card in lab.status.cards}
+    assert cards["accuracy"].endswith("%") and not lab.guess.waits
+    lab.stop()

@@ -1,0 +1,39 @@
+"""Earlier moments of a run, shown in every view."""
+
+from support.labs import press
+
+
+def test_the_scrubber_shows_an_earlier_moment_in_every_view_and_goes_back_to_live(lab):
+    press(lab, "run")
+    history = lab.state.history
+    at = next(i for i, s in enumerate(history) if s.phase == "pruned" and s.round == 1)
+    lab.timeline.widget.position = at
+    assert lab.status.attributes["phase"] == "pruned" and lab.status.attributes["round"] == "1"
+    assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"].startswith("pruned:1:")
+    assert lab.panels["accuracy"].plot.figure["data"][0]["x"][-1] == history[-1].clock, "the whole curve stays"
+    assert lab.status.cards[1]["value"] == f"{100 * history[at].density:.1f} %"
+    lab.timeline.widget.position = None
+    assert lab.status.attributes["phase"] == "retrained" and lab.status.attributes["round"] == "2"
+    lab.timeline.widget.position = 0
+    press(lab, "prune")
+    assert lab.timeline.widget.position is None, "what is done is shown"
+
+
+def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
+    press(lab, "run")
+    press(lab, "measure")
+    marks = [i for i, s in enumerate(lab.state.history) if s.phase == "trained"]
+    lab.timeline.widget.position = marks[0]
+    cards = {card["name"]: card for card in lab.status.cards}
+    assert cards["connections"]["value"] == "100.0 %"
+    for name in ("file", "speed"):
+        assert cards[name] == {"name": name, "value": "–", "more": "measured at the end only"}
+    drawn = [trace for trace in lab.panels["dropout"].plot.figure["data"] if trace["mode"] == "markers"]
+    assert drawn and all(trace["x"] == [100.0] for trace in drawn)
+    lab.controls["quality"].value = 0.55  # asks about what is now
+    assert lab.wait(60) and lab.timeline.widget.position is None
+    assert lab.state.preview.quality == 0.55 and "preview" in lab.status.attributes
+    lab.timeline.widget.position = marks[0]
+    lab.panels["compare"].button.click()
+    assert lab.timeline.widget.position is None
+    press(lab, "reset")

@@ -1,0 +1,66 @@
+"""What goes wrong: words in the banner, and a lab that goes on."""
+
+import prunelab as pl
+from prunelab.sessions import pruned_model
+from support.labs import LONG, press, reached, usable
+from support.messages import say
+
+
+def test_a_layer_about_to_lose_everything_is_a_warning_in_view(lab):
+    lab.controls["quality"].max = 10
+    lab.controls["quality"].value = 10
+    lab.wait(60)
+    assert "would lose every connection" in lab.status.trouble
+    press(lab, "prune")
+    assert "strongest one was kept" in lab.status.trouble and lab.state.snapshot.kept >= 3
+    lab.controls["quality"].value = 1.5  # at 10 a fresh network would be warned of as well, and rightly
+    usable(lab)
+
+
+def test_a_diverging_run_is_told_and_the_lab_goes_on():
+    lab = pl.Lab(pl.Recipe(model="lenet-5", learning_rate=10.0, epochs=50, regularizer="none"))
+    lab.wait(60)
+    assert "the loss became" in lab.status.trouble and lab.state.activity == "ready"
+    lab.controls["learning_rate"].value = 0.05
+    lab.controls["epochs"].value = 1
+    usable(lab)
+    lab.stop()
+
+
+def test_a_model_that_fails_wherever_it_is_looked_at_is_told_and_the_runner_lives(lab, monkeypatch):
+    def broken(*_, **__):
+        raise ArithmeticError("no histogram of this")
+
+    monkeypatch.setattr(pruned_model, "histograms", broken)
+    press(lab, "prune")
+    assert "no histogram of this" in lab.status.trouble and "cannot be shown either" in lab.status.trouble
+    monkeypatch.undo()
+    usable(lab)
+
+
+def test_markup_in_a_message_travels_as_plain_text(lab):
+    lab.follow("model=<img src=x onerror=alert(1)>")
+    assert "<img" in lab.status.trouble, "text, for the browser to show with textContent"
+
+
+def test_what_the_page_says_goes_with_its_cause(presence_clock):
+    lab = pl.Lab(LONG, measure=False)
+    reached(lab, lambda r: r.snapshot is not None)
+    say(lab.status, {"kind": "here", "view": "a"})
+    say(lab.status, {"kind": "gone", "view": "a"})
+    presence_clock.now = 61.0
+    reached(lab, lambda r: r.activity == "paused")
+    assert "nobody was looking" in lab.status.trouble
+    say(lab.status, {"kind": "here", "view": "b"})
+    lab.buttons["pause"].click()
+    reached(lab, lambda r: r.activity == "training" and r.notice is None)
+    press(lab, "pause")
+    assert lab.status.trouble == ""
+    lab.controls["batch_norm"].value = True
+    lab.controls["batch_size"].value = 1
+    lab.buttons["train"].click()
+    assert "single samples" in lab.status.trouble
+    lab.controls["batch_size"].value = 32
+    lab.controls["quality"].value = 0.35
+    assert lab.wait(60) and lab.status.trouble == ""
+    lab.stop()

@@ -1,0 +1,57 @@
+"""The runner: what it computes first, and what it leaves out."""
+
+from types import SimpleNamespace
+
+import prunelab as pl
+from prunelab.lab.messages import Command
+from prunelab.lab.worker import runner as runners
+from prunelab.lab.worker.runner import Runner
+from prunelab.lab.worker.session_source import SessionOpener
+from prunelab.recipe import Target
+from prunelab.sessions import snapshot_rate
+from support.labs import LONG, QUICK, press, reached
+
+
+def test_of_many_previews_in_the_queue_only_the_last_is_computed(monkeypatch):
+    # While it trains the preview is renewed, as often as time goes by: here none does.
+    monkeypatch.setattr(snapshot_rate, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    asked = []
+
+    class Spy(pl.Session):
+        def preview(self, quality=None, **more):
+            asked.append(quality.quality)
+            return super().preview(quality, **more)
+
+    class Source(SessionOpener):
+        def new(self, recipe):
+            return Spy(recipe)
+
+    runner = Runner(QUICK, Source(None, None, None), lambda state: None)
+    runner.submit(Command("train", QUICK))
+    for i in range(50):
+        runner.submit(Command("preview", QUICK, Target(i / 50)))
+    runner.start()
+    assert runner.wait(60)
+    assert asked[-1] == 49 / 50 and len(asked) < 10
+    runner.end()
+
+
+def test_a_training_makes_way_for_the_picture_that_a_hand_asked_for_but_not_for_ever(monkeypatch):
+    clock = SimpleNamespace(now=0.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(runners, "time", clock)
+    monkeypatch.setattr(runners, "COURTESY", 3600.0)
+    lab = pl.Lab(LONG, measure=False)
+    reached(lab, lambda r: r.snapshot is not None)
+
+    lab.controls["quality"].value = 0.5
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.5)
+    asked = lab.session.clock
+    press(lab, "pause")  # is heard at once
+    assert lab.session.clock == asked, "nothing was trained meanwhile"
+
+    clock.now = 3601.0
+    lab.buttons["pause"].click()
+    reached(lab, lambda r: r.activity == "training")
+    lab.controls["quality"].value = 0.7  # too soon for another rest
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.7 and r.preview.clock > asked + 20)
+    lab.stop()

@@ -1,0 +1,112 @@
+"""Models and data of one's own."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import prunelab as pl
+from prunelab import errors
+from prunelab.data import load
+from prunelab.errors import SessionError
+from support.own_models import TwoDrops, blobs, small
+from support.sessions import finished, quick, same
+
+
+def test_own_model_and_data_are_trained_in_place():
+    model = small()
+    recipe = quick(epochs=30, retrain_epochs=30, batch_size=16, quality=0.5)
+    session = finished(pl.Session(recipe, model=model, data=(blobs(), blobs())))
+    assert session.model is model and session.recipe.model == session.recipe.data == "own"
+    assert session.snapshot().test_accuracy > 0.8 and session.masks.density < 1
+
+
+def test_own_sessions_are_loaded_with_the_same_model_and_data(tmp_path):
+    model = small()
+    initial = copy.deepcopy(model.state_dict())
+    session = finished(pl.Session(quick(), model=model, data=(blobs(), blobs())))
+    session.save(tmp_path)
+    other = small()
+    other.load_state_dict(initial)
+    same(session, pl.Session.load(tmp_path, model=other, data=(blobs(), blobs())))
+    with pytest.raises(SessionError, match="of your own"):
+        pl.Session.load(tmp_path)
+    with pytest.raises(errors.StorageError, match="training and test samples"):
+        pl.Session.load(tmp_path, model=small(), data=(blobs(), blobs(samples=30)))
+    with pytest.raises(errors.StorageError, match="does not fit"):
+        pl.Session.load(tmp_path, model=small(5), data=(blobs(), blobs()))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (small(2), "2 outputs, but the data have 3 classes"),
+        (nn.Linear(5, 3), r"cannot take this data, samples of shape \(4,\)"),
+        (nn.Sequential(nn.Linear(4, 3), nn.Unflatten(1, (3, 1))), r"it gives shape \(2, 3, 1\)"),
+        (nn.GRU(4, 3), "it gives"),
+        (nn.Sequential(nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3)).apply(lambda m: None), None),
+        (nn.Sequential(nn.BatchNorm1d(4)), "there is nothing to prune|outputs"),
+    ],
+)
+def test_models_that_do_not_fit_are_refused_in_words(model, words):
+    data = blobs(classes=3)
+    if words is None:
+        finished(pl.Session(quick(), model=model, data=(data, data)))
+        return
+    with pytest.raises(ValueError, match=words):
+        pl.Session(quick(), model=model, data=(data, data))
+
+
+def test_a_model_without_prunable_layers_is_refused():
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.factor = nn.Parameter(torch.ones(4))
+
+        def forward(self, x):
+            return x * self.factor
+
+    with pytest.raises(ValueError, match="no Linear or Conv layer"):
+        pl.Session(quick(), model=Scale(), data=(blobs(), blobs()))
+
+
+def test_nan_in_the_model_and_labels_out_of_range_are_refused():
+    model = small()
+    with torch.no_grad():
+        model[0].weight[0, 0] = float("nan")
+    with pytest.raises(SessionError, match=r"0\.weight holds NaN"):
+        pl.Session(quick(), model=model, data=(blobs(), blobs()))
+    x, y = blobs()
+    with pytest.raises(ValueError, match="-1"):
+        pl.Session(quick(), model=small(), data=((x, y - 1), (x, y)))
+
+
+def test_owners_by_layer_name_are_taken_and_the_other_dropouts_keep_theirs(tmp_path):
+    session = pl.Session(quick(), model=TwoDrops(), data=(blobs(), blobs()), owners={"drop_b": "a"})
+    assert {d.name: d.layer for d in session.snapshot().dropouts} == {"drop_a": "a.weight", "drop_b": "a.weight"}
+    for _ in session.train():
+        pass
+    preview, pruned = session.preview(1.0), session.prune(1.0)
+    assert preview.dropouts == pruned.dropouts
+    assert pruned.dropouts[1].rate == pytest.approx(0.4 * pruned.layer("a.weight").density ** 0.5)
+    with pytest.raises(ValueError, match="'drop_c' is no dropout"):
+        pl.Session(quick(), model=TwoDrops(), data=(blobs(), blobs()), owners={"drop_c": "a"})
+
+
+def test_other_data_of_the_same_size_are_refused_in_words(tmp_path):
+    x, y = blobs()
+    session = finished(pl.Session(quick(), model=small(), data=((x, y), (x, y))))
+    session.save(tmp_path)
+    for other in ((x + 0.1, y), (x, y.flip(0))):
+        with pytest.raises(errors.StorageError, match="made with other data"):
+            pl.Session.load(tmp_path, model=small(), data=(other, (x, y)))
+        with pytest.raises(ValueError, match="made with other data"):
+            pl.Session(quick(), model=small(), data=((x, y), other)).restore(session.state())
+    same(session, pl.Session.load(tmp_path, model=small(), data=((x.clone(), y), (x, y))))
+
+
+def test_digits_split_by_another_seed_are_refused():
+    with pytest.raises(SessionError, match=r"split by seed 1, but the recipe says seed = 0: .*Recipe\(seed=1\)"):
+        pl.Session(quick(), data=load("digits", seed=1))
+    assert pl.Session(quick(seed=1), data=load("digits", seed=1)).recipe.data == "digits"

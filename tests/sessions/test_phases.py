@@ -1,0 +1,50 @@
+"""Which phase may follow which, and how long each one is."""
+
+import itertools
+
+import pytest
+
+import prunelab as pl
+from prunelab.errors import SessionError
+from support.sessions import finished, quick, same
+
+
+@pytest.mark.parametrize(("step", "words"), [("prune", "untrained"), ("retrain", "prune first"), ("train", "over")])
+def test_steps_out_of_order_say_what_to_do(step, words):
+    session = pl.Session(quick())
+    if step == "train":
+        for _ in session.train():
+            pass
+    with pytest.raises(SessionError, match=words):
+        next(iter(getattr(session, step)())) if step != "prune" else session.prune()
+
+
+def test_a_change_of_lengths_is_for_the_next_phase():
+    session = pl.Session(quick(retrain_epochs=8))
+    for _ in session.train():
+        pass
+    session.prune()
+    ticks = session.ticks("retrain")
+    for _ in itertools.islice(ticks, 60):
+        pass
+    session.change(quick(retrain_epochs=1))
+    one = session.snapshot().steps // 8
+    assert session.steps_left("retrain") == 8 * one - session.step > 0
+    assert session.steps_left("run") == 8 * one - session.step + one
+    for snapshot in session.retrain():
+        assert snapshot.step <= snapshot.steps == 8 * one and session.steps_left("retrain") >= 0
+    assert (snapshot.phase, snapshot.step) == ("retrained", 8 * one)
+    *_, snapshot = finished(session).history
+    assert (snapshot.round, snapshot.steps) == (2, one)
+
+
+def test_a_change_of_lengths_does_not_touch_a_saved_phase_either(tmp_path):
+    session = pl.Session(quick(retrain_epochs=4, rounds=1))
+    for _ in session.train():
+        pass
+    session.prune()
+    for _ in itertools.islice(session.ticks("retrain"), 10):
+        pass
+    session.change(quick(retrain_epochs=1, rounds=1))
+    session.save(tmp_path)
+    same(finished(session), finished(pl.Session.load(tmp_path)))

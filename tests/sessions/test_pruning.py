@@ -1,0 +1,102 @@
+"""What a prune cuts, by quality, density, layer or neuron; and previews of it."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import prunelab as pl
+from prunelab.errors import SessionError
+from support.own_models import TwoDrops, blobs
+from support.sessions import finished, quick
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_preview_is_what_the_prune_then_gives_and_changes_nothing(batch_norm):
+    session = pl.Session(quick(batch_norm=batch_norm, dropout=0.4))
+    for _ in session.train():
+        pass
+    state, rates = copy.deepcopy(session.model.state_dict()), session.snapshot().dropouts
+    preview = session.preview(1.3)
+    assert all(torch.equal(a, b) for a, b in zip(state.values(), session.model.state_dict().values(), strict=True))
+    assert session.masks.density == 1 and session.phase == "trained" and session.snapshot().dropouts == rates
+    pruned = session.prune(1.3)
+    assert (preview.test_accuracy, preview.test_loss) == (pruned.test_accuracy, pruned.test_loss)
+    assert preview.dropouts == pruned.dropouts and preview.exact
+    for a, b in zip(preview.layers, pruned.layers, strict=True):
+        assert (a.kept, a.threshold, a.deviation, a.packed) == (b.kept, b.threshold, b.deviation, b.packed)
+        np.testing.assert_array_equal(a.kept_counts, b.kept_counts)
+        np.testing.assert_array_equal(a.cut_counts, b.cut_counts)
+    assert not session.preview(2.0, samples=10).exact
+
+
+def test_settings_of_pruning_may_change_on_the_way_those_of_training_not():
+    session = pl.Session(quick())
+    for _ in session.train():
+        pass
+    session.change(quick(quality=2.5, ramp=False))
+    assert session.prune().quality == 2.5
+    with pytest.raises(SessionError, match="regularizer"):
+        session.change(quick(regularizer="l1"))
+    with pytest.raises(ValueError, match="fc7"):
+        session.change(quick(layer_quality={"fc7": 1.0}))
+
+
+def test_layers_may_have_a_quality_of_their_own():
+    session = pl.Session(quick(layer_quality={"fc1": 0.0}, rounds=1))
+    for _ in session.train():
+        pass
+    layers = {layer.name: layer for layer in session.prune().layers}
+    assert layers["fc1.weight"].density == 1 and layers["fc2.weight"].density < 1
+
+
+def test_the_density_rule_reaches_its_density_on_a_cubic():
+    recipe = quick(rule="density", density=0.1, rounds=3)
+    session = finished(pl.Session(recipe))
+    reached = [s.density for s in session.history if s.phase == "retrained"]
+    assert reached == pytest.approx([recipe.target_of_round(r).density for r in (1, 2, 3)], abs=1e-3)
+
+
+def clusters(samples: int = 3000):
+    """Three well separated classes, sorted by class."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(samples) * 3 // samples
+    return torch.randn(samples, 4, generator=generator) + 4.0 * torch.eye(4)[y] * torch.tensor([1.0, -3.0, 9.0])[
+        y, None
+    ], y
+
+
+def test_data_sorted_by_class_spoil_neither_batch_norm_nor_the_hasty_preview():
+    data = clusters()
+    model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+    session = pl.Session(quick(epochs=4), model=model, data=(data, data))
+    *_, dense = session.train()
+    hasty = session.preview(0.0, samples=300)
+    assert not hasty.exact and len(hasty.predicted) == 0
+    assert abs(hasty.test_accuracy - dense.test_accuracy) < 0.02 < 0.9 < dense.test_accuracy
+    with torch.no_grad():
+        model[3].bias += torch.tensor([99.0, 0.0, 0.0])  # now the first class is all it sees: a third is right
+    assert abs(session.preview(0.0, samples=300).test_accuracy - 1 / 3) < 0.1
+    with torch.no_grad():
+        model[3].bias -= torch.tensor([99.0, 0.0, 0.0])
+    assert abs(session.prune(0.0).test_accuracy - dense.test_accuracy) < 0.01
+    assert session.preview(0.0, samples=3000).exact and len(session.snapshot().predicted) == 3000
+
+
+def test_neurons_of_the_layer_that_runs_last_stay_whatever_was_registered_last():
+    recipe = quick(rule="density", density=0.3, unit="neuron")
+    session = finished(pl.Session(recipe, model=TwoDrops(), data=(blobs(), blobs())))
+    density = {layer.name: layer.density for layer in session.snapshot().layers}
+    assert density["out.weight"] == 1 and density["a.weight"] < 1 and density["b.weight"] < 1
+
+
+def test_a_density_by_hand_is_reached_at_once_and_previewed_as_it_then_is():
+    session = pl.Session(quick(rule="density", density=0.5, scope="layer"))
+    for _ in session.train():
+        pass
+    preview = session.preview(density=0.1)
+    snapshot = session.prune(density=0.1)
+    assert preview.kept == snapshot.kept and preview.test_accuracy == snapshot.test_accuracy
+    assert all(layer.kept == round(0.1 * layer.total) for layer in snapshot.layers) and snapshot.quality is None

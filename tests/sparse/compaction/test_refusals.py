@@ -1,0 +1,83 @@
+"""What cannot be compacted, refused in words."""
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import prune as torch_prune
+
+from prunelab.errors import CompactError
+from prunelab.sparse.compaction.compact import compact
+
+
+class Stubborn(nn.Module):
+    """Dropout that forgets about eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.dropout(self.a(x)))
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x) if x.sum() > 100 else self.a(-x)
+
+
+class Endless(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.a(x) / 0
+
+
+def damaged() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    model[1].weight.data[2] = torch.nan
+    return model
+
+
+def reparametrised() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 4))
+    torch_prune.random_unstructured(model[0], "weight", amount=0.5)
+    return model
+
+
+REFUSED = {
+    "dropout that is always on": (Stubborn, "answers differently each time"),
+    "control flow": (Branching, "Branching cannot be compacted: .*cannot be traced"),
+    "attention": (lambda: nn.Sequential(nn.Linear(4, 4), nn.TransformerEncoderLayer(4, 1)), "TransformerEncoderLayer"),
+    "no finite outputs": (Endless, "not finite"),
+    "NaN": (damaged, "1.weight holds NaN"),
+    "torch.nn.utils.prune": (reparametrised, "0.weight is computed from other parameters"),
+    "nothing to prune": (nn.ReLU, "nothing to prune"),
+    "another shape": (lambda: nn.Linear(5, 2), "cannot run on an example of shape .3, 4."),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_cannot_be_compacted_is_refused_in_words(kind):
+    make, words = REFUSED[kind]
+    model = make()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(CompactError, match=words):
+        compact(model, torch.randn(3, 4))
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before[name], equal_nan=True)
+
+
+def test_an_example_that_is_no_tensor_is_refused_in_words():
+    with pytest.raises(CompactError, match="example is a ndarray"):
+        compact(nn.Linear(4, 2), torch.rand(2, 4).numpy())
+    with pytest.raises(CompactError, match="example is a tuple"):
+        compact(nn.Linear(4, 2), ())

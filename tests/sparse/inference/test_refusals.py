@@ -1,0 +1,76 @@
+"""What cannot be converted, refused in words."""
+
+import pytest
+import torch
+from torch import nn
+
+from prunelab.errors import ConvertError
+from prunelab.sparse.inference.convert import convert
+from support.convertible import KERNELS, mlp, network, state
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kernel", [*KERNELS, None])
+def test_weights_that_are_not_finite_are_refused_by_name(value, kernel):
+    model = mlp(8, 6, 4)
+    with torch.no_grad():
+        model[2].weight[1, 2] = value
+    before = state(model)
+    with pytest.raises(ConvertError, match="2.weight holds NaN or infinite"):
+        convert(model, kernel=kernel)
+    assert all(torch.equal(t, before[k]) or k == "2.weight" for k, t in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"kernel": "fast"}, "'fast'.*must be one of dense, csr, scipy"),
+        ({"kernel": "2:4"}, "to_2_4"),
+        ({"kernel": {"fc1": "csr"}}, "'fc1' matches no .* layer; there are 0, 2"),
+        ({"kernel": {"0": "fast"}}, "'fast'"),
+        ({"kernel": {"0": {3: "csr"}}}, "batch size 3 is none of"),
+        ({"batches": ()}, "batches = "),
+        ({"batches": (0, 4)}, "batches = "),
+        ({"batches": (2.5,)}, "batches = "),
+        ({"example": torch.randn(3, 9)}, r"example \(\(3, 9\)\) does not pass through"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(arguments, words):
+    with pytest.raises(ConvertError, match=words):
+        convert(mlp(8, 6, 4), **arguments)
+
+
+def test_models_that_cannot_be_converted_say_why():
+    with pytest.raises(ConvertError, match="no Linear or Conv"):
+        convert(nn.Sequential(nn.ReLU()))
+    with pytest.raises(ConvertError, match="has no shape yet"):
+        convert(nn.Sequential(nn.LazyLinear(3)))
+    with pytest.raises(ConvertError, match="on meta"):
+        convert(nn.Linear(4, 3, device="meta"))
+    model = mlp(8, 6, 4)
+    torch.nn.utils.prune.l1_unstructured(model[0], "weight", 0.5)
+    with pytest.raises(ConvertError, match="0.weight is computed.*prune.remove"):
+        convert(model)
+    model = mlp(8, 6, 4)
+    model.note = (model[0].weight * 2,)
+    with pytest.raises(ConvertError, match="cannot be copied"):
+        convert(model)
+    model, _ = network("grouped")
+    with pytest.raises(ConvertError, match="grouped.weight has 3 groups"):
+        convert(model, kernel={"grouped": "csr"})
+    model, _ = network("untraceable")
+    with pytest.raises(ConvertError, match="never runs by itself"):
+        convert(model, kernel={"attention.out_proj": "csr"})
+
+
+def test_input_that_does_not_fit_is_refused():
+    converted = convert(mlp(8, 6, 4), kernel="scipy")
+    with pytest.raises(ConvertError, match=r"0.weight takes torch.float32 of shape \(batch, 8\)"):
+        converted(torch.randn(3, 9))
+    with pytest.raises(ConvertError, match="float64"):
+        converted(torch.randn(3, 8).double())
+    convolution = convert(nn.Conv2d(3, 4, 3), kernel="csr")
+    with pytest.raises(ConvertError, match="channels|batch, 3"):
+        convolution(torch.randn(1, 2, 9, 9))
+    with pytest.raises(ConvertError, match="smaller than the window"):
+        convolution(torch.randn(1, 3, 2, 9))

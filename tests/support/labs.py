@@ -1,0 +1,32 @@
+"""Labs in a script, as their tests use them: pressed, and waited for by what they report."""
+
+import threading
+
+import prunelab as pl
+
+QUICK = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=2, rounds=2)
+LONG = pl.Recipe(model="mlp-small", epochs=10000)
+
+
+def press(lab: pl.Lab, name: str) -> None:
+    assert not lab.buttons[name].disabled, lab.buttons[name].tooltip
+    lab.buttons[name].click()
+    assert lab.wait(60)
+
+
+def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
+    """Wait on a report, as the page would."""
+    seen = threading.Event()
+
+    def listen(state):
+        if test(state):
+            seen.set()
+
+    lab.on_state(listen)
+    assert test(lab.state) or seen.wait(seconds)
+    lab.on_state(listen, remove=True)
+
+
+def usable(lab: pl.Lab) -> None:
+    press(lab, "train")
+    assert lab.status.trouble == "" and lab.state.snapshot.phase == "trained"
