@@ -98,6 +98,7 @@ class Lab(w.VBox):
         self._bridge = Bridge(self._complain)
         opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
         self._listeners: list[Callable[[LabState], object]] = []
+        self._shown: LabState | None = None  # the latest state that listeners were told
         presence = Presence()
         self._runner = Runner(
             recipe,
@@ -217,7 +218,9 @@ class Lab(w.VBox):
         return recipe.changed(layer_quality=by_layer)
 
     def on_state(self, callback: Callable[[LabState], object], remove: bool = False) -> None:
-        """Call ``callback(state)`` for every new state, on the runner's thread, which waits for it: it must be quick.
+        """Call ``callback(state)`` for the latest state at once, and for every new one when the page shows it.
+
+        That is on the runner's thread, which waits meanwhile: it must be quick.
 
         Args:
             remove: stop calling it.
@@ -226,6 +229,8 @@ class Lab(w.VBox):
             self._listeners.remove(callback)
         else:
             self._listeners.append(callback)
+            if self._shown is not None:
+                callback(self._shown)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs (or the run is paused) and the page is up to date.
@@ -349,6 +354,7 @@ class Lab(w.VBox):
 
     def _reported(self, state: LabState) -> None:
         self._bridge.post("slider" if state.urgent else "run", self._draw)
+        self._shown = state
         for callback in tuple(self._listeners):
             callback(state)
 

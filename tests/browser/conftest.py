@@ -165,6 +165,7 @@ def context(running: list[Used], context: BrowserContext, request: pytest.Fixtur
     request.node.stash[TROUBLE] = bool(watch.errors or watch.outside)
     if _went_wrong(request.node):
         _keep_screenshots(context, request.node)
+    leave(context)
     assert not watch.outside, f"requests to elsewhere: {watch.outside}"
     assert not watch.errors, f"errors in the browser: {watch.errors}"
 
@@ -177,15 +178,14 @@ def address(running: list[Used], shared_voila: Server, notebooks: Path) -> Calla
 
 
 @pytest.fixture
-def voila(address: Callable[[Path], str], page: Page) -> Iterator[Callable[..., str]]:
+def voila(address: Callable[[Path], str], page: Page) -> Callable[..., str]:
     """``voila(notebook, query="")``: the notebook, open in ``page``; returns its address."""
 
     def open_page(notebook: Path, query: str = "") -> str:
         page.goto(address(notebook) + query)
         return address(notebook)
 
-    yield open_page
-    leave(page.context)
+    return open_page
 
 
 @pytest.fixture

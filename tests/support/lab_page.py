@@ -77,6 +77,9 @@ def turn(page: Page, steps: int) -> None:
 
 
 def leave(context: BrowserContext) -> None:
-    """Go elsewhere with all pages. They say farewell then, which ends their kernels; a context that closes does not."""
+    """Go elsewhere with all of Voila's pages: they say farewell, which ends their kernels. A context that closes does
+    not; and JupyterLab's would ask whether to leave what is not saved.
+    """
     for page in context.pages:
-        page.goto("about:blank")
+        if "/voila/render/" in page.url:
+            page.goto("about:blank")

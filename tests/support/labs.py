@@ -15,7 +15,7 @@ def press(lab: pl.Lab, name: str) -> None:
 
 
 def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
-    """Wait on a report, as the page would."""
+    """Wait until the page shows such a state."""
     seen = threading.Event()
 
     def listen(state):
@@ -23,7 +23,7 @@ def reached(lab: pl.Lab, test, seconds: float = 60) -> None:
             seen.set()
 
     lab.on_state(listen)
-    assert test(lab.state) or seen.wait(seconds)
+    assert seen.wait(seconds)
     lab.on_state(listen, remove=True)
 
 
