@@ -22,8 +22,8 @@ def linear_and_conv(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Param
         if weight is None:
             raise ValueError(
                 f"{name} is computed from other parameters (torch.nn.utils.prune or parametrize): "
-                "take up what torch.nn.utils.prune did with Masks.from_torch(model); "
-                "other reparametrisations have to be removed first"
+                "take up what torch.nn.utils.prune did with Masks.from_torch(model), or remove it with "
+                "torch.nn.utils.prune.remove(module, 'weight'); other reparametrisations have to be removed first"
             )
         if isinstance(weight, nn.parameter.UninitializedParameter):
             raise ValueError(f"{name} has no shape yet: run the model once first")
