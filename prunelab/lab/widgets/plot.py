@@ -14,7 +14,8 @@ is not as plot_assumptions.js expects. A hidden plot is drawn when it becomes vi
 
 With a ``slider`` (of the quality) and a figure that describes its thresholds (``views.weights``), a plot moves lines
 and colours by itself while the user moves the slider or a line (``on_drag``); the kernel's figures follow when they
-arrive. ``data-threshold`` is the quality that was last drawn this way, ``data-live`` is there until the kernel has answered.
+arrive. ``data-threshold`` is the quality that was last drawn this way, ``data-live`` is there until the kernel has
+answered.
 """
 
 from __future__ import annotations
