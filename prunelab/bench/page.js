@@ -10,6 +10,13 @@ globalThis.prunelabBench = (() => {
   /** @param {string} selector of what is there in a lab */
   const the = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
 
+  /**
+   * What a plot of the lab says that it shows.
+   * @param {HTMLElement} plot
+   * @returns {{ phase?: string, round?: number, clock?: number, quality?: number | null }}
+   */
+  const shown = (plot) => JSON.parse(plot.dataset.revision || "{}");
+
   function isInView(/** @type {Element} */ element) {
     const box = element.getBoundingClientRect();
     return box.width > 0 && box.bottom > 0 && box.top < innerHeight;
@@ -36,8 +43,7 @@ globalThis.prunelabBench = (() => {
         );
       },
       watched: () => all(".pl-panel:not(.pl-timeless) .prunelab-plot").filter(isInView),
-      // phase:round:clock:quality
-      value: (plot) => Number((plot.dataset.revision ?? "").split(":").pop() || Number.NaN),
+      value: (plot) => shown(plot).quality ?? Number.NaN,
     },
     bare: {
       handle: ".bench-bare .noUi-handle",
@@ -151,13 +157,14 @@ globalThis.prunelabBench = (() => {
   // One step of the scrubber: until all pictures in view show the moment that the page says it shows.
   function armScrubber() {
     const root = the(".prunelab");
-    const name = () => `${root.dataset.phase}:${root.dataset.round}:${root.dataset.clock}:`;
+    const name = () => `${root.dataset.phase} ${root.dataset.round} ${root.dataset.clock}`;
     const before = name();
     const watched = PAGES.lab.watched();
-    watchFor(
-      "keydown",
-      () => name() !== before && watched.every((plot) => plot.dataset.revision?.startsWith(name()) === true),
-    );
+    const isCurrent = (/** @type {HTMLElement} */ plot) => {
+      const { phase, round, clock } = shown(plot);
+      return `${phase} ${round} ${clock}` === name();
+    };
+    watchFor("keydown", () => name() !== before && watched.every(isCurrent));
   }
 
   // One stroke on the sheet: until the probabilities are painted anew.

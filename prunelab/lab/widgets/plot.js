@@ -182,7 +182,8 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     if (gone) return;
     writeIfAny(trouble, "");
     root.dataset.paints = String(Number(root.dataset.paints) + 1);
-    root.dataset.revision = String(meta?.revision ?? "");
+    const revision = meta?.revision ?? "";
+    root.dataset.revision = typeof revision === "object" ? JSON.stringify(revision) : String(revision);
     root.dataset.drawn = isPatched ? "patched" : "whole";
     if (isPatched && !picture.spoilt) delete root.dataset.distrust;
     root.dataset.state = "ready";

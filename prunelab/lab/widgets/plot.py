@@ -5,16 +5,17 @@ the browser attached. Here plotly.js and our own code travel once, as the state 
 plots point to, and the figure is plain state: a page that joins late, reloads or opens twice shows the same
 picture, because there is nothing else to show.
 
-What the page tells (plot.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
-``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
-of the picture that is on the screen now; ``data-paints`` counts pictures; ``data-drawn`` is "whole" for one that
-plotly.js drew, "patched" for one that was changed in place (plot_patch.js) and will be drawn as a whole when nothing
-moves any more. ``data-distrust`` is there, with the reason, while plotly.js draws all pictures as a whole because its
-drawing is not as plot_assumptions.js has it. A plot that is hidden is drawn when it becomes visible.
+Data attributes, set by plot.js for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
+``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]`` of the
+picture on the screen (an object as JSON); ``data-paints`` counts pictures; ``data-drawn`` is "whole" for a picture that
+plotly.js drew, "patched" for one that was changed in place (plot_patch.js) and is drawn as a whole once nothing moves
+any more. ``data-distrust`` is there, with the reason, while plotly.js draws all pictures as a whole because its drawing
+is not as plot_assumptions.js expects. A hidden plot is drawn when it becomes visible.
 
-With a ``slider`` (of the quality) and a figure that tells of its thresholds (``views.weights``), a plot moves lines and
-colours by itself while a hand is on the slider, or on a line (``on_drag``), and the kernel's figures follow when they
-arrive: ``data-threshold`` is the quality that was last drawn so, ``data-live`` is there until the kernel has answered.
+With a ``slider`` (of the quality) and a figure that describes its thresholds (``views.weights``), a plot moves lines
+and colours by itself while the user moves the slider or a line (``on_drag``); the kernel's figures follow when they
+arrive. ``data-threshold`` is the quality that was last drawn this way, ``data-live`` is there until the kernel has
+answered.
 """
 
 from __future__ import annotations
