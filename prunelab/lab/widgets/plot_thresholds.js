@@ -17,7 +17,7 @@ const MOST_FAILURES = 3; // in a row, per view: after each, plotly.js redraws an
 const CLOSE = 1e-6; // qualities closer than this count as equal
 
 // User input on the page, shared by all plots, because slow drawing waits for it. Both are times of performance.now():
-// movedAt: last movement, on any plot; drawnAt: last slow picture during movement, or its start.
+// movedAt: last movement, on any plot; drawnAt: last slow picture during this series of movements, or the start of the series.
 const userInput = { movedAt: -Infinity, drawnAt: -Infinity };
 
 // Time of the user's last movement. Movements made while the page was busy have not been dispatched yet; isInputPending
