@@ -18,7 +18,7 @@ _owner: int | None = None  # the thread that holds the lock and may re-enter
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def process_lock() -> Iterator[None]:
     """A fair, re-entrant lock: only one thread at a time is in such a block, in order of arrival."""
     global _owner
     thread = threading.get_ident()
@@ -63,14 +63,14 @@ def seeded(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """Within the block torch's global generator starts from ``seed``; afterwards its state is restored.
 
     device: of the model; for CUDA, that device's generator is seeded too. Dropout uses only these. Blocks in several
-    threads take turns (see ``alone``). Code outside prunelab that draws random numbers in another thread meanwhile
-    takes numbers from this stream, so that results depend on more than the seed.
+    threads take turns (see ``process_lock``). Code outside prunelab that draws random numbers in another thread
+    meanwhile takes numbers from this stream, so that results depend on more than the seed.
     """
     generators = [torch.default_generator]
     if device is not None and device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index
         generators.append(torch.cuda.default_generators[index])
-    with alone():
+    with process_lock():
         states = [generator.get_state() for generator in generators]
         for generator in generators:
             generator.manual_seed(seed)
@@ -88,8 +88,8 @@ def threads_for(connections: int, batch_size: int) -> int:
 
 @contextlib.contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Within the block torch uses ``count`` threads; blocks in several threads take turns (see ``alone``)."""
-    with alone():
+    """Within the block torch uses ``count`` threads; blocks in several threads take turns (see ``process_lock``)."""
+    with process_lock():
         before = torch.get_num_threads()
         torch.set_num_threads(count)
         try:

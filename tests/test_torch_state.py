@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from prunelab import torch_state
-from prunelab.torch_state import alone
+from prunelab.torch_state import process_lock
 
 
 def test_two_threads_are_never_inside_together():
@@ -14,7 +14,7 @@ def test_two_threads_are_never_inside_together():
     def work(name):
         both.wait()
         for _ in range(200):
-            with alone(), alone():  # coming in again is allowed
+            with process_lock(), process_lock():  # coming in again is allowed
                 inside.append(name)
                 sum(range(3000))
                 seen.append(list(inside))
@@ -32,28 +32,28 @@ def test_whoever_waits_comes_before_the_one_that_has_just_been_in():
     order = []
 
     def waiting():
-        with alone():
+        with process_lock():
             order.append("other")
 
     for _ in range(50):
         other = threading.Thread(target=waiting)
-        with alone():
+        with process_lock():
             other.start()
             while not torch_state._queue.locked():
                 pass
-        with alone():
+        with process_lock():
             order.append("again")
         other.join()
     assert order == ["other", "again"] * 50
 
 
 def test_an_error_inside_lets_the_next_one_in():
-    with pytest.raises(KeyError), alone():
+    with pytest.raises(KeyError), process_lock():
         raise KeyError
     came = threading.Event()
 
     def next_one():
-        with alone():
+        with process_lock():
             came.set()
 
     threading.Thread(target=next_one).start()

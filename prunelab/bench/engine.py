@@ -17,7 +17,7 @@ from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
 from prunelab import models, torch_state
-from prunelab.bench.statistics import interleave, ratios, spread
+from prunelab.bench.statistics import interleave, ratios, spread, timed
 from prunelab.bench.table import Row, Say
 from prunelab.data import load, own
 from prunelab.errors import DataError
@@ -138,14 +138,9 @@ def history_row(*, snapshots: int) -> Row:
 def help_row(*, rounds: int) -> Row:
     """Seconds that ``prunelab --help`` takes, including the start of Python."""
     command = [sys.executable, "-c", "from prunelab.cli import main; main()", "--help"]
-    seconds = interleave({"help": partial(_timed, command)}, rounds)["help"]
+    run = partial(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
+    seconds = interleave({"help": lambda: timed(run)}, rounds)["help"]
     return Row.of("prunelab --help", spread(seconds), "s", target=0.3)
-
-
-def _timed(command: list[str]) -> float:
-    began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
 
 
 def _samples() -> tuple[Tensor, Tensor, str]:

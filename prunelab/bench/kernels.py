@@ -9,7 +9,6 @@ order.
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prunelab.bench.statistics import Spread, interleave, ratios, spread
+from prunelab.bench.statistics import Spread, interleave, ratios, spread, timed
 from prunelab.bench.table import Row, Say
 from prunelab.sparse.inference.convert import convert
 from prunelab.sparse.inference.kernel_choice import medians
@@ -182,14 +181,7 @@ def _raced(runs: Runs, rounds: int) -> dict[str, list[float]]:
 
     def turn(run: Callable[[], object]) -> Callable[[], float]:
         run()
-        times = max(1, min(500, round(TURN / _timed(run, 2))))
-        return lambda: _timed(run, times)
+        times = max(1, min(500, round(TURN / timed(run, 2))))
+        return lambda: timed(run, times)
 
     return interleave({name: turn(run) for name, run in runs.items()}, rounds)
-
-
-def _timed(run: Callable[[], object], times: int) -> float:
-    began = time.perf_counter()
-    for _ in range(times):
-        run()
-    return (time.perf_counter() - began) / times

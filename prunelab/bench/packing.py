@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +9,7 @@ import torch
 from torch import nn
 
 from prunelab import models
-from prunelab.bench.statistics import interleave, spread
+from prunelab.bench.statistics import interleave, spread, timed
 from prunelab.bench.table import Row, Say
 from prunelab.sparse import bound, load, save
 
@@ -75,16 +73,11 @@ def time_rows(path: Path, *, rounds: int) -> list[Row]:
     """Milliseconds to pack LeNet-300-100 at the paper's density to disk, and to read it again."""
     model = network(PAPER, seed=0)
     results = interleave(
-        {"save": lambda: _timed(lambda: save(model, path)), "load": lambda: _timed(lambda: load(path))}, rounds
+        {"save": lambda: 1e3 * timed(lambda: save(model, path)), "load": lambda: 1e3 * timed(lambda: load(path))},
+        rounds,
     )
     note = f"LeNet-300-100, density {PAPER}"
     return [
         Row.of("packing", spread(results["save"]), "ms", target=50, note=f"{note}, to disk"),
         Row.of("unpacking", spread(results["load"]), "ms", note=note),
     ]
-
-
-def _timed(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return 1e3 * (time.perf_counter() - began)

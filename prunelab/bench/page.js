@@ -1,14 +1,21 @@
-// What `prunelab bench browser` measures inside the page, by the page's own clock. Put there before anything else runs.
+// The part of `prunelab bench browser` that measures inside the page, with performance.now(). Injected before other scripts run.
 globalThis.prunelabBench = (() => {
-  const PATIENCE = 20000; // ms until a press counts as lost
+  const PATIENCE = 20000; // ms after which an input without a visible effect is an error
   /** @returns {Promise<void>} */
   const nextFrame = () => new Promise((resolve) => requestAnimationFrame(() => resolve()));
   const all = (/** @type {string} */ selector) =>
     /** @type {HTMLElement[]} */ ([...document.querySelectorAll(selector)]);
   const isLaidOut = (/** @type {Element} */ element) => element.getClientRects().length > 0;
 
-  /** @param {string} selector of what is there in a lab */
-  const the = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+  /** @param {string} selector of an element that every lab has */
+  const first = (selector) => /** @type {HTMLElement} */ (document.querySelector(selector));
+
+  /**
+   * The revision that a plot of the lab reports as shown.
+   * @param {HTMLElement} plot
+   * @returns {{ phase?: string, round?: number, clock?: number, quality?: number | null }}
+   */
+  const shown = (plot) => JSON.parse(plot.dataset.revision || "{}");
 
   function isInView(/** @type {Element} */ element) {
     const box = element.getBoundingClientRect();
@@ -16,7 +23,7 @@ globalThis.prunelabBench = (() => {
   }
 
   /**
-   * The two pages: when they can be used, and what value stands on the screen.
+   * The two pages that are measured: when they are usable, and which value each watched element shows.
    * @typedef {{ handle: string, isUsable(): boolean, watched(): HTMLElement[], value(part: HTMLElement): number }} Watched
    * @type {{ lab: Watched, bare: Watched }}
    */
@@ -36,8 +43,7 @@ globalThis.prunelabBench = (() => {
         );
       },
       watched: () => all(".pl-panel:not(.pl-timeless) .prunelab-plot").filter(isInView),
-      // phase:round:clock:quality
-      value: (plot) => Number((plot.dataset.revision ?? "").split(":").pop() || Number.NaN),
+      value: (plot) => shown(plot).quality ?? Number.NaN,
     },
     bare: {
       handle: ".bench-bare .noUi-handle",
@@ -50,13 +56,13 @@ globalThis.prunelabBench = (() => {
   const isUsable = (/** @type {Watched} */ page) =>
     all(page.handle).some(isLaidOut) && !document.querySelector("#loading") && page.isUsable();
 
-  // Milliseconds from the start of the navigation until the page can be used.
+  // Milliseconds from the start of the navigation until the page is usable.
   async function usable(/** @type {"lab" | "bare"} */ kind) {
     while (!isUsable(PAGES[kind])) await nextFrame();
     return performance.now();
   }
 
-  // What is under way: `measuring` one press, `following` a slider that is dragged.
+  // Measurements in progress: `measuring`, of one input; `following`, of a dragged slider.
   const state = {
     /** @type {Promise<number> | null} */
     measuring: null,
@@ -65,26 +71,26 @@ globalThis.prunelabBench = (() => {
   };
 
   /**
-   * Get ready for one press of a key that puts the slider to `wanted`; `taken` waits for its milliseconds.
+   * Prepares to measure one key press that sets the slider to `target`; `taken` resolves to its latency in ms.
    * @param {"lab" | "bare"} kind
-   * @param {number} wanted
+   * @param {number} target
    */
-  function arm(kind, wanted) {
+  function arm(kind, target) {
     const page = PAGES[kind];
     const watched = page.watched();
     if (!watched.length) throw new Error("nothing to watch is in view");
     state.measuring = new Promise((resolve, reject) => {
       /** @type {number | null} */
-      let began = null;
+      let startedAt = null;
       const observer = new MutationObserver(check);
       const timer = setTimeout(
-        () => end(new Error(`the value ${wanted} was not shown: ${watched.map(page.value)}`)),
+        () => end(new Error(`the value ${target} was not shown: ${watched.map(page.value)}`)),
         PATIENCE,
       );
-      const note = (/** @type {Event} */ event) => {
-        began ??= event.timeStamp;
+      const recordStart = (/** @type {Event} */ event) => {
+        startedAt ??= event.timeStamp;
       };
-      document.addEventListener("keydown", note, { capture: true });
+      document.addEventListener("keydown", recordStart, { capture: true });
       observer.observe(document.body, {
         subtree: true,
         childList: true,
@@ -96,42 +102,42 @@ globalThis.prunelabBench = (() => {
       function end(/** @type {Error | null} */ error) {
         clearTimeout(timer);
         observer.disconnect();
-        document.removeEventListener("keydown", note, { capture: true });
+        document.removeEventListener("keydown", recordStart, { capture: true });
         if (error) reject(error);
-        else resolve(performance.now() - (began ?? Number.NaN));
+        else resolve(performance.now() - (startedAt ?? Number.NaN));
       }
 
       async function check() {
-        if (began === null || !watched.every((part) => Math.abs(page.value(part) - wanted) < 1e-6)) return;
+        if (startedAt === null || !watched.every((part) => Math.abs(page.value(part) - target) < 1e-6)) return;
         observer.disconnect();
-        // A plot says its revision one frame after it was drawn; a label gets the same.
+        // A plot reports its revision one frame after it was drawn; wait one frame for a label too.
         if (kind === "bare") await nextFrame();
         end(null);
       }
     });
-    state.measuring.catch(() => {}); // told by taken()
+    state.measuring.catch(() => {}); // taken() reports it
   }
 
   const taken = () => state.measuring;
 
   /**
-   * Get ready for one event of `kind`, after which `shown` will be true; `taken` waits for its milliseconds.
+   * Prepares to measure the time from one event of `kind` until `shown` is true; `taken` resolves to it, in ms.
    * @param {"keydown" | "pointermove"} kind
    * @param {() => boolean} shown
    */
   function watchFor(kind, shown) {
     state.measuring = new Promise((resolve, reject) => {
       /** @type {number | null} */
-      let began = null;
-      const note = (/** @type {Event} */ event) => {
-        began ??= event.timeStamp;
+      let startedAt = null;
+      const recordStart = (/** @type {Event} */ event) => {
+        startedAt ??= event.timeStamp;
       };
       const observer = new MutationObserver(() => {
-        if (began === null || !shown()) return;
+        if (startedAt === null || !shown()) return;
         end(null);
       });
       const timer = setTimeout(() => end(new Error(`nothing was shown after ${kind}`)), PATIENCE);
-      addEventListener(kind, note, { capture: true });
+      addEventListener(kind, recordStart, { capture: true });
       observer.observe(document.body, {
         subtree: true,
         attributes: true,
@@ -140,58 +146,59 @@ globalThis.prunelabBench = (() => {
       function end(/** @type {Error | null} */ error) {
         clearTimeout(timer);
         observer.disconnect();
-        removeEventListener(kind, note, { capture: true });
+        removeEventListener(kind, recordStart, { capture: true });
         if (error) reject(error);
-        else resolve(performance.now() - (began ?? Number.NaN));
+        else resolve(performance.now() - (startedAt ?? Number.NaN));
       }
     });
-    state.measuring.catch(() => {}); // told by taken()
+    state.measuring.catch(() => {}); // taken() reports it
   }
 
-  // One step of the scrubber: until all pictures in view show the moment that the page says it shows.
+  // One step of the scrubber, until all pictures in view show the snapshot that the page reports.
   function armScrubber() {
-    const root = the(".prunelab");
-    const name = () => `${root.dataset.phase}:${root.dataset.round}:${root.dataset.clock}:`;
+    const root = first(".prunelab");
+    const name = () => `${root.dataset.phase} ${root.dataset.round} ${root.dataset.clock}`;
     const before = name();
     const watched = PAGES.lab.watched();
-    watchFor(
-      "keydown",
-      () => name() !== before && watched.every((plot) => plot.dataset.revision?.startsWith(name()) === true),
-    );
+    const isCurrent = (/** @type {HTMLElement} */ plot) => {
+      const { phase, round, clock } = shown(plot);
+      return `${phase} ${round} ${clock}` === name();
+    };
+    watchFor("keydown", () => name() !== before && watched.every(isCurrent));
   }
 
-  // One stroke on the sheet: until the probabilities are painted anew.
+  // One stroke on the sheet, until the probabilities are redrawn.
   function armStroke() {
-    const plot = the(".pl-draw .prunelab-plot");
+    const plot = first(".pl-draw .prunelab-plot");
     const before = plot.dataset.paints;
     watchFor("pointermove", () => plot.dataset.paints !== before);
   }
 
   const heap = () => performance.memory.usedJSHeapSize;
 
-  // While the slider is dragged: milliseconds from a movement of the mouse until the lines stand where the slider does.
-  // A movement that comes before an earlier one is shown counts from the earlier one. `dragged` ends it and gives the list.
+  // While the slider is dragged: milliseconds from a mouse movement until the lines have reached the slider's value. If another
+  // movement comes before the first is shown, time counts from the first. `dragged` stops this and returns the list of times.
   function follow() {
-    const plot = the(".prunelab-plot[data-plot=weights]");
-    const handle = the(PAGES.lab.handle);
-    const stands = () =>
+    const plot = first(".prunelab-plot[data-plot=weights]");
+    const handle = first(PAGES.lab.handle);
+    const hasCaughtUp = () =>
       Math.abs(Number(handle.getAttribute("aria-valuetext")) - Number(plot.dataset.threshold ?? Number.NaN)) < 1e-6;
     /** @type {number[]} */
     const times = [];
     /** @type {number | null} */
-    let began = null;
-    // Before the slider hears of it, and after.
+    let startedAt = null;
+    // `before` runs before the slider handles the event (capture), `after` runs after it.
     const before = (/** @type {Event} */ event) => {
-      began ??= event.timeStamp;
+      startedAt ??= event.timeStamp;
     };
     const after = () => {
-      if (stands()) began = null;
+      if (hasCaughtUp()) startedAt = null;
     };
     const observer = new MutationObserver(async () => {
-      if (began === null || !stands()) return;
-      const from = began;
-      began = null;
-      await nextFrame(); // as for every plot: one frame after it was drawn
+      if (startedAt === null || !hasCaughtUp()) return;
+      const from = startedAt;
+      startedAt = null;
+      await nextFrame(); // as for all plots, one frame after drawing
       times.push(performance.now() - from);
     });
     observer.observe(plot, { attributes: true, attributeFilter: ["data-threshold"] });
@@ -207,18 +214,18 @@ globalThis.prunelabBench = (() => {
 
   const dragged = () => state.following?.();
 
-  // Training steps a second over `seconds`, from the first to the last change of the lab's clock in that time.
+  // Training steps per second, from the first to the last change of the lab's clock within `seconds`.
   function speed(/** @type {number} */ seconds) {
-    const root = the(".prunelab");
+    const root = first(".prunelab");
     /** @type {[time: number, steps: number][]} */
-    const seen = [];
-    const observer = new MutationObserver(() => seen.push([performance.now(), Number(root.dataset.clock)]));
+    const changes = [];
+    const observer = new MutationObserver(() => changes.push([performance.now(), Number(root.dataset.clock)]));
     observer.observe(root, { attributes: true, attributeFilter: ["data-clock"] });
     return new Promise((resolve, reject) =>
       setTimeout(() => {
         observer.disconnect();
-        if (seen.length < 2) return reject(new Error(`the clock changed ${seen.length} times in ${seconds} s`));
-        const [from, to] = [seen[0], seen[seen.length - 1]];
+        if (changes.length < 2) return reject(new Error(`the clock changed ${changes.length} times in ${seconds} s`));
+        const [from, to] = [changes[0], changes[changes.length - 1]];
         resolve((to[1] - from[1]) / ((to[0] - from[0]) / 1000));
       }, 1000 * seconds),
     );

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,6 +48,14 @@ def ratios(above: Sequence[float], below: Sequence[float]) -> Spread:
     if any(value <= 0 for value in below):
         raise ValueError("a measurement to divide by is not positive")
     return spread([a / b for a, b in zip(above, below, strict=True)])
+
+
+def timed(run: Callable[[], object], times: int = 1) -> float:
+    """Seconds of one call of ``run``, averaged over ``times`` calls in a row."""
+    began = time.perf_counter()
+    for _ in range(times):
+        run()
+    return (time.perf_counter() - began) / times
 
 
 def interleave(candidates: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

@@ -1,30 +1,30 @@
-// Draws the pictures of a report, and swaps them as the scrubber moves. Everything it needs stands in the file itself.
+// Draws the pictures of a report, and replaces them when the scrubber moves. All data and plotly.js are in the HTML file itself.
 
 import { CONFIG, TITLE_LINE, unzipped } from "../views/page.js";
 
-const PAPER = 660; // pixels across a printed page: A4 or Letter less its margins
-const LEAST_MARGIN = 8; // pixels above a picture whose title has been taken out
+const PAPER_WIDTH = 660; // px, width of a printed page: A4 or Letter without its margins
+const MIN_MARGIN = 8; // px above a picture whose title has been removed
 
 /**
- * What report() puts into the page. choices: for each layer that can be chosen, the number of a view for each moment.
+ * What report() writes into the page. choices: for each layer that can be chosen, the index of the view for each snapshot.
  * @typedef {{ name: string, choices: number[][] }} Panel
  * @typedef {{ title: string, words: string, data: object[], layout: Record<string, any> }} View
- * @typedef {{ moments: string[], panels: Panel[], views: View[] }} Book
+ * @typedef {{ moments: string[], panels: Panel[], views: View[] }} Report
  */
 
 /**
- * A panel with its place on the page.
+ * A panel with its elements on the page. drawn: key of the picture in it.
  * @typedef {Panel & { title: HTMLElement, plot: HTMLElement, words: HTMLElement, choice: HTMLSelectElement | null,
- *   drawn: string }} Place
+ *   drawn: string }} PanelOnPage
  */
 
 /** @param {string} id of an element that html_report.html has */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
-const book = /** @type {Book} */ (JSON.parse(find("pictures").textContent ?? ""));
+const report = /** @type {Report} */ (JSON.parse(find("pictures").textContent ?? ""));
 const scrubber = /** @type {HTMLInputElement} */ (find("moment"));
-/** @type {Place[]} */
-const panels = book.panels.map((panel) => {
+/** @type {PanelOnPage[]} */
+const panels = report.panels.map((panel) => {
   const root = /** @type {HTMLElement} */ (document.querySelector(`figure[data-panel="${panel.name}"]`));
   const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (root.querySelector(selector));
   return {
@@ -37,19 +37,19 @@ const panels = book.panels.map((panel) => {
   };
 });
 
-// Of the page: whether it is on its way to paper, and whether a frame is to draw it anew.
-const page = { isPrinting: false, isAsked: false };
+// Whether the page is being printed, and whether a redraw is scheduled for the next frame.
+const page = { isPrinting: false, isScheduled: false };
 
-// plotly.js, as a script of the page.
-async function library() {
-  const packed = Uint8Array.from(atob(find("plotly").textContent ?? ""), (letter) => letter.charCodeAt(0));
+// Adds plotly.js to the page as a script.
+async function loadPlotly() {
+  const gzipped = Uint8Array.from(atob(find("plotly").textContent ?? ""), (letter) => letter.charCodeAt(0));
   const script = document.createElement("script");
-  script.textContent = await unzipped(packed).text();
+  script.textContent = await unzipped(gzipped).text();
   document.head.append(script);
 }
 
 /** @param {any} error */
-function complain(error) {
+function showError(error) {
   console.warn("[prunelab] not drawn", error);
   document.body.dataset.state = "error";
   find("trouble").textContent = `Not all pictures could be drawn: ${error?.message || error}`;
@@ -57,23 +57,23 @@ function complain(error) {
 }
 
 /**
- * @param {Place} panel
- * @param {number} moment
+ * @param {PanelOnPage} panel
+ * @param {number} snapshot
  */
-async function show(panel, moment) {
-  const number = panel.choices[panel.choice?.selectedIndex ?? 0][moment];
+async function show(panel, snapshot) {
+  const number = panel.choices[panel.choice?.selectedIndex ?? 0][snapshot];
   const ink = page.isPrinting ? "#000" : getComputedStyle(panel.plot).color;
-  const width = page.isPrinting ? PAPER : panel.plot.clientWidth;
+  const width = page.isPrinting ? PAPER_WIDTH : panel.plot.clientWidth;
   const drawn = [number, ink, width].join();
   if (drawn === panel.drawn) return;
   panel.drawn = drawn;
-  const { title, words, data, layout } = structuredClone(book.views[number]);
+  const { title, words, data, layout } = structuredClone(report.views[number]);
   panel.title.textContent = title;
   panel.words.textContent = words;
   panel.plot.setAttribute("aria-label", `${title}. ${words}`);
   layout.font = { family: getComputedStyle(document.body).fontFamily, ...layout.font, color: ink };
-  layout.margin.t = Math.max(LEAST_MARGIN, layout.margin.t - TITLE_LINE);
-  // Cells that are enlarged keep their edges; cells smaller than a pixel are averaged.
+  layout.margin.t = Math.max(MIN_MARGIN, layout.margin.t - TITLE_LINE);
+  // Enlarged cells are drawn with sharp edges; cells smaller than a pixel are averaged.
   const isCoarse = (layout.images ?? []).every((/** @type {{ sizex: number }} */ image) => image.sizex <= width);
   panel.plot.classList.toggle("coarse", isCoarse);
   Object.assign(layout, { width, height: panel.plot.clientHeight, autosize: false });
@@ -81,22 +81,22 @@ async function show(panel, moment) {
 }
 
 function draw() {
-  const moment = Number(scrubber.value);
-  find("now").textContent = book.moments[moment];
-  scrubber.setAttribute("aria-valuetext", book.moments[moment]);
-  const drawing = panels.map((panel) => show(panel, moment));
+  const snapshot = Number(scrubber.value);
+  find("now").textContent = report.moments[snapshot];
+  scrubber.setAttribute("aria-valuetext", report.moments[snapshot]);
+  const drawing = panels.map((panel) => show(panel, snapshot));
   return Promise.all(drawing).then(() => {
-    document.body.dataset.moment = String(moment);
+    document.body.dataset.moment = String(snapshot);
     document.body.dataset.state = "ready";
-  }, complain);
+  }, showError);
 }
 
-// At most one picture of everything a frame, of the latest state.
-function ask() {
-  if (page.isAsked) return;
-  page.isAsked = true;
+// Redraws all panels at most once per frame, with the latest state.
+function scheduleDraw() {
+  if (page.isScheduled) return;
+  page.isScheduled = true;
   requestAnimationFrame(() => {
-    page.isAsked = false;
+    page.isScheduled = false;
     if (!page.isPrinting) draw();
   });
 }
@@ -107,14 +107,14 @@ function print(now) {
   draw();
 }
 
-library()
+loadPlotly()
   .then(() => {
     draw();
-    scrubber.addEventListener("input", ask);
-    for (const panel of panels) panel.choice?.addEventListener("change", ask);
-    new ResizeObserver(ask).observe(document.body);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", ask);
+    scrubber.addEventListener("input", scheduleDraw);
+    for (const panel of panels) panel.choice?.addEventListener("change", scheduleDraw);
+    new ResizeObserver(scheduleDraw).observe(document.body);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", scheduleDraw);
     addEventListener("beforeprint", () => print(true));
     addEventListener("afterprint", () => print(false));
   })
-  .catch(complain);
+  .catch(showError);

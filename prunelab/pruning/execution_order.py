@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor, fx, nn
 
-from prunelab.torch_state import alone, evaluating
+from prunelab.torch_state import evaluating, process_lock
 
 
 def execution(model: nn.Module, example: Tensor | None = None) -> list[str]:
@@ -84,7 +84,7 @@ def _weight_name(module: str) -> str:
 
 def _graph(model: nn.Module) -> fx.Graph:
     try:
-        with alone():
+        with process_lock():
             return fx.Tracer().trace(model)  # symbolic_trace cannot have a layer called "code" or "graph"
     except Exception as error:  # tracing runs the model's code, which can raise anything
         raise ValueError(

@@ -42,7 +42,7 @@ def as_is(operation: Any, *args: Any, **kwargs: Any) -> Any:
     return operation(*args, **kwargs)
 
 
-def alone(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+def elementwise(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """Elementwise: each element depends on the one at the same place."""
     return x
 
@@ -157,7 +157,7 @@ _AS_IS = _words("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d a
     numel permute pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll select size split
     squeeze stack sum swapaxes swapdims t tensor_split transpose unbind unflatten unsqueeze view view_as""")
 _RULES: dict[str, Rule] = {
-    **dict.fromkeys(_ELEMENTWISE, alone),
+    **dict.fromkeys(_ELEMENTWISE, elementwise),
     **dict.fromkeys(_JOIN, join),
     **dict.fromkeys(_AS_IS, as_is),
     **dict.fromkeys(("softmax", "log_softmax", "softmin"), softmax),
@@ -192,7 +192,7 @@ _AS_IS_MODULES = _words("""AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d
 _POOL_OPTIONS = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
 
 MODULES: dict[type[nn.Module], Rule] = {
-    **{getattr(nn, name): alone for name in _ELEMENTWISE_MODULES},
+    **{getattr(nn, name): elementwise for name in _ELEMENTWISE_MODULES},
     **{getattr(nn, name): as_is for name in _AS_IS_MODULES},
     **{getattr(nn, f"MaxPool{n}d"): _with(_POOLS[f"max_pool{n}d"], *_POOL_OPTIONS) for n in (1, 2, 3)},
     **{

@@ -221,7 +221,7 @@ class PrunedModel:
 
 def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
     """The paths through the model, or None if it cannot be traced: then there is no effective density."""
-    with torch_state.alone():  # torch.fx patches all modules of the process while it traces
+    with torch_state.process_lock():  # torch.fx patches all modules of the process while it traces
         try:
             return trace(model, example)
         except WiringError:

@@ -25,39 +25,17 @@ from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
 from prunelab.recipe import OWN, Recipe, Target
 from prunelab.results.history import History
-from prunelab.results.snapshot import PHASES, Phase, Snapshot
-from prunelab.sessions import checkpoint, phases, pruned_model, trainer, validation
-from prunelab.sessions.checkpoint_schema import (
-    check_keys,
-    check_part,
-    count,
-    each,
-    either,
-    fields,
-    number,
-    one_of,
-    optional,
-    row,
-    share,
-    text,
-)
+from prunelab.results.snapshot import Phase, Snapshot
+from prunelab.sessions import checkpoint, phases, validation
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.sessions.pruner import Outcome, Pruner
+from prunelab.sessions.session_state import read_state
 from prunelab.sessions.snapshot_arrays import classes
 from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.sessions.streams import Streams
 from prunelab.sessions.trainer import Trainer
 
-Cut = float | Mapping[str, float] | Target | None  # the target that a caller may give; None: the recipe's
-
-SCHEMA = {
-    "phase": one_of(*(phase for phase in PHASES if phase != "preview")),
-    "round": count,
-    "dense_accuracy": optional(share),
-    "target": optional(fields(quality=optional(either(number, each(number))), density=optional(share))),
-    "samples": row(count, count),
-    "data": text,
-}
+TargetLike = float | Mapping[str, float] | Target | None  # what a caller may give; None: the recipe's target
 
 
 class Session:
@@ -289,7 +267,7 @@ class Session:
 
     # Pruning
 
-    def plan(self, quality: Cut = None, *, density: float | None = None) -> Plan:
+    def plan(self, quality: TargetLike = None, *, density: float | None = None) -> Plan:
         """What the next ``prune`` with the same arguments would cut. Changes nothing."""
         return self._pruner.plan(self.recipe, self._upcoming, Target.given(quality, density))
 
@@ -298,7 +276,7 @@ class Session:
         """The round that the next prune belongs to: still the current one if nothing was retrained since the last."""
         return self.round if self.phase == "pruned" else self.round + 1
 
-    def prune(self, quality: Cut = None, *, density: float | None = None) -> Snapshot:
+    def prune(self, quality: TargetLike = None, *, density: float | None = None) -> Snapshot:
         """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
 
         Adjusts dropout and recomputes batch norm statistics, as the recipe says. Pruning twice without retraining in
@@ -333,7 +311,7 @@ class Session:
 
     def preview(
         self,
-        quality: Cut = None,
+        quality: TargetLike = None,
         *,
         density: float | None = None,
         samples: int | None = None,
@@ -441,7 +419,7 @@ class Session:
     def state(self) -> dict[str, Any]:
         """A copy of all that changes, for ``restore``: {part: tensors, JSON types and snapshots}.
 
-        Each part is checked against the SCHEMA in its module: session, trainer, pruned_model.
+        Each part is checked against the SCHEMA in its module: session_state, trainer, pruned_model.
         """
         return {
             "session": {
@@ -471,33 +449,3 @@ class Session:
         self._target = None if values["target"] is None else Target(**values["target"])
         self.history = History(state["history"])
         self._phase_recipe = self.history[-1].recipe if len(self.history) else self.recipe
-
-
-def read_state(directory: Path) -> tuple[dict[str, Any], Recipe]:
-    """The state, as ``Session.state`` returns it, and the recipe that ``Session.save`` wrote to ``directory``.
-
-    Raises:
-        StorageError: the files are missing, damaged, not a session, or of a newer format.
-    """
-    return checkpoint.read(directory, _check)
-
-
-def _check(state: Mapping[str, Any]) -> None:
-    """Raise ValueError, with name and value, unless ``state`` is a possible state of a session."""
-    check_keys("the index", state, {"session", "trainer", "model", "history"})
-    for part, schema in (("session", SCHEMA), ("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
-        check_part(part, state.get(part), schema)
-    session, training = state["session"], state["trainer"]
-    phase, course, at = session["phase"], training["course"], training["at"]
-    clock, learning = at["start"] + at["number"], phase in ("training", "retraining")
-    consistent = {
-        "round": (session["round"] == 0) == (phase in ("new", "training", "trained")),
-        "course": course is not None if learning or phase == "retrained" else course is None or phase == "trained",
-        "step": at["number"] == 0 if course is None else at["number"] <= at["total"],
-        "clock": phase != "new" or clock == 0,
-        "tested": (training["tested"] is None) == (not training["predicted"]),
-        "optimizer": training["optimizer"] is None or learning,
-    }
-    for name, fits in consistent.items():
-        if not fits:
-            raise ValueError(f"{name} does not fit phase {phase!r} at round {session['round']}, step {at['number']}")

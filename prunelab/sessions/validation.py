@@ -13,7 +13,7 @@ from prunelab import models
 from prunelab.data import Data, load, own
 from prunelab.errors import SessionError
 from prunelab.recipe import OWN, Recipe
-from prunelab.torch_state import alone, evaluating, held
+from prunelab.torch_state import evaluating, held, process_lock
 
 
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
@@ -50,7 +50,7 @@ def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:
 def model_of(recipe: Recipe, data: Data) -> nn.Module:
     """The recipe's model with fresh weights, for this data."""
     r = recipe
-    with alone():  # weights are initialised from torch's global random generator
+    with process_lock():  # weights are initialised from torch's global random generator
         return models.build(
             r.model, data.input_shape, data.classes, dropout=r.dropout, batch_norm=r.batch_norm, seed=r.seed
         )

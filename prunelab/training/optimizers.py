@@ -2,6 +2,7 @@
 
 Creating an ordinary torch optimizer imports torch's compiler (0.7 s of CPU time, 75 MB), and each step calls it. As
 nothing here is compiled, the decorators that do this are removed; everything else, hooks included, is unchanged.
+Checked with torch 2.13; tests/training/test_optimizers.py compares with torch's own, step by step.
 """
 
 from __future__ import annotations

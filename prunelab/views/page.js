@@ -1,24 +1,24 @@
-// What every page that draws our views with plotly.js has in common: the lab's plots and the report, a file of its own.
+// Shared by all pages that draw our views with plotly.js: the lab's plots and the report, a standalone file.
 
-// Pixels that a view keeps above itself for its title (figure.py), which stands on the page instead, as text: one line of
-// plotly.js's.
+// Pixels that a view reserves above the plot for its title (figure.py): one line in plotly.js. The page shows the title as
+// text instead.
 export const TITLE_LINE = 26;
 
 export const CONFIG = {
   displaylogo: false,
-  // No bar of buttons: it would stand in an element that is announced as one image, cover the title on touch screens, and
-  // offer an upload to a cloud. The rest of the line about clouds is for whoever turns it on.
+  // No mode bar: it would be inside an element that is announced as one image, cover the title on touch screens, and offer
+  // an upload to a cloud service. The cloud settings below apply if someone turns it on.
   displayModeBar: false,
   modeBarButtonsToRemove: ["sendChartToCloud", "sendDataToCloud", "editInChartStudio"],
   showSendToCloud: false,
   plotlyServerURL: "",
   scrollZoom: false,
-  // Sizes are followed by a ResizeObserver, which also sees what is no change of the window.
+  // A ResizeObserver follows sizes instead, because it also reports changes other than those of the window.
   responsive: false,
 };
 
 /**
- * What was gzipped; `.text()` and `.blob()` read it.
+ * The decompressed content as a Response: read it with `.text()` or `.blob()`.
  * @param {BlobPart} gzipped
  */
 export function unzipped(gzipped) {

@@ -44,14 +44,14 @@ def preheated(page: Page, voila_server: Callable[..., Server]) -> Callable[..., 
 def test_a_newcomer_drags_prunes_retrains_and_repeats(page: Page, preheated: Callable[..., Server]) -> None:
     preheated()
     expect_root(page, phase="trained", preview="1.50", step="prune", zeros="yes")
-    expect_drawn(page, ":1.50")
+    expect_drawn(page, 1.5)
     dense = number(page, "accuracy")
     assert dense > 0.95
     expect(button(page, "Retrain")).to_be_disabled()
 
     turn(page, 10)
     expect_root(page, preview="2.00")
-    expect_drawn(page, ":2.00")
+    expect_drawn(page, 2.0)
     fallen, left = number(page, "preview-accuracy"), number(page, "preview-kept")
     assert fallen < dense - 0.1 and left < 0.1 * number(page, "total")
     expect(root(page).locator("[data-card=accuracy]")).to_contain_text("if cut now")
@@ -200,7 +200,7 @@ def test_two_tabs_are_two_labs(page: Page, context: BrowserContext, dashboard: C
 
 def test_no_width_scrolls_sideways_and_nothing_is_cut_off(page: Page, dashboard: Callable[..., str]) -> None:
     dashboard()
-    expect_drawn(page, ":1.50")
+    expect_drawn(page, 1.5)
     for width in (360, 390, 768, 1280, 1920, 2560):
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function("width => innerWidth === width", arg=width)
@@ -225,7 +225,7 @@ def test_pictures_for_the_eye(page: Page, dashboard: Callable[..., str]) -> None
             page.set_viewport_size({"width": width, "height": height})
             page.wait_for_function("width => innerWidth === width", arg=width)
             root(page).locator(".pl-weights").scroll_into_view_if_needed()
-            expect_drawn(page, "")
+            expect_drawn(page)
             picture = page.screenshot(path=folder / f"lab-{width}x{height}-{scheme}.png")
             assert len(picture) > 10_000
 
@@ -237,7 +237,7 @@ def test_jupyterlab_the_way_through_with_a_reload_and_a_second_tab(
     jupyterlab(page, path)
     run_all(page)
     expect_root(page, state="ready", phase="trained", preview="1.50")
-    expect_drawn(page, ":1.50")
+    expect_drawn(page, 1.5)
     save(page)
     turn(page, 10)
     expect_root(page, preview="2.00")

@@ -50,7 +50,7 @@ def resize(page: Page, width: int, height: int = 6000) -> None:
     """A window so high that all pictures are in view, and drawn."""
     page.set_viewport_size({"width": width, "height": height})
     page.wait_for_function("width => innerWidth === width", arg=width)
-    expect_drawn(page, "")
+    expect_drawn(page)
     page.wait_for_function(
         """() => [...document.querySelectorAll(".prunelab-plot")].filter((p) => p.offsetParent).every((p) => {
             const drawn = p.querySelector(".main-svg"), place = p.querySelector(".prunelab-plot-canvas");
@@ -144,7 +144,7 @@ def test_high_contrast_shows_tracks_and_hides_what_is_below_the_scrubber(page: P
 def test_labels_in_pictures_have_a_rim_of_the_grounds_colour(page: Page, everything: Lab, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     everything()
-    expect_drawn(page, ":1.50")
+    expect_drawn(page, 1.5)
     label = root(page).locator(".pl-weights .annotation-text").first
     ground = root(page).locator(".pl-weights").evaluate("e => getComputedStyle(e).backgroundColor")
     assert label.evaluate(
@@ -156,14 +156,14 @@ def test_labels_in_pictures_have_a_rim_of_the_grounds_colour(page: Page, everyth
 def test_a_place_too_narrow_for_a_picture_is_left_until_it_is_wider(page: Page, everything: Lab) -> None:
     """plotly.js would report errors, which fail the test at its end."""
     everything()
-    expect_drawn(page, ":1.50")
+    expect_drawn(page, 1.5)
     plot = root(page).locator(".pl-weights .prunelab-plot")
     plot.evaluate("e => { e.style.width = '12px'; }")
     turn(page, 2)
     expect_root(page, preview="1.60")
-    expect(plot).to_have_attribute("data-revision", re.compile(":1.50$"))
+    expect(plot).to_have_attribute("data-revision", re.compile('"quality":1.5}$'))
     plot.evaluate("e => { e.style.width = ''; }")
-    expect(plot).to_have_attribute("data-revision", re.compile(":1.60$"))
+    expect(plot).to_have_attribute("data-revision", re.compile('"quality":1.6}$'))
 
 
 ALONE = """
@@ -182,11 +182,11 @@ def test_a_slider_beside_a_picture_has_a_name_and_can_be_dragged(
     assert track and track["width"] >= 100
     plot = page.locator(".prunelab-plot")
     expect(plot).to_have_attribute("data-state", "ready")
-    page.wait_for_function("document.querySelector('.prunelab-plot').dataset.revision.endsWith(':1.50')")
+    page.wait_for_function("JSON.parse(document.querySelector('.prunelab-plot').dataset.revision).quality === 1.5")
     box, picture = handle.bounding_box(), plot.bounding_box()
     assert box and picture and picture["width"] > 600
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2 + track["width"] / 6, box["y"] + 5, steps=4)
     page.mouse.up()
-    page.wait_for_function("+document.querySelector('.prunelab-plot').dataset.revision.split(':').pop() > 1.8")
+    page.wait_for_function("JSON.parse(document.querySelector('.prunelab-plot').dataset.revision).quality > 1.8")

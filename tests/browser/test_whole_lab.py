@@ -43,7 +43,7 @@ def test_a_run_is_measured_scrubbed_back_and_played(page: Page, trained: Callabl
     expect_root(page, phase="trained", round="0")
     page.keyboard.press("PageDown")
     expect_root(page, phase="pruned", round="1")
-    expect_drawn(page, ":0.75")
+    expect_drawn(page, 0.75)
     assert number(page, "kept") > last
     root(page).get_by_role("button", name="Play").click()
     expect_root(page, phase="retrained", round="2")
@@ -153,7 +153,7 @@ def test_axe_finds_nothing_serious_in_the_lab(page: Page, trained: Callable[...,
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 1280, "height": 2600})
     trained("?model=mlp-small" + EVERYTHING)
-    expect_drawn(page, "")
+    expect_drawn(page)
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
     found = page.evaluate("axe.run('.prunelab', {resultTypes: ['violations']})")
     serious = [
@@ -193,7 +193,7 @@ def test_mnist_is_pruned_and_recovers_like_the_digits(page: Page, trained: Calla
     trained("?data=mnist&model=mlp-small&epochs=1&retrain_epochs=1&quality=1.0&show=graph")
     dense = number(page, "accuracy")
     assert dense > 0.9
-    expect_drawn(page, ":1.00")
+    expect_drawn(page, 1.0)
     button(page, "Prune").click()
     expect_root(page, phase="pruned")
     fallen = number(page, "accuracy")

@@ -25,15 +25,15 @@ IN_VIEW = """[...document.querySelectorAll(".prunelab .pl-panel:not(.pl-timeless
 })"""
 
 
-def expect_drawn(page: Page, ending: str) -> None:
-    """All panels in view show a moment whose revision (phase:round:clock:quality) ends so."""
+def expect_drawn(page: Page, quality: float | None = None) -> None:
+    """All panels in view are drawn, and show a cut with this quality if one is given."""
     page.wait_for_function(
-        f"""(ending) => {{
+        f"""(quality) => {{
             const plots = {IN_VIEW};
-            return plots.length && plots.every(
-                (p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(ending));
+            return plots.length && plots.every((p) => p.dataset.state === "ready"
+                && (quality === null || JSON.parse(p.dataset.revision).quality === quality));
         }}""",
-        arg=ending,
+        arg=quality,
     )
 
 
@@ -45,7 +45,8 @@ def expect_all_at_the_slider(page: Page) -> None:
             const quality = (+handle.getAttribute("aria-valuenow")).toFixed(2);
             const plots = {IN_VIEW};
             return document.querySelector(".prunelab").dataset.preview === quality && plots.length
-                && plots.every((p) => p.dataset.state === "ready" && p.dataset.revision.endsWith(`:${{quality}}`));
+                && plots.every((p) => p.dataset.state === "ready"
+                    && JSON.parse(p.dataset.revision).quality === +quality);
         }}"""
     )
 

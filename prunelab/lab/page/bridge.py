@@ -17,6 +17,8 @@ INTERVAL = 0.1  # seconds between two updates of a lane
 # which takes time from the training and from the slider.
 UNHURRIED = {"run": 0.4}
 
+# Runs a function soon, on the loop that writes to widgets.
+Soon = Callable[[Callable[[], object]], None]
 Update = Callable[[], object]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 from prunelab.lab.messages import LabState
+from prunelab.lab.page.bridge import Soon
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.sessions.session import Session
 
@@ -42,7 +42,7 @@ class Exporter:
     Figures for print take seconds: they are made one after the other on a separate thread, while the lab runs.
     """
 
-    def __init__(self, downloads: DownloadBar, soon: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(self, downloads: DownloadBar, soon: Soon) -> None:
         self._downloads, self._soon = downloads, soon
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prunelab-exporter")
         self._requests: list[Future[None]] = []

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from prunelab import views
 from prunelab.lab.messages import LabState
+from prunelab.lab.page.bridge import Soon
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
 from prunelab.lab.widgets.drawing import Drawing
 from prunelab.views.figure import View
@@ -19,9 +20,7 @@ class DrawPanel(Panel):
     thread.
     """
 
-    def __init__(
-        self, submit: Submit, redraw: Callable[[], None], soon: Callable[[Callable[[], object]], None]
-    ) -> None:
+    def __init__(self, submit: Submit, redraw: Callable[[], None], soon: Soon) -> None:
         self.sheet = Drawing()
         self._examples = 0
         super().__init__(PanelKind("draw", self._drawn), redraw, [self.sheet])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import ipywidgets as w
 
 from prunelab.formatting import percent
+from prunelab.lab.page.bridge import Soon
 
 QUESTIONS = {
     "prune": "What will the accuracy be after this cut?",
@@ -22,7 +23,7 @@ class Guess(w.VBox):
     buttons may run on any thread.
     """
 
-    def __init__(self, go: Callable[[str], None], soon: Callable[[Callable[[], object]], None]) -> None:
+    def __init__(self, go: Callable[[str], None], soon: Soon) -> None:
         self._go = go
         self.action: str | None = None  # the action that is asked about
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known

@@ -104,12 +104,14 @@ class Panel(w.VBox):
         self.plot.trouble = ""
         if self.kind.growing:
             view = self._steady(state, view)
-        name = revision(state)
+        current = revision(state)
         live = state.preview is None and state.viewed is None
-        if _same(self.plot.figure, view) and (live or self.kind.view.timeless or _revision(self.plot.figure) == name):
+        if _same(self.plot.figure, view) and (
+            live or self.kind.view.timeless or _revision(self.plot.figure) == current
+        ):
             return
         layout = view["layout"]
-        layout["meta"] = {**layout.get("meta", {}), "revision": name}
+        layout["meta"] = {**layout.get("meta", {}), "revision": current}
         with self.plot.hold_sync():  # one message
             self.plot.summary = views.summary(view)
             self.plot.figure = view
@@ -139,14 +141,14 @@ def _steady(axis: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:
     return axis
 
 
-def revision(state: LabState) -> str:
-    """Identifies the snapshot that a plot shows, for scripts that wait for it: "phase:round:clock:quality"."""
+def revision(state: LabState) -> dict[str, Any]:
+    """Identifies the snapshot that a plot shows, for scripts that wait for it."""
     shown = state.shown
-    quality = "" if shown.quality is None else f"{shown.quality:.2f}"  # a dragged 1.7 arrives as 1.7000000000000002
-    return f"{shown.phase}:{shown.round}:{shown.clock}:{quality}"
+    quality = None if shown.quality is None else round(shown.quality, 2)  # a dragged 1.7 arrives as 1.7000000000000002
+    return {"phase": shown.phase, "round": shown.round, "clock": shown.clock, "quality": quality}
 
 
-def _revision(drawn: dict[str, Any]) -> str | None:
+def _revision(drawn: dict[str, Any]) -> Any:
     return drawn["layout"].get("meta", {}).get("revision")
 
 

@@ -1,12 +1,12 @@
-// The top of the page. Also what only the browser can do for the rest of it: the state as data attributes on the
-// lab's root (style sheets and tests read them), and names for sliders, which ipywidgets leaves nameless: for those that
-// stand elsewhere in a notebook too, whether or not the page itself is shown.
+// The top of the page. Also does what only the browser can do for the rest: writes the state to data attributes of the lab's
+// root, for style sheets and tests, and gives sliders the accessible names that ipywidgets does not set, including sliders
+// elsewhere in a notebook, whether or not the page itself is shown.
 
 import { element, write } from "../widgets/dom.js";
 
-// ipywidgets puts a slider's name into a label beside it that no screen reader connects.
+// ipywidgets shows a slider's name in a label beside it, which screen readers do not associate with the slider.
 function nameSliders() {
-  // A live list: to look for new handles costs nothing, however much has changed on the page.
+  // getElementsByClassName returns a live list: finding new handles costs nothing, however much the page has changed.
   for (const handle of document.getElementsByClassName("noUi-handle")) {
     if (handle.hasAttribute("aria-label") || !handle.closest(".prunelab, .prunelab-control")) continue;
     const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
@@ -14,31 +14,31 @@ function nameSliders() {
   }
 }
 
-const HEARTBEAT = 10000; // ms; a page in the background may be held to once a minute
+const HEARTBEAT = 10000; // ms; browsers may limit a background page to one per minute
 
 /**
- * Tells the kernel that somebody looks, and when the page closes. A kernel that is gone does not mind.
+ * Reports to the kernel that the page is open, and when it closes. Errors are ignored: the kernel may have ended.
  * @param {import("../widgets/types").Model} model
  */
 function announce(model) {
   const view = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(
     "",
   );
-  const tell = (/** @type {"here" | "gone"} */ kind) => {
+  const send = (/** @type {"here" | "gone"} */ kind) => {
     try {
       model.send({ kind, view });
     } catch (error) {
       console.debug("[prunelab] the kernel does not listen", error);
     }
   };
-  const here = () => tell("here");
-  const gone = () => tell("gone");
+  const here = () => send("here");
+  const gone = () => send("gone");
   here();
-  const beat = setInterval(here, HEARTBEAT);
+  const timer = setInterval(here, HEARTBEAT);
   addEventListener("pagehide", gone);
   addEventListener("pageshow", here);
   return () => {
-    clearInterval(beat);
+    clearInterval(timer);
     removeEventListener("pagehide", gone);
     removeEventListener("pageshow", here);
     gone();
@@ -46,7 +46,7 @@ function announce(model) {
 }
 
 /**
- * Folded parts open by a mouse only, as ipywidgets has them: here by keyboard too, and they say whether they are open.
+ * Makes collapsible parts, which ipywidgets opens by mouse only, open by keyboard and report whether they are open.
  * @param {Element} root
  */
 function openByKeyboard(root) {
@@ -65,7 +65,7 @@ function openByKeyboard(root) {
   }
 }
 
-// Runs on every page that has the lab's models: whatever is shown of it, and whenever.
+// Runs once on every page that has the lab's models, whichever views are shown.
 function initialize() {
   const watcher = new MutationObserver(nameSliders);
   watcher.observe(document.body, { childList: true, subtree: true });
@@ -88,7 +88,7 @@ function render({ model, el }) {
   const banner = element("div", "pl-banner", el);
   banner.setAttribute("role", "alert");
   const cards = element("div", "pl-cards", el);
-  // For whoever hears the page: the finding in words, whenever something has settled.
+  // For screen readers: the finding in words, whenever the state has settled.
   const story = element("p", "pl-unseen", el);
   story.setAttribute("aria-live", "polite");
 
@@ -116,10 +116,10 @@ function render({ model, el }) {
         write(box.children[j], words);
       });
     });
-    mark();
+    setAttributes();
   };
 
-  const mark = () => {
+  const setAttributes = () => {
     const root = el.closest(".prunelab");
     if (!root) return;
     const attributes = model.get("attributes");
@@ -136,15 +136,15 @@ function render({ model, el }) {
   for (const name of names) model.on(`change:${name}`, draw);
   draw();
 
-  // The root is put into the page after its children are made, and sliders may come later still.
-  const watcher = new MutationObserver(mark);
+  // The root is inserted into the page after its children are created, and sliders may be inserted even later.
+  const watcher = new MutationObserver(setAttributes);
   watcher.observe(document.body, { childList: true, subtree: true });
-  requestAnimationFrame(mark);
-  const leave = announce(model);
+  requestAnimationFrame(setAttributes);
+  const stopAnnouncing = announce(model);
   model.set("address", location.origin + location.pathname);
   model.save_changes();
   return () => {
-    leave();
+    stopAnnouncing();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, draw);
   };

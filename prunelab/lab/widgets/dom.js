@@ -1,4 +1,4 @@
-// What all our scripts do with a page.
+// DOM helpers that all scripts share.
 
 /**
  * A new element at the end of `parent`.
@@ -9,27 +9,27 @@
  * @returns {HTMLElementTagNameMap[Tag]}
  */
 export function element(tag, className, parent) {
-  const made = document.createElement(tag);
-  made.className = className;
-  parent.append(made);
-  return made;
+  const created = document.createElement(tag);
+  created.className = className;
+  parent.append(created);
+  return created;
 }
 
 /**
- * A button that looks like those of ipywidgets. className: more classes, or "".
+ * A button styled like those of ipywidgets. className: additional classes, or "".
  * @param {string} text
  * @param {string} className
  * @param {Element} parent
  */
 export function button(text, className, parent) {
-  const made = element("button", `jupyter-button ${className}`.trim(), parent);
-  made.type = "button";
-  made.textContent = text;
-  return made;
+  const created = element("button", `jupyter-button ${className}`.trim(), parent);
+  created.type = "button";
+  created.textContent = text;
+  return created;
 }
 
 /**
- * A text that stays the same costs no layout, and is not read out again.
+ * Sets a text only if it differs: an unchanged text then costs no layout, and is not read aloud again.
  * @param {Element} target
  * @param {string} text
  */
@@ -38,7 +38,8 @@ export function write(target, text) {
 }
 
 /**
- * What plotly.js would read as a little HTML, as text; in a document of its own, where nothing runs or is fetched.
+ * The plain text of a string that plotly.js would interpret as HTML. Parsed in a separate document, where no script runs and
+ * nothing is fetched.
  * @param {string} text
  * @returns {string}
  */

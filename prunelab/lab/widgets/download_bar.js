@@ -1,14 +1,14 @@
-// Buttons for what is made on demand (download_bar.py). Which buttons there are is state; what they fetch is not: it goes to the
-// page that asked, in pieces, and is kept here only as long as it can be saved again.
+// Download buttons for content that the kernel creates on demand (download_bar.py). The list of buttons is widget state; the
+// content is not: it is sent in pieces to the view that requested it, which keeps the latest file so that it can be saved again.
 
 import { button, element, write } from "./dom.js";
 
-const STALLED = 30_000; // ms without the next piece after which we give up
+const PIECE_TIMEOUT = 30_000; // ms without the next piece, after which the download has failed
 
 const UNITS = ["bytes", "KB", "MB", "GB"];
 
 /** @param {number} bytes */
-function size(bytes) {
+function formatSize(bytes) {
   let unit = 0;
   let amount = bytes;
   while (amount >= 1000 && unit < UNITS.length - 1) [amount, unit] = [amount / 1000, unit + 1];
@@ -16,11 +16,12 @@ function size(bytes) {
 }
 
 /**
- * Without https there is no clipboard to ask for (a workshop on a local network); the old way needs a selection.
+ * Copies a text; returns whether that succeeded. Without https (a workshop on a local network) there is no clipboard API; the
+ * older execCommand needs a selection, made in `field`.
  * @param {string} text
  * @param {HTMLTextAreaElement} field
  */
-async function copied(text, field) {
+async function copyText(text, field) {
   try {
     await navigator.clipboard.writeText(text);
     return true;
@@ -31,7 +32,7 @@ async function copied(text, field) {
   }
 }
 
-/** @typedef {{ name: string, label: string, tooltip?: string }} Item a button, as the model tells it */
+/** @typedef {{ name: string, label: string, tooltip?: string }} Item a button, as the model describes it */
 
 /** @typedef {{ pieces: BlobPart[], received: number, transfer: string | null, timer: number }} Waiting */
 
@@ -50,8 +51,8 @@ function render({ model, el }) {
   field.dataset.lmSuppressShortcuts = "true";
 
   /** @type {Map<string, Waiting>} */
-  const waiting = new Map(); // by name of an item that was asked for: what has come of it
-  let saved = ""; // address of the file that can be saved again
+  const pending = new Map(); // by name of a requested item: what has been received so far
+  let fileUrl = ""; // object URL of the latest file
 
   const label = (/** @type {string} */ name) =>
     model.get("items").find((/** @type {Item} */ item) => item.name === name)?.label ?? name;
@@ -61,7 +62,7 @@ function render({ model, el }) {
    * @param {string} name
    * @param {(Node | string)[]} parts
    */
-  function tell(state, name, ...parts) {
+  function setStatus(state, name, ...parts) {
     root.dataset.state = state;
     root.dataset.item = name;
     status.replaceChildren(...parts);
@@ -70,17 +71,17 @@ function render({ model, el }) {
     draw();
   }
 
-  function forget(/** @type {string} */ name) {
-    clearTimeout(waiting.get(name)?.timer);
-    waiting.delete(name);
+  function stopWaiting(/** @type {string} */ name) {
+    clearTimeout(pending.get(name)?.timer);
+    pending.delete(name);
   }
 
   function fail(/** @type {string} */ name, /** @type {string} */ words) {
-    forget(name);
-    tell("error", name, `${label(name)}: ${words}`);
+    stopWaiting(name);
+    setStatus("error", name, `${label(name)}: ${words}`);
   }
 
-  function newKey() {
+  function addButton() {
     const key = button("", "", bar);
     key.addEventListener("click", () => press(key.dataset.item ?? ""));
     return key;
@@ -93,22 +94,22 @@ function render({ model, el }) {
     const disabled = model.get("disabled");
     while (bar.children.length > items.length) bar.lastElementChild?.remove();
     items.forEach((item, i) => {
-      const key = /** @type {HTMLButtonElement} */ (bar.children[i] ?? newKey());
+      const key = /** @type {HTMLButtonElement} */ (bar.children[i] ?? addButton());
       key.dataset.item = item.name;
       write(key, item.label);
       key.title = disabled[item.name] || item.tooltip || "";
-      // Not `disabled`: the focus would be lost, and by finger or keyboard nobody could read why.
-      key.setAttribute("aria-disabled", String(item.name in disabled || waiting.has(item.name)));
-      key.setAttribute("aria-busy", String(waiting.has(item.name)));
+      // aria-disabled, not `disabled`, which loses the focus and hides the reason from touch and keyboard users.
+      key.setAttribute("aria-disabled", String(item.name in disabled || pending.has(item.name)));
+      key.setAttribute("aria-busy", String(pending.has(item.name)));
     });
   }
 
   function press(/** @type {string} */ name) {
     const reason = model.get("disabled")[name];
-    if (reason !== undefined) return tell("error", name, `${label(name)}: ${reason}`);
-    if (waiting.has(name)) return undefined;
-    waiting.set(name, { pieces: [], received: 0, transfer: null, timer: 0 });
-    tell("waiting", name, `${label(name)}: asked for, being made…`);
+    if (reason !== undefined) return setStatus("error", name, `${label(name)}: ${reason}`);
+    if (pending.has(name)) return undefined;
+    pending.set(name, { pieces: [], received: 0, transfer: null, timer: 0 });
+    setStatus("waiting", name, `${label(name)}: asked for, being made…`);
     return model.send({ kind: "request", name, view });
   }
 
@@ -118,14 +119,14 @@ function render({ model, el }) {
    * @param {string} name
    */
   function save(blob, filename, name) {
-    if (saved) URL.revokeObjectURL(saved);
-    saved = URL.createObjectURL(blob);
-    // Stays on the page: some browsers ask first, and a file may be wanted twice.
+    if (fileUrl) URL.revokeObjectURL(fileUrl);
+    fileUrl = URL.createObjectURL(blob);
+    // The link stays on the page: some browsers ask before they download, and the user may want the file again.
     const link = document.createElement("a");
-    link.href = saved;
+    link.href = fileUrl;
     link.download = filename;
     link.textContent = filename;
-    tell("done", name, `${label(name)}: downloaded `, link, ` (${size(blob.size)})`);
+    setStatus("done", name, `${label(name)}: downloaded `, link, ` (${formatSize(blob.size)})`);
     link.click();
   }
 
@@ -133,10 +134,10 @@ function render({ model, el }) {
    * @param {{ name: string, index: number, count: number, transfer: string, size: number, mime: string, filename: string }} message
    * @param {DataView<ArrayBuffer>} piece
    */
-  function take(message, piece) {
+  function receivePiece(message, piece) {
     const { name, index, count, transfer } = message;
-    const state = waiting.get(name);
-    if (!state) return; // given up
+    const state = pending.get(name);
+    if (!state) return; // timed out or failed
     state.transfer ??= transfer;
     if (transfer !== state.transfer || index !== state.pieces.length) return;
     clearTimeout(state.timer);
@@ -144,11 +145,14 @@ function render({ model, el }) {
     state.received += piece.byteLength;
     model.send({ kind: "thanks", transfer, index });
     if (state.pieces.length < count) {
-      state.timer = setTimeout(() => fail(name, "the download stopped on its way. Press the button again."), STALLED);
-      tell("receiving", name, `${label(name)}: ${size(state.received)} of ${size(message.size)}`);
+      state.timer = setTimeout(
+        () => fail(name, "the download stopped on its way. Press the button again."),
+        PIECE_TIMEOUT,
+      );
+      setStatus("receiving", name, `${label(name)}: ${formatSize(state.received)} of ${formatSize(message.size)}`);
       return;
     }
-    forget(name);
+    stopWaiting(name);
     save(new Blob(state.pieces, { type: message.mime }), message.filename, name);
   }
 
@@ -157,17 +161,21 @@ function render({ model, el }) {
    * @param {string} text
    */
   async function copy(name, text) {
-    forget(name);
-    tell("receiving", name, `${label(name)}: copying…`);
+    stopWaiting(name);
+    setStatus("receiving", name, `${label(name)}: copying…`);
     field.value = text;
     field.setAttribute("aria-label", `${label(name)}: text to copy`);
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
-    if (await copied(text, field)) {
-      tell("copied", name, `${label(name)}: copied`);
+    if (await copyText(text, field)) {
+      setStatus("copied", name, `${label(name)}: copied`);
       if (!field.contains(focused)) focused?.focus?.();
       return;
     }
-    tell("offered", name, `${label(name)}: this browser does not let a page copy. Press Ctrl+C (⌘C on a Mac) now:`);
+    setStatus(
+      "offered",
+      name,
+      `${label(name)}: this browser does not let a page copy. Press Ctrl+C (⌘C on a Mac) now:`,
+    );
     field.hidden = false;
     field.focus();
     field.select();
@@ -180,22 +188,22 @@ function render({ model, el }) {
   function receive(message, buffers) {
     if (message?.to !== view) return;
     const { kind, name, text } = message;
-    if (kind === "piece") take(message, buffers[0]);
-    else if (!waiting.has(name)) return;
+    if (kind === "piece") receivePiece(message, buffers[0]);
+    else if (!pending.has(name)) return;
     else if (kind === "text") copy(name, text);
     else if (kind === "error") fail(name, text);
-    else if (kind === "progress") tell("waiting", name, `${label(name)}: ${text}`);
+    else if (kind === "progress") setStatus("waiting", name, `${label(name)}: ${text}`);
   }
 
   for (const name of ["items", "disabled", "label"]) model.on(`change:${name}`, draw);
   model.on("msg:custom", receive);
-  tell("idle", "");
+  setStatus("idle", "");
 
   return () => {
     for (const name of ["items", "disabled", "label"]) model.off(`change:${name}`, draw);
     model.off("msg:custom", receive);
-    for (const name of [...waiting.keys()]) forget(name);
-    if (saved) URL.revokeObjectURL(saved);
+    for (const name of [...pending.keys()]) stopWaiting(name);
+    if (fileUrl) URL.revokeObjectURL(fileUrl);
     root.remove();
   };
 }

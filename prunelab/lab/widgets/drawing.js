@@ -1,32 +1,32 @@
-// A sheet to draw on (drawing.py). The ink in the model is the truth; here it is held finer, so that a slow stroke is as smooth
-// as a quick one, and every cell that travels is the average of its area.
+// A sheet to draw on (drawing.py). The model holds the ink; here it is kept at a higher resolution, so that a slow stroke is as
+// smooth as a fast one. Each cell sent to the model is the average of its area.
 
 import { button, element, write } from "./dom.js";
 
-const FINE = 224; // cells a side, about, in which strokes are laid down
+const RASTER_SIDE = 224; // cells per side, approximately, of the raster in which strokes are drawn
 
 /** @param {DataView} view */
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 /**
- * @param {Uint8Array} one
- * @param {Uint8Array} other
+ * @param {Uint8Array} first
+ * @param {Uint8Array} second
  */
-const same = (one, other) => one.length === other.length && one.every((value, i) => value === other[i]);
+const same = (first, second) => first.length === second.length && first.every((value, i) => value === second[i]);
 
-// ---- the ink: a raster of detail * sub cells to each of the sheet's
+// ---- the ink: a raster with detail * sub cells per side of each cell of the sheet
 
 /** @typedef {[x: number, y: number]} Point */
 
 class Sheet {
   /**
    * @param {[height: number, width: number]} size in cells
-   * @param {number} detail parts of a cell, a side, that travel
+   * @param {number} detail parts per side into which each cell is divided in the model's ink
    */
   constructor([height, width], detail) {
     this.height = height;
     this.width = width;
     this.detail = detail;
-    this.sub = Math.max(1, Math.round(FINE / (Math.max(height, width) * detail)));
+    this.sub = Math.max(1, Math.round(RASTER_SIDE / (Math.max(height, width) * detail)));
     this.rows = height * detail;
     this.columns = width * detail;
     this.raster = new Uint8Array(this.rows * this.columns * this.sub ** 2);
@@ -43,7 +43,7 @@ class Sheet {
   }
 
   /**
-   * A stroke from one point to another: all that is nearer to it than the radius. Points and radius are in cells.
+   * A stroke between two points: inks everything within the radius of the segment. Points and radius in cells.
    * @param {Point} from
    * @param {Point} to
    * @param {number} radius
@@ -79,7 +79,7 @@ class Sheet {
   }
 
   /**
-   * How many of the sheet's cells have ink: more than half a shade of 255, so that Python's rounding agrees.
+   * Number of the sheet's cells with ink: a mean above 0.5 of 255, so that the count agrees with Python's rounding.
    * @param {Uint8Array} ink
    */
   inked(ink) {
@@ -115,7 +115,7 @@ function render({ model, el }) {
     " By keyboard: arrows move, space puts the pen down or lifts it, Delete clears.";
   hint.id = `prunelab-draw-${Math.random().toString(36).slice(2)}`;
   paper.tabIndex = 0;
-  // Screen readers then pass the arrow keys on.
+  // With this role, screen readers pass the arrow keys on to the page.
   paper.setAttribute("role", "application");
   paper.setAttribute("aria-roledescription", "drawing sheet");
   paper.setAttribute("aria-describedby", hint.id);
@@ -125,30 +125,30 @@ function render({ model, el }) {
 
   let sheet = new Sheet(model.get("size"), model.get("detail"));
 
-  // What the sheet holds, as it travels.
+  // The sheet's ink, at the model's resolution.
   const ink = {
     now: new Uint8Array(),
     /** @type {Uint8Array<ArrayBuffer> | null} */
-    sent: null, // what we wrote into the model last: its echo is no news
-    frame: 0, // in which it will be written
+    sent: null, // last written to the model; the change event that this causes is ignored
+    frame: 0, // animation frame in which it will be written
   };
 
-  // The pointer that draws, by mouse, pen or finger.
+  // The mouse, pen or finger that draws.
   const pointer = {
     /** @type {number | null} */
     id: null,
     /** @type {Point | null} */
-    last: null, // where it was
+    last: null, // its previous position, in cells
   };
 
-  // The keyboard's pen.
+  // The pen that the keyboard moves.
   const pen = {
     isDown: false,
     cell: [0, 0], // row, column
   };
 
   function paint() {
-    if (!paper.isConnected) return; // no colour yet: the observer of sizes calls again
+    if (!paper.isConnected) return; // no text colour yet; the ResizeObserver calls again
     const colour = (getComputedStyle(paper).color.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number);
     const image = new ImageData(sheet.columns, sheet.rows);
     ink.now.forEach((value, i) => {
@@ -157,7 +157,7 @@ function render({ model, el }) {
     canvas.getContext("2d")?.putImageData(image, 0, 0);
   }
 
-  function tell() {
+  function describe() {
     const inked = sheet.inked(ink.now);
     const isDrawing = pointer.id !== null || pen.isDown;
     root.dataset.inked = String(inked);
@@ -174,7 +174,7 @@ function render({ model, el }) {
     const words = inked ? `${inked} of ${height * width} cells inked` : "Nothing drawn yet";
     const name = model.get("label");
     paper.setAttribute("aria-label", `${name}, ${height} by ${width} cells. ${words}`);
-    // Announced when a stroke is finished, not in every frame of it.
+    // Announced at the end of a stroke, not in every frame.
     if (pointer.id === null) write(count, words);
     example.hidden = !model.get("example");
   }
@@ -185,25 +185,25 @@ function render({ model, el }) {
     ink.now = sheet.ink();
     ink.sent = Uint8Array.from(ink.now);
     paint();
-    tell();
+    describe();
     model.set("ink", new DataView(ink.sent.buffer));
     model.save_changes();
   }
 
-  const soon = () => {
+  const scheduleSync = () => {
     ink.frame ||= requestAnimationFrame(sync);
   };
 
   function load() {
-    const held = bytesOf(model.get("ink"));
-    if (ink.sent && same(held, ink.sent)) return;
+    const received = bytesOf(model.get("ink"));
+    if (ink.sent && same(received, ink.sent)) return;
     ink.sent = null;
-    // Of another size: the rest of the change is on its way.
-    if (held.length !== sheet.rows * sheet.columns) return;
-    sheet.load(held);
-    ink.now = Uint8Array.from(held);
+    // A different size: the new `size` or `detail` is still to arrive, and loads again.
+    if (received.length !== sheet.rows * sheet.columns) return;
+    sheet.load(received);
+    ink.now = Uint8Array.from(received);
     paint();
-    tell();
+    describe();
   }
 
   function resize() {
@@ -218,7 +218,7 @@ function render({ model, el }) {
     Object.assign(ink, { now: new Uint8Array(sheet.rows * sheet.columns), sent: null });
     load();
     paint();
-    tell();
+    describe();
   }
 
   // ---- mouse, pen and finger
@@ -235,10 +235,10 @@ function render({ model, el }) {
     ];
   }
 
-  function lead(/** @type {Point} */ to) {
+  function extendStroke(/** @type {Point} */ to) {
     sheet.stroke(pointer.last ?? to, to, model.get("brush"));
     pointer.last = to;
-    soon();
+    scheduleSync();
   }
 
   paper.addEventListener("pointerdown", (event) => {
@@ -246,20 +246,20 @@ function render({ model, el }) {
     Object.assign(pointer, { id: event.pointerId, last: null });
     paper.setPointerCapture(event.pointerId);
     pen.isDown = false;
-    lead(point(event));
+    extendStroke(point(event));
   });
   paper.addEventListener("pointermove", (event) => {
     if (event.pointerId !== pointer.id) return;
     const between = event.getCoalescedEvents?.() ?? [];
-    for (const each of between.length ? between : [event]) lead(point(each));
+    for (const each of between.length ? between : [event]) extendStroke(point(each));
   });
-  const lift = (/** @type {PointerEvent} */ event) => {
+  const endStroke = (/** @type {PointerEvent} */ event) => {
     if (event.pointerId !== pointer.id) return;
     pointer.id = null;
     sync();
   };
-  paper.addEventListener("pointerup", lift);
-  paper.addEventListener("pointercancel", lift);
+  paper.addEventListener("pointerup", endStroke);
+  paper.addEventListener("pointercancel", endStroke);
 
   // ---- keyboard
 
@@ -269,7 +269,7 @@ function render({ model, el }) {
     sync();
   }
 
-  function say(/** @type {string} */ words) {
+  function announce(/** @type {string} */ words) {
     spoken.textContent = words;
   }
 
@@ -286,37 +286,37 @@ function render({ model, el }) {
       ];
       if (pen.isDown) {
         sheet.stroke(from, middle(), model.get("brush"));
-        soon();
+        scheduleSync();
       }
-      say(`${where()}${pen.isDown ? ", drawing" : ""}`);
+      announce(`${where()}${pen.isDown ? ", drawing" : ""}`);
     } else if (event.key === " " || event.key === "Enter") {
       if (event.repeat) return event.preventDefault();
       pen.isDown = !pen.isDown;
       if (pen.isDown) {
         sheet.stroke(middle(), middle(), model.get("brush"));
-        soon();
+        scheduleSync();
       }
-      say(`pen ${pen.isDown ? "down" : "up"}, ${where()}`);
+      announce(`pen ${pen.isDown ? "down" : "up"}, ${where()}`);
     } else if (event.key === "Delete" || event.key === "Backspace") {
       wipe();
-      say("cleared");
+      announce("cleared");
     } else if (event.key === "Escape" && pen.isDown) {
       pen.isDown = false;
-      say("pen up");
+      announce("pen up");
     } else return undefined;
     event.preventDefault();
-    return tell();
+    return describe();
   });
   paper.addEventListener("blur", () => {
     pen.isDown = false;
-    tell();
+    describe();
   });
   clear.addEventListener("click", wipe);
   example.addEventListener("click", () => model.send({ kind: "example" }));
 
-  // ---- the model, and the theme whose text colour is the ink's
+  // ---- the model, and the theme, whose text colour is the colour of the ink
 
-  const handlers = { size: resize, detail: resize, ink: load, example: tell, label: tell };
+  const handlers = { size: resize, detail: resize, ink: load, example: describe, label: describe };
   for (const [name, handler] of Object.entries(handlers)) model.on(`change:${name}`, handler);
   const theme = new MutationObserver(paint);
   theme.observe(document.body, { attributeFilter: ["data-jp-theme-name", "data-jp-theme-light"] });

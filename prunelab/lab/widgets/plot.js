@@ -1,46 +1,46 @@
-// Draws the figure of a Plot (plot.py) with plotly.js. The model's state is the truth; nothing is kept here that could not be
-// made again from it. plot.py joins this file with those that it imports: one module, which plot_loader.js loads once a page.
+// Draws the figure of a Plot (plot.py) with plotly.js. The model holds the state; everything kept here can be rebuilt from it.
+// plot.py joins this file with the files that it imports into one module, which plot_loader.js loads once per page.
 
 import { CONFIG, TITLE_LINE } from "../../views/page.js";
 import { element, nextFrame, pause, plain, write } from "./dom.js";
 import { isChecked } from "./plot_assumptions.js";
-import { CONTRAST_QUERIES, groundOf, isDark, wantsContrast, withContrast } from "./plot_colours.js";
+import { backgroundOf, CONTRAST_QUERIES, isDark, wantsContrast, withContrast } from "./plot_colours.js";
 import { patches } from "./plot_patch.js";
 import { followThresholds, lastMove } from "./plot_thresholds.js";
 import { isList, isObject } from "./plot_values.js";
-import { watchSight } from "./plot_visibility.js";
+import { watchVisibility } from "./plot_visibility.js";
 
-const SETTLED = 500; // ms without a change, after which a patched picture is drawn as a whole, if no hand is on the page
-const UNSETTLED = 4000; // the same, however often it changes
-const LEAST = 40; // px of width; in a place that is still narrower (a row being laid out) plotly.js sets titles at -Infinity
+const SETTLED = 500; // ms without a change and without user movement, after which plotly.js redraws a patched picture
+const UNSETTLED = 4000; // ms since the first patch, after which it is redrawn even if changes keep coming
+const MIN_WIDTH = 40; // px; narrower than this (a row during layout), plotly.js places titles at -Infinity
 
-// One whole picture after the other on a page, and between two of them room for whatever else the page has to do: a hand
-// that comes while six are being drawn waits for one of them.
+// Whole pictures of a page are drawn one at a time, and the browser handles other events between two of them: user input
+// that arrives while six pictures are due waits for one only.
 /** @type {{ last: Promise<unknown> }} */
-const turns = { last: Promise.resolve() };
+const queue = { last: Promise.resolve() };
 
 /** @param {() => unknown} work */
-function inTurn(work) {
-  const done = turns.last.then(work);
-  turns.last = done.catch(() => {}).then(() => globalThis.scheduler?.yield?.() ?? pause(0));
+function drawInTurn(work) {
+  const done = queue.last.then(work);
+  queue.last = done.catch(() => {}).then(() => globalThis.scheduler?.yield?.() ?? pause(0));
   return done;
 }
 
 // ---- the figure
 
 /** @param {import("./types").Figure} figure */
-function checked(figure) {
+function validated(figure) {
   if (!isObject(figure)) throw new Error("the figure is not a dict with data and layout.");
   const { data = [], layout = {} } = figure;
   if (!isList(data)) throw new Error("the figure's data is not a list of traces.");
   if (!data.every(isObject)) throw new Error("a trace in the figure's data is not a dict.");
   if (!isObject(layout)) throw new Error("the figure's layout is not a dict.");
-  // A copy, because plotly.js writes into what it is given, and other views on this page draw from the same state.
+  // A copy: plotly.js writes into its arguments, and other views on this page draw from the same state.
   return structuredClone({ data, layout });
 }
 
 /**
- * Larger type where the page asks for it (a projector), in the notes too, which have sizes of their own.
+ * Larger type where the page requests it (for a projector), also in annotations, which set their own sizes.
  * @param {import("./types").Layout} layout
  * @param {number} scale
  */
@@ -52,25 +52,25 @@ function enlarge(layout, scale) {
 }
 
 /**
- * The page's part of a figure: colours, sizes, and the title as text of the page instead of a part of the picture: it wraps,
- * it can be read out, selected and enlarged. The margin that the layout keeps for it shrinks by its line.
+ * The figure with the page's colours and sizes, and without its title, which the page shows as text: there it wraps, and can
+ * be read aloud, selected and enlarged. The top margin shrinks by the line that the layout reserves for the title.
  * @param {Required<import("./types").Figure>} figure
  * @param {Element} canvas
  */
-function dressed({ data, layout }, canvas) {
+function themed({ data, layout }, canvas) {
   const template = layout.template?.layout ?? {};
   layout.autosize ??= true;
   layout.paper_bgcolor ??= template.paper_bgcolor ?? "rgba(0,0,0,0)";
   layout.plot_bgcolor ??= template.plot_bgcolor ?? "rgba(0,0,0,0)";
-  // The page's own text colour, so that light and dark need nothing from the kernel.
+  // The page's text colour: light and dark themes need nothing from the kernel.
   layout.font = { color: template.font?.color ?? getComputedStyle(canvas).color, ...layout.font };
   enlarge(layout, Number(getComputedStyle(canvas).getPropertyValue("--prunelab-plot-scale")) || 1);
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
   if (titleText(layout.title) && layout.margin?.t !== undefined)
     layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
   delete layout.title;
-  const ground = groundOf(canvas);
-  return wantsContrast() || isDark(ground) ? withContrast({ data, layout }, ground) : { data, layout };
+  const background = backgroundOf(canvas);
+  return wantsContrast() || isDark(background) ? withContrast({ data, layout }, background) : { data, layout };
 }
 
 /** @param {any} title */
@@ -79,7 +79,7 @@ const titleText = (title) => plain((typeof title === "string" ? title : title?.t
 // ---- the view
 
 /**
- * A text that is there when it says something.
+ * Writes a text, and hides its element if the text is empty.
  * @param {HTMLElement} target
  * @param {string} text
  */
@@ -88,7 +88,7 @@ function writeIfAny(target, text) {
   target.hidden = !text;
 }
 
-/** @param {import("./types").PlotArguments} view what plot_loader.js gives */
+/** @param {import("./types").PlotArguments} view passed by plot_loader.js */
 export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const root = element("div", "prunelab-plot", el);
   const caption = element("p", "prunelab-plot-title", root);
@@ -100,7 +100,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const words = element("p", "prunelab-plot-words", root);
   const trouble = element("p", "prunelab-plot-trouble", root);
   canvas.setAttribute("role", "img");
-  // The same words twice (as the picture's name, and as text that can be searched and copied) are read out once.
+  // The summary is both the picture's label and text that can be searched and copied; screen readers read only the label.
   words.setAttribute("aria-hidden", "true");
   trouble.setAttribute("role", "alert");
   trouble.hidden = says.hidden = true;
@@ -112,13 +112,13 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   let plotly = null;
   let gone = false;
 
-  // What is to be drawn.
-  const wanted = {
-    any: false, // a picture that is newer than the one on the screen
-    whole: false, // and plotly.js has to draw all of it
+  // What has to be drawn next.
+  const pending = {
+    any: false, // there is a newer picture than the one on the screen
+    whole: false, // plotly.js has to draw it as a whole
     isDrawing: false,
-    // Of the canvas; told by an observer, because to ask for it in the middle of changes makes the browser lay out the page.
-    place: { width: canvas.clientWidth, height: canvas.clientHeight },
+    // Size of the canvas in px, from an observer: reading it between changes would force a layout of the page.
+    canvasSize: { width: canvas.clientWidth, height: canvas.clientHeight },
   };
 
   // What is on the screen.
@@ -127,10 +127,10 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     figure: null,
     /** @type {{ width: number, height: number } | null} */
     size: null,
-    spoilt: false, // plotly.js stumbled, or its drawing is not as expected: what is in the canvas is not to be built upon
+    isInvalid: false, // plotly.js failed, or its drawing is not as expected: the canvas must be cleared before the next picture
     /** @type {number | null} */
     patchedSince: null,
-    settling: 0, // the timer after which a patched one is drawn as a whole
+    settling: 0, // timer for the redraw of a patched picture as a whole
   };
 
   function describe() {
@@ -141,17 +141,18 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     write(words, summary);
   }
 
-  function complain(/** @type {string} */ text) {
+  function showError(/** @type {string} */ text) {
     writeIfAny(trouble, text);
     root.dataset.state = "error";
   }
 
-  // What has changed since the last picture, as changes to be made in place; null where plotly.js has to draw it.
+  // The in-place changes from the picture on the screen to the model's figure; null if plotly.js has to draw it.
   function changesNow() {
-    const { figure, spoilt } = picture;
-    if (wanted.whole || spoilt || !figure || figure.layout?.meta?.says || !plotly || !isChecked(plotly)) return null;
+    const { figure, isInvalid } = picture;
+    if (pending.whole || isInvalid || !figure || figure.layout?.meta?.says || !plotly || !isChecked(plotly))
+      return null;
     try {
-      // Bars that followed a hand stand elsewhere than the figure says that was drawn.
+      // With data-live, bars have followed the user and are no longer where the drawn figure has them.
       return patches(canvas, figure, model.get("figure"), root.hasAttribute("data-live"));
     } catch (error) {
       distrust(error);
@@ -159,10 +160,10 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     }
   }
 
-  // Something in the drawing is not as those expect who reach into it: plotly.js draws the next picture, in an empty canvas.
+  // The drawing is not as the in-place changes expect: plotly.js draws the next picture, in an empty canvas.
   function distrust(/** @type {any} */ error) {
     console.warn("[prunelab] drawn as a whole", error);
-    picture.spoilt = true;
+    picture.isInvalid = true;
     root.dataset.distrust = String(error?.message ?? error);
   }
 
@@ -170,10 +171,10 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     plotly ??= await loadPlotly();
     if (gone) return;
     if (!isChecked(plotly)) root.dataset.distrust = `plotly.js ${plotly.version} is of a version that was not checked`;
-    if (model.get("trouble")) return complain(model.get("trouble")); // the kernel could not make a picture
+    if (model.get("trouble")) return showError(model.get("trouble")); // the kernel could not make a picture
     const changes = changesNow();
     const isPatched = changes !== null && patch(changes);
-    if (!isPatched) await inTurn(() => gone || drawWhole());
+    if (!isPatched) await drawInTurn(() => gone || drawWhole());
     if (gone) return;
     const { title, meta } = picture.figure?.layout ?? {};
     thresholds.drawn(meta);
@@ -182,13 +183,14 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     if (gone) return;
     writeIfAny(trouble, "");
     root.dataset.paints = String(Number(root.dataset.paints) + 1);
-    root.dataset.revision = String(meta?.revision ?? "");
+    const revision = meta?.revision ?? "";
+    root.dataset.revision = typeof revision === "object" ? JSON.stringify(revision) : String(revision);
     root.dataset.drawn = isPatched ? "patched" : "whole";
-    if (isPatched && !picture.spoilt) delete root.dataset.distrust;
+    if (isPatched && !picture.isInvalid) delete root.dataset.distrust;
     root.dataset.state = "ready";
   }
 
-  // Whether all changes could be made.
+  // Applies all changes; returns whether that succeeded.
   function patch(/** @type {import("./types").Change[]} */ changes) {
     try {
       for (const change of changes) change();
@@ -203,17 +205,17 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
 
   async function drawWhole() {
     const figure = model.get("figure");
-    const { data, layout } = checked(figure);
+    const { data, layout } = validated(figure);
     canvas.style.height = layout.height > 0 ? `${layout.height}px` : "";
     writeIfAny(says, plain(layout.meta?.says ?? ""));
     if (!says.hidden) layout.annotations = [];
-    if (picture.spoilt) clear();
-    picture.spoilt = true;
-    wanted.whole = false;
-    picture.size = wanted.place;
-    const dress = dressed({ data, layout }, canvas);
-    await plotly?.react(canvas, dress.data, dress.layout, CONFIG);
-    picture.spoilt = false;
+    if (picture.isInvalid) clear();
+    picture.isInvalid = true;
+    pending.whole = false;
+    picture.size = pending.canvasSize;
+    const themedFigure = themed({ data, layout }, canvas);
+    await plotly?.react(canvas, themedFigure.data, themedFigure.layout, CONFIG);
+    picture.isInvalid = false;
     picture.figure = figure;
     picture.patchedSince = null;
     clearTimeout(picture.settling);
@@ -223,9 +225,9 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     try {
       plotly?.purge(canvas);
     } catch (error) {
-      console.warn("[prunelab] not cleared by plotly.js", error); // it goes by what it keeps, which may be broken too
+      console.warn("[prunelab] not cleared by plotly.js", error); // purge relies on internal state, which may be broken too
     }
-    // What plotly.js keeps on the element tells it what is drawn already.
+    // From these properties plotly.js concludes what is already drawn.
     for (const name of ["_fullLayout", "_fullData", "data", "layout", "_context"]) Reflect.deleteProperty(canvas, name);
     canvas.replaceChildren();
   }
@@ -245,28 +247,33 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   }
 
   function repaint() {
-    wanted.whole = true;
+    pending.whole = true;
     paint();
   }
 
-  // One picture at a time. Whatever is asked for while one is being drawn becomes one more, of the state as it is then.
+  // One picture at a time. All requests during a drawing lead to one further drawing, of the state at that time.
   async function paint() {
-    wanted.any = true;
-    if (wanted.isDrawing) return;
-    wanted.isDrawing = true;
-    while (wanted.any && !gone && wanted.place.width >= LEAST && !thresholds.holds(model.get("figure"), changesNow)) {
-      wanted.any = false;
+    pending.any = true;
+    if (pending.isDrawing) return;
+    pending.isDrawing = true;
+    while (
+      pending.any &&
+      !gone &&
+      pending.canvasSize.width >= MIN_WIDTH &&
+      !thresholds.mustWait(model.get("figure"), changesNow)
+    ) {
+      pending.any = false;
       try {
         await draw();
       } catch (error) {
         console.warn("[prunelab] plot not drawn", error);
-        if (!gone) complain(`This plot could not be drawn: ${/** @type {any} */ (error)?.message || error}`);
+        if (!gone) showError(`This plot could not be drawn: ${/** @type {any} */ (error)?.message || error}`);
       }
     }
-    wanted.isDrawing = false;
+    pending.isDrawing = false;
   }
 
-  // Also how a plot that was hidden (a tab, a start screen) gets its first or its newest picture.
+  // Also draws the first or newest picture of a plot that was hidden (in a tab, behind a start screen).
   const sizes = new ResizeObserver(
     ([
       {
@@ -274,13 +281,13 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
       },
     ]) => {
       const { size } = picture;
-      wanted.place = { width, height };
+      pending.canvasSize = { width, height };
       if (size && (size.width !== width || size.height !== height)) repaint();
-      else if (wanted.any) paint();
+      else if (pending.any) paint();
     },
   );
   const theme = new MutationObserver(repaint);
-  const page = el.closest(".prunelab"); // large type is switched by a class there
+  const page = el.closest(".prunelab"); // a class on this element switches large type
   if (page) theme.observe(page, { attributeFilter: ["class"] });
   const queries = ["(prefers-color-scheme: dark)", ...CONTRAST_QUERIES].map((query) => globalThis.matchMedia(query));
   const thresholds = followThresholds({
@@ -296,7 +303,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
       repaint();
     },
   });
-  const leaveSight = watchSight(model, root);
+  const stopWatching = watchVisibility(model, root);
 
   describe();
   model.on("change:name", describe);
@@ -319,7 +326,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     theme.disconnect();
     for (const query of queries) query.removeEventListener("change", repaint);
     thresholds.end();
-    leaveSight();
+    stopWatching();
     plotly?.purge(canvas);
     root.remove();
   };

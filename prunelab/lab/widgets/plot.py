@@ -1,20 +1,20 @@
 """Plots that hold their figure as state: ``Plot`` draws ``dict(data=..., layout=...)`` with plotly.js.
 
-Why not plotly's own FigureWidget: it sends 5 MB of JavaScript per figure and forgets what was changed before
-the browser attached. Here plotly.js and our own code travel once, as the state of one ``PlotlyLibrary`` that all
-plots point to, and the figure is plain state: a page that joins late, reloads or opens twice shows the same
-picture, because there is nothing else to show.
+Why not plotly's FigureWidget: it sends 5 MB of JavaScript per figure and loses changes made before the browser
+attached. Here plotly.js and our drawing code are sent once, as the state of one ``PlotlyLibrary`` that all plots
+refer to, and the figure is plain widget state: a page that joins late, reloads or is opened twice shows the same
+picture, because that state is all there is.
 
-What the page tells (plot.js), for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
-``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]``
-of the picture that is on the screen now; ``data-paints`` counts pictures; ``data-drawn`` is "whole" for one that
-plotly.js drew, "patched" for one that was changed in place (plot_patch.js) and will be drawn as a whole when nothing
-moves any more. ``data-distrust`` is there, with the reason, while plotly.js draws all pictures as a whole because its
-drawing is not as plot_assumptions.js has it. A plot that is hidden is drawn when it becomes visible.
+Data attributes, set by plot.js for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
+``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]`` of the
+picture on the screen (an object as JSON); ``data-paints`` counts pictures; ``data-drawn`` is "whole" for a picture that
+plotly.js drew, "patched" for one that was changed in place (plot_patch.js), which plotly.js redraws once nothing moves
+any more. ``data-distrust`` is set, to the reason, while plotly.js draws all pictures as a whole because its drawing
+is not as plot_assumptions.js expects. A hidden plot is drawn when it becomes visible.
 
-With a ``slider`` (of the quality) and a figure that tells of its thresholds (``views.weights``), a plot moves lines and
-colours by itself while a hand is on the slider, or on a line (``on_drag``), and the kernel's figures follow when they
-arrive: ``data-threshold`` is the quality that was last drawn so, ``data-live`` is there until the kernel has answered.
+With a ``slider`` (of the quality) and a figure that describes its thresholds (``views.weights``), the page itself moves
+lines and colours while the user moves the slider or a line (``on_drag``); the kernel's figures follow when they arrive.
+``data-threshold`` is the quality that was last drawn this way; ``data-live`` is set until the kernel has answered.
 """
 
 from __future__ import annotations
@@ -38,12 +38,11 @@ HERE = Path(__file__).parent
 
 
 class PlotlyLibrary(ipywidgets.Widget):
-    """What all plots have in common: plotly.js, gzipped, and the code that draws with it.
+    """Shared by all plots: plotly.js, gzipped, and the code that draws with it.
 
-    ``plotly_library()`` gives the one of this process.
+    ``plotly_library()`` returns the one of this process.
 
-    A plain widget model without a view: what it holds is fetched by plot_loader.js, by reference, when the first plot
-    comes.
+    A widget model without a view: plot_loader.js fetches its state, by reference, when the first plot is loaded.
     """
 
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
@@ -65,7 +64,7 @@ class PlotlyLibrary(ipywidgets.Widget):
 
 
 def plotly_library() -> PlotlyLibrary:
-    """The library that all plots of this process share, made on first use, and again if someone closed it."""
+    """The library that all plots of this process share, created on first use, and again if it was closed."""
     if _shared_library().comm is None:
         _shared_library.cache_clear()
     return _shared_library()
@@ -74,9 +73,9 @@ def plotly_library() -> PlotlyLibrary:
 class Plot(BatchedWidget):
     """One picture: ``Plot(figure=view, name="weights", summary="91 % of fc1 is cut")``.
 
-    figure: ``dict(data=[...], layout={...})`` as plotly.js takes it; arrays and numbers of NumPy are welcome, NaN and
-    infinity travel as null (a gap). To change it, assign a new dict: changes inside the old one go unseen.
-    Without ``layout["height"]`` the plot is as high as CSS says: ``--prunelab-plot-height``, 300px unless set.
+    figure: ``dict(data=[...], layout={...})`` as plotly.js accepts it; NumPy arrays and numbers are allowed, NaN and
+    infinity are sent as null (a gap). To change it, assign a new dict: changes inside the old one are not detected.
+    Without ``layout["height"]`` the CSS property ``--prunelab-plot-height`` sets the height, 300px by default.
     """
 
     _esm = joined_script(HERE / "plot_loader.js")
@@ -93,8 +92,8 @@ class Plot(BatchedWidget):
         sync=True, **ipywidgets.widget_serialization
     )
     draggable = traitlets.Bool(False, help="threshold lines can be moved by a pointer").tag(sync=True)
-    dragged = traitlets.Dict(help="the last movement of a line, as the page tells it: see on_drag").tag(sync=True)
-    visible = traitlets.Bool(True, help="whether anybody has it on a screen; True until a page has told")
+    dragged = traitlets.Dict(help="the last movement of a line, as the page reports it: see on_drag").tag(sync=True)
+    visible = traitlets.Bool(True, help="whether it is on any screen; True until a page has reported")
 
     def __init__(self, **traits: Any) -> None:
         self._sight: dict[str, tuple[int, bool]] = {}  # by view: number of its last message, whether it is on a screen
@@ -105,18 +104,18 @@ class Plot(BatchedWidget):
     def on_drag(self, callback: Callable[[Drag], None]) -> None:
         """Make threshold lines movable and call ``callback`` when one is moved, at most once a frame.
 
-        On whatever thread the page's message arrives: only enqueue there. The page shows the line where the pointer
-        is until a figure with that quality comes.
+        It is called on the thread on which the page's message arrives, so it should only enqueue. The page shows the
+        line at the pointer until a figure with that quality arrives.
         """
         self.observe(lambda change: callback(Drag.of(change.new)), "dragged")
         self.draggable = True
 
     def on_visible(self, callback: Callable[[bool], None]) -> None:
-        """Call ``callback`` with the new ``visible`` when it changes. On whatever thread: only enqueue there."""
+        """Call ``callback`` with the new ``visible`` when it changes, on any thread: it should only enqueue."""
         self.observe(lambda change: callback(change.new), "visible")
 
     def _told(self, _: Any, content: Any, __: Any) -> None:
-        """A view says that it is on a screen (true), is not (false), or is gone (null)."""
+        """Handle a view's report that it is on a screen (true), is not (false), or was removed (null)."""
         if not isinstance(content, dict) or "sight" not in content:
             return
         view, number, sight = str(content["view"]), int(content["number"]), bool(content["sight"])
@@ -136,18 +135,18 @@ class Plot(BatchedWidget):
 
 @dataclass(frozen=True)
 class Drag:
-    """A threshold line was moved: ``layer`` (parameter name) to ``quality`` (>= 0); ``final``: it was let go there."""
+    """A moved threshold line: ``layer`` (parameter name) to ``quality`` (>= 0); ``final``: it was released there."""
 
     layer: str
     quality: float
     final: bool
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> Drag:
-        """Raises ValueError for what no page of ours would tell."""
-        layer, quality, final = (told.get(name) for name in ("layer", "quality", "final"))
+    def of(cls, report: dict[str, Any]) -> Drag:
+        """Validate a page's report. Raises ValueError for one that our page would not send."""
+        layer, quality, final = (report.get(name) for name in ("layer", "quality", "final"))
         if not isinstance(layer, str) or not isinstance(final, bool):
-            raise ValueError(f"{told!r} is no movement of a line: it needs layer, quality and final")
+            raise ValueError(f"{report!r} is no movement of a line: it needs layer, quality and final")
         if not isinstance(quality, int | float) or isinstance(quality, bool):
             raise ValueError(f"quality = {quality!r} of {layer}: must be a number")
         if not math.isfinite(quality) or quality < 0:
@@ -161,7 +160,7 @@ def _shared_library() -> PlotlyLibrary:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can carry: arrays as lists, NaN and infinity (which JSON has not) as None."""
+    """Convert a value for JSON: arrays to lists, NaN and infinity (which JSON lacks) to None."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str | int | None):

@@ -1,9 +1,9 @@
-// Colours on a dark page, which the palette's darkest are too near to, and for readers who asked their system for more
-// contrast (prefers-contrast) or for its own few colours (forced-colors, in which browsers leave the fills of a picture as
-// they are). Every figure is treated alike.
+// Adjusts colours for dark pages, on which the darkest of the palette have too little contrast, and for users who have set
+// their system to more contrast (prefers-contrast) or to a limited palette (forced-colors, where browsers leave the fills of
+// an SVG unchanged). The same rules apply to every figure.
 
-// WCAG 2.2, 1.4.3 and 1.4.11. Not more for graphics than they need: orange as dark as blue could not be told from it.
-const LEAST_CONTRAST = { text: 4.5, graphics: 3 };
+// WCAG 2.2, 1.4.3 and 1.4.11. The minimum for graphics, no more: orange as dark as blue could not be distinguished from it.
+const MIN_CONTRAST = { text: 4.5, graphics: 3 };
 export const CONTRAST_QUERIES = ["(prefers-contrast: more)", "(forced-colors: active)"];
 
 export const wantsContrast = () => CONTRAST_QUERIES.some((query) => globalThis.matchMedia?.(query).matches);
@@ -13,7 +13,7 @@ export const wantsContrast = () => CONTRAST_QUERIES.some((query) => globalThis.m
  * @param {string} text
  * @returns {import("./types").Colour | null}
  */
-export function parsed(text) {
+export function parseColour(text) {
   const hex = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(text);
   if (hex) {
     const [red, green, blue] = hex.slice(1).map((part) => Number.parseInt(part, 16));
@@ -23,7 +23,7 @@ export function parsed(text) {
   return rgb && [Number(rgb[1]), Number(rgb[2]), Number(rgb[3]), Number(rgb[4] ?? 1)];
 }
 
-/** @param {number[]} colour red, green, blue; an opacity does not count */
+/** @param {number[]} colour red, green, blue; opacity is ignored */
 function luminance([red, green, blue]) {
   const linear = [red, green, blue].map((part) => {
     const share = part / 255;
@@ -33,72 +33,73 @@ function luminance([red, green, blue]) {
 }
 
 /**
- * @param {number[]} one
- * @param {number[]} other
+ * @param {number[]} first
+ * @param {number[]} second
  */
-function contrast(one, other) {
-  const [dark, light] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+function contrast(first, second) {
+  const [dark, light] = [luminance(first), luminance(second)].sort((a, b) => a - b);
   return (light + 0.05) / (dark + 0.05);
 }
 
 /**
- * What stands behind an element: the first opaque background, else what its text must have been chosen for.
+ * The background behind an element: that of the nearest opaque ancestor; if there is none, black or white, whichever fits the
+ * element's text colour.
  * @param {Element} element
  * @returns {number[]}
  */
-export function groundOf(element) {
-  for (let at = /** @type {Element | null} */ (element); at; at = at.parentElement) {
-    const colour = parsed(getComputedStyle(at).backgroundColor);
+export function backgroundOf(element) {
+  for (let ancestor = /** @type {Element | null} */ (element); ancestor; ancestor = ancestor.parentElement) {
+    const colour = parseColour(getComputedStyle(ancestor).backgroundColor);
     if (colour?.[3] === 1) return colour;
   }
-  return luminance(parsed(getComputedStyle(element).color) ?? [0, 0, 0]) > 0.5 ? [0, 0, 0] : [255, 255, 255];
+  return luminance(parseColour(getComputedStyle(element).color) ?? [0, 0, 0]) > 0.5 ? [0, 0, 0] : [255, 255, 255];
 }
 
-/** @param {number[]} ground */
-export const isDark = (ground) => luminance(ground) < 0.18;
+/** @param {number[]} background */
+export const isDark = (background) => luminance(background) < 0.18;
 
 /**
- * The colour, or the nearest to it on the way to black or white that can be read on `ground`; what is faint stays as faint,
- * or gets stronger for those who asked for contrast.
+ * The colour, mixed with just enough black or white to reach the contrast `least` on `background`. Opacity is kept, except
+ * that translucent colours become more opaque for users who want more contrast.
  * @param {string} text
- * @param {number[]} ground
- * @param {number} least contrast
+ * @param {number[]} background
+ * @param {number} least contrast ratio
  */
-function readable(text, ground, least) {
-  const colour = parsed(text);
+function readable(text, background, least) {
+  const colour = parseColour(text);
   if (!colour || colour[3] === 0) return text;
   if (colour[3] < 1 && wantsContrast()) return `rgba(${colour.slice(0, 3)},${Math.min(1, 2.5 * colour[3])})`;
-  const far = contrast([0, 0, 0], ground) > contrast([255, 255, 255], ground) ? 0 : 255;
+  const extreme = contrast([0, 0, 0], background) > contrast([255, 255, 255], background) ? 0 : 255;
   for (let share = 0; share < 1; share += 0.05) {
-    const mixed = colour.slice(0, 3).map((part) => Math.round(part + share * (far - part)));
-    if (contrast(mixed, ground) >= least) return colour[3] < 1 ? `rgba(${mixed},${colour[3]})` : `rgb(${mixed})`;
+    const mixed = colour.slice(0, 3).map((part) => Math.round(part + share * (extreme - part)));
+    if (contrast(mixed, background) >= least) return colour[3] < 1 ? `rgba(${mixed},${colour[3]})` : `rgb(${mixed})`;
   }
-  return `rgb(${[far, far, far]})`;
+  return `rgb(${[extreme, extreme, extreme]})`;
 }
 
 /**
- * A figure (or a part of it) with all its colours readable. For those who asked for contrast colour scales stay: each of
- * their colours would be made stronger by itself, and their order is what they say.
+ * A figure (or a part of it) with all its colours readable. Colour scales stay unchanged for users who want more contrast:
+ * their colours would be changed one by one, which could break their order, and the order carries the meaning.
  * @param {any} value
- * @param {number[]} ground
- * @param {number} [least] contrast
+ * @param {number[]} background
+ * @param {number} [least] contrast ratio
  * @returns {any}
  */
-export function withContrast(value, ground, least = LEAST_CONTRAST.graphics) {
-  if (typeof value === "string") return readable(value, ground, least);
+export function withContrast(value, background, least = MIN_CONTRAST.graphics) {
+  if (typeof value === "string") return readable(value, background, least);
   if (Array.isArray(value))
-    return typeof value[0] === "number" ? value : value.map((item) => withContrast(item, ground, least));
+    return typeof value[0] === "number" ? value : value.map((item) => withContrast(item, background, least));
   if (value === null || typeof value !== "object") return value;
-  const treated = (/** @type {[string, any]} */ [name, item]) => {
+  const adjusted = (/** @type {[string, any]} */ [name, item]) => {
     if (name === "colorscale") {
       return [
         name,
         wantsContrast()
           ? item
-          : item.map((/** @type {[number, string]} */ [at, colour]) => [at, readable(colour, ground, least)]),
+          : item.map((/** @type {[number, string]} */ [at, colour]) => [at, readable(colour, background, least)]),
       ];
     }
-    return [name, withContrast(item, ground, name.endsWith("font") ? LEAST_CONTRAST.text : least)];
+    return [name, withContrast(item, background, name.endsWith("font") ? MIN_CONTRAST.text : least)];
   };
-  return Object.fromEntries(Object.entries(value).map(treated));
+  return Object.fromEntries(Object.entries(value).map(adjusted));
 }

@@ -1,21 +1,21 @@
-// What all plots of a page have in common comes once, in the model of their library (plot.py): the code that draws them, and
-// plotly.js. This file comes with every plot, and fetches both from there.
+// Loads what all plots of a page share, the code that draws them and plotly.js, once, from the model of their library (plot.py).
+// This file is sent with every plot.
 
 import { unzipped } from "../../views/page.js";
 import { element, pause } from "./dom.js";
 
-const LOADED = Symbol.for("prunelab.loaded"); // on globalThis: whichever plot comes first loads for all
-const PATIENCE = 150; // how often a library that has not arrived yet is looked for, 100 ms apart
+const LOADED = Symbol.for("prunelab.loaded"); // on globalThis: the first plot loads for all
+const ATTEMPTS = 150; // attempts to find a library that has not arrived yet, 100 ms apart
 
 /**
  * @param {import("./types").Model} model
- * @param {unknown} reference as the state of widgets refers to a model
+ * @param {unknown} reference "IPY_MODEL_<id>", as widget state refers to a model
  */
 async function widgetModel(model, reference) {
   const id = String(reference ?? "").replace(/^IPY_MODEL_/, "");
-  for (let attempt = 0; attempt < PATIENCE; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
-      // The manager throws for models it does not know yet: a page that reloads gets them in any order.
+      // The manager throws for models that it does not have yet: a page that reloads receives them in any order.
       return await model.widget_manager.get_model(id);
     } catch {
       await pause(100);
@@ -28,7 +28,7 @@ async function widgetModel(model, reference) {
 const library = (model) => widgetModel(model, model.get("library"));
 
 /**
- * What `load` gives, loaded once a page. A failure is not kept: the next picture tries again.
+ * The result of `load`, called once per page and key. A failure is not cached: the next picture tries again.
  * @param {string} key
  * @param {() => Promise<any>} load
  */
@@ -45,10 +45,10 @@ function once(key, load) {
 }
 
 /**
- * The default export of a module that is put together from parts.
+ * The default export of a module whose source is the concatenation of `parts`.
  * @param {BlobPart[]} parts
  */
-async function evaluated(...parts) {
+async function importModule(...parts) {
   const url = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
   try {
     return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default;
@@ -63,11 +63,11 @@ async function evaluated(...parts) {
  */
 async function plotly(model) {
   const from = await library(model);
-  // As a module with a `module` of its own: the bundle then exports there and never sees the `define` of RequireJS, which
-  // would swallow it.
-  const before = "const module = { exports: {} }, exports = module.exports, define = undefined;\n";
+  // A module with a local `module`: the bundle then exports to it, instead of registering with the `define` of RequireJS,
+  // where we could not reach it.
+  const prefix = "const module = { exports: {} }, exports = module.exports, define = undefined;\n";
   const load = async () =>
-    evaluated(before, await unzipped(from.get("source")).blob(), "\nexport default module.exports;\n");
+    importModule(prefix, await unzipped(from.get("source")).blob(), "\nexport default module.exports;\n");
   return once(`plotly ${from.get("version")}`, load);
 }
 
@@ -77,12 +77,12 @@ async function plotly(model) {
  */
 async function view(model) {
   const code = (await library(model)).get("code");
-  return once(code, () => evaluated(code));
+  return once(code, () => importModule(code));
 }
 
 /** @param {import("./types").InitializeArguments} arguments_ */
 function initialize({ model }) {
-  // Begun before there is a place to draw in. Whatever fails is told there.
+  // Start loading before there is an element to draw in. render() reports failures there.
   for (const loading of [view(model), plotly(model)]) loading.catch(() => {});
 }
 

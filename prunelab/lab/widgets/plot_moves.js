@@ -1,16 +1,17 @@
-// How each part of a picture is moved in the SVG that plotly.js drew: from what has changed to a function that shows it, or
-// null where plotly.js has to. Such a function may be called after axes have got other numbers.
+// Moves the parts of a picture in the SVG that plotly.js drew. Each function here takes a change of the figure and returns a
+// function that makes it in the SVG, or null if plotly.js has to draw it. The returned functions may be called after axes have
+// been renumbered.
 //
-// All of it reaches into plotly.js's own drawing: see plot_assumptions.js for the versions that were checked. Before
-// anything is moved, what is there is held against the figure that is drawn; where they differ, an exception says so.
+// All of this relies on undocumented parts of plotly.js: plot_assumptions.js lists the versions that were checked. Before
+// anything is moved, the SVG is compared with the figure that it should show; if they differ, an exception is thrown.
 
 import { plain } from "./dom.js";
 import { assume, assumeNear, drawnAxis } from "./plot_assumptions.js";
-import { parsed } from "./plot_colours.js";
+import { parseColour } from "./plot_colours.js";
 import { changes, equal, finite, isList, only } from "./plot_values.js";
 
 /**
- * plotly.js's own object of an axis that stays where it is, whatever is shown; null for others.
+ * plotly.js's internal object for an axis with a fixed linear range, which no data can move; null for other axes.
  * @param {import("./types").Canvas} canvas
  * @param {import("./types").Layout} layout
  * @param {string} reference "x", "y2", ...
@@ -25,25 +26,32 @@ function fixedAxis(canvas, layout, reference) {
 
 // ---- axes
 
-const NUMBERS = ["range", "tickvals", "ticktext"];
+const NUMBER_KEYS = ["range", "tickvals", "ticktext"];
 
 /** @param {any} axis */
-const isTold = (axis) => finite(axis?.range) && finite(axis.tickvals) && isList(axis.ticktext);
+const hasExplicitTicks = (axis) => finite(axis?.range) && finite(axis.tickvals) && isList(axis.ticktext);
 
 /**
- * Other numbers at the same places: only the labels are written anew. Axes without `ticktext` are plotly.js's to number.
+ * New numbers at the same positions: only the tick labels change. null for axes without `ticktext`, whose labels plotly.js
+ * computes.
  * @param {{ canvas: import("./types").Canvas, name: string, old: any, part: any }} change
  * @returns {import("./types").Change | null}
  */
 export function renumbered({ canvas, name, old, part }) {
   const axis = drawnAxis(canvas, name);
-  if (axis?.type !== "linear" || !isTold(old) || !isTold(part) || !only(changes(old, part), NUMBERS)) return null;
+  if (
+    axis?.type !== "linear" ||
+    !hasExplicitTicks(old) ||
+    !hasExplicitTicks(part) ||
+    !only(changes(old, part), NUMBER_KEYS)
+  )
+    return null;
   const [before, after] = [old, part].map(({ range: [from, to], tickvals }) =>
     [0, ...tickvals].map((at) => (at - from) / (to - from)),
   );
   if (before.length !== after.length || !after.every((place, i) => Math.abs(place - before[i]) < 1e-6)) return null;
   const labels = [...canvas.querySelectorAll(`.${axis._id}tick > text`)];
-  const [low, high] = ends(old.range);
+  const [low, high] = extent(old.range);
   const isInside = old.tickvals.every((/** @type {number} */ at) => low <= at && at <= high);
   if (isInside) assume(labels.length === old.ticktext.length, `${old.ticktext.length} labels of ${name}`);
   if (labels.length !== part.ticktext.length) return null;
@@ -51,7 +59,7 @@ export function renumbered({ canvas, name, old, part }) {
     labels.forEach((label, i) => {
       label.textContent = part.ticktext[i];
     });
-    for (const key of NUMBERS) canvas.layout[name][key] = [...part[key]];
+    for (const key of NUMBER_KEYS) canvas.layout[name][key] = [...part[key]];
     axis.range = [...part.range];
     axis.setScale();
   };
@@ -66,14 +74,14 @@ export function renumbered({ canvas, name, old, part }) {
  * @property {Required<import("./types").Figure>} after
  * @property {number} index of the trace
  * @property {string[]} moved names of its attributes that have changed
- * @property {boolean} anew it may have been moved by others since `before` was drawn
+ * @property {boolean} mayHaveMoved the trace may have been moved since `before` was drawn (plot_thresholds.js)
  */
 
 /** @type {Record<string, (change: TraceChange) => import("./types").Change | null>} */
 export const TRACES = { bar: movedBars, scatter: movedPoints, heatmap: newCells };
 
 /**
- * What plotly.js drew for a trace, null for one that it does not show; d3 keeps its own data on the elements.
+ * The element that plotly.js drew for a trace, identified by the data that d3 keeps on it; null for a hidden trace.
  * @param {import("./types").Canvas} canvas
  * @param {string} kind
  * @param {number} index
@@ -87,10 +95,10 @@ function drawnTrace(canvas, kind, index) {
 }
 
 /** @param {TraceChange} change */
-function movedBars({ canvas, before, after, index, moved, anew }) {
+function movedBars({ canvas, before, after, index, moved, mayHaveMoved }) {
   const trace = after.data[index];
-  const flat = trace.orientation === "h";
-  const [place, value] = flat ? ["y", "x"] : ["x", "y"];
+  const isHorizontal = trace.orientation === "h";
+  const [place, value] = isHorizontal ? ["y", "x"] : ["x", "y"];
   const axis = fixedAxis(canvas, after.layout, trace[`${value}axis`] ?? value);
   const mode = after.layout.barmode;
   if (!axis || !["stack", "group"].includes(mode) || !finite(trace[value])) return null;
@@ -106,19 +114,19 @@ function movedBars({ canvas, before, after, index, moved, anew }) {
   assume(bars.length === before.data[index][value].length, `the bars of trace ${index}`);
   const edges = edgesOf({ canvas, figure: after, trace, place, bars, stays: only(moved, [value]) });
   if (bars.length !== trace[value].length || !edges) return null;
-  if (!anew) assumeBars({ canvas, before, index, place, value, bars, axis });
+  if (!mayHaveMoved) assumeBars({ canvas, before, index, place, value, bars, axis });
   return () =>
     bars.forEach((bar, i) => {
       const [from, to] = reach(below, trace, value, i).map((at) => axis.c2p(at));
       const [first, second] = edges(i);
       if (from === to) bar.setAttribute("d", "M0,0Z");
-      else if (flat) bar.setAttribute("d", `M${from},${first}V${second}H${to}V${first}Z`);
+      else if (isHorizontal) bar.setAttribute("d", `M${from},${first}V${second}H${to}V${first}Z`);
       else bar.setAttribute("d", `M${first},${from}V${to}H${second}V${from}Z`);
     });
 }
 
 /**
- * The traces that a bar stands upon.
+ * The traces that the bars of a trace are stacked on.
  * @param {Required<import("./types").Figure>} figure
  * @param {number} index
  */
@@ -131,7 +139,7 @@ function stackedBelow({ data, layout }, index) {
 }
 
 /**
- * From where to where bar number i reaches, in the axis's own numbers.
+ * Start and end of bar i, in units of the axis.
  * @param {import("./types").Trace[]} below
  * @param {import("./types").Trace} trace
  * @param {string} value
@@ -142,11 +150,11 @@ function reach(below, trace, value, i) {
   return [base, base + trace[value][i]];
 }
 
-// How plotly.js writes bars, along either axis: a corner, the edges after it.
+// The path of a bar as plotly.js writes it, for either orientation: one corner, then the edges.
 const BAR = /^M([^,]+),([^V]+)V([^H]+)H([^V]+)V[^Z]+Z$/;
 
 /**
- * Assumes that bars stand where the figure says that is drawn.
+ * Throws unless the bars are where the figure `before`, which should be drawn, has them.
  * @param {{ canvas: import("./types").Canvas, before: Required<import("./types").Figure>, index: number, place: string,
  *   value: string, bars: Element[], axis: import("./types").DrawnAxis }} drawn
  */
@@ -160,13 +168,13 @@ function assumeBars({ canvas, before, index, place, value, bars, axis }) {
     const path = bar.getAttribute("d") ?? "";
     if (path === "M0,0Z") return; // too thin to be drawn
     const [first, second] = edges(i);
-    const wanted = place === "y" ? [from, first, second, to] : [first, from, to, second];
-    assumeNear(BAR.exec(path)?.slice(1) ?? [], wanted, `the place of bar ${i} in trace ${index}`);
+    const expected = place === "y" ? [from, first, second, to] : [first, from, to, second];
+    assumeNear(BAR.exec(path)?.slice(1) ?? [], expected, `the place of bar ${i} in trace ${index}`);
   });
 }
 
 /**
- * Where bars stand on the axis that their size is not on, as a function of their number; null if that can't be told.
+ * The two edges of bar i across its length, in px, as a function of i; null if they cannot be computed.
  * @param {{ canvas: import("./types").Canvas, figure: Required<import("./types").Figure>, trace: import("./types").Trace,
  *   place: string, bars: any[], stays: boolean }} bars
  * @returns {((i: number) => number[]) | null}
@@ -185,17 +193,17 @@ function edgesOf({ canvas, figure, trace, place, bars, stays }) {
   }
   const axis = fixedAxis(canvas, figure.layout, trace[`${place}axis`] ?? place);
   if (!axis || !finite(trace[place]) || !Number.isFinite(trace.width)) return null;
-  // On whole pixels, as plotly.js does it: no light shows between neighbours.
+  // Rounded to whole pixels, as plotly.js does: no gap shows between neighbours.
   return (i) => [-1, 1].map((side) => Math.round(axis.c2p(trace[place][i] + (side * trace.width) / 2)));
 }
 
-/** @typedef {(x: number, y: number) => [number, number]} Place where something stands in the picture, in pixels */
+/** @typedef {(x: number, y: number) => [number, number]} Place position in the picture, in px, of a point in units of the axes */
 
 /** @param {TraceChange} change */
 function movedPoints({ canvas, before, after, index, moved }) {
   const [old, trace] = [before.data[index], after.data[index]];
   const [x, y] = ["x", "y"].map((letter) => fixedAxis(canvas, after.layout, trace[`${letter}axis`] ?? letter));
-  const show = /** @type {Record<string, typeof movedMarkers>} */ ({ markers: movedMarkers, lines: longerCurve })[
+  const show = /** @type {Record<string, typeof movedMarkers>} */ ({ markers: movedMarkers, lines: redrawnCurve })[
     trace.mode
   ];
   if (!x || !y || !show || !only(moved, ["x", "y"]) || trace.x.length !== trace.y.length) return null;
@@ -224,16 +232,16 @@ function movedMarkers(group, old, trace, at) {
 }
 
 /** @type {typeof movedMarkers} */
-function longerCurve(group, old, trace, at) {
+function redrawnCurve(group, old, trace, at) {
   const paths = group.querySelectorAll(".lines > path");
   if (!finite(trace.x) || trace.fill || trace.line?.shape) return null;
   const first = old.y.findIndex(Number.isFinite);
   if (first >= 0 && finite([old.x[first], old.x[first + 1], old.y[first + 1]])) {
     assume(paths.length === 1, "one path for a curve");
-    const begun = /^M(-?[\d.]+),(-?[\d.]+)/.exec(paths[0].getAttribute("d") ?? "")?.slice(1) ?? [];
-    assumeNear(begun, at(old.x[first], old.y[first]), "where a curve begins");
+    const start = /^M(-?[\d.]+),(-?[\d.]+)/.exec(paths[0].getAttribute("d") ?? "")?.slice(1) ?? [];
+    assumeNear(start, at(old.x[first], old.y[first]), "where a curve begins");
   }
-  if (paths.length !== 1) return null; // a single point is no curve yet
+  if (paths.length !== 1) return null; // a single point has no path
   return () => {
     const isThere = (/** @type {number} */ i) => Number.isFinite(trace.y[i]); // else a gap
     const steps = trace.x.map((/** @type {number} */ x, /** @type {number} */ i) =>
@@ -261,7 +269,7 @@ function newCells({ canvas, after, index, moved }) {
   if (drawn.z.length !== rows.length || drawn.z[0].length !== rows[0].length) return null;
   const { colorscale, xaxis: x, yaxis: y } = canvas._fullData[index];
   const scale = /** @type {Step[]} */ (
-    colorscale.map((/** @type {[number, string]} */ [at, colour]) => [at, parsed(colour)])
+    colorscale.map((/** @type {[number, string]} */ [at, colour]) => [at, parseColour(colour)])
   );
   if (scale.some(([, colour]) => !colour)) return null;
   const [across, down] = [
@@ -275,33 +283,33 @@ function newCells({ canvas, after, index, moved }) {
   const [left, top, width, height] = ["x", "y", "width", "height"].map((name) => Number(image.getAttribute(name)));
   assumeNear(
     [left, left + width, top, top + height],
-    [...ends(across), ...ends(down)],
+    [...extent(across), ...extent(down)],
     `the place of cells in trace ${index}`,
   );
   return () => {
-    const sheet = document.createElement("canvas");
-    [sheet.width, sheet.height] = [width, height].map(Math.round);
-    const pen = /** @type {CanvasRenderingContext2D} */ (sheet.getContext("2d"));
+    const cells = document.createElement("canvas");
+    [cells.width, cells.height] = [width, height].map(Math.round);
+    const pen = /** @type {CanvasRenderingContext2D} */ (cells.getContext("2d"));
     rows.forEach((row, i) => {
       row.forEach((z, j) => {
         pen.fillStyle = between(scale, Math.min(Math.max((z - trace.zmin) / span, 0), 1));
-        const [x0, x1] = ends([across[j] - left, across[j + 1] - left]);
-        const [y0, y1] = ends([down[i] - top, down[i + 1] - top]);
-        const [wide, high] = [trace.xgap ?? 0, trace.ygap ?? 0];
-        pen.fillRect(x0 + wide / 2, y0 + high / 2, x1 - x0 - wide, y1 - y0 - high);
+        const [x0, x1] = extent([across[j] - left, across[j + 1] - left]);
+        const [y0, y1] = extent([down[i] - top, down[i + 1] - top]);
+        const [xgap, ygap] = [trace.xgap ?? 0, trace.ygap ?? 0];
+        pen.fillRect(x0 + xgap / 2, y0 + ygap / 2, x1 - x0 - xgap, y1 - y0 - ygap);
       });
     });
-    link(image, sheet.toDataURL());
+    setHref(image, cells.toDataURL());
   };
 }
 
 /** @param {number[]} places */
-const ends = (places) => [Math.min(...places), Math.max(...places)];
+const extent = (places) => [Math.min(...places), Math.max(...places)];
 
 /** @typedef {[share: number, colour: import("./types").Colour]} Step a step of a colour scale */
 
 /**
- * A colour of a scale, its steps in order, as CSS writes it.
+ * The colour at `share` (0 to 1) of a colour scale, whose steps are in order, as a CSS colour.
  * @param {Step[]} scale
  * @param {number} share
  */
@@ -310,20 +318,20 @@ function between(scale, share) {
     scale.findIndex(([at]) => at >= share),
     1,
   );
-  const [[from, one], [to, other]] = [scale[above - 1], scale[above]];
-  const mixed = one.map((part, i) => part + (other[i] - part) * ((share - from) / (to - from)));
+  const [[from, lower], [to, upper]] = [scale[above - 1], scale[above]];
+  const mixed = lower.map((part, i) => part + (upper[i] - part) * ((share - from) / (to - from)));
   return `rgba(${mixed.slice(0, 3).map(Math.round)},${mixed[3]})`;
 }
 
 /**
- * As plotly.js does it: the newer href without xlink would win over all that it sets later.
+ * With xlink, as plotly.js does: a plain href would override every value that plotly.js sets later.
  * @param {Element} image
  * @param {string} source
  */
-const link = (image, source) => image.setAttributeNS("http://www.w3.org/1999/xlink", "xlink:href", source);
+const setHref = (image, source) => image.setAttributeNS("http://www.w3.org/1999/xlink", "xlink:href", source);
 
 /**
- * By how much an element is shifted: x and y as they are written; undefined where nothing says so.
+ * The x and y of an element's translation, as strings; undefined if it has none.
  * @param {Element} element
  */
 const shiftOf = (element) => /^translate\(([^,]+),([^)]+)\)$/.exec(element.getAttribute("transform") ?? "")?.slice(1);
@@ -354,14 +362,14 @@ function movedLabel({ canvas, layout, index, old, part, moved }) {
     if (!moved.includes(letter)) return () => 0;
     const axis = fixedAxis(canvas, layout, part[`${letter}ref`]);
     if (!axis || !finite([old[letter], part[letter]])) return null;
-    const from = axis.c2p(old[letter]); // with the numbers that the axis has now
+    const from = axis.c2p(old[letter]); // by the axis as it is before any renumbering
     return () => axis.c2p(part[letter]) - from;
   });
   const [across, down] = shifts;
   if (!rewrite || !across || !down) return null;
   return () => {
     rewrite();
-    // A label that has never been moved has no shift.
+    // A label that has never been moved has no translation.
     const [x, y] = (shiftOf(label) ?? [0, 0]).map(Number);
     label.setAttribute("transform", `translate(${x + across()},${y + down()})`);
     Object.assign(canvas.layout.annotations[index], part);
@@ -369,8 +377,8 @@ function movedLabel({ canvas, layout, index, old, part, moved }) {
 }
 
 /**
- * A text of the same make-up (bold words, line breaks) put word for word where the old one stands; null if it is made up in
- * another way, or grows to a side on which it is held.
+ * Replaces the words of a label whose markup (bold words, line breaks) stays the same; null if the markup differs, or if the
+ * text is not aligned to its anchor, so that other words would move it.
  * @param {Element} label
  * @param {Record<string, any>} old
  * @param {Record<string, any>} part
@@ -378,16 +386,16 @@ function movedLabel({ canvas, layout, index, old, part, moved }) {
 function rewritten(label, old, part) {
   const tags = (/** @type {string} */ text) => String(text.match(/<[^>]*>/g));
   const words = (/** @type {string} */ text) => text.split(/<[^>]*>/).filter(Boolean);
-  const held = part.xanchor ?? "center";
-  if ((part.align ?? "center") !== held || tags(old.text) !== tags(part.text)) return null;
+  const anchor = part.xanchor ?? "center";
+  if ((part.align ?? "center") !== anchor || tags(old.text) !== tags(part.text)) return null;
   const drawn = label.querySelector("text");
   assume(drawn, "the text of an annotation");
   const nodes = textNodes(drawn);
-  const news = words(part.text);
-  if (nodes.length !== news.length || words(old.text).length !== news.length) return null;
+  const newWords = words(part.text);
+  if (nodes.length !== newWords.length || words(old.text).length !== newWords.length) return null;
   return () =>
     nodes.forEach((node, i) => {
-      const text = news[i].includes("&") ? plain(news[i]) : news[i];
+      const text = newWords[i].includes("&") ? plain(newWords[i]) : newWords[i];
       if (node.nodeValue !== text) node.nodeValue = text;
     });
 }
@@ -395,9 +403,9 @@ function rewritten(label, old, part) {
 /** @param {Element} element */
 function textNodes(element) {
   const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
-  const found = [];
-  while (walker.nextNode()) if (walker.currentNode.nodeValue) found.push(walker.currentNode);
-  return found;
+  const nodes = [];
+  while (walker.nextNode()) if (walker.currentNode.nodeValue) nodes.push(walker.currentNode);
+  return nodes;
 }
 
 /** @param {PartChange} change */
@@ -407,9 +415,9 @@ function newImage({ canvas, index, old, part, moved }) {
   const images = /** @type {any[]} */ ([...canvas.querySelectorAll(".imagelayer image")]);
   const image = images[index];
   const isComplete = images.length === canvas._fullLayout.images.length;
-  assume(isComplete && image._imgSrc === old.source, `image ${index}`); // what plotly.js takes for drawn
+  assume(isComplete && image._imgSrc === old.source, `image ${index}`); // the source that plotly.js believes is drawn
   return () => {
-    link(image, part.source);
+    setHref(image, part.source);
     image._imgSrc = part.source;
     canvas.layout.images[index].source = part.source;
   };
@@ -418,7 +426,7 @@ function newImage({ canvas, index, old, part, moved }) {
 const ENDS = ["x0", "y0", "x1", "y1"];
 
 /**
- * How plotly.js writes lines and rectangles: places in the path, in the order of ENDS.
+ * The paths of lines and rectangles as plotly.js writes them: coordinates in the order of ENDS.
  * @type {Record<string, [written: RegExp, write: (places: (string | number)[]) => string]>}
  */
 const SHAPES = {

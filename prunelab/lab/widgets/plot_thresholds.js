@@ -1,30 +1,31 @@
-// Thresholds that move in the browser itself, within a frame, before the kernel answers: the histograms' bins are there
-// already. What a figure tells of its thresholds stands in layout.meta (views/weights.py): `cuts`, one for each histogram,
-// and `preview`, whether it shows what would be. plotly.js takes 30 ms and more to draw a moved line, whichever of its
-// functions is called; so bars, lines and labels are moved in its SVG by hand, which takes 1 ms. Where that SVG is not as
-// expected (plot_assumptions.js), the kernel's figures are drawn by plotly.js, and a hand has to wait for them.
+// Moves thresholds in the browser, within one frame, before the kernel answers: the bins of the histograms are already here.
+// A figure describes its thresholds in layout.meta (views/weights.py): `cuts`, one per histogram, and `preview`, true if it
+// shows a prune that has not been done. plotly.js takes at least 30 ms to draw a moved line, whichever of its functions is
+// called; changing bars, lines and labels directly in its SVG takes 1 ms. If the SVG is not as expected
+// (plot_assumptions.js), plotly.js draws the kernel's figures, and the user sees a moved line only when they arrive.
 
 import { element } from "./dom.js";
 import { assume, drawnAxis } from "./plot_assumptions.js";
 
-const REST = 150; // ms without a movement after which the hand rests
-const LAST_WORD = 3000; // ms after the last movement; what the kernel shows from then on counts, whatever was asked
-// ms that all plots of the page wait for a hand's next movement: a picture takes two frames from it. Not more, or a single
-// step would wait for nothing.
+const REST = 150; // ms without a movement after which the user counts as having stopped
+const LAST_WORD = 3000; // ms after the last movement; later, the kernel's figure replaces ours, whatever was requested
+// ms that all plots of the page wait for the user's next movement, because drawing a picture would cost it two frames. Not
+// longer, or a single step of the slider would be delayed for nothing.
 const QUIET = 35;
-const TURN = 1000; // ms after which one of them is drawn all the same
-const MOST_FAILURES = 3; // of a view: a picture that was drawn anew because of one is tried again, but not for ever
-const CLOSE = 1e-6; // qualities nearer than this are the same
+const TURN = 1000; // ms after which a waiting plot is drawn even while the user is moving something
+const MOST_FAILURES = 3; // in a row, per view: after each, plotly.js redraws and we try again; after the last we stop trying
+const CLOSE = 1e-6; // qualities closer than this count as equal
 
-// The one hand on a page, for which all its plots make way: when it moved something last, on whichever of them, and when a
-// picture that takes long was last drawn in spite of it.
-const hand = { moved: -Infinity, drawn: -Infinity };
+// User input on the page, shared by all plots, because slow drawing waits for it. Both are times of performance.now():
+// movedAt: last movement, on any plot; drawnAt: last slow picture during this series of movements, or the start of the series.
+const userInput = { movedAt: -Infinity, drawnAt: -Infinity };
 
-// When the hand moved last. What it did while the page was busy has not been told yet; where browsers can say so, ask.
+// Time of the user's last movement. Movements made while the page was busy have not been dispatched yet; isInputPending
+// reports them, in browsers that have it.
 export function lastMove() {
   const now = performance.now();
-  const pending = hand.moved + TURN > now && navigator.scheduling?.isInputPending?.({ includeContinuous: true });
-  return pending ? now : hand.moved;
+  const pending = userInput.movedAt + TURN > now && navigator.scheduling?.isInputPending?.({ includeContinuous: true });
+  return pending ? now : userInput.movedAt;
 }
 
 /**
@@ -35,10 +36,10 @@ const near = (a, b) => Math.abs(a - b) < CLOSE;
 /** @param {number} quality */
 const rounded = (quality) => Math.round(100 * quality) / 100;
 /** @param {number} value */
-const inWords = (value) => (value > 0 && value < 1e-4 ? value.toExponential(2) : value.toPrecision(3));
+const formatThreshold = (value) => (value > 0 && value < 1e-4 ? value.toExponential(2) : value.toPrecision(3));
 
 /**
- * The bars of one histogram as plotly.js drew them, by bin; a function that moves them to a threshold.
+ * A function that redraws the bars of one histogram, as plotly.js drew them, for a given threshold.
  * @param {import("./types").Canvas} canvas
  * @param {import("./types").Cut} cut
  */
@@ -46,27 +47,27 @@ function histogram(canvas, cut) {
   const { data } = canvas;
   const [x, y] = [drawnAxis(canvas, `xaxis${cut.axis}`), drawnAxis(canvas, `yaxis${cut.axis}`)];
   const traces = canvas.querySelectorAll(`.subplot.x${cut.axis}y${cut.axis} .barlayer .trace`);
-  const [fallen, standing] = [...traces].map((trace) => [...trace.querySelectorAll(".point > path")]);
+  const [cutBars, keptBars] = [...traces].map((trace) => [...trace.querySelectorAll(".point > path")]);
   const [centres, gone, kept] = [data[cut.traces[0]]?.x, ...cut.traces.map((index) => data[index]?.y)];
   const bins = centres?.length;
   if (bins === 0) return () => {};
   assume(x && y && traces.length === 2, `the histogram of ${cut.layer}`);
   assume(
-    [fallen, standing, gone, kept].every((each) => each?.length === bins),
+    [cutBars, keptBars, gone, kept].every((each) => each?.length === bins),
     `the bars of ${cut.layer}`,
   );
   const label = [...canvas.querySelectorAll(`.annotation[data-index="${cut.note}"] .annotation-text .line`)];
   const words = label.find((line) => line.textContent?.startsWith("threshold"));
-  const bars = fallen.map((path, i) => {
-    // Where plotly.js put its edges (on whole pixels), if there is anything to see.
+  const bars = cutBars.map((path, i) => {
+    // Edges as plotly.js rounded them, to whole pixels; an empty bar has none.
     const written = path.getAttribute("d") ?? "";
     const edges = /^M([^,]+),[^V]+V[^H]+H([^V]+)V/.exec(written)?.slice(1);
     assume(edges || written === "M0,0Z", `bar ${i} of ${cut.layer}`);
     const [left, right] = edges ?? [x.c2p(centres[i]), x.c2p(centres[i])];
-    // What was cut before stays cut. A figure of what is shows it; one of what would be has to tell.
+    // Weights that are already cut stay cut. A figure of the current state shows them; a preview reports them in cut.before.
     const before = cut.before === null ? gone[i] : (cut.before[i] ?? 0);
     /** @type {boolean | null} */
-    const inside = null; // not known before the first movement
+    const inside = null; // unknown before the first movement
     return { left, right, size: Math.abs(centres[i]), total: gone[i] + kept[i], before, inside };
   });
   const path = (/** @type {typeof bars[0]} */ bin, /** @type {number} */ from, /** @type {number} */ to) =>
@@ -77,10 +78,10 @@ function histogram(canvas, cut) {
       if (inside === bin.inside) return;
       Object.assign(bin, { inside });
       const cutNow = inside ? bin.total : bin.before;
-      fallen[i].setAttribute("d", path(bin, 0, cutNow));
-      standing[i].setAttribute("d", path(bin, cutNow, bin.total));
+      cutBars[i].setAttribute("d", path(bin, 0, cutNow));
+      keptBars[i].setAttribute("d", path(bin, cutNow, bin.total));
     });
-    if (words) words.textContent = `threshold ${inWords(threshold)}`;
+    if (words) words.textContent = `threshold ${formatThreshold(threshold)}`;
   };
 }
 
@@ -91,40 +92,40 @@ function histogram(canvas, cut) {
  * @param {HTMLElement} view.stage holds the canvas and, over it, the lines
  * @param {import("./types").Canvas} view.canvas
  * @param {(model: import("./types").Model, reference: unknown) => Promise<import("./types").Model>} view.widgetModel
- * @param {() => void} view.repaint draws the model's figure when the hand rests
- * @param {() => boolean} view.isKnown whether plotly.js is of a version that may be reached into
- * @param {(error: unknown) => void} view.distrust has plotly.js draw the figure as a whole: the drawing is not as expected
+ * @param {() => void} view.repaint draws the model's figure once the user has stopped moving
+ * @param {() => boolean} view.isKnown whether in-place changes were checked with this version of plotly.js
+ * @param {(error: unknown) => void} view.distrust has plotly.js draw the whole figure, because its drawing is not as expected
  */
 export function followThresholds({ model, root, stage, canvas, widgetModel, repaint, isKnown, distrust }) {
   const overlay = element("div", "prunelab-plot-lines", stage);
-  overlay.setAttribute("aria-hidden", "true"); // by keyboard, thresholds are moved by their sliders
+  overlay.setAttribute("aria-hidden", "true"); // keyboard users move thresholds with the sliders
   /** @type {Map<string, HTMLElement>} */
-  const lines = new Map(); // by layer and side: the elements stay, so that a pointer can hold one across pictures
+  const lines = new Map(); // by layer and side; elements are reused, so that a pointer can hold one while pictures are redrawn
 
-  // What a hand has asked for and the kernel has not answered: qualities of single layers, and the slider's for all others.
-  const wish = {
+  // Qualities that the user has requested and the kernel has not answered yet.
+  const requested = {
     /** @type {Map<string, number>} */
-    own: new Map(),
+    layers: new Map(), // by layer, from dragged lines
     /** @type {number | null} */
-    all: null,
+    all: null, // the slider's, for all other layers
     /** @type {number | null} */
-    latest: null, // whichever of them it was
-    moved: -Infinity, // when
+    latest: null, // the most recent of these
+    movedAt: -Infinity, // when it was requested, by performance.now()
   };
 
-  // The picture on the screen, as far as thresholds go.
+  // The thresholds of the picture on the screen.
   const picture = {
     /** @type {import("./types").Cut[]} */
     cuts: [],
     /** @type {ReturnType<typeof histogram>[] | null} */
-    moves: null, // made when they are first needed after a picture
+    moves: null, // one function per histogram, created at the first movement after each picture
     frame: 0,
     timer: 0,
-    failures: 0, // one after another
-    isBroken: false, // plotly.js is about to draw it anew
+    failures: 0, // consecutive
+    isBroken: false, // not as expected: plotly.js is about to redraw it
   };
 
-  // A line under a pointer, and what the kernel has not been told of it.
+  // The line that a pointer holds, and its movement that has not been sent to the kernel yet.
   const drag = {
     /** @type {{ line: HTMLElement, off: number, quality: number | null } | null} */
     held: null,
@@ -136,26 +137,26 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
   let slider = null;
   let gone = false;
 
-  const asking = () => wish.all !== null || wish.own.size > 0;
-  const asked = (/** @type {import("./types").Cut} */ cut) =>
-    wish.own.get(cut.layer) ?? (cut.follows ? wish.all : null);
-  const quality = (/** @type {import("./types").Cut} */ cut) => asked(cut) ?? cut.quality;
+  const hasRequest = () => requested.all !== null || requested.layers.size > 0;
+  const requestedFor = (/** @type {import("./types").Cut} */ cut) =>
+    requested.layers.get(cut.layer) ?? (cut.follows ? requested.all : null);
+  const quality = (/** @type {import("./types").Cut} */ cut) => requestedFor(cut) ?? cut.quality;
   const answers = (/** @type {import("./types").Cut[]} */ cuts) =>
     cuts.every((cut) => {
-      const wanted = asked(cut);
+      const wanted = requestedFor(cut);
       return wanted === null || (cut.quality !== null && near(wanted, cut.quality));
     });
 
-  function forget() {
-    wish.all = null;
-    wish.own.clear();
+  function clearRequests() {
+    requested.all = null;
+    requested.layers.clear();
   }
 
   const isAble = () => isKnown() && picture.failures < MOST_FAILURES;
 
-  // Runs what reaches into the drawing. Whether it could; where it could not, plotly.js draws the picture anew, and what a
-  // hand has asked for is tried again on that.
-  function reached(/** @type {() => void} */ work) {
+  // Runs `work`, which changes the SVG of plotly.js; returns whether it succeeded. If not, plotly.js redraws the picture, and
+  // the requested thresholds are shown on the new one.
+  function tryChange(/** @type {() => void} */ work) {
     try {
       work();
       return true;
@@ -178,7 +179,7 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
         const name = `${side} ${cut.layer}`;
         const at = x.c2p(side * threshold);
         const line = lines.get(name) ?? element("div", "prunelab-plot-line", overlay);
-        if (!lines.has(name)) lines.set(name, watched(line, cut.layer, side));
+        if (!lines.has(name)) lines.set(name, makeDraggable(line, cut.layer, side));
         used.add(name);
         line.dataset.layer = cut.layer;
         line.dataset.side = String(side);
@@ -197,26 +198,27 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
   function show() {
     picture.moves ??= picture.cuts.map((cut) => histogram(canvas, cut));
     for (const [i, cut] of picture.cuts.entries()) {
-      const wanted = asked(cut);
+      const wanted = requestedFor(cut);
       if (wanted !== null && cut.deviation !== null) picture.moves[i](wanted * cut.deviation);
     }
     placeLines();
     root.toggleAttribute("data-live", true);
-    root.dataset.threshold = String(Number(wish.latest?.toFixed(6))); // a slider's steps add up to 2.5000000000000004
+    // Rounded, because slider steps can add up to 2.5000000000000004.
+    root.dataset.threshold = String(Number(requested.latest?.toFixed(6)));
   }
 
   function follow() {
     picture.frame = 0;
     const isShown = root.dataset.state === "ready" && !picture.isBroken;
-    if (!gone && asking() && isShown && reached(show)) picture.failures = 0;
+    if (!gone && hasRequest() && isShown && tryChange(show)) picture.failures = 0;
     send();
   }
 
-  function ask(/** @type {number} */ value) {
-    wish.latest = value;
-    wish.moved = performance.now();
-    if (wish.moved - hand.moved > TURN) hand.drawn = wish.moved;
-    hand.moved = wish.moved;
+  function request(/** @type {number} */ value) {
+    requested.latest = value;
+    requested.movedAt = performance.now();
+    if (requested.movedAt - userInput.movedAt > TURN) userInput.drawnAt = requested.movedAt;
+    userInput.movedAt = requested.movedAt;
     picture.frame ||= requestAnimationFrame(follow);
   }
 
@@ -227,34 +229,34 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
    * @param {number} value
    * @param {{ updated_view?: unknown }} [options]
    */
-  function slid(_, value, options) {
-    // Only a view hands itself over: a change without one is the kernel's, which will show what it means.
+  function onSlider(_, value, options) {
+    // A change made by the user comes with its view. One without a view comes from the kernel, which also sends the figure.
     if (options?.updated_view) {
       if (!isAble()) return;
-      wish.all = value;
-      ask(value);
-    } else if (wish.all !== null) {
-      wish.all = null;
+      requested.all = value;
+      request(value);
+    } else if (requested.all !== null) {
+      requested.all = null;
       repaint();
     }
   }
 
   async function connect() {
-    slider?.off("change:value", slid);
+    slider?.off("change:value", onSlider);
     slider = null;
     const reference = model.get("slider");
     if (!reference) return;
-    const found = await widgetModel(model, reference);
+    const connected = await widgetModel(model, reference);
     if (gone || model.get("slider") !== reference) return;
-    slider = found;
-    slider.on("change:value", slid);
+    slider = connected;
+    slider.on("change:value", onSlider);
   }
 
   // ---- lines under a pointer
 
   function send() {
     if (drag.unsent === null) return;
-    // State, not a message: while the kernel is busy with one, the latest replaces those that wait.
+    // State, not a message: while the kernel is busy, a new value replaces the one that waits.
     model.set("dragged", { ...drag.unsent, at: performance.timeOrigin + performance.now() });
     model.save_changes();
     drag.unsent = null;
@@ -265,7 +267,7 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
    * @param {string} layer
    * @param {number} side -1 or 1
    */
-  function watched(line, layer, side) {
+  function makeDraggable(line, layer, side) {
     line.addEventListener("pointerdown", (event) => {
       if (event.button !== 0 || !model.get("draggable")) return;
       event.preventDefault();
@@ -281,9 +283,9 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
       const wanted = qualityAt(event.clientX - held.off, side, cut);
       if (wanted === null || near(wanted, held.quality ?? quality(cut) ?? 0)) return;
       held.quality = wanted;
-      wish.own.set(layer, wanted);
+      requested.layers.set(layer, wanted);
       drag.unsent = { layer, quality: wanted, final: false };
-      ask(wanted);
+      request(wanted);
     });
     for (const ending of ["pointerup", "pointercancel", "lostpointercapture"]) {
       line.addEventListener(ending, () => {
@@ -297,52 +299,56 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
     return line;
   }
 
-  // The quality whose line stands at a place on the screen; null if the picture does not tell.
+  // The quality at a horizontal position on the screen (px); null if the drawing is not as expected.
   function qualityAt(
     /** @type {number} */ place,
     /** @type {number} */ side,
     /** @type {import("./types").Cut} */ cut,
   ) {
     /** @type {number | null} */
-    let found = null;
-    reached(() => {
+    let result = null;
+    tryChange(() => {
       const x = drawnAxis(canvas, `xaxis${cut.axis}`);
       assume(x && cut.deviation, `the axis of ${cut.layer}`);
       const at = place - overlay.getBoundingClientRect().left - x._offset;
       const reach = Math.max(0, side * x.p2c(Math.min(Math.max(at, 0), x._length))) / cut.deviation;
-      found = Math.min(rounded(reach), slider?.get("max") ?? Number.POSITIVE_INFINITY);
+      result = Math.min(rounded(reach), slider?.get("max") ?? Number.POSITIVE_INFINITY);
     });
-    return found;
+    return result;
   }
 
-  // ---- for whoever draws the kernel's pictures
+  // ---- called by plot.js, which draws the kernel's pictures
 
   /**
-   * Whether a figure has to wait: a hand has moved lines on since this was its question; or it moves lines here or elsewhere,
-   * and the figure takes long to draw. patches: gives null for such a one.
+   * Whether drawing a figure has to wait: either the user has moved lines since and the figure does not answer the latest
+   * request; or the user is moving something on this page and the figure is slow to draw (`patches` returns null).
    * @param {import("./types").Figure | undefined} figure
    * @param {() => unknown} patches
    */
-  function holds(figure, patches) {
+  function mustWait(figure, patches) {
     if (picture.isBroken) return false;
     const now = performance.now();
     const cuts = figure?.layout?.meta?.cuts;
     const busy = lastMove() + QUIET - now;
-    const late = asking() && !(cuts && answers(cuts));
+    const late = hasRequest() && !(cuts && answers(cuts));
     const slow = busy > 0 && patches() === null;
-    const rest = Math.max(late ? wish.moved + REST - now : 0, slow && hand.drawn + TURN > now ? busy : 0);
-    if (rest > 0) again(rest);
-    else if (slow) hand.drawn = now;
-    return rest > 0;
+    const delay = Math.max(
+      late ? requested.movedAt + REST - now : 0,
+      slow && userInput.drawnAt + TURN > now ? busy : 0,
+    );
+    if (delay > 0) repaintIn(delay);
+    else if (slow) userInput.drawnAt = now;
+    return delay > 0;
   }
 
-  function again(/** @type {number} */ milliseconds) {
+  function repaintIn(/** @type {number} */ milliseconds) {
     clearTimeout(picture.timer);
     picture.timer = setTimeout(repaint, milliseconds);
   }
 
   /**
-   * A picture of the kernel's is on the screen. If it answers, it replaces ours; else ours goes over it again, at once.
+   * Called when a figure of the kernel has been drawn. If it does not answer the latest request, the requested thresholds
+   * are shown on it again at once.
    * @param {import("./types").Layout["meta"]} meta
    */
   function drawn(meta) {
@@ -350,26 +356,26 @@ export function followThresholds({ model, root, stage, canvas, widgetModel, repa
     picture.cuts = isAble() ? (meta?.cuts ?? []) : [];
     picture.moves = null;
     const preview = Boolean(meta?.preview);
-    const since = performance.now() - wish.moved;
-    if (!isAble() || answers(picture.cuts) || since > LAST_WORD || (since > REST && !preview)) forget();
+    const since = performance.now() - requested.movedAt;
+    if (!isAble() || answers(picture.cuts) || since > LAST_WORD || (since > REST && !preview)) clearRequests();
     root.toggleAttribute("data-draggable", Boolean(model.get("draggable")) && picture.cuts.length > 0);
     const line = canvas.layout.shapes?.[0]?.line?.color;
     if (line) overlay.style.setProperty("--prunelab-plot-line", line);
-    if (asking()) {
-      if (reached(show)) again(LAST_WORD - since);
-    } else if (reached(placeLines)) root.toggleAttribute("data-live", false);
+    if (hasRequest()) {
+      if (tryChange(show)) repaintIn(LAST_WORD - since);
+    } else if (tryChange(placeLines)) root.toggleAttribute("data-live", false);
   }
 
   connect();
   model.on("change:slider", connect);
   model.on("change:draggable", repaint);
   return {
-    holds,
+    mustWait,
     drawn,
     end() {
       gone = true;
       clearTimeout(picture.timer);
-      slider?.off("change:value", slid);
+      slider?.off("change:value", onSlider);
       model.off("change:slider", connect);
       model.off("change:draggable", repaint);
     },

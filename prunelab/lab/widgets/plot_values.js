@@ -1,4 +1,4 @@
-// Values of a figure, compared.
+// Compares values of figures.
 
 export const isList = Array.isArray;
 
@@ -19,7 +19,7 @@ export function equal(one, other) {
 }
 
 /**
- * Names of what differs between two objects.
+ * Names of the properties in which two objects differ.
  * @param {Record<string, unknown>} one
  * @param {Record<string, unknown>} other
  */

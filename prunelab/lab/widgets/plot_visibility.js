@@ -1,55 +1,55 @@
-// Tells the kernel whether a view is on the screen (Plot.visible): {sight: true, false, or null when the view is gone}.
-// Messages, not state: every view of a plot, in every tab, has its own to tell.
+// Reports to the kernel whether a view is on the screen (Plot.visible): {sight: true or false, null when the view is removed}.
+// Messages, not state, because each view of a plot, in each tab, reports for itself.
 
-const NEAR = "200px"; // what a short scroll brings into view counts as visible: it is drawn when it gets there
+const NEAR = "200px"; // views this close to the screen count as visible, so that they are drawn before the user scrolls to them
 
 /**
  * @param {import("./types").Model} model
  * @param {Element} element
- * @returns {() => void} ends it
+ * @returns {() => void} stops watching, and reports the view as removed
  */
-export function watchSight(model, element) {
+export function watchVisibility(model, element) {
   const view = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
   /** @type {boolean | null} */
-  let intersects = null; // not known before the browser's first report
+  let intersects = null; // unknown until the observer's first report
   /** @type {boolean | null | undefined} */
-  let told;
-  let number = 0; // kernels may handle messages on several threads: the highest number counts
+  let lastSent;
+  let number = 0; // kernels may handle messages on several threads, out of order: the highest number counts
 
-  function tell(/** @type {boolean | null} */ sight) {
-    if (sight === told) return;
-    told = sight;
+  function report(/** @type {boolean | null} */ sight) {
+    if (sight === lastSent) return;
+    lastSent = sight;
     try {
       model.send({ view, number: ++number, sight });
     } catch (error) {
-      console.debug("[prunelab] no kernel to tell", error); // it ended, perhaps with this very page
+      console.debug("[prunelab] no kernel to tell", error); // it has ended, possibly because this page was closed
     }
   }
 
-  function look() {
-    if (document.visibilityState === "hidden") tell(false);
-    else if (intersects !== null) tell(intersects);
+  function update() {
+    if (document.visibilityState === "hidden") report(false);
+    else if (intersects !== null) report(intersects);
   }
 
-  const leave = () => tell(null);
+  const reportRemoval = () => report(null);
   const observer = new IntersectionObserver(
     (entries) => {
       intersects = entries.at(-1)?.isIntersecting ?? null;
-      look();
+      update();
     },
     { rootMargin: NEAR, scrollMargin: NEAR },
   );
   observer.observe(element);
-  document.addEventListener("visibilitychange", look);
-  globalThis.addEventListener("pagehide", leave);
-  globalThis.addEventListener("pageshow", look);
-  look();
+  document.addEventListener("visibilitychange", update);
+  globalThis.addEventListener("pagehide", reportRemoval);
+  globalThis.addEventListener("pageshow", update);
+  update();
 
   return () => {
     observer.disconnect();
-    document.removeEventListener("visibilitychange", look);
-    globalThis.removeEventListener("pagehide", leave);
-    globalThis.removeEventListener("pageshow", look);
-    leave();
+    document.removeEventListener("visibilitychange", update);
+    globalThis.removeEventListener("pagehide", reportRemoval);
+    globalThis.removeEventListener("pageshow", update);
+    reportRemoval();
   };
 }

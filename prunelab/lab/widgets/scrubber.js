@@ -1,26 +1,26 @@
-// A slider over the moments of a run (scrubber.py). The model's state is the truth; what is dragged goes into it at most once
-// a frame, the latest wins.
+// A slider over the snapshots of a run (scrubber.py; the trait is called `moments`). The model holds the state; while the user
+// drags, the latest position is written to it at most once per frame.
 
 import { button, element } from "./dom.js";
 
-const CALM = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
-const GAP = 10; // pixels between two labels
+const REDUCED_MOTION = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
+const GAP = 10; // px, minimum between two labels
 
 /**
- * Not `disabled`: the focus would be lost, and nobody but a mouse could read why.
+ * Sets aria-disabled, not `disabled`, which loses the focus and hides the reason from touch and keyboard users.
  * @param {HTMLElement} target
  * @param {boolean} allowed
  * @param {string} title
  */
-function allow(target, allowed, title) {
+function setAllowed(target, allowed, title) {
   target.setAttribute("aria-disabled", String(!allowed));
   target.title = title;
 }
 
-/** @typedef {{ label: string, short?: string, mark?: string }} Moment of a run, as the model tells it */
+/** @typedef {{ label: string, short?: string, mark?: string }} Snapshot of a run, as the model describes it */
 
-/** @param {Moment | undefined} moment */
-const settled = (moment) => moment?.mark === "settled";
+/** @param {Snapshot | undefined} snapshot */
+const settled = (snapshot) => snapshot?.mark === "settled";
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
@@ -42,13 +42,13 @@ function render({ model, el }) {
 
   let frame = 0;
   /** @type {number | null} */
-  let wanted = null; // what the next frame writes into the model
+  let nextPosition = null; // position that the next frame writes to the model
   let timer = 0;
-  let held = false; // the pointer is on the slider: its scale stays as it is until it is let go
-  let drawn = ""; // the ticks on the page
+  let isDragging = false; // a pointer holds the slider, whose scale stays fixed until it is released
+  let drawnTicks = ""; // key of the ticks on the page
 
-  const moments = () => /** @type {Moment[]} */ (model.get("moments"));
-  const newest = () => moments().length - 1;
+  const snapshots = () => /** @type {Snapshot[]} */ (model.get("moments"));
+  const newest = () => snapshots().length - 1;
   const position = () => /** @type {number | null} */ (model.get("position"));
 
   /**
@@ -61,34 +61,34 @@ function render({ model, el }) {
     model.save_changes();
   }
 
-  function ask(/** @type {number | null} */ next) {
-    wanted = next;
+  function scheduleWrite(/** @type {number | null} */ next) {
+    nextPosition = next;
     frame ||= requestAnimationFrame(flush);
   }
 
   function flush() {
     cancelAnimationFrame(frame);
     frame = 0;
-    write(wanted, false);
+    write(nextPosition, false);
   }
 
-  // The right end is now.
+  // The right end means live: null.
   const asPosition = (/** @type {number} */ index) => (index >= newest() ? null : Math.max(index, 0));
 
   // ---- playing
 
-  function plan() {
+  function planStep() {
     clearTimeout(timer);
-    // Nobody sees a hidden page, and its clock is slowed down: another tab may go on.
+    // A hidden page does not play: browsers slow its timers down. A visible tab may go on.
     if (!model.get("playing") || document.hidden || newest() < 1) return;
-    const speed = CALM?.matches ? Math.min(1, model.get("speed")) : model.get("speed");
+    const speed = REDUCED_MOTION?.matches ? Math.min(1, model.get("speed")) : model.get("speed");
     timer = setTimeout(step, 1000 / speed);
   }
 
-  // Two tabs that play the same run ask for the same moment, so that it does not go twice as fast.
+  // Computed from the shared position: two tabs that play the same run write the same position, and do not double the speed.
   function step() {
     let next = (position() ?? -1) + 1;
-    if (CALM?.matches) while (next < newest() && !settled(moments()[next])) next += 1;
+    if (REDUCED_MOTION?.matches) while (next < newest() && !settled(snapshots()[next])) next += 1;
     const over = next >= newest();
     write(over ? null : next, !over);
   }
@@ -106,11 +106,11 @@ function render({ model, el }) {
   // ---- the slider
 
   range.addEventListener("pointerdown", () => {
-    held = true;
+    isDragging = true;
   });
   const release = () => {
-    if (!held) return;
-    held = false;
+    if (!isDragging) return;
+    isDragging = false;
     if (frame) flush();
     draw();
   };
@@ -119,27 +119,27 @@ function render({ model, el }) {
   range.addEventListener("change", release);
   range.addEventListener("input", () => {
     const index = Number(range.value);
-    ask(index >= Number(range.max) ? null : asPosition(index));
+    scheduleWrite(index >= Number(range.max) ? null : asPosition(index));
   });
   range.addEventListener("keydown", (event) => {
     if (event.key !== "PageUp" && event.key !== "PageDown") return;
     event.preventDefault();
-    const at = frame && wanted !== null ? wanted : (position() ?? newest());
+    const at = frame && nextPosition !== null ? nextPosition : (position() ?? newest());
     const step = event.key === "PageUp" ? -1 : 1;
     let index = at + step;
-    while (index > 0 && index < newest() && !settled(moments()[index])) index += step;
-    ask(asPosition(index));
+    while (index > 0 && index < newest() && !settled(snapshots()[index])) index += step;
+    scheduleWrite(asPosition(index));
   });
 
-  // ---- what is on the page
+  // ---- the elements on the page
 
   function drawTicks() {
-    const shown = moments()
-      .map((moment, index) => ({ index, label: moment.short ?? moment.label, settled: settled(moment) }))
+    const shown = snapshots()
+      .map((snapshot, index) => ({ index, label: snapshot.short ?? snapshot.label, settled: settled(snapshot) }))
       .filter((tick) => tick.settled);
     const key = JSON.stringify([newest(), shown]);
-    if (key === drawn) return;
-    drawn = key;
+    if (key === drawnTicks) return;
+    drawnTicks = key;
     ticks.replaceChildren();
     for (const { index, label } of shown) {
       const part = newest() > 0 ? index / newest() : 1;
@@ -149,61 +149,71 @@ function render({ model, el }) {
       text.textContent = label;
       text.dataset.part = String(part);
     }
-    fit();
+    placeLabels();
   }
 
-  // A label stands under its tick where it does not run into the one before it or out of the page.
-  function fit() {
+  // A label is shown under its tick if it fits on the page and does not overlap the previous one.
+  function placeLabels() {
     const width = ticks.clientWidth;
-    let free = 0;
+    let nextFree = 0;
     for (const each of ticks.querySelectorAll(".prunelab-scrubber-label")) {
       const text = /** @type {HTMLElement} */ (each);
-      const own = text.offsetWidth;
-      const left = Math.max(0, Math.min(width - own, Number(text.dataset.part) * width - own / 2));
-      const fits = left >= free && own <= width;
+      const labelWidth = text.offsetWidth;
+      const left = Math.max(0, Math.min(width - labelWidth, Number(text.dataset.part) * width - labelWidth / 2));
+      const fits = left >= nextFree && labelWidth <= width;
       text.style.left = `${fits ? left : 0}px`;
       text.style.visibility = fits ? "visible" : "hidden";
-      if (fits) free = left + own + GAP;
+      if (fits) nextFree = left + labelWidth + GAP;
     }
   }
 
   function draw() {
-    const count = moments().length;
+    const count = snapshots().length;
     const at = position();
     const playing = model.get("playing");
     const index = at ?? newest();
-    const moment = moments()[index];
+    const snapshot = snapshots()[index];
     root.setAttribute("aria-label", model.get("label"));
     root.dataset.position = at === null ? "live" : String(at);
     root.dataset.state = count === 0 ? "empty" : playing ? "playing" : at === null ? "live" : "scrubbed";
-    name.textContent = moment ? `${at === null ? "live: " : ""}${moment.label}` : "no moments yet";
-    place.textContent = moment && at !== null ? `(${index + 1} of ${count})` : "";
+    name.textContent = snapshot ? `${at === null ? "live: " : ""}${snapshot.label}` : "no moments yet";
+    place.textContent = snapshot && at !== null ? `(${index + 1} of ${count})` : "";
     range.disabled = count < 2;
     range.setAttribute("aria-label", model.get("label"));
     range.setAttribute("aria-valuetext", (words.textContent ?? "").trim());
-    if (!held) {
+    if (!isDragging) {
       range.max = String(Math.max(count - 1, 1));
       range.value = String(count < 2 ? 1 : index);
       drawTicks();
     }
     play.textContent = playing ? "Pause" : "Play";
-    allow(play, count > 1, count > 1 ? "Show the run moment by moment" : "There is nothing to play yet");
-    allow(live, at !== null, at === null ? "This is live already: the newest moment" : "Show the newest moment again");
+    setAllowed(play, count > 1, count > 1 ? "Show the run moment by moment" : "There is nothing to play yet");
+    setAllowed(
+      live,
+      at !== null,
+      at === null ? "This is live already: the newest moment" : "Show the newest moment again",
+    );
   }
 
-  const handlers = { moments: [draw], label: [draw], position: [draw, plan], playing: [draw, plan], speed: [plan] };
+  const handlers = {
+    moments: [draw],
+    label: [draw],
+    position: [draw, planStep],
+    playing: [draw, planStep],
+    speed: [planStep],
+  };
   for (const [trait, all] of Object.entries(handlers)) for (const each of all) model.on(`change:${trait}`, each);
-  const sizes = new ResizeObserver(fit);
+  const sizes = new ResizeObserver(placeLabels);
   sizes.observe(ticks);
-  document.addEventListener("visibilitychange", plan);
+  document.addEventListener("visibilitychange", planStep);
   draw();
-  plan();
+  planStep();
 
   return () => {
     clearTimeout(timer);
     cancelAnimationFrame(frame);
     sizes.disconnect();
-    document.removeEventListener("visibilitychange", plan);
+    document.removeEventListener("visibilitychange", planStep);
     for (const [trait, all] of Object.entries(handlers)) for (const each of all) model.off(`change:${trait}`, each);
     root.remove();
   };

@@ -1,6 +1,6 @@
-// Types of what our scripts are given, for the checker and the reader; nothing of it reaches a page.
+// Types of the values that our scripts receive, for the type checker and readers; not sent to any page.
 
-/** What a widget manager knows by id: anywidget's model, or one of ipywidgets'. */
+/** A widget model, which a widget manager finds by id: of anywidget or ipywidgets. */
 export interface Model {
   get(name: string): any;
   set(name: string, value: unknown): void;
@@ -12,18 +12,18 @@ export interface Model {
   widget_manager: { get_model(id: string): Promise<Model> };
 }
 
-/** What anywidget calls `render` with. */
+/** The argument with which anywidget calls `render`. */
 export interface RenderArguments {
   model: Model;
   el: HTMLElement;
 }
 
-/** What anywidget calls `initialize` with: there is no place on a page yet. */
+/** The argument with which anywidget calls `initialize`: there is no element on a page yet. */
 export interface InitializeArguments {
   model: Model;
 }
 
-/** What plot_loader.js gives to the script that it loads. */
+/** The argument that plot_loader.js passes to the script that it loads. */
 export interface PlotArguments extends RenderArguments {
   widgetModel(model: Model, reference: unknown): Promise<Model>;
   plotly(): Promise<Plotly>;
@@ -44,7 +44,7 @@ export interface Figure {
   layout?: Layout;
 }
 
-/** plotly.js's own object of an axis: the part of it that in-place changes rely on. */
+/** plotly.js's internal object for an axis: the part that in-place changes rely on. */
 export interface DrawnAxis {
   _id: string;
   _offset: number;
@@ -56,7 +56,7 @@ export interface DrawnAxis {
   setScale(): void;
 }
 
-/** The element that plotly.js draws in, with what it keeps on it: the part that in-place changes rely on. */
+/** The element that plotly.js draws in, with the properties it sets: the part that in-place changes rely on. */
 export interface Canvas extends HTMLElement {
   data: Trace[];
   layout: Layout;
@@ -64,7 +64,7 @@ export interface Canvas extends HTMLElement {
   _fullLayout: Layout;
 }
 
-/** A histogram's threshold, as views/weights.py tells it in layout.meta.cuts. */
+/** A histogram's threshold, as views/weights.py describes it in layout.meta.cuts. */
 export interface Cut {
   layer: string;
   axis: string;
@@ -85,7 +85,7 @@ declare global {
   interface Window {
     Plotly: Plotly; // where plotly.js is a script of the page, not a module
   }
-  // `prunelab bench browser` puts it into the page (bench/page.js).
+  // Injected into the page by `prunelab bench browser` (bench/page.js).
   var prunelabBench: unknown;
   interface Navigator {
     scheduling?: { isInputPending?(options: { includeContinuous: boolean }): boolean };

@@ -17,7 +17,8 @@ from prunelab.disk import claim
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
-from prunelab.sessions.session import Session, read_state
+from prunelab.sessions.session import Session
+from prunelab.sessions.session_state import read_state
 
 DENSE = "dense"  # subfolder of a session's folder: the session at the end of dense training
 

@@ -24,7 +24,7 @@ def test_a_picture_that_cannot_be_made_says_so_in_its_place_and_the_others_go_on
     monkeypatch.setattr(views, "pixels", lambda snapshot: 1 / 0)
     press(lab, "prune")
     assert "division by zero" in lab.panels["pixels"].plot.trouble and lab.status.trouble == ""
-    assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"].startswith("pruned")
+    assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"]["phase"] == "pruned"
     monkeypatch.undo()
     press(lab, "reset")
     assert lab.panels["pixels"].plot.trouble == ""
@@ -36,7 +36,7 @@ def test_a_hidden_panel_is_not_drawn_until_it_is_shown(lab):
     press(lab, "prune")
     assert lab.panels["mask"].plot.figure is before
     lab.choices["mask"].value = True
-    assert lab.panels["mask"].plot.figure["layout"]["meta"]["revision"].startswith("pruned")
+    assert lab.panels["mask"].plot.figure["layout"]["meta"]["revision"]["phase"] == "pruned"
 
 
 def test_axes_rest_under_a_slider_but_those_of_a_mask_are_its_own(lab):

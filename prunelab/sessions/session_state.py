@@ -1,0 +1,65 @@
+"""The saved state of a session: what it may be, part by part and as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prunelab.recipe import Recipe
+from prunelab.results.snapshot import PHASES
+from prunelab.sessions import checkpoint, pruned_model, trainer
+from prunelab.sessions.checkpoint_schema import (
+    check_keys,
+    check_part,
+    count,
+    each,
+    either,
+    fields,
+    number,
+    one_of,
+    optional,
+    row,
+    share,
+    text,
+)
+
+# Of the part "session"; those of "trainer" and "model" are in trainer.py and pruned_model.py.
+SCHEMA = {
+    "phase": one_of(*(phase for phase in PHASES if phase != "preview")),
+    "round": count,
+    "dense_accuracy": optional(share),
+    "target": optional(fields(quality=optional(either(number, each(number))), density=optional(share))),
+    "samples": row(count, count),
+    "data": text,
+}
+
+
+def read_state(directory: Path) -> tuple[dict[str, Any], Recipe]:
+    """The state, as ``Session.state`` returns it, and the recipe that ``Session.save`` wrote to ``directory``.
+
+    Raises:
+        StorageError: the files are missing, damaged, not a session, or of a newer format.
+    """
+    return checkpoint.read(directory, _check)
+
+
+def _check(state: Mapping[str, Any]) -> None:
+    """Raise ValueError, with name and value, unless ``state`` is a possible state of a session."""
+    check_keys("the index", state, {"session", "trainer", "model", "history"})
+    for part, schema in (("session", SCHEMA), ("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
+        check_part(part, state.get(part), schema)
+    session, training = state["session"], state["trainer"]
+    phase, course, at = session["phase"], training["course"], training["at"]
+    clock, learning = at["start"] + at["number"], phase in ("training", "retraining")
+    consistent = {
+        "round": (session["round"] == 0) == (phase in ("new", "training", "trained")),
+        "course": course is not None if learning or phase == "retrained" else course is None or phase == "trained",
+        "step": at["number"] == 0 if course is None else at["number"] <= at["total"],
+        "clock": phase != "new" or clock == 0,
+        "tested": (training["tested"] is None) == (not training["predicted"]),
+        "optimizer": training["optimizer"] is None or learning,
+    }
+    for name, fits in consistent.items():
+        if not fits:
+            raise ValueError(f"{name} does not fit phase {phase!r} at round {session['round']}, step {at['number']}")

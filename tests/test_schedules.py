@@ -1,0 +1,28 @@
+"""Each schedule alone, against its formula."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prunelab.schedules import Constant, Cubic, Linear
+
+SHARE = st.floats(0, 1)
+
+
+@given(st.floats(0, 10), SHARE)
+def test_constant_and_linear(end, progress):
+    assert Constant(end).at(progress) == end
+    assert Linear(0.0, end).at(progress) == pytest.approx(end * progress)
+    assert Linear(2.0, end).at(0.0) == 2.0
+
+
+@given(SHARE, SHARE)
+def test_cubic_is_zhu_and_guptas(density, progress):
+    sparsity = (1 - density) + (0 - (1 - density)) * (1 - progress) ** 3  # their formula, from sparsity 0
+    assert Cubic(1.0, density).at(progress) == pytest.approx(1 - sparsity)
+
+
+@given(SHARE)
+def test_beyond_the_end_the_end_stays(density):
+    for schedule in (Linear(1.0, density), Cubic(1.0, density)):
+        assert schedule.at(7.0) == schedule.at(1.0) == pytest.approx(density)
