@@ -1,6 +1,8 @@
 """What all tests share. Helpers lie in ``support``."""
 
+import asyncio
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,3 +12,21 @@ pytest.register_assert_rewrite("support")
 # they work. Set before torch is loaded; kernels and commands that tests start inherit it.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def no_loop_of_a_browser(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For tests without a browser, no event loop runs in this thread.
+
+    Playwright's synchronous interface leaves one running, and a process of pytest-xdist may take over tests without a
+    browser after it had some with one: a lab would send its updates to that loop, and nobody would run them.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None or request.node.get_closest_marker("browser"):
+        yield
+        return
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(loop)

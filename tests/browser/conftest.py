@@ -46,8 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests of this folder, and puts them last.
 
     Last, because Playwright's synchronous interface leaves an event loop running in the main thread until the
-    session ends: ``asyncio.run`` in any later test would fail. Side by side it is the same: a process of pytest-xdist
-    runs its tests in this order, and what it takes over from another are the last ones, by then those of browsers.
+    session ends; see ``no_loop_of_a_browser`` for tests that come after it all the same.
     """
     here = Path(__file__).parent
     for item in items:
