@@ -1,6 +1,6 @@
 # make dashboard   opens the laboratory            (ARGS="--port 8899" reaches `prunelab dashboard`)
 # make test        lint, types and every test, the browser's too (TESTS="tests/data" for some)
-# make check       the same without the browser's tests, for the loop of work: under two minutes on two cores
+# make check       the same without the browser's tests, for the loop of work
 # make lint | bench | clean
 #
 # Everything happens in .venv, which is made on first use and updated when pyproject.toml or constraints.txt change.
