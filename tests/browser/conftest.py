@@ -1,7 +1,8 @@
 """A real Chromium against real servers. A request to another machine is a failure, and so is an error in a page.
 
 Fixtures: ``notebook(*cells)`` writes a notebook and returns its path; ``voila(notebook, query)`` opens it in ``page``,
-in a kernel of its own, ``dashboard(query)`` likewise the lab, and ``jupyterlab(page, notebook)`` in JupyterLab. The
+in a kernel of its own, ``dashboard(query)`` likewise the lab, and ``jupyterlab(page, notebook)`` in JupyterLab.
+``everything`` is a lab with all its panels that the tests of a module look at one after the other. The
 servers behind these are one Voila and one JupyterLab for all tests of a process; kernels end with their test, which is
 checked. Tests that are about servers start their own: ``voila_server(notebook)``. ``page`` and ``context`` are
 pytest-playwright's, under watch. A test waits for what the page says (``data-state``, ``data-revision``), never for the
@@ -22,10 +23,10 @@ from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, WebError, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Request, WebError, expect
 
 from support.jupyterlab import open_notebook
-from support.lab_page import DASHBOARD, expect_root, leave
+from support.lab_page import DASHBOARD, EVERYTHING, as_at_first, expect_drawn, expect_root, leave
 from support.servers import CHECKOUT, Server, end_sessions, expect_no_kernels, start_jupyterlab, start_voila, stop
 
 ARTEFACTS = CHECKOUT / "artefacts"
@@ -197,6 +198,59 @@ def dashboard(voila: Callable[..., str], notebooks: Path, page: Page) -> Callabl
         return url
 
     return open_lab
+
+
+class Standing:
+    """A page of the lab with all its panels, which stays from test to test."""
+
+    def __init__(self, context: BrowserContext, address: str) -> None:
+        self.watch = Watch(context)
+        self.page = context.new_page()
+        self.page.goto(address + EVERYTHING)
+        expect_root(self.page, state="ready", phase="trained")
+        expect_drawn(self.page, 1.5)
+
+    def close(self) -> None:
+        leave(self.page.context)
+        self.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def standing() -> Iterator[list[Standing]]:
+    """The page that stays, or nothing yet: it ends with its module, or with a test that failed on it."""
+    kept: list[Standing] = []
+    yield kept
+    for one in kept:
+        one.close()
+
+
+@pytest.fixture
+def everything(
+    standing: list[Standing],
+    browser: Browser,
+    browser_context_args: dict[str, Any],
+    shared_voila: Server,
+    request: pytest.FixtureRequest,
+) -> Iterator[Page]:
+    """A lab with all its panels and a network that has learned, for tests that look at it and cut nothing.
+
+    They may resize it, move the quality and fold it open: it is put back after each.
+    """
+    if not standing:
+        context = browser.new_context(**browser_context_args)
+        context.set_default_timeout(PATIENCE)
+        standing.append(Standing(context, f"{shared_voila.url}voila/render/{DASHBOARD.name}"))
+    one = standing[0]
+    yield one.page
+    troubles = [*one.watch.outside, *one.watch.errors]
+    request.node.stash[TROUBLE] = bool(troubles)
+    if _went_wrong(request.node):
+        _keep_screenshots(one.page.context, request.node)
+        standing.clear()
+        one.close()
+    else:
+        as_at_first(one.page)
+    assert not troubles, f"requests to elsewhere, or errors in the browser: {troubles}"
 
 
 @pytest.fixture

@@ -214,3 +214,29 @@ def test_a_plot_is_visible_while_any_page_has_it_on_its_screen(
     # What a browser tells a page that is left. A page that really goes may not get to send it on a busy machine.
     second.evaluate("dispatchEvent(new PageTransitionEvent('pagehide'))")
     expect_sight(page, False)
+
+
+ALONE = """
+import ipywidgets as w, prunelab as pl
+lab = pl.Lab(pl.Recipe(model="mlp-small", epochs=3))
+w.HBox([lab.controls["quality"], lab.panels["weights"]])
+"""
+
+
+def test_a_slider_beside_a_picture_has_a_name_and_can_be_dragged(
+    page: Page, notebook: Callable[..., Path], voila: Callable[..., str]
+) -> None:
+    voila(notebook(ALONE))
+    handle = page.get_by_role("slider", name="quality", exact=True)
+    track = page.locator(".noUi-target").bounding_box()
+    assert track and track["width"] >= 100
+    plot = page.locator(".prunelab-plot")
+    expect(plot).to_have_attribute("data-state", "ready")
+    page.wait_for_function("JSON.parse(document.querySelector('.prunelab-plot').dataset.revision).quality === 1.5")
+    box, picture = handle.bounding_box(), plot.bounding_box()
+    assert box and picture and picture["width"] > 600
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + track["width"] / 6, box["y"] + 5, steps=4)
+    page.mouse.up()
+    page.wait_for_function("JSON.parse(document.querySelector('.prunelab-plot').dataset.revision).quality > 1.8")

@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from support.servers import CHECKOUT
 
 DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"
+EVERYTHING = "?model=mlp-small&epochs=3&show=graph,compare,digits,draw,sensitivity"
 
 
 def root(page: Page) -> Locator:
@@ -42,7 +43,7 @@ def expect_all_at_the_slider(page: Page) -> None:
     page.wait_for_function(
         f"""() => {{
             const handle = document.querySelector(".prunelab [role=slider][aria-label=quality]");
-            const quality = (+handle.getAttribute("aria-valuenow")).toFixed(2);
+            const quality = (+handle.getAttribute("aria-valuetext")).toFixed(2);
             const plots = {IN_VIEW};
             return document.querySelector(".prunelab").dataset.preview === quality && plots.length
                 && plots.every((p) => p.dataset.state === "ready"
@@ -75,6 +76,31 @@ def turn(page: Page, steps: int) -> None:
     slider(page).focus()
     for _ in range(abs(steps)):
         page.keyboard.press("ArrowRight" if steps > 0 else "ArrowLeft")
+
+
+FOLDED = ".jupyter-widget-Collapse:not(.jupyter-widget-Collapse-open) > .jupyter-widget-Collapse-header"
+UNFOLDED = ".jupyter-widget-Collapse-open > .jupyter-widget-Collapse-header"
+
+
+def unfold(page: Page) -> None:
+    for header in root(page).locator(FOLDED).element_handles():
+        header.click()
+
+
+def as_at_first(page: Page) -> None:
+    """Back to the size, colours, type, folds and quality with which a page of the lab opens; Python knows it too."""
+    page.emulate_media(color_scheme="null", forced_colors="null")
+    page.set_viewport_size({"width": 1280, "height": 900})
+    if root(page).evaluate("e => e.classList.contains('pl-big')"):
+        root(page).get_by_label("large type").uncheck()
+        page.wait_for_function("!document.querySelector('.prunelab').classList.contains('pl-big')")
+    for header in root(page).locator(UNFOLDED).element_handles():
+        header.click()
+    page.evaluate("document.activeElement.blur(); document.querySelectorAll('*').forEach((e) => e.scrollTo(0, 0))")
+    expect_all_at_the_slider(page)  # a move that is still on its way would be the last
+    turn(page, round((1.5 - float(slider(page).get_attribute("aria-valuetext") or "nan")) / 0.05))
+    expect_root(page, preview="1.50")
+    expect_drawn(page, 1.5)
 
 
 def leave(context: BrowserContext) -> None:
