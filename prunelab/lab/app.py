@@ -27,6 +27,7 @@ from prunelab.lab.page.controls import Controls
 from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import QUESTIONS, Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
+from prunelab.lab.page.live import Live
 from prunelab.lab.page.panel_chooser import PanelChooser
 from prunelab.lab.page.panels import PANEL_KINDS, Panel
 from prunelab.lab.page.presence import Presence
@@ -42,6 +43,7 @@ from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 
+LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
 
 
@@ -109,8 +111,9 @@ class Lab(w.VBox):
             make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self.controls = Controls(recipe, self._custom, self._changed)
-        self.layers = LayerSliders(self._ask)
+        self.controls = Controls(recipe, self._custom, self._changed, self._released)
+        self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
+        self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
         self.buttons = Buttons(self._pressed)
         self.status = Status(presence, title=wording.title(recipe))
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
@@ -285,6 +288,13 @@ class Lab(w.VBox):
             return
         self.layers.own = {**self.layers.own, layer_of(drag.layer): round(drag.quality, 3)}
         self._ask()
+        if drag.final:
+            self._released("quality")
+
+    def _released(self, name: str) -> None:
+        """A hand has let go of a control: with the switch "live", the whole run is done anew."""
+        if self.options.live and name in LIVE:
+            self._pressed("live")
 
     def _pressed(self, name: str) -> None:
         if name == "pause":
@@ -379,7 +389,8 @@ class Lab(w.VBox):
         by_layer = "quality" not in options.hide and self.controls["rule"].value == "quality"
         (self.remove_class if by_layer else self.add_class)("pl-no-layers")
         self._panel_chooser.show(options)
-        (self.add_class if options.big else self.remove_class)("pl-big")
+        for name, on in (("pl-big", options.big), ("pl-stage", options.stage)):
+            (self.add_class if on else self.remove_class)(name)
         if not options.guess:
             self.guess.ask(None)
         self._draw()
@@ -398,6 +409,7 @@ class Lab(w.VBox):
         visible = self._visible(state)
         self.status.show(state, visible, filter(None, (self._link_error, self._controls_error)))
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
+        self.live.show(self.options.live, self.controls, state)
         self.downloads.disabled = downloads.missing(state)
         if state.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])

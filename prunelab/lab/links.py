@@ -15,7 +15,8 @@ from prunelab.views.registry import REGISTRY
 PANELS = tuple(REGISTRY)
 EXTRA = tuple(name for name, view in REGISTRY.items() if view.on_request)
 BUTTONS = ("train", "prune", "retrain", "run", "pause", "reset", "measure")
-KEYS = ("show", "hide", "lock", "big", "guess")  # keys of a link that are options; all others belong to the recipe
+SWITCHES = ("live", "stage", "big", "guess")  # options that are on or off
+KEYS = ("show", "hide", "lock", *SWITCHES)  # keys of a link that are options; all others belong to the recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class Options:
     """Panels, controls and buttons to hide, by name; stronger than ``show``."""
     lock: tuple[str, ...] = field(default=())
     """Controls and buttons that stay visible but cannot be used."""
+    live: bool = False
+    """Letting go of a slider retrains from the dense network, through all rounds."""
+    stage: bool = False
+    """Only what a loop of the method needs, so large that it fills the window and nothing scrolls."""
     big: bool = False
     """Large type, for a projector."""
     guess: bool = False
@@ -101,10 +106,10 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
     for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
         if key not in KEYS:
             recipe_pairs.append((key, text))
-        elif key in ("big", "guess"):
-            if text not in ("true", "false"):
+        elif key in SWITCHES:
+            if text not in ("true", "false", ""):
                 raise RecipeError(f"{key} = {text[:80]!r}: must be true or false")
-            given[key] = text == "true"
+            given[key] = text != "false"  # ?stage alone is enough
         else:
             given[key] = (*given.get(key, ()), *filter(None, text.split(",")))
     recipe, options = over

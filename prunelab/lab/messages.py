@@ -13,8 +13,8 @@ from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
 
 Action = Literal[
-    "open", "follow", "train", "retrain", "run", "prune", "preview", "change", "measure", "scan", "compare", "forget",
-    "pin", "read", "export", "pause", "resume", "reset", "stop",
+    "open", "follow", "train", "retrain", "run", "live", "prune", "preview", "change", "measure", "scan", "compare",
+    "forget", "pin", "read", "export", "pause", "resume", "reset", "stop",
 ]  # fmt: skip
 Activity = Literal[
     "starting", "ready", "training", "retraining", "running", "comparing", "measuring", "scanning", "paused", "failed"
@@ -54,6 +54,8 @@ class LabState:
     """Fraction done, 0 to 1; None when nothing runs."""
     left: float | None = None
     """Estimated time left in seconds; None when unknown or nothing runs."""
+    step_seconds: float | None = None
+    """How long one step of training took in the latest run, in seconds; None before the first."""
     snapshot: Snapshot | None = None
     """The network as it is."""
     preview: Snapshot | None = None

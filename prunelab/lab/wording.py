@@ -13,7 +13,7 @@ from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import key_figures
 
-CARDS = ("accuracy", "connections", "effective", "compression", "file", "speed", "zeros still zero")
+CARDS = ("accuracy", "connections", "effective", "compression", "dropout", "file", "speed", "zeros still zero")
 
 TIPS = {
     "train": "Train a dense network from the start, by the settings above",
@@ -88,6 +88,7 @@ def cards(state: LabState) -> list[dict[str, str]]:
     accuracy = _card("accuracy", *key_figures.accuracy(now))
     connections = _card("connections", *key_figures.connections(now))
     compression = _card("compression", *key_figures.compression(now))
+    dropout = _card("dropout", *key_figures.dropout(now))
     effective = _card("effective", "–", "not available for this model")
     if now.effective is not None:
         effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
@@ -96,10 +97,12 @@ def cards(state: LabState) -> list[dict[str, str]]:
         accuracy["more"] = f"{about}{key_figures.right(preview)} if cut now"
         connections["more"] = f"{percent(preview.density)} if cut now"
         compression["more"] = f"{preview.compression:.1f}x if cut now"
+        if preview.dropouts:
+            dropout["more"] = f"{key_figures.dropout(preview)[0]} if cut now"
         if preview.effective is not None:
             effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
     zeros = _card("zeros still zero", *key_figures.zeros(now))
-    return [accuracy, connections, effective, compression, *_measured(state), zeros]
+    return [accuracy, connections, effective, compression, dropout, *_measured(state), zeros]
 
 
 def concealed(state: LabState, waits: bool) -> LabState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prunelab.formatting import count, kilobytes, percent
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
@@ -24,6 +26,18 @@ def connections(now: Snapshot) -> Lines:
 
 def compression(now: Snapshot) -> Lines:
     return f"{now.compression:.1f}x", "fewer connections"
+
+
+def dropout(now: Snapshot) -> Lines:
+    """The rates of all dropouts, from the lowest to the highest, and what they were in the dense network."""
+    if not now.dropouts:
+        return "none", "no dropout in this network"
+    return _rates(each.rate for each in now.dropouts), f"dense {_rates(each.original for each in now.dropouts)}"
+
+
+def _rates(rates: Iterable[float]) -> str:
+    shown = sorted({f"{rate:.2f}" for rate in rates})
+    return shown[0] if len(shown) == 1 else f"{shown[0]}–{shown[-1]}"
 
 
 def zeros(now: Snapshot) -> Lines:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import ipywidgets as w
 
 from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
+from prunelab.lab.widgets.number_field import NumberField
 from prunelab.recipe import OWN, Recipe, allowed, help_text
 from prunelab.recipe_fields import Choice, Flag, Number
 
-# The fields of each step: the visible ones, and those behind "more".
+# The fields on the deck, by step.
+DECK: dict[str, tuple[str, ...]] = {"prune": ("quality", "density"), "retrain": ("rounds",)}
+# The settings of each step: the visible ones, and those behind "more".
 GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "train": (
         ("data", "model", "regularizer", "dropout", "batch_norm"),
         ("seed", "epochs", "optimizer", "learning_rate", "batch_size", "strength"),
     ),
-    "prune": (("rule", "quality", "density", "unit"), ("std", "scope", "adjust_dropout", "recalibrate")),
-    "retrain": (("rounds", "retrain_epochs"), ("retrain_rate", "ramp")),
+    "prune": (("rule", "unit"), ("std", "scope", "adjust_dropout", "recalibrate")),
+    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp")),
 }
 LABELS = {
     "regularizer": "penalty",
@@ -35,8 +39,13 @@ LABELS = {
     "retrain_rate": "learning rate x",
     "ramp": "raise quality by round",
 }
-# (maximum, step) of fields with a slider; for a recipe beyond the maximum the slider is widened.
-SLIDERS = {"quality": (3.0, 0.05), "dropout": (0.9, 0.05), "density": (1.0, 0.01)}
+# Fields with a track, and where it goes from and to; for a value beyond it is widened.
+TRACKS: dict[str, dict[str, Any]] = {
+    "quality": {"min": 0.0, "max": 3.0, "step": 0.05, "decimals": 2},
+    "dropout": {"min": 0.0, "max": 0.9, "step": 0.05, "decimals": 2},
+    "density": {"min": 0.005, "max": 1.0, "logarithmic": True},  # on a linear track the last percents are a pixel each
+    "rounds": {"min": 1, "max": 10, "step": 1},
+}
 # Fields that each rule does not use.
 IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
 BUILT_IN = ("dropout", "batch_norm")  # fixed parts of a custom model, which the recipe cannot change
@@ -63,34 +72,9 @@ def _control(name: str, value: Any) -> w.Widget:
         options = [option for option in rule.options if option != OWN or value == OWN]
         return w.Dropdown(value=value, options=options, disabled=value == OWN, **common)
     assert isinstance(rule, Number)
-    if name in SLIDERS:
-        # Keeps the track long enough to drag, also in a narrow custom layout.
-        common["layout"].min_width = "min(300px, 100%)"
-        return w.FloatSlider(value=value, **span(name, value), **common)
-    if rule.integer:
-        return w.BoundedIntText(value=value, min=int(rule.low), max=int(rule.high), **common)
-    return w.BoundedFloatText(value=value, min=rule.low, max=rule.high, step=None, **common)
-
-
-def span(name: str, value: float) -> dict[str, Any]:
-    """Range, step and readout format of a slider that can show ``value`` (from a link, say) exactly."""
-    (maximum, step), rule = SLIDERS[name], allowed()[name]
-    assert isinstance(rule, Number)
-    low = step if rule.above else rule.low
-    digits = next(digits for digits in (2, 3, 4, 5, 6, 9) if digits == 9 or round(value, digits) == round(value, 9))
-    steps = (value - low) / step
-    on_step = value >= low and abs(steps - round(steps)) < 1e-6
-    return {
-        "min": min(low, value), "max": max(maximum, value), "step": step if on_step else 10.0**-digits,
-        "readout_format": f".{digits}f",
-    }  # fmt: skip
-
-
-def _widen(slider: w.FloatSlider, needed: Mapping[str, Any]) -> None:
-    """Extend a slider's range to ``needed``, as ``span`` gives it, and take its step; a larger range stays."""
-    slider.max = max(slider.max, needed["max"])
-    slider.min = min(slider.min, needed["min"])
-    slider.step, slider.readout_format = needed["step"], needed["readout_format"]
+    span = TRACKS.get(name, {"track": False})
+    limits = {"low": rule.low, "high": rule.high, "above": rule.above, "integer": rule.integer}
+    return NumberField(value=value, **limits, **span, **common)
 
 
 class Controls(Mapping[str, w.Widget]):
@@ -100,12 +84,19 @@ class Controls(Mapping[str, w.Widget]):
     with the name of a control that the user has changed.
     """
 
-    def __init__(self, recipe: Recipe, own: Mapping[str, str], moved: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        own: Mapping[str, str],
+        moved: Callable[[str], None],
+        released: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._base = recipe
         self._own = own
         self._quiet = False  # they are being set by code, not by the user
         values = recipe.to_dict()
-        self._controls = {name: make(name, values[name]) for shown, more in GROUPS.values() for name in shown + more}
+        fields = [*DECK.values(), *(shown + more for shown, more in GROUPS.values())]
+        self._controls = {name: make(name, values[name]) for names in fields for name in names}
 
         def changed(name: str) -> None:
             if not self._quiet:
@@ -113,6 +104,8 @@ class Controls(Mapping[str, w.Widget]):
 
         for name, control in self._controls.items():
             control.observe(lambda _, name=name: changed(name), "value")
+            if isinstance(control, NumberField):
+                control.on_release(partial(released, name))
 
     def __getitem__(self, name: str) -> w.Widget:
         return self._controls[name]
@@ -141,8 +134,6 @@ class Controls(Mapping[str, w.Widget]):
             for name, value in recipe.to_dict().items():
                 control = self.get(name)
                 if control is not None and name not in self._own:
-                    if isinstance(control, w.FloatSlider):
-                        _widen(control, span(name, value))
                     control.value = value
 
     def set_defaults(self) -> None:

@@ -8,11 +8,13 @@ import ipywidgets as w
 
 from prunelab.formatting import percent
 from prunelab.lab.page.bridge import Soon
+from prunelab.lab.widgets.number_field import NumberField
 
 QUESTIONS = {
     "prune": "What will the accuracy be after this cut?",
     "retrain": "What will the accuracy be after retraining?",
     "run": "What will the accuracy be when all rounds are over?",
+    "live": "What will the accuracy be when all rounds are over?",
 }
 
 
@@ -28,9 +30,9 @@ class Guess(w.VBox):
         self.action: str | None = None  # the action that is asked about
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
         self.question = w.Label("")
-        self.slider = w.FloatSlider(
-            value=90, min=0, max=100, step=0.5, readout_format=".1f", description="your guess (%)",
-            tooltip="The accuracy that you expect", style={"description_width": "110px"},
+        self.slider = NumberField(
+            value=90, low=0, high=100, min=0, max=100, step=0.5, decimals=1, description="your guess (%)",
+            tooltip="The accuracy that you expect",
         )  # fmt: skip
         self.button = w.Button(description="Reveal", button_style="primary", tooltip="Do it, and show the result")
         self.cancel = w.Button(description="Cancel", tooltip="Do nothing")

@@ -6,25 +6,29 @@ from collections.abc import Callable, Mapping
 
 import ipywidgets as w
 
-MAX_QUALITY, STEP = 3.0, 0.05
+from prunelab.lab.page.controls import TRACKS
+from prunelab.lab.widgets.number_field import NumberField
+
+MOST = 10.0  # of a quality
 
 
 class LayerSliders(w.VBox):
     """One slider per layer.
 
     own: {layer: quality} of the layers that are not linked. changed: called when the user has moved or linked one; it
-    must cause a call of ``follow`` on the widgets' thread.
+    must cause a call of ``follow`` on the widgets' thread. released: called when a hand has let go of one.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], released: Callable[[], None]) -> None:
         super().__init__()
         self.add_class("prunelab-control")
         self._changed = changed
+        self._released = released
         self._quiet = False  # they are being set by code, not by the user
         self._followed: tuple[object, ...] = ()  # arguments of the last ``follow``
         self._common = 0.0  # the common quality
         self.own: dict[str, float] = {}
-        self.sliders: dict[str, w.FloatSlider] = {}
+        self.sliders: dict[str, NumberField] = {}
         self.links: dict[str, w.Button] = {}
         self._disabled = False
 
@@ -48,12 +52,10 @@ class LayerSliders(w.VBox):
         self.sliders, self.links, rows = {}, {}, []
         for name in layers:
             tip = f"Quality of {name} alone"
-            slider = w.FloatSlider(
-                min=0, max=MAX_QUALITY, step=STEP, readout_format=".2f", description=name, tooltip=tip,
-                layout=w.Layout(width="auto"),
-            )  # fmt: skip
+            slider = NumberField(**TRACKS["quality"], low=0, high=MOST, description=name, tooltip=tip)
             link = w.Button(description="link", tooltip=f"Let {name} follow the common quality again")
             slider.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
+            slider.on_release(self._released)
             link.on_click(lambda _, name=name: self._linked(name))
             self.sliders[name], self.links[name] = slider, link
             row = w.HBox([slider, link])
@@ -71,7 +73,6 @@ class LayerSliders(w.VBox):
         self._common, self._quiet, self._followed = quality, True, state
         for name, slider in self.sliders.items():
             value = self.own.get(name, quality)
-            slider.max = max(slider.max, value)
             slider.value = value
             self.links[name].disabled = self._disabled or name not in self.own
         self._quiet = False

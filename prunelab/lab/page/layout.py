@@ -8,21 +8,24 @@ import ipywidgets as w
 
 from prunelab.lab.page import controls
 
-HEADINGS = {"train": ("1", "Train"), "prune": ("2", "Prune"), "retrain": ("3", "Retrain")}
-HINTS = {
-    "prune": "Drag: what lies between the dotted lines is cut.",
-    "retrain": "The survivors learn again; what is cut stays zero.",
-}
+STEPS = {"train": "Train", "prune": "Prune", "retrain": "Retrain"}
 STEP_BUTTONS = {"train": ("train",), "prune": ("prune",), "retrain": ("retrain", "run")}
 RUN_BUTTONS = ("pause", "reset", "measure")
+SETTINGS = {"train": "Training", "prune": "Pruning", "retrain": "Retraining"}
 
 
 def whole(lab: Any) -> list[w.Widget]:
-    """All widgets of a Lab, from top to bottom: status, downloads, the guess, the body, the scrubber."""
+    """All widgets of a Lab, from top to bottom: status, gallery, tools, deck, guess, body, scrubber.
+
+    The deck is what one works with; settings and pictures lie below it. On a stage (see lab.css) only status, deck, two
+    pictures and the scrubber are left, and fill the window.
+    """
+    gallery = box(list(lab.choices.values()), "pl-gallery")
+    tools = box([lab.downloads, box(list(lab.switches.values()), "pl-switches")], "pl-tools")
     panels = box(list(lab.panels.values()), "pl-grid")
-    body = box([_side(lab), panels], "pl-body")
+    body = box([_settings(lab), panels], "pl-body")
     foot = box([lab.timeline.widget], "pl-foot")
-    return [lab.status, lab.downloads, lab.guess, body, foot]
+    return [lab.status, gallery, tools, _deck(lab), lab.guess, body, foot]
 
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:
@@ -33,30 +36,39 @@ def box(children: list[w.Widget], *classes: str) -> w.Widget:
     return column
 
 
-def _side(lab: Any) -> w.Widget:
-    """The side bar: the three steps of the method, the buttons for runs, the choices for the page."""
-    groups = [_group(name, lab) for name in controls.GROUPS]
-    runs = box([box([lab.buttons[name] for name in RUN_BUTTONS], "pl-buttons")], "pl-runs")
-    page = _folded("page", [*lab.choices.values(), *lab.switches.values()])
-    return box([*groups, runs, page], "pl-side")
+def _deck(lab: Any) -> w.Widget:
+    """The method as a diagram: three steps with their sliders and buttons, and the switch between the sliders."""
+    live = box([lab.live.switch, lab.live.hint], "pl-live")
+    runs = box([lab.buttons[name] for name in RUN_BUTTONS], "pl-runs")
+    train, prune, retrain = (_step(number, name, lab) for number, name in enumerate(STEPS, 1))
+    return box([train, prune, live, retrain, runs], "pl-deck")
+
+
+def _step(number: int, name: str, lab: Any) -> w.Widget:
+    for button in STEP_BUTTONS[name]:
+        lab.buttons[button].button_style = "primary" if button in STEPS else ""
+    heading = w.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{STEPS[name]}</h2>')
+    buttons = box([lab.buttons[button] for button in STEP_BUTTONS[name]], "pl-buttons")
+    return box(
+        [heading, *(lab.controls[field] for field in controls.DECK.get(name, ())), buttons], "pl-step", f"pl-{name}"
+    )
+
+
+def _settings(lab: Any) -> w.Widget:
+    """The side bar: the settings of each step."""
+    return box([_group(name, lab) for name in SETTINGS], "pl-side")
 
 
 def _group(name: str, lab: Any) -> w.Widget:
-    number, heading = HEADINGS[name]
     shown, more = controls.GROUPS[name]
-    for button in STEP_BUTTONS[name]:
-        lab.buttons[button].button_style = "primary" if button in HEADINGS else ""
     parts: list[w.Widget] = [
-        w.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{heading}</h2>'),
+        w.HTML(f'<h3 class="pl-heading">{SETTINGS[name]}</h3>'),
         *(lab.controls[field] for field in shown),
     ]
-    if name in HINTS:
-        parts.append(w.HTML(f'<div class="pl-hint">{HINTS[name]}</div>'))
     if name == "prune":
         parts.append(_folded("layers", [lab.layers], "per layer"))
     parts.append(_folded("more", [lab.controls[field] for field in more]))
-    parts.append(box([lab.buttons[button] for button in STEP_BUTTONS[name]], "pl-buttons"))
-    return box(parts, "pl-group", f"pl-{name}")
+    return box(parts, "pl-group")
 
 
 def _folded(name: str, parts: list[w.Widget], title: str | None = None) -> w.Widget:

@@ -9,7 +9,7 @@ import ipywidgets as w
 
 from prunelab.lab.links import Options
 
-SWITCHES = {"big": "large type", "guess": "guess first"}
+SWITCHES = {"stage": "stage", "big": "large type", "guess": "guess first"}
 
 
 class PanelChooser:
@@ -24,6 +24,8 @@ class PanelChooser:
     ) -> None:
         self.choices = {name: w.Checkbox(description=name, indent=False) for name in panels}
         self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
+        for name, box in (self.choices | self.switches).items():
+            box.add_class(f"pl-choice-{name}")
         self._quiet = False  # the boxes are being set by code, not by the user
 
         def changed(new: Options) -> None:

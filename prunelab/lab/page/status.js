@@ -1,18 +1,8 @@
 // The top of the page. Also does what only the browser can do for the rest: writes the state to data attributes of the lab's
-// root, for style sheets and tests, and gives sliders the accessible names that ipywidgets does not set, including sliders
-// elsewhere in a notebook, whether or not the page itself is shown.
+// root, for style sheets and tests.
 
 import { element, write } from "../widgets/dom.js";
-
-// ipywidgets shows a slider's name in a label beside it, which screen readers do not associate with the slider.
-function nameSliders() {
-  // getElementsByClassName returns a live list: finding new handles costs nothing, however much the page has changed.
-  for (const handle of document.getElementsByClassName("noUi-handle")) {
-    if (handle.hasAttribute("aria-label") || !handle.closest(".prunelab, .prunelab-control")) continue;
-    const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
-    if (label) handle.setAttribute("aria-label", label.textContent ?? "");
-  }
-}
+import { listenToKeys } from "./stage_keys.js";
 
 const HEARTBEAT = 10000; // ms; browsers may limit a background page to one per minute
 
@@ -63,14 +53,6 @@ function openByKeyboard(root) {
       header.click();
     });
   }
-}
-
-// Runs once on every page that has the lab's models, whichever views are shown.
-function initialize() {
-  const watcher = new MutationObserver(nameSliders);
-  watcher.observe(document.body, { childList: true, subtree: true });
-  nameSliders();
-  return () => watcher.disconnect();
 }
 
 /** @param {import("../widgets/types").RenderArguments} view */
@@ -141,13 +123,15 @@ function render({ model, el }) {
   watcher.observe(document.body, { childList: true, subtree: true });
   requestAnimationFrame(setAttributes);
   const stopAnnouncing = announce(model);
+  const stopKeys = listenToKeys(() => el.closest(".prunelab"));
   model.set("address", location.origin + location.pathname);
   model.save_changes();
   return () => {
     stopAnnouncing();
+    stopKeys();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, draw);
   };
 }
 
-export default { initialize, render };
+export default { render };

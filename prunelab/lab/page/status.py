@@ -15,12 +15,14 @@ from prunelab.lab.page.presence import Presence
 from prunelab.lab.widgets.batching import BatchedWidget
 from prunelab.resources import joined_script
 
+HERE = Path(__file__).parent
+
 
 class Status(BatchedWidget):
     """The status widget. All is synced state, so a page that opens late shows the same; plain text, never markup."""
 
-    _esm = joined_script(Path(__file__).parent / "status.js")
-    _css = Path(__file__).parent / "lab.css"
+    _esm = joined_script(HERE / "status.js")
+    _css = "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("lab", "gallery", "stage"))
 
     title = traitlets.Unicode("").tag(sync=True)
     text = traitlets.Unicode("starting").tag(sync=True)

@@ -59,6 +59,7 @@ class CommandHandler:
         self._twin: nn.Module | None = None  # copy of the dense network, to classify drawings
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
+        self._awaited = False  # whether a hand waits for the first picture of a run
 
     @property
     def running(self) -> bool:
@@ -99,6 +100,8 @@ class CommandHandler:
                 self._follow(recipe)
             case "train" | "retrain" | "run":
                 self._begin(action, recipe)
+            case "live":
+                self._run_anew(recipe)
             case "measure":
                 self._analyse(measure_task(self._needed()))
             case "scan":
@@ -160,6 +163,18 @@ class CommandHandler:
         self._preview = None
         self._task = Task(what, session.ticks(what))
         self._go_on()
+
+    def _run_anew(self, recipe: Recipe) -> None:
+        """Run all rounds from the dense network, whatever runs now; a comparison goes on."""
+        if self._task is not None and self._task.what == "compare":
+            return
+        session = self.session
+        if session is not None and self._dense is not None and session.recipe.trains_like(recipe):
+            if session.phase == "retrained" and session.round >= session.recipe.rounds:
+                self._keep()  # only whole runs: the others are many, and say nothing
+            session.restore(self._dense)
+        self._begin("run", recipe)
+        self._awaited = True
 
     def _starting(self, doing: str, **changes: Any) -> None:
         clear: dict[str, Any] = dict.fromkeys(("progress", "left", "trouble", "warning", "notice"))
@@ -235,8 +250,9 @@ class CommandHandler:
         elif isinstance(tick, Sensitivity):
             self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
         elif tick is not None:
+            urgent, self._awaited = self._awaited, False
             self._report(
-                **task.progress(tick, session), snapshot=tick, preview=self._previewed(APPROXIMATE),
+                **task.progress(tick, session), snapshot=tick, preview=self._previewed(APPROXIMATE), urgent=urgent,
                 history=tuple(session.history), classification=self._classification(), **UNMEASURED,
             )  # fmt: skip
 

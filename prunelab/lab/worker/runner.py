@@ -19,7 +19,8 @@ from prunelab.lab.worker.session_source import SessionSource
 from prunelab.recipe import Recipe
 from prunelab.sessions.session import Session
 
-INTERACTIVE = ("preview", "read")  # the user waits for the result; of several in a row only the last is done
+INTERACTIVE = ("preview", "read")  # the user waits for the result
+SUPERSEDED = (*INTERACTIVE, "live")  # of several in a row only the last is done
 # Pause in seconds without training after an interactive command: the page paints then, and on few cores it would be
 # late beside a training network. Between two pauses training runs for at least as long, however fast the input is.
 COURTESY = 0.06
@@ -135,7 +136,7 @@ class Runner:
         except queue.Empty:
             return None, 0
         count = 1
-        while command.action in INTERACTIVE:
+        while command.action in SUPERSEDED:
             with self._commands.mutex:
                 following = self._commands.queue[0] if self._commands.queue else None
             if following is None or following.action != command.action:

@@ -42,7 +42,7 @@ class Task:
         self._since = (time.monotonic(), session.clock)
 
     def progress(self, snapshot: Snapshot, session: Session) -> dict[str, Any]:
-        """Fields of the LabState: doing, progress (0 to 1) and left (seconds, None if unknown)."""
+        """Fields of the LabState: doing, progress (0 to 1), left and step_seconds (seconds, None if unknown)."""
         began, first_step = self._since
         what = "run" if self.what == "compare" else self.what
         done, left = session.clock - first_step, session.steps_left(what)
@@ -51,6 +51,7 @@ class Task:
         return {
             "doing": wording.doing(snapshot),
             "progress": whole if what == "run" else snapshot.step / max(snapshot.steps, 1),
+            "step_seconds": seconds_per_step,
             "left": None if seconds_per_step is None else seconds_per_step * left,
         }
 
