@@ -29,7 +29,7 @@ globalThis.prunelabBench = (() => {
    */
   const PAGES = {
     lab: {
-      handle: ".pl-prune .noUi-handle",
+      handle: ".pl-prune .prunelab-number-handle",
       isUsable() {
         const plots = all(".prunelab-plot");
         const phase = all(".prunelab")[0]?.dataset.phase;

@@ -228,7 +228,7 @@ def test_a_slider_beside_a_picture_has_a_name_and_can_be_dragged(
 ) -> None:
     voila(notebook(ALONE))
     handle = page.get_by_role("slider", name="quality", exact=True)
-    track = page.locator(".noUi-target").bounding_box()
+    track = page.locator(".prunelab-number-track").bounding_box()
     assert track and track["width"] >= 100
     plot = page.locator(".prunelab-plot")
     expect(plot).to_have_attribute("data-state", "ready")

@@ -14,8 +14,10 @@ from support.lab_page import DASHBOARD, EVERYTHING, expect_root, leave, slider, 
 TARGETS = """() => {
     const all = ".prunelab :is(button, select, input, [role=button], [role=slider])";
     return [...document.querySelectorAll(all)].filter((e) => e.checkVisibility({visibilityProperty: true})).map((e) => {
-        const hit = e.querySelector(".noUi-touch-area") ?? (e.type === "checkbox" ? e.closest("label") : e);
-        const {width, height} = hit.getBoundingClientRect();
+        const hit = e.type === "checkbox" ? e.closest("label") : e;
+        const around = e.matches(".prunelab-number-handle") ? getComputedStyle(e, "::after") : null;
+        const {width, height} = around
+            ? {width: parseFloat(around.width), height: parseFloat(around.height)} : hit.getBoundingClientRect();
         return [e.getAttribute("aria-label") || e.textContent.trim() || e.tagName, width, height];
     });
 }"""

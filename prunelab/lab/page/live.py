@@ -46,4 +46,4 @@ def hint(on: bool, run_seconds: float | None) -> str:
         return "letting go only shows the cut"
     if run_seconds is None or run_seconds <= QUICK:
         return "letting go retrains"
-    return f"letting go retrains: {time_left(run_seconds)}"
+    return f"letting go retrains, {time_left(run_seconds)}"

@@ -37,7 +37,9 @@ class NumberField(anywidget.AnyWidget):
     value = traitlets.Union([traitlets.Int(), traitlets.Float()], default_value=0.0).tag(sync=True)
     low = traitlets.Float(-math.inf)
     high = traitlets.Float(math.inf)
-    bounds = traitlets.List(help="[low, high], None where there is no bound; for the page").tag(sync=True)
+    bounds: traitlets.List[float | None] = traitlets.List(help="[low, high] for the page, which knows no inf").tag(
+        sync=True
+    )
     above = traitlets.Bool(False).tag(sync=True)
     integer = traitlets.Bool(False).tag(sync=True)
     track = traitlets.Bool(True).tag(sync=True)

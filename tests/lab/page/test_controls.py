@@ -18,11 +18,11 @@ def test_other_models_bring_the_rate_they_learn_at(lab):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "shown"),
-    [("density", 0.005, "0.005"), ("density", 0.08, "0.08"), ("density", 0.0123, "0.0123"), ("quality", 7.0, "7.00"),
-     ("quality", 1.55, "1.55"), ("density", 1e-6, "0.000001")],
+    ("name", "value"),
+    [("density", 0.005), ("density", 0.0123), ("density", 1e-6), ("quality", 7.0), ("quality", 1.55),
+     ("quality", 1.5234), ("rounds", 64)],
 )  # fmt: skip
-def test_a_value_that_no_slider_would_stop_at_is_kept_and_shown_as_it_is(name, value, shown):
+def test_a_value_that_no_slider_would_stop_at_is_kept_as_it_is(name, value):
     recipe = pl.Recipe(**{name: value})
     first = Controls(recipe, {}, lambda name: None)
     later = Controls(pl.Recipe(), {}, lambda name: None)
@@ -30,6 +30,4 @@ def test_a_value_that_no_slider_would_stop_at_is_kept_and_shown_as_it_is(name, v
     for controls in (first, later):
         control = controls[name]
         assert getattr(controls.recipe, name) == control.value == value
-        assert format(value, control.readout_format) == shown
-        steps = (value - control.min) / control.step
-        assert control.min <= value <= control.max and abs(steps - round(steps)) < 1e-6, "the slider stands on it"
+        assert control.min <= value <= control.max, "the track reaches it"

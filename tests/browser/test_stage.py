@@ -1,0 +1,118 @@
+"""The stage: the whole loop on one screen; two sliders that retrain live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.lab_page import button, expect_drawn, expect_root, number, root, slider
+
+Lab = Callable[..., str]
+
+# What has to be seen together, and how much of it lies outside of the window or under something else, in words.
+NEEDED = [
+    *(f".pl-card[data-card={name}]" for name in ("accuracy", "connections", "effective", "compression")),
+    *(f".pl-card[data-card={name}]" for name in ("dropout", "file", "speed")),
+    *(
+        ".pl-weights .prunelab-plot-stage",
+        ".pl-accuracy .prunelab-plot-stage",
+        ".pl-state",
+        ".prunelab-scrubber-range",
+    ),
+]
+UNSEEN = """needed => {
+    const root = document.querySelector(".prunelab");
+    const parts = [...needed.map((name) => [name, root.querySelector(name)]),
+        ...["quality", "rounds"].map((name) => [name, root.querySelector(`[role=slider][aria-label=${name}]`)]),
+        ...["Prune", "Retrain", "Run all", "Pause", "Reset"].map((name) =>
+            [name, [...root.querySelectorAll("button")].find((e) => e.textContent.trim() === name && e.offsetParent)])];
+    return parts.flatMap(([name, e]) => {
+        if (!e) return [`${name}: not there`];
+        const r = e.getBoundingClientRect();
+        const outside = r.left < -1 || r.top < -1 || r.right > innerWidth + 1 || r.bottom > innerHeight + 1;
+        if (r.width < 4 || r.height < 4 || outside)
+            return [`${name}: ${[r.left, r.top, r.right, r.bottom].map(Math.round)}`];
+        const top = document.elementFromPoint((r.left + r.right) / 2, (r.top + r.bottom) / 2);
+        return e.contains(top) || top?.contains(e) ? [] : [`${name}: under ${top?.className}`];
+    });
+}"""
+SCROLLS = """() => [document.scrollingElement, document.body, ...document.querySelectorAll(".pl-stage, .pl-stage *")]
+    .filter((e) => e instanceof HTMLElement && !e.matches("input, .prunelab-plot *, .pl-unseen")
+        && (e.scrollHeight > e.clientHeight + 1) && /auto|scroll/.test(getComputedStyle(e).overflowY))
+    .map((e) => `${e.className}: ${e.scrollHeight} in ${e.clientHeight}`)"""
+
+
+@pytest.mark.parametrize(("width", "height", "large"), [(1280, 720, ""), (1366, 768, ""), (1280, 720, "&big=true")])
+def test_all_that_a_loop_needs_is_on_one_screen_before_and_after_it(
+    page: Page, dashboard: Lab, width: int, height: int, large: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    dashboard(f"?stage&model=mlp-small&rounds=1{large}", phase="trained")
+    expect_drawn(page, 1.5)
+    assert page.evaluate(UNSEEN, NEEDED) == []
+    assert page.evaluate(SCROLLS) == []
+    heights = page.evaluate("[...document.querySelectorAll('.pl-weights .main-svg')].map((e) => e.clientHeight)")
+    assert min(heights) > height / 3, "the pictures take what is left of the window"
+
+    page.keyboard.press("Space")
+    expect_root(page, phase="pruned", step="retrain")
+    page.keyboard.press("Space")
+    expect_root(page, phase="retrained", state="ready")
+    expect(root(page).locator("[data-card=file] .pl-value")).to_contain_text("KB")
+    expect_drawn(page)
+    assert page.evaluate(UNSEEN, NEEDED) == []
+    assert page.evaluate(SCROLLS) == []
+
+
+def test_a_loop_takes_three_presses_and_arrows_move_the_slider(page: Page, dashboard: Lab) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    dashboard("?stage&model=mlp-small", phase="trained")
+    slider(page).press("ArrowRight")
+    expect_root(page, preview="1.55")
+    left = number(page, "preview-kept")
+    page.keyboard.press("Space")  # the slider has the focus: it does not take this key
+    expect_root(page, phase="pruned", kept=f"{left:.0f}")
+    fallen = number(page, "accuracy")
+    page.keyboard.press("Space")
+    expect_root(page, phase="retrained", state="ready")
+    assert number(page, "accuracy") > fallen
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement !== null")
+    page.keyboard.press("f")
+    page.wait_for_function("document.fullscreenElement === null")
+
+
+def test_the_stage_is_left_by_one_press_and_the_page_is_as_before(page: Page, dashboard: Lab) -> None:
+    dashboard("?model=mlp-small&show=graph", phase="trained")
+    switch = root(page).get_by_role("checkbox", name="stage")
+    switch.check()
+    expect(root(page).locator(".pl-side")).to_be_hidden()
+    expect(root(page).locator(".pl-graph")).to_be_hidden()
+    switch.uncheck()
+    expect(root(page).locator(".pl-side")).to_be_visible()
+    expect(root(page).locator(".pl-graph")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("body").press("Space")
+    expect_root(page, phase="trained")
+
+
+def test_live_letting_go_of_a_slider_retrains_and_a_newer_move_supersedes(page: Page, dashboard: Lab) -> None:
+    dashboard("?model=mlp-small&rounds=2&retrain_epochs=200", phase="trained")
+    root(page).get_by_label("live", exact=True).check()
+    expect(root(page).locator(".pl-live .pl-hint")).to_contain_text("letting go retrains")
+    track = root(page).locator(".pl-prune .prunelab-number-track:visible").bounding_box()
+    assert track and track["width"] >= 240
+    middle = track["y"] + track["height"] / 2
+    page.mouse.move(track["x"] + track["width"] / 2, middle)
+    page.mouse.down()
+    page.mouse.move(track["x"] + track["width"] * 0.6, middle, steps=4)
+    expect_root(page, preview="1.80", phase="trained")  # while the hand holds it, only the cut is shown
+    page.mouse.up()
+    expect_root(page, state="running", round="1")
+    slider(page, "rounds").press("ArrowRight")
+    expect_root(page, state="running", round="1")
+    expect(root(page).get_by_role("status").first).to_contain_text("round 1 of 3")
+    button(page, "Pause").click()
+    expect_root(page, state="paused")

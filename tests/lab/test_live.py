@@ -1,0 +1,98 @@
+"""The switch "live": letting go of a slider retrains from the dense network, through all rounds."""
+
+import pytest
+
+import prunelab as pl
+from prunelab.lab.page import live
+from support.labs import LONG, QUICK, press, reached
+
+
+def let_go(lab, name, value):
+    lab.controls[name].value = value
+    lab.controls[name].released()
+
+
+def done_by_a_session(recipe):
+    session = pl.Session(recipe)
+    for _ in session:
+        pass
+    return session.snapshot().scalars()
+
+
+def test_off_a_slider_that_is_let_go_only_shows_the_cut(lab):
+    let_go(lab, "quality", 2.0)
+    assert lab.wait(60)
+    assert lab.state.snapshot.phase == "trained" and lab.state.preview.quality == 2.0
+
+
+@pytest.mark.parametrize("change", [{"quality": 1.0}, {"rounds": 3}])
+def test_on_the_whole_run_is_done_as_a_session_does_it_again_and_again(lab, change):
+    lab.live.switch.value = True
+    (name, value), *_ = change.items()
+    for _ in range(2):  # from the dense network each time, not from where the last one ended
+        let_go(lab, name, value)
+        assert lab.wait(60)
+        assert lab.state.snapshot.scalars() == done_by_a_session(QUICK.changed(**change))
+    assert lab.status.trouble == ""
+
+
+def test_a_newer_move_supersedes_the_run_that_is_under_way_and_no_scrap_of_it_is_kept():
+    lab = pl.Lab(QUICK.changed(retrain_epochs=10000, rounds=2))
+    assert lab.wait(60)
+    lab.live.switch.value = True
+    let_go(lab, "quality", 1.0)
+    reached(lab, lambda s: s.activity == "running" and s.snapshot.phase == "retraining" and s.snapshot.quality == 0.5)
+    lab.controls["retrain_epochs"].value = 2
+    let_go(lab, "quality", 2.0)
+    assert lab.wait(60)
+    assert lab.state.snapshot.scalars() == done_by_a_session(QUICK.changed(quality=2.0))
+    assert not lab.state.runs, "a run that was left in the middle says nothing beside whole ones"
+    let_go(lab, "quality", 0.8)
+    assert lab.wait(60)
+    assert [run.recipe.quality for run in lab.state.runs] == [2.0]
+
+
+def test_a_move_in_the_middle_of_dense_training_trains_on_and_then_runs():
+    lab = pl.Lab(LONG.changed(epochs=30, retrain_epochs=2, rounds=2))
+    reached(lab, lambda s: s.snapshot is not None and s.snapshot.clock > 10)
+    lab.live.switch.value = True
+    let_go(lab, "quality", 1.0)
+    assert lab.wait(60)
+    recipe = pl.Recipe(model="mlp-small", epochs=30, retrain_epochs=2, rounds=2, quality=1.0)
+    assert lab.state.snapshot.scalars() == done_by_a_session(recipe)
+
+
+def test_a_layers_own_slider_retrains_too(lab):
+    lab.live.switch.value = True
+    lab.layers.sliders["fc1"].value = 0.5
+    lab.layers.sliders["fc1"].released()
+    assert lab.wait(60)
+    assert lab.state.snapshot.phase == "retrained" and lab.state.snapshot.recipe.layer_quality == (("fc1", 0.5),)
+
+
+def test_with_guess_first_the_result_is_asked_for_before_the_run(lab):
+    lab.switches["guess"].value = True
+    lab.live.switch.value = True
+    let_go(lab, "quality", 1.0)
+    assert lab.wait(60)
+    assert lab.state.snapshot.phase == "trained" and lab.guess.question.value.endswith("all rounds are over?")
+    lab.guess.button.click()
+    assert lab.wait(60)
+    assert lab.state.snapshot.phase == "retrained" and lab.guess.result.value.startswith("You guessed 90.0 %")
+
+
+def test_a_link_switches_it_on_and_says_so_again():
+    lab = pl.Lab(QUICK)
+    lab.follow("live&quality=1")
+    assert lab.wait(60)
+    assert lab.live.switch.value and "live=true" in lab.link()
+    press(lab, "prune")
+    assert lab.state.snapshot.phase == "pruned", "the buttons do single steps all the same"
+
+
+def test_the_words_beside_the_switch_say_how_long_a_run_takes(lab):
+    assert live.hint(False, 60.0) == "letting go only shows the cut"
+    assert live.hint(True, None) == live.hint(True, 2.0) == "letting go retrains"
+    assert live.hint(True, 40.0) == "letting go retrains, 40 s"
+    seconds, steps = live.seconds(lab.controls, lab.state), lab.session.steps_left("run")
+    assert seconds == pytest.approx(steps * lab.state.step_seconds)
