@@ -15,6 +15,9 @@ from prunelab.views import key_figures
 
 CARDS = ("accuracy", "connections", "effective", "compression", "dropout", "file", "speed", "zeros still zero")
 
+DEEP = 0.3  # accuracy that a cut costs, from which the page points out the way back
+UNMENDED = 0.05  # the same after retraining: 18 of the 360 test digits, far beyond their noise
+
 TIPS = {
     "train": "Train a dense network from the start, by the settings above",
     "prune": "Cut what lies below quality x deviation, now",
@@ -68,6 +71,24 @@ def was_spared(pruned: Snapshot) -> str | None:
     """A warning, after a cut, that the strongest connection of a layer was spared; None if none was."""
     lost = _spared(pruned)
     return f"{lost} would have lost every connection: the strongest one was kept. Lower the quality." if lost else None
+
+
+def went_too_deep(snapshot: Snapshot | None) -> str | None:
+    """A word after a cut that cost much, or that retraining could not mend: what it cost, and the way back."""
+    if snapshot is None or snapshot.test_accuracy is None or snapshot.dense_accuracy is None:
+        return None
+    lost = snapshot.dense_accuracy - snapshot.test_accuracy
+    fell = f"from {percent(snapshot.dense_accuracy)} to {percent(snapshot.test_accuracy)}"
+    if snapshot.phase == "pruned" and lost >= DEEP:
+        return (
+            f"This cut was deep: accuracy fell {fell}. Retrain and see what comes back, or Reset to the dense network."
+        )
+    if snapshot.phase == "retrained" and lost >= UNMENDED:
+        return (
+            f"Retraining did not mend this cut: accuracy is down {fell}. "
+            "Reset goes back to the dense network; cut less, or in more rounds."
+        )
+    return None
 
 
 def _spared(snapshot: Snapshot) -> str:

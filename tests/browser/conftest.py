@@ -41,6 +41,8 @@ PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
 
 TROUBLE = pytest.StashKey[bool]()
+# A browser that knows the tour already; tests of the tour forget it.
+SEEN = "localStorage.getItem('prunelab.tour') ?? localStorage.setItem('prunelab.tour', 'seen')"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -160,6 +162,7 @@ def running(request: pytest.FixtureRequest) -> Iterator[list[Used]]:
 def context(running: list[Used], context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     """pytest-playwright's context; the test fails at its end if a page asked elsewhere or reported an error."""
     context.set_default_timeout(PATIENCE)
+    context.add_init_script(SEEN)
     watch = Watch(context)
     yield context
     request.node.stash[TROUBLE] = bool(watch.errors or watch.outside)
@@ -239,6 +242,7 @@ def everything(
     if not standing:
         context = browser.new_context(**browser_context_args)
         context.set_default_timeout(PATIENCE)
+        context.add_init_script(SEEN)
         standing.append(Standing(context, f"{shared_voila.url}voila/render/{DASHBOARD.name}"))
     one = standing[0]
     yield one.page

@@ -33,7 +33,7 @@ def test_on_the_whole_run_is_done_as_a_session_does_it_again_and_again(lab, chan
         let_go(lab, name, value)
         assert lab.wait(60)
         assert lab.state.snapshot.scalars() == done_by_a_session(QUICK.changed(**change))
-    assert lab.status.trouble == ""
+    assert lab.state.trouble is None
 
 
 def test_a_newer_move_supersedes_the_run_that_is_under_way_and_no_scrap_of_it_is_kept():
@@ -96,3 +96,19 @@ def test_the_words_beside_the_switch_say_how_long_a_run_takes(lab):
     assert live.hint(True, 40.0) == "letting go retrains, 40 s"
     seconds, steps = live.seconds(lab.controls, lab.state), lab.session.steps_left("run")
     assert seconds == pytest.approx(steps * lab.state.step_seconds)
+
+
+def test_a_cut_that_went_too_deep_is_told_with_what_it_cost_and_the_way_back(lab):
+    lab.controls["quality"].value = 0.2
+    press(lab, "prune")
+    assert lab.status.trouble == "", "a cut that cost little needs no word"
+    press(lab, "reset")
+    lab.controls["quality"].value = 2.9
+    press(lab, "prune")
+    dense, now = (f"{100 * lab.state.snapshot.dense_accuracy:.1f} %", f"{100 * lab.state.snapshot.test_accuracy:.1f} %")
+    assert f"accuracy fell from {dense} to {now}" in lab.status.trouble and "Reset" in lab.status.trouble
+    press(lab, "retrain")
+    now = f"{100 * lab.state.snapshot.test_accuracy:.1f} %"
+    assert f"Retraining did not mend this cut: accuracy is down from {dense} to {now}" in lab.status.trouble
+    press(lab, "reset")
+    assert lab.status.trouble == ""

@@ -54,6 +54,8 @@ class Guess(w.VBox):
         if action:
             self.result.value = ""
         self._arrange()
+        if action:
+            self.slider.focus()
 
     def tell(self, phase: str, accuracy: float | None, *, busy: bool) -> None:
         """Report a new state; once it has the result, show how far off the guess was.

@@ -15,7 +15,7 @@ SETTINGS = {"train": "Training", "prune": "Pruning", "retrain": "Retraining"}
 
 
 def whole(lab: Any) -> list[w.Widget]:
-    """All widgets of a Lab, from top to bottom: status, gallery, tools, deck, guess, body, scrubber.
+    """All widgets of a Lab, from top to bottom: status, gallery, tools, deck, body, scrubber.
 
     The deck is what one works with; settings and pictures lie below it. On a stage (see lab.css) only status, deck, two
     pictures and the scrubber are left, and fill the window.
@@ -25,7 +25,7 @@ def whole(lab: Any) -> list[w.Widget]:
     panels = box(list(lab.panels.values()), "pl-grid")
     body = box([_settings(lab), panels], "pl-body")
     foot = box([lab.timeline.widget], "pl-foot")
-    return [lab.status, gallery, tools, _deck(lab), lab.guess, body, foot]
+    return [lab.status, gallery, tools, _deck(lab), body, foot]
 
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:
@@ -37,11 +37,14 @@ def box(children: list[w.Widget], *classes: str) -> w.Widget:
 
 
 def _deck(lab: Any) -> w.Widget:
-    """The method as a diagram: three steps with their sliders and buttons, and the switch between the sliders."""
+    """The method as a diagram: three steps with their sliders and buttons, and the switch between the sliders.
+
+    The guess is asked for here, under the button that was pressed.
+    """
     live = box([lab.live.switch, lab.live.hint], "pl-live")
     runs = box([lab.buttons[name] for name in RUN_BUTTONS], "pl-runs")
     train, prune, retrain = (_step(number, name, lab) for number, name in enumerate(STEPS, 1))
-    return box([train, prune, live, retrain, runs], "pl-deck")
+    return box([train, prune, live, retrain, runs, lab.guess], "pl-deck")
 
 
 def _step(number: int, name: str, lab: Any) -> w.Widget:

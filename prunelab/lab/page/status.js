@@ -1,8 +1,9 @@
 // The top of the page. Also does what only the browser can do for the rest: writes the state to data attributes of the lab's
 // root, for style sheets and tests.
 
-import { element, write } from "../widgets/dom.js";
+import { button, element, write } from "../widgets/dom.js";
 import { listenToKeys } from "./stage_keys.js";
+import { showTour, welcome } from "./tour.js";
 
 const HEARTBEAT = 10000; // ms; browsers may limit a background page to one per minute
 
@@ -61,6 +62,12 @@ function render({ model, el }) {
   const bar = element("header", "pl-bar", el);
   element("h1", "pl-name", bar).textContent = "prunelab";
   const title = element("span", "pl-title", bar);
+  const tour = button("Tour", "pl-tour-again", bar);
+  tour.title = "Five steps over this page";
+  tour.addEventListener("click", () => {
+    const lab = el.closest(".prunelab");
+    if (lab) showTour(lab);
+  });
   const state = element("div", "pl-state", bar);
   const text = element("span", "pl-state-text", state);
   text.setAttribute("role", "status");
@@ -112,6 +119,7 @@ function render({ model, el }) {
       if (root.getAttribute(`data-${name}`) !== value) root.setAttribute(`data-${name}`, value);
     }
     openByKeyboard(root);
+    welcome(root);
   };
 
   const names = ["title", "text", "progress", "trouble", "cards", "story", "attributes"];

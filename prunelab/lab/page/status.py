@@ -22,7 +22,7 @@ class Status(BatchedWidget):
     """The status widget. All is synced state, so a page that opens late shows the same; plain text, never markup."""
 
     _esm = joined_script(HERE / "status.js")
-    _css = "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("lab", "gallery", "stage"))
+    _css = "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("lab", "gallery", "stage", "tour"))
 
     title = traitlets.Unicode("").tag(sync=True)
     text = traitlets.Unicode("starting").tag(sync=True)

@@ -208,7 +208,13 @@ function render({ model, el }) {
   names.push("description", "tooltip", "disabled");
   for (const trait of names) model.on(`change:${trait}`, draw);
   draw();
+  const heard = (/** @type {{ kind?: string }} */ message) => {
+    // It may have been hidden until now: the focus needs a layout.
+    if (message.kind === "focus") requestAnimationFrame(() => (get("track") ? handle : input).focus());
+  };
+  model.on("msg:custom", heard);
   return () => {
+    model.off("msg:custom", heard);
     for (const trait of names) model.off(`change:${trait}`, draw);
   };
 }

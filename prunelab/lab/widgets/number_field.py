@@ -66,6 +66,10 @@ class NumberField(anywidget.AnyWidget):
         """Call ``callback()`` whenever a hand has let go of the number: after a drag, a typed value, the last key."""
         self._released.append(callback)
 
+    def focus(self) -> None:
+        """Let the field take the focus, on every page that shows it."""
+        self.send({"kind": "focus"})
+
     def released(self) -> None:
         """A hand has let go; also for scripts and tests, after they have set ``value``."""
         for callback in tuple(self._released):

@@ -303,10 +303,10 @@ class CommandHandler:
             self._keep_dense()
             if self._preview is None:  # preview the slider's initial value, before the user moves it
                 self._preview = self._controls_recipe.final_target
-        preview = self._previewed(None)
+        preview, snapshot = self._previewed(None), session.snapshot()
         self._report(
-            activity=state, doing="", progress=None, left=None, snapshot=session.snapshot(), preview=preview,
-            history=tuple(session.history), warning=wording.about_to_lose(preview),
+            activity=state, doing="", progress=None, left=None, snapshot=snapshot, preview=preview,
+            history=tuple(session.history), warning=wording.about_to_lose(preview) or wording.went_too_deep(snapshot),
             classification=self._classification(),
         )  # fmt: skip
 

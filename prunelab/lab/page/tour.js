@@ -1,0 +1,93 @@
+// A tour of five steps over the real page, for a first visit. It covers nothing that is pressed, and is skipped with one key.
+
+import { button, element } from "../widgets/dom.js";
+
+const REMEMBERED = "prunelab.tour"; // key of localStorage: whether this browser has seen it
+const SHOWN = "pl-toured"; // class of what a step is about
+
+/** @type {[selector: string, words: string][]} */
+const STEPS = [
+  [".pl-prune .prunelab-number", "Drag the quality. It moves the threshold: weights that are smaller would be cut."],
+  [".pl-weights", "All weights of each layer. Orange lies below the threshold and would go; blue would stay."],
+  [".pl-prune .pl-buttons", "Prune cuts them. Watch what that costs: the accuracy stands at the top of the page."],
+  [".pl-retrain", "Retrain lets the survivors learn again; what is cut stays zero. Then prune again, a little deeper."],
+  [".pl-foot", "Every moment of the run is kept here: drag back to look at it, and forward to go on."],
+];
+
+function remembered() {
+  try {
+    return localStorage.getItem(REMEMBERED) !== null;
+  } catch {
+    return true; // a browser that keeps nothing would show it at every visit
+  }
+}
+
+function remember() {
+  try {
+    localStorage.setItem(REMEMBERED, "seen");
+  } catch (error) {
+    console.debug("[prunelab] this browser keeps nothing", error);
+  }
+}
+
+/**
+ * Shows the tour in the lab. Returns a function that ends it.
+ * @param {Element} lab
+ */
+export function showTour(lab) {
+  lab.querySelector(".pl-tour")?.dispatchEvent(new Event("end"));
+  const card = element("section", "pl-tour", lab);
+  card.setAttribute("role", "region");
+  card.setAttribute("aria-label", "a short tour of this page");
+  const count = element("p", "pl-tour-count", card);
+  const words = element("p", "pl-tour-words", card);
+  words.setAttribute("aria-live", "polite");
+  const bar = element("div", "pl-tour-bar", card);
+  const next = button("Next", "mod-primary", bar);
+  const skip = button("Skip (Esc)", "", bar);
+  let at = -1;
+
+  const unmark = () => {
+    for (const marked of lab.querySelectorAll(`.${SHOWN}`)) marked.classList.remove(SHOWN);
+  };
+  const end = () => {
+    unmark();
+    card.remove();
+    removeEventListener("keydown", pressed);
+    remember();
+  };
+  const pressed = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Escape") end();
+  };
+  const advance = () => {
+    at += 1;
+    const step = STEPS[at];
+    if (!step) return end();
+    unmark();
+    const [selector, text] = step;
+    const shown = [...lab.querySelectorAll(selector)].find((e) => e.checkVisibility());
+    shown?.classList.add(SHOWN);
+    shown?.scrollIntoView({ block: "nearest" });
+    count.textContent = `${at + 1} of ${STEPS.length}`;
+    words.textContent = text;
+    if (at === STEPS.length - 1) {
+      next.textContent = "Done";
+      skip.hidden = true;
+    }
+  };
+  next.addEventListener("click", advance);
+  skip.addEventListener("click", end);
+  card.addEventListener("end", end);
+  addEventListener("keydown", pressed);
+  advance();
+  return end;
+}
+
+/**
+ * Shows the tour on a first visit to a page of ours, as soon as there is a network to look at.
+ * @param {Element} lab
+ */
+export function welcome(lab) {
+  if (document.body.dataset.voila === undefined || remembered() || lab.querySelector(".pl-tour")) return;
+  if (lab.getAttribute("data-state") === "ready") showTour(lab);
+}
