@@ -50,6 +50,9 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
         results.append(speed_row(browser, lab, seconds=2 if quick else 5, rounds=1 if quick else 6))
         say("a full run on digits: its memory, and back through its moments")
         results += run_rows(browser, lab, steps=8 if quick else 60)
+        say("live runs, and a reload")
+        results += live_rows(browser, lab, runs=2 if quick else 10)
+        results.append(reload_row(browser, lab, reloads=1 if quick else 5))
         say("a stroke of the pen")
         results.append(stroke_row(browser, lab, strokes=4 if quick else 30))
     return results
@@ -256,6 +259,47 @@ def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
             note=f"median {percentile(times, 0.5):.0f}; {steps} steps",
         ),
     ]
+
+
+def live_rows(browser: Browser, lab: Server, *, runs: int) -> list[Row]:
+    """With the switch "live": time from letting go of the slider to the first picture, and until all rounds are done."""
+    lab.rest()
+    visit = Visit(browser, "lab", f"{lab.url}?live=true&quality=1")
+    times: dict[int | None, list[float]] = {None: [], Recipe().rounds: []}
+    for _ in range(runs):
+        for until, taken in times.items():
+            visit.click("Reset")
+            visit.wait_for(state="ready", round="0")
+            taken.append(visit.let_go(until))
+    visit.close()
+    first, whole = times.values()
+    return [
+        Row(
+            "live: a slider let go to the first picture of the new run, p95",
+            percentile(first, 0.95),
+            "ms",
+            target=300,
+            note=f"median {percentile(first, 0.5):.0f}; {runs} runs",
+        ),
+        Row.of(
+            f"live: until {Recipe().rounds} rounds on digits are done", spread([t / 1000 for t in whole]), "s", target=3
+        ),
+    ]
+
+
+def reload_row(browser: Browser, lab: Server, *, reloads: int) -> Row:
+    """Time from a reload until the page can be used again, with the run that was there."""
+    lab.rest()
+    visit = Visit(browser, "lab", lab.url)
+    visit.click("Prune")
+    visit.wait_for(state="ready", phase="pruned")
+    times = []
+    for _ in range(reloads):
+        lab.rest()
+        times.append(visit.reload() / 1000)
+        visit.wait_for(state="ready", phase="pruned")
+    visit.close()
+    return Row.of("a reload until the run is back and can be used", spread(times), "s")
 
 
 def stroke_row(browser: Browser, lab: Server, *, strokes: int) -> Row:

@@ -113,6 +113,22 @@ class Visit:
         scrubber.press(key)
         return float(self.page.evaluate("prunelabBench.taken()"))
 
+    def let_go(self, rounds: int | None) -> float:
+        """Milliseconds from letting go of the quality slider until the first cut of the live run is drawn.
+
+        rounds: measure until all of so many rounds are done. The page stands at the dense network.
+        """
+        handle = self.page.locator(self.page.evaluate("prunelabBench.PAGES.lab.handle")).first
+        handle.focus()
+        self.page.evaluate("rounds => prunelabBench.armLive(rounds)", rounds)
+        handle.press("ArrowRight")
+        return float(self.page.evaluate("prunelabBench.taken()"))
+
+    def reload(self) -> float:
+        """Milliseconds from a reload until the page can be used again."""
+        self.page.reload()
+        return float(self.page.evaluate("kind => prunelabBench.usable(kind)", self.kind))
+
     def stroke(self, number: int) -> float:
         """Milliseconds from a movement of the pen on a blank sheet until the probabilities are repainted."""
         panel = self.page.locator(".pl-draw")

@@ -122,7 +122,7 @@ globalThis.prunelabBench = (() => {
 
   /**
    * Prepares to measure the time from one event of `kind` until `shown` is true; `taken` resolves to it, in ms.
-   * @param {"keydown" | "pointermove"} kind
+   * @param {"keydown" | "keyup" | "pointermove"} kind
    * @param {() => boolean} shown
    */
   function watchFor(kind, shown) {
@@ -174,6 +174,18 @@ globalThis.prunelabBench = (() => {
     watchFor("pointermove", () => plot.dataset.paints !== before);
   }
 
+  // A slider that is let go with the switch "live": until the histogram shows the first cut of the new run, or until all rounds
+  // are done. It has to stand at the dense network before.
+  function armLive(/** @type {number | null} */ rounds) {
+    const root = first(".prunelab");
+    const plot = first(".prunelab-plot[data-plot=weights]");
+    watchFor("keyup", () =>
+      rounds === null
+        ? shown(plot).round === 1
+        : root.dataset.phase === "retrained" && Number(root.dataset.round) === rounds,
+    );
+  }
+
   const heap = () => performance.memory.usedJSHeapSize;
 
   // While the slider is dragged: milliseconds from a mouse movement until the lines have reached the slider's value. If another
@@ -202,12 +214,12 @@ globalThis.prunelabBench = (() => {
       times.push(performance.now() - from);
     });
     observer.observe(plot, { attributes: true, attributeFilter: ["data-threshold"] });
-    addEventListener("mousemove", before, { capture: true });
-    addEventListener("mousemove", after);
+    addEventListener("pointermove", before, { capture: true });
+    addEventListener("pointermove", after);
     state.following = () => {
       observer.disconnect();
-      removeEventListener("mousemove", before, { capture: true });
-      removeEventListener("mousemove", after);
+      removeEventListener("pointermove", before, { capture: true });
+      removeEventListener("pointermove", after);
       return times;
     };
   }
@@ -231,5 +243,5 @@ globalThis.prunelabBench = (() => {
     );
   }
 
-  return { PAGES, usable, arm, armScrubber, armStroke, taken, follow, dragged, speed, heap };
+  return { PAGES, usable, arm, armScrubber, armStroke, armLive, taken, follow, dragged, speed, heap };
 })();
