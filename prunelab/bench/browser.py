@@ -262,7 +262,7 @@ def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
 
 
 def live_rows(browser: Browser, lab: Server, *, runs: int) -> list[Row]:
-    """With the switch "live": time from letting go of the slider to the first picture, and until all rounds are done."""
+    """With "live": time from letting go of the slider to the first picture, and until all rounds are done."""
     lab.rest()
     visit = Visit(browser, "lab", f"{lab.url}?live=true&quality=1")
     times: dict[int | None, list[float]] = {None: [], Recipe().rounds: []}
