@@ -42,7 +42,7 @@ expect.set_options(timeout=PATIENCE)
 
 TROUBLE = pytest.StashKey[bool]()
 # A browser that knows the tour already; tests of the tour forget it.
-SEEN = "localStorage.getItem('prunelab.tour') ?? localStorage.setItem('prunelab.tour', 'seen')"
+SEEN = "if (location.protocol.startsWith('http')) localStorage.setItem('prunelab.tour', 'seen')"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
