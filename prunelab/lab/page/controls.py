@@ -73,6 +73,8 @@ def _control(name: str, value: Any) -> w.Widget:
         return w.Dropdown(value=value, options=options, disabled=value == OWN, **common)
     assert isinstance(rule, Number)
     span = TRACKS.get(name, {"track": False})
+    if name in TRACKS:
+        common["layout"].min_width = "min(240px, 100%)"  # long enough to drag, also in a narrow row of the user's own
     limits = {"low": rule.low, "high": rule.high, "above": rule.above, "integer": rule.integer}
     return NumberField(value=value, **limits, **span, **common)
 
