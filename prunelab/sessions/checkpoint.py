@@ -20,7 +20,7 @@ from torch import Tensor
 
 from prunelab.disk import write_atomically
 from prunelab.errors import RecipeError, StorageError
-from prunelab.recipe import Recipe
+from prunelab.recipe import DEPENDENT, Recipe
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions import checkpoint_migration
 
@@ -49,7 +49,7 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
     file = f"tensors-{digest[:16]}.safetensors"
     index = {
         "prunelab_session": FORMAT,
-        "recipe": recipe.to_dict(),
+        "recipe": recipe.to_dict(usual=True),
         "tensors": file,
         "sha256": digest,
         **values,
@@ -89,7 +89,8 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
     if version not in (*checkpoint_migration.FORMATS, FORMAT):
         raise StorageError(f"{path} is of format {version!r}; this version reads format {FORMAT}")
     try:
-        recipe = Recipe.from_dict(index.pop("recipe"))
+        # Sessions saved before this was noted: what has its usual value was left to it.
+        recipe = Recipe.from_dict({"usual": DEPENDENT, **index.pop("recipe")})
         tensors = _read_tensors(directory, index.pop("tensors"), index.pop("sha256"))
         if version != FORMAT:
             index, tensors = checkpoint_migration.migrated(index, tensors)

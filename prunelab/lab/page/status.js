@@ -2,6 +2,7 @@
 // root, for style sheets and tests.
 
 import { element, write } from "../widgets/dom.js";
+import { keepAddress } from "./address.js";
 import { listenToKeys } from "./stage_keys.js";
 
 const HEARTBEAT = 10000; // ms; browsers may limit a background page to one per minute
@@ -124,11 +125,13 @@ function render({ model, el }) {
   requestAnimationFrame(setAttributes);
   const stopAnnouncing = announce(model);
   const stopKeys = listenToKeys(() => el.closest(".prunelab"));
+  const leaveAddress = keepAddress(model);
   model.set("address", location.origin + location.pathname);
   model.save_changes();
   return () => {
     stopAnnouncing();
     stopKeys();
+    leaveAddress();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, draw);
   };
