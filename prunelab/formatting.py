@@ -54,7 +54,10 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 
 
 def suggesting(cls: Class) -> Class:
-    """Class decorator: an argument that the constructor does not know is a TypeError that names the nearest one."""
+    """Class decorator: an argument that the constructor does not know is a TypeError that names the nearest one.
+
+    It stays a TypeError, as for any function: the mistake is in a program, not in somebody's input.
+    """
     construct = cls.__init__  # type: ignore[misc]
     known = list(inspect.signature(construct).parameters)[1:]
 
@@ -62,7 +65,9 @@ def suggesting(cls: Class) -> Class:
     def checked(self: Any, *args: Any, **values: Any) -> None:
         for name in values:
             if name not in known:
-                raise TypeError(f"{cls.__name__}() has no argument {name!r}; {did_you_mean(name, known)}")
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+                raise TypeError(f"{cls.__name__}() has no argument {name}; {hint}")
         construct(self, *args, **values)
 
     cls.__init__ = checked  # type: ignore[misc]

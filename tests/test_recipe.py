@@ -243,10 +243,12 @@ def test_keys_are_those_of_earlier_versions_and_do_not_depend_on_what_is_usual()
 @pytest.mark.parametrize(
     ("construct", "said"),
     [
-        (lambda: Recipe(qualty=1.2), "Recipe() has no argument 'qualty'; did you mean 'quality'?"),
-        (lambda: pl.Lab(shw=["mask"]), "Lab() has no argument 'shw'; did you mean 'show'?"),
-        (lambda: pl.Session(modle=None), "Session() has no argument 'modle'; did you mean 'model'?"),
-        (lambda: Options(hied=["mask"]), "Options() has no argument 'hied'; did you mean 'hide'?"),
+        (lambda: Recipe(qualty=1.2), "Recipe() has no argument qualty; did you mean quality?"),
+        (lambda: pl.Lab(shw=["mask"]), "Lab() has no argument shw; did you mean show?"),
+        (lambda: pl.Session(modle=None), "Session() has no argument modle; did you mean model?"),
+        (lambda: pl.Masks(None, exlude=["fc1"]), "Masks() has no argument exlude; did you mean exclude?"),
+        (lambda: Recipe(colour="red"), "Recipe() has no argument colour; known: data, model, seed,"),
+        (lambda: Options(hied=["mask"]), "Options() has no argument hied; did you mean hide?"),
     ],
 )
 def test_constructors_suggest_the_near_name(construct, said):
