@@ -62,6 +62,16 @@ def test_json_dict_and_link_give_the_same_recipe_back(recipe):
     assert hash(Recipe.from_json(recipe.to_json())) == hash(recipe)
 
 
+@given(recipes(), recipes())
+def test_a_link_over_any_start_gives_the_recipe_back_and_what_is_usual_in_it(recipe, start):
+    back = Recipe.from_query(recipe.to_query(start), start)
+    assert back == recipe and back.usual == recipe.usual
+    alone = Recipe.from_query(recipe.to_query())
+    assert alone == recipe and alone.usual == recipe.usual
+    read = Recipe.from_json(recipe.to_json())
+    assert read == recipe and read.usual == recipe.usual
+
+
 def hostile():
     """Values as somebody might write them into a link: right ones, near misses, and noise."""
     numbers = st.one_of(

@@ -176,6 +176,19 @@ def test_the_address_follows_the_page_where_the_page_followed_its_address(monkey
     lab.stop()
 
 
+def test_a_refused_link_stays_in_the_address_until_something_changes(monkeypatch):
+    monkeypatch.setenv("VOILA_KERNEL_ID", "1")
+    monkeypatch.setattr(visitor, "query", lambda: "rounds=0&model=mlp-small")
+    lab = pl.Lab.for_page(measure=False)
+    assert lab.wait(60)
+    assert lab.status.query is None and "rounds = 0" in lab.status.trouble
+    lab.controls["seed"].value = 1
+    assert lab.status.query == "seed=1"
+    lab.controls["seed"].value = 0
+    assert lab.status.query == "", "what the link said is not on the page"
+    lab.stop()
+
+
 def test_the_address_of_a_notebook_is_not_ours(lab):
     lab.controls["quality"].value = 0.9
     lab.wait(60)
