@@ -1,10 +1,15 @@
-"""Formats numbers and names for people: percentages, sizes, times, layer names, round ends of axes."""
+"""Formats numbers and names for people: percentages, sizes, times, layer names, near names, round ends of axes."""
 
 from __future__ import annotations
 
 import difflib
+import functools
+import inspect
 import math
 from collections.abc import Collection, Sequence
+from typing import Any, TypeVar
+
+Class = TypeVar("Class", bound=type)
 
 STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has at most two digits
 
@@ -46,6 +51,27 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     """A hint for a name that is not ``known``: the nearest one, or all there are."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
+
+
+def suggesting(cls: Class) -> Class:
+    """Class decorator: an argument that the constructor does not know is a TypeError that names the nearest one.
+
+    It stays a TypeError, as for any function: the mistake is in a program, not in somebody's input.
+    """
+    construct = cls.__init__  # type: ignore[misc]
+    known = list(inspect.signature(construct).parameters)[1:]
+
+    @functools.wraps(construct)
+    def checked(self: Any, *args: Any, **values: Any) -> None:
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+                raise TypeError(f"{cls.__name__}() has no argument {name}; {hint}")
+        construct(self, *args, **values)
+
+    cls.__init__ = checked  # type: ignore[misc]
+    return cls
 
 
 def layer_of(parameter_name: str) -> str:

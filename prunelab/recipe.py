@@ -15,13 +15,14 @@ from typing import Any, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from prunelab.errors import RecipeError
+from prunelab.formatting import layer_of, suggesting
 from prunelab.recipe_fields import Allowed, Choice, Flag, Number, link_text, quoted, refusal, setting
 from prunelab.schedules import Constant, Cubic, Linear, Schedule
 
 DATASETS = ("digits", "mnist")
 MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
 OWN = "own"  # custom data or model, given as Python objects: a recipe can name them, but cannot rebuild them
-FORMAT = 1
+FORMAT = 2  # of JSON; format 1 did not say which fields were left to their usual value
 LONGEST_QUERY = 8192
 
 Std = Literal["dense", "survivors", "all"]
@@ -41,6 +42,9 @@ LEARNING_RATES: dict[str, dict[str, float]] = {
     OWN: {"sgd": 0.01, "adam": 0.001},
 }
 
+CHOICES = ("data", "model", "optimizer")  # the fields that usual values depend on
+DEPENDENT = ("learning_rate", "epochs", "retrain_epochs")  # the fields that have a usual value
+USUAL = "usual"  # in links and options: leave a field to its usual value, a layer to the common quality
 
 # Fields that determine the dense network; the others may change between prunes.
 TRAINING_FIELDS = (
@@ -84,14 +88,15 @@ class Target:
         return None if isinstance(self.quality, Mapping) else self.quality
 
 
+@suggesting
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What to train and how to prune it. Frozen and validated: every Recipe can run.
 
     All fields are checked on construction; RecipeError (a ValueError) names field, value and allowed range.
-    Fields that are None get a default that depends on other fields: ``epochs`` and ``retrain_epochs`` on ``data``,
-    ``learning_rate`` on ``model`` and ``optimizer`` (LEARNING_RATES). ``layer_quality`` accepts a mapping
-    {layer: quality} and is stored as sorted pairs. Source of the method: Han et al. 2015, section 3.
+    Fields that are None get a usual value that depends on other fields: ``epochs`` and ``retrain_epochs`` on ``data``,
+    ``learning_rate`` on ``model`` and ``optimizer`` (LEARNING_RATES); ``usual`` names them. ``layer_quality`` accepts
+    a mapping {layer: quality} and is stored as sorted pairs. Source of the method: Han et al. 2015, section 3.
     """
 
     data: str = setting("digits", Choice((*DATASETS, OWN)), "What the network learns to read.")
@@ -128,23 +133,18 @@ class Recipe:
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
-    # Fields that were left as None, for ``changed``.
+    # Fields that were left as None, in the order of DEPENDENT.
     _left: tuple[str, ...] = field(default=(), init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         table = allowed()
-        for name in ("data", "model", "optimizer"):  # the defaults depend on these
+        for name in CHOICES:
             if not table[name].check(getattr(self, name)):
                 raise refusal(name, getattr(self, name), table[name])
-        defaults = {
-            "epochs": TRAIN_EPOCHS[self.data],
-            "retrain_epochs": RETRAIN_EPOCHS[self.data],
-            "learning_rate": LEARNING_RATES[self.model][self.optimizer],
-        }
-        omitted = [name for name in defaults if getattr(self, name) is None]
-        for name in omitted:
-            object.__setattr__(self, name, defaults[name])
-        object.__setattr__(self, "_left", tuple(omitted))
+        left = tuple(name for name in DEPENDENT if getattr(self, name) is None)
+        for name in left:
+            object.__setattr__(self, name, self.usual_value(name))
+        object.__setattr__(self, "_left", left)
         pairs = self.layer_quality.items() if isinstance(self.layer_quality, Mapping) else self.layer_quality
         object.__setattr__(self, "layer_quality", _layer_pairs(pairs))
         for name, rule in table.items():
@@ -160,10 +160,22 @@ class Recipe:
         if self.batch_norm and self.batch_size == 1:
             raise RecipeError("batch_size = 1: batch normalisation cannot learn from single samples; take 2 or more")
 
-    def changed(self, **changes: Any) -> Recipe:
-        """This recipe with ``changes``. Fields that were left as None get the defaults of the new recipe.
+    @property
+    def usual(self) -> tuple[str, ...]:
+        """The fields that were left to their usual value: where data, model or optimizer change, they change too."""
+        return self._left
 
-        ``dataclasses.replace`` would keep the epochs of the digits for custom data, for example.
+    def usual_value(self, name: str) -> Any:
+        """The usual value of a field of DEPENDENT, with this recipe's data, model and optimizer."""
+        if name == "learning_rate":
+            return LEARNING_RATES[self.model][self.optimizer]
+        return {"epochs": TRAIN_EPOCHS, "retrain_epochs": RETRAIN_EPOCHS}[name][self.data]
+
+    def changed(self, **changes: Any) -> Recipe:
+        """This recipe with ``changes``. What was left to the usual gets the usual values of the new recipe.
+
+        None leaves a field to its usual value. ``dataclasses.replace`` would keep the epochs of the digits for custom
+        data, for example.
         """
         values = {name: value for name, value in self.to_dict().items() if name not in self._left}
         return Recipe.from_dict({**values, **changes})
@@ -171,24 +183,35 @@ class Recipe:
     @property
     def key(self) -> str:
         """Twelve hexadecimal digits that identify this recipe; equal recipes have equal keys."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+        text = json.dumps({"prunelab_recipe": 1, **self.to_dict()}, sort_keys=True)  # as ever: keys name saved files
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields by name, as JSON types."""
+    def to_dict(self, *, usual: bool = False) -> dict[str, Any]:
+        """All fields by name, as JSON types. usual: also, as "usual", the names of those left to their usual value."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
         values["layer_quality"] = dict(self.layer_quality)
-        return values
+        return {**values, "usual": list(self.usual)} if usual else values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """The inverse of ``to_dict``; missing fields get their default. RecipeError for unknown keys."""
-        for key in values:
+        """The inverse of ``to_dict``; missing fields get their default. RecipeError for unknown keys.
+
+        A field that "usual" names is left to its usual value if that is the value given; where another version had
+        another usual value, the number counts: a saved run stays what it was.
+        """
+        given = dict(values)
+        names = given.pop("usual", ())
+        if not isinstance(names, list | tuple) or any(name not in DEPENDENT for name in names):
+            raise RecipeError(f"usual = {quoted(names)}: must be a list of fields out of {', '.join(DEPENDENT)}")
+        for key in given:
             _known(key)
-        return cls(**values)
+        recipe = cls(**given)
+        left = {name: None for name in names if getattr(recipe, name) == recipe.usual_value(name)}
+        return cls(**{**given, **left}) if left else recipe
 
     def to_json(self) -> str:
-        """One line of JSON with every field and the format's version."""
-        return json.dumps({"prunelab_recipe": FORMAT, **self.to_dict()}, sort_keys=True)
+        """One line of JSON with every field, the names of those left to the usual, and the format's version."""
+        return json.dumps({"prunelab_recipe": FORMAT, **self.to_dict(usual=True)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
@@ -200,51 +223,58 @@ class Recipe:
         if not isinstance(values, dict) or "prunelab_recipe" not in values:
             raise RecipeError("this JSON is not a recipe: the key prunelab_recipe is missing")
         version = values.pop("prunelab_recipe")
-        if version != FORMAT:
+        if version not in (1, FORMAT):
             raise RecipeError(f"prunelab_recipe = {version!r}: this version reads format {FORMAT}; update prunelab")
-        return cls.from_dict(values)
+        return cls.from_dict({"usual": DEPENDENT, **values})
 
     def to_query(self, over: Recipe | None = None) -> str:
         """The fields that differ from the defaults, as the query part of a link (without the question mark).
 
-        over: recipe that the reader may use for missing fields, see ``from_query``; differences from it are included.
+        What is left to the usual is not in it, so that it stays so. over: recipe that the reader may use for missing
+        fields, see ``from_query``; differences from it are included, USUAL for what is left here but not there.
         """
-        values, defaults = self.to_dict(), Recipe().to_dict()
-        # Other defaults depend on these three fields: leave out the values that follow from this recipe's own three.
-        derived_defaults = Recipe(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
-        derived_defaults |= {name: defaults[name] for name in ("data", "model", "optimizer")}
-        layers = values.pop("layer_quality")
-        start = derived_defaults
-        if over is not None:
-            start = over.changed(data=self.data, model=self.model, optimizer=self.optimizer).to_dict()
-            start |= {name: getattr(over, name) for name in ("data", "model", "optimizer")}
-            layers = {layer: self.quality for layer, _ in over.layer_quality} | layers
-        pairs = [(name, link_text(v)) for name, v in values.items() if v != derived_defaults[name] or v != start[name]]
-        pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in layers.items()]
+        defaults = Recipe()
+        start = defaults if over is None else over
+        pairs = []
+        values = self.to_dict()
+        own = values.pop("layer_quality")
+        for name, value in values.items():
+            if name in self.usual:
+                if name not in start.usual:
+                    pairs.append((name, USUAL))
+            elif name in DEPENDENT or value != getattr(defaults, name) or value != getattr(start, name):
+                pairs.append((name, link_text(value)))
+        pairs += [(f"quality.{layer}", USUAL) for layer, _ in start.layer_quality if layer not in own]
+        pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in own.items()]
         return urlencode(pairs)
 
     @classmethod
     def from_query(cls, query: str, over: Recipe | None = None) -> Recipe:
         """Read the query part of a link. RecipeError for unknown or repeated keys and for values out of range.
 
-        over: recipe that supplies the fields missing in the link; None: they get their defaults.
+        over: recipe that supplies what is missing in the link; None: ``Recipe()``.
         """
         if len(query) > LONGEST_QUERY:
             raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
         values: dict[str, Any] = {}
         layers: dict[str, Any] = {}
         for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            name, _, layer = key.partition(".")
-            target, slot = (layers, layer) if name == "quality" and layer else (values, key)
+            layer = layer_in(key)
+            target, slot = (layers, layer) if layer else (values, key)
             if slot in target:
                 raise RecipeError(f"{quoted(key)} stands twice in this link; keep one")
-            rule = allowed()["layer_quality"] if target is layers else _known(key)
+            rule = allowed()["layer_quality"] if layer else _known(key)
             try:
-                target[slot] = rule.parse(text)
+                target[slot] = None if layer and text == USUAL else parsed("layer_quality" if layer else key, text)
             except ValueError:
                 raise refusal(key, text, rule) from None
-        given = {**values, "layer_quality": layers} if layers else values
-        return cls.from_dict(given) if over is None else over.changed(**given)
+        start = over or cls()
+        if layers:
+            named = set(map(layer_of, layers))
+            kept = {layer: quality for layer, quality in start.layer_quality if layer_of(layer) not in named}
+            own = {layer: quality for layer, quality in layers.items() if quality is not None}
+            values["layer_quality"] = kept | own
+        return start.changed(**values)
 
     def target_of_round(self, round: int) -> Target:
         """Target of the prune in ``round`` (1 to rounds; later rounds are like the last).
@@ -285,6 +315,16 @@ def help_text(name: str) -> str:
     """Meaning of a Recipe field, in one sentence."""
     texts: dict[str, str] = {f.name: f.metadata["help"] for f in fields(Recipe) if f.init}
     return texts[name]
+
+
+def parsed(name: str, text: str) -> Any:
+    """A field's value in a link or an option: None where it is left to the usual. ValueError if it is no such value."""
+    return None if name in DEPENDENT and text == USUAL else allowed()[name].parse(text)
+
+
+def layer_in(key: str) -> str:
+    """The layer that a key of a link is the quality of, "fc1" of "quality.fc1"; "" for other keys."""
+    return key.removeprefix("quality.") if key.startswith("quality.") else ""
 
 
 def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:

@@ -1,7 +1,12 @@
 """Every field validated, every way out a way back in."""
 
+import copy
+import inspect
 import json
 import math
+import pickle
+import re
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import numpy as np
@@ -9,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import prunelab as pl
 from prunelab.errors import RecipeError
+from prunelab.lab.links import Options
 from prunelab.recipe import (
     LEARNING_RATES,
     MODELS,
@@ -53,6 +60,16 @@ def test_json_dict_and_link_give_the_same_recipe_back(recipe):
     assert Recipe.from_query(recipe.to_query()) == recipe
     assert Recipe.from_query("?" + recipe.to_query()).key == recipe.key
     assert hash(Recipe.from_json(recipe.to_json())) == hash(recipe)
+
+
+@given(recipes(), recipes())
+def test_a_link_over_any_start_gives_the_recipe_back_and_what_is_usual_in_it(recipe, start):
+    back = Recipe.from_query(recipe.to_query(start), start)
+    assert back == recipe and back.usual == recipe.usual
+    alone = Recipe.from_query(recipe.to_query())
+    assert alone == recipe and alone.usual == recipe.usual
+    read = Recipe.from_json(recipe.to_json())
+    assert read == recipe and read.usual == recipe.usual
 
 
 def hostile():
@@ -208,6 +225,53 @@ def test_a_changed_recipe_keeps_what_was_given_and_renews_what_was_left():
     assert Recipe(layer_quality={"fc1": 1.0}).changed(rounds=2) == Recipe(layer_quality={"fc1": 1.0}, rounds=2)
     with pytest.raises(RecipeError, match="colour"):
         Recipe().changed(colour="red")
+
+
+def test_a_saved_run_keeps_its_numbers_where_another_version_has_other_usual_ones():
+    values = Recipe().to_dict(usual=True)
+    assert values["usual"] == ["learning_rate", "epochs", "retrain_epochs"]
+    other = Recipe.from_dict({**values, "epochs": 33})
+    assert other.epochs == 33 and other.usual == ("learning_rate", "retrain_epochs")
+    assert Recipe.from_dict({**values, "usual": []}).usual == ()
+    for bad in (["quality"], "epochs", 3, [["epochs"]]):
+        with pytest.raises(RecipeError, match="usual = .*: must be a list of fields out of learning_rate"):
+            Recipe.from_dict({**values, "usual": bad})
+
+
+def test_json_of_format_1_did_not_say_what_was_usual():
+    old = json.dumps({"prunelab_recipe": 1, **Recipe(epochs=2).to_dict()})
+    assert Recipe.from_json(old) == Recipe(epochs=2) and Recipe.from_json(old).usual == (
+        "learning_rate",
+        "retrain_epochs",
+    )
+
+
+def test_keys_are_those_of_earlier_versions_and_do_not_depend_on_what_is_usual():
+    assert Recipe().key == Recipe(epochs=40).key == "9480d3c6d4b8"
+
+
+@pytest.mark.parametrize(
+    ("construct", "said"),
+    [
+        (lambda: Recipe(qualty=1.2), "Recipe() has no argument qualty; did you mean quality?"),
+        (lambda: pl.Lab(shw=["mask"]), "Lab() has no argument shw; did you mean show?"),
+        (lambda: pl.Session(modle=None), "Session() has no argument modle; did you mean model?"),
+        (lambda: pl.Masks(None, exlude=["fc1"]), "Masks() has no argument exlude; did you mean exclude?"),
+        (lambda: Recipe(colour="red"), "Recipe() has no argument colour; known: data, model, seed,"),
+        (lambda: Options(hied=["mask"]), "Options() has no argument hied; did you mean hide?"),
+    ],
+)
+def test_constructors_suggest_the_near_name(construct, said):
+    with pytest.raises(TypeError, match=re.escape(said)):
+        construct()
+
+
+def test_a_checked_constructor_is_still_the_one_that_it_was():
+    assert list(inspect.signature(Recipe).parameters) == list(allowed())
+    assert copy.deepcopy(Recipe(epochs=3)) == pickle.loads(pickle.dumps(Recipe(epochs=3))) == Recipe(epochs=3)
+    assert replace(Recipe(epochs=3), quality=2.0) == Recipe(epochs=3, quality=2.0)
+    with pytest.raises(TypeError, match="positional"):
+        Recipe("mnist")
 
 
 def test_single_samples_and_batch_norm_do_not_go_together():

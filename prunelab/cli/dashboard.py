@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from prunelab import resources
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import DataError, RecipeError
-from prunelab.recipe import Recipe
+from prunelab.lab import links
+from prunelab.recipe_fields import quoted
 from prunelab.serve import process, visitor, voila
 
 
@@ -27,14 +28,14 @@ def run(
 ) -> None:
     """Serve the dashboard until Ctrl-C or SIGTERM. say: prints the address. warn: prints errors that do not end it."""
     env = voila.environment()
-    query = start_query(link, data=data, model=model)
+    query = start_query(link, data=data, model=model, warn=warn)
     if query:
         env[visitor.LINK] = query
     if session is not None:
         env[visitor.SESSION] = str(session.absolute())  # kernels run in the notebook's folder, not here
     notebook = resources.notebooks() / "dashboard.ipynb"
     number = process.chosen_port(port)
-    if Recipe.from_query(query).data == "mnist":
+    if links.from_query(query)[0].data == "mnist":
         _fetch_mnist(warn)
     url = f"http://{voila.HOST}:{number}/"
     process.serve_until_stopped(
@@ -48,21 +49,37 @@ def run(
     )
 
 
-def start_query(link: str | None, *, data: str | None = None, model: str | None = None) -> str:
-    """What the lab starts with, as the query part of a link. Raises CommandError with the recipe's error message."""
+def start_query(
+    link: str | None,
+    *,
+    data: str | None = None,
+    model: str | None = None,
+    warn: Callable[[str], None],
+) -> str:
+    """What the lab starts with, as the query part of a link.
+
+    Keys of other systems are left out, and said to ``warn``. Raises CommandError with the recipe's error message, and
+    for a key that resembles one of the lab's: here it can be put right before anybody comes.
+    """
     given = {name: value for name, value in (("data", data), ("model", model)) if value is not None}
     # Only the query of a whole link, which is what "Copy link" gives.
-    part = (link or "").rpartition("?")[2]
+    query = "&".join(filter(None, ((link or "").rpartition("?")[2], urlencode(given))))
     try:
-        recipe = Recipe.from_query("&".join(filter(None, (part, urlencode(given)))))
+        recipe, options = links.from_query(query)
     except RecipeError as error:
         raise CommandError(str(error), BAD_INPUT) from error
+    unknown = links.unknown_keys(query)
+    if any(unknown.values()):
+        key = next(key for key, near in unknown.items() if near)
+        raise CommandError(f"{quoted(key)} is no setting of the lab; did you mean {unknown[key]}?", BAD_INPUT)
+    if unknown:
+        warn(links.left_out(query))
     custom = [name for name in ("data", "model") if getattr(recipe, name) == "own"]
     if custom:
         raise CommandError(
             f"{custom[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT
         )
-    return recipe.to_query()
+    return links.to_query(recipe, options)
 
 
 def _fetch_mnist(warn: Callable[[str], None]) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import RecipeError
-from prunelab.recipe import LEARNING_RATES, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text
+from prunelab.recipe import LEARNING_RATES, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text, parsed
 from prunelab.recipe_fields import Choice, Flag, Number
 
 LAYERS = "layer_quality"  # the only field that is a mapping: given as layer=quality, may be repeated
@@ -41,14 +41,15 @@ def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
     """The recipe of ``file`` (None: the defaults), changed by the options ``given``. CommandError if it is invalid."""
     try:
-        values: dict[str, Any] = {} if file is None else Recipe.from_json(_text_of(file)).to_dict()
-        layers = dict(values.get(LAYERS, {}))
+        start = Recipe() if file is None else Recipe.from_json(_text_of(file))
+        values: dict[str, Any] = {}
+        layers = dict(start.layer_quality)
         for name, value in given.items():
             if name == LAYERS:
                 layers |= dict(_layer(text) for text in value)
             else:
                 values[name] = _parsed(name, value)
-        return Recipe.from_dict({**values, LAYERS: layers})
+        return start.changed(**{**values, LAYERS: layers})
     except RecipeError as error:
         raise CommandError(f"{file}: {error}" if file is not None and not given else str(error), BAD_INPUT) from error
 
@@ -66,7 +67,7 @@ def _parsed(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return allowed()[name].parse(value)
+        return parsed(name, value)
     except ValueError:
         return value
 

@@ -13,7 +13,7 @@ LINE_LENGTH = 100  # characters
 
 
 def differing(recipe: Recipe) -> dict[str, Any]:
-    """The fields of a recipe that differ from the defaults, by name, as JSON types: those that its link contains."""
+    """The fields of a recipe that are not left to their default, by name, as JSON types: those of its link."""
     names = [name for name, _ in parse_qsl(recipe.to_query(), keep_blank_values=True)]
     fields = {"layer_quality" if "." in name else name for name in names}
     return {name: value for name, value in recipe.to_dict().items() if name in fields}

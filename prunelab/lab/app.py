@@ -15,9 +15,9 @@ from torch import nn
 
 from prunelab.data import Data
 from prunelab.errors import RecipeError
-from prunelab.formatting import layer_of
+from prunelab.formatting import layer_of, suggesting
 from prunelab.lab import wording
-from prunelab.lab.links import Options, from_query, to_query
+from prunelab.lab.links import KEYS, Options, from_query, left_out, to_query
 from prunelab.lab.messages import BUSY, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
@@ -39,7 +39,7 @@ from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
-from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
+from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, allowed
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 
@@ -47,6 +47,7 @@ LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a 
 DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
 
 
+@suggesting
 class Lab(w.VBox):
     """The laboratory as a widget: show it in a notebook or in Voila, or build it in a script without a screen.
 
@@ -95,6 +96,8 @@ class Lab(w.VBox):
         recipe = (recipe or Recipe()).changed(**self._custom)
         self._start = recipe, self.options  # the defaults for links
         self._link_error: str | None = None  # why a link could not be followed
+        self._link_notice = ""  # what was left out of a link
+        self._address_says: str | None = None  # the link that the page's address stands for; None: it is not ours
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
@@ -115,7 +118,7 @@ class Lab(w.VBox):
         self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
         self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
         self.buttons = Buttons(self._pressed)
-        self.status = Status(presence, title=wording.title(recipe))
+        self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, *allowed()])
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
         self.downloads.on_request(self._requested)
         self._exporter = downloads.Exporter(self.downloads, self._bridge.soon)
@@ -168,6 +171,8 @@ class Lab(w.VBox):
             lab.start()
             query = visitor.query()
         lab.follow(query)
+        if visitor.in_voila():
+            lab._address_says = lab.link()
         return lab
 
     def start(self) -> None:
@@ -178,7 +183,8 @@ class Lab(w.VBox):
         """Set the page as a link says. Returns at once.
 
         What the link does not name is set as when the lab was made, and what was locked then stays locked. A link with
-        invalid values changes nothing, and the page says what is wrong.
+        invalid values changes nothing, and the page says what is wrong; keys that are not the lab's are left out, and
+        the page names them.
 
         Args:
             query: the query part of a link, with or without the question mark.
@@ -272,9 +278,9 @@ class Lab(w.VBox):
             self._bridge.post("options", self._arrange)
         if name in ("rule", "quality", "density", "unit", "scope"):
             self._ask()
-        elif name in TRAINING_FIELDS:
-            self._redraw()
-        else:
+            return
+        self._redraw()
+        if name not in TRAINING_FIELDS:
             self._submit("change")
 
     def _ask(self) -> None:
@@ -320,7 +326,7 @@ class Lab(w.VBox):
             return
         self._controls_error = None
         if action not in ("change", "preview", "follow", "read"):
-            self._link_error = None
+            self._link_error, self._link_notice = None, ""
         if action == "compare":
             self._bridge.soon(self.timeline.live)
         target = recipe.final_target if action in ("prune", "preview") else None
@@ -354,11 +360,22 @@ class Lab(w.VBox):
             self._link_error = f"This link could not be used: {error}. Nothing was changed."
             self._redraw()
             return False
-        self._link_error = None
+        self._link_error, self._link_notice = None, left_out(query)
         self.options = options
         self._set_controls(recipe.changed(**self._custom))
         self._arrange()
         return True
+
+    def _say_address(self) -> None:
+        """Tell the browser what its address has to say, once it is no longer what it said when the page was opened."""
+        if self._address_says is None:
+            return
+        try:
+            query = self.link()
+        except RecipeError:  # the page says so; the address keeps the last that was valid
+            return
+        if query != self._address_says:
+            self._address_says = self.status.query = query
 
     # From states to pictures
 
@@ -407,7 +424,8 @@ class Lab(w.VBox):
             self._set_controls(state.adopted)
         self.timeline.update(state)
         visible = self._visible(state)
-        self.status.show(state, visible, filter(None, (self._link_error, self._controls_error)))
+        self.status.show(state, visible, filter(None, (self._link_error, self._link_notice, self._controls_error)))
+        self._say_address()
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)
         self.downloads.disabled = downloads.missing(state)

@@ -9,16 +9,27 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from prunelab.errors import RecipeError
-from prunelab.recipe import LONGEST_QUERY, Recipe, allowed
+from prunelab.formatting import suggesting
+from prunelab.recipe import LONGEST_QUERY, Recipe, allowed, layer_in
+from prunelab.recipe_fields import quoted
 from prunelab.views.registry import REGISTRY
 
 PANELS = tuple(REGISTRY)
 EXTRA = tuple(name for name, view in REGISTRY.items() if view.on_request)
 BUTTONS = ("train", "prune", "retrain", "run", "pause", "reset", "measure")
 SWITCHES = ("live", "stage", "big", "guess")  # options that are on or off
-KEYS = ("show", "hide", "lock", *SWITCHES)  # keys of a link that are options; all others belong to the recipe
+KEYS = ("show", "hide", "lock", *SWITCHES)  # keys of a link that are options
+PAGE_KEYS = ("session",)  # keys of a link that are for the page as a whole: neither recipe nor options
+NEAR = 0.7  # least likeness, 0 to 1, of a misspelt key; other systems' keys are short words, and "page" is no "stage"
+NAMED = 6  # unknown keys that a notice names; the others are counted
 
 
+def ours(key: str) -> bool:
+    """Whether a key of a link is an option, a field of the recipe, or the quality of a layer ("quality.fc1")."""
+    return key in KEYS or key in allowed() or layer_in(key) != ""
+
+
+@suggesting
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the page shows, and what can be changed there.
@@ -95,6 +106,10 @@ def to_query(recipe: Recipe, options: Options, over: Start = DEFAULT) -> str:
 def from_query(query: str, over: Start = DEFAULT) -> Start:
     """Recipe and options from the query part of a link.
 
+    Keys that are not ours are left out: ``unknown_keys`` names them. They were added by others, or misspelt, and the
+    rest can be meant without them. A bad value is different: it stands for a wish, and what the other values would do
+    without it is not what anybody asked for (a run on other data, a lock that is missing). So it is refused.
+
     query: with or without the question mark. over: recipe and options that the page starts with, which hold for all
     that the link does not name; what is locked there stays locked. Raises RecipeError, naming key and value, for
     invalid ones.
@@ -103,15 +118,41 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
         raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
     given: dict[str, Any] = {}
     recipe_pairs = []
-    for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-        if key not in KEYS:
-            recipe_pairs.append((key, text))
-        elif key in SWITCHES:
+    for key, text in _pairs(query):
+        if key in SWITCHES:
             if text not in ("true", "false", ""):
                 raise RecipeError(f"{key} = {text[:80]!r}: must be true or false")
             given[key] = text != "false"  # ?stage alone is enough
-        else:
+        elif key in KEYS:
             given[key] = (*given.get(key, ()), *filter(None, text.split(",")))
+        elif ours(key):
+            recipe_pairs.append((key, text))
     recipe, options = over
     given["lock"] = (*options.lock, *given.get("lock", ()))
     return Recipe.from_query(urlencode(recipe_pairs), recipe), Options(**{**vars(options), **given})
+
+
+def unknown_keys(query: str) -> dict[str, str]:
+    """The keys of a link that are not ours, each with the nearest one that is, or "" if it resembles none."""
+    keys = dict.fromkeys(key for key, _ in _pairs(query) if not ours(key) and key not in PAGE_KEYS)
+    return {key: _nearest(key) for key in keys}
+
+
+def left_out(query: str) -> str:
+    """A notice about the ``unknown_keys`` of a link, in plain text; "" if there are none."""
+    unknown = unknown_keys(query).items()
+    words = [quoted(key) + (f" (did you mean {quoted(near)}?)" if near else "") for key, near in unknown]
+    more = [f"{len(words) - NAMED} more"] if len(words) > NAMED else []
+    named = ", ".join(words[:NAMED] + more)
+    return f"Not settings of the lab, and left out of this link: {named}. The rest of it counts." if words else ""
+
+
+def _nearest(key: str) -> str:
+    name, dot, layer = key.partition(".")
+    if dot and layer and difflib.get_close_matches(name, ["quality"], cutoff=NEAR):
+        return f"quality.{layer}"
+    return next(iter(difflib.get_close_matches(key, [*KEYS, *allowed()], n=1, cutoff=NEAR)), "")
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query.removeprefix("?"), keep_blank_values=True)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prunelab.formatting import did_you_mean, layer_of
+from prunelab.formatting import did_you_mean, layer_of, suggesting
 from prunelab.pruning import criteria, execution_order, torch_prune
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import prunable, transposed
@@ -27,6 +27,7 @@ UNITS: tuple[str, ...] = get_args(Unit)
 DEVIATION = ".deviation"  # suffix of the key that stores a layer's deviation in a state_dict, next to its mask
 
 
+@suggesting
 class Masks(Counted, Mapping[str, Tensor]):
     """Boolean masks of a model's Linear and Conv weights, by parameter name; True where a connection is kept.
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from prunelab.disk import write_atomically
 from prunelab.errors import RecipeError, StorageError
-from prunelab.recipe import Recipe
+from prunelab.recipe import DEPENDENT, Recipe
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions import checkpoint_migration
 
@@ -49,7 +49,7 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
     file = f"tensors-{digest[:16]}.safetensors"
     index = {
         "prunelab_session": FORMAT,
-        "recipe": recipe.to_dict(),
+        "recipe": recipe.to_dict(usual=True),
         "tensors": file,
         "sha256": digest,
         **values,
@@ -89,7 +89,7 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
     if version not in (*checkpoint_migration.FORMATS, FORMAT):
         raise StorageError(f"{path} is of format {version!r}; this version reads format {FORMAT}")
     try:
-        recipe = Recipe.from_dict(index.pop("recipe"))
+        recipe = _recipe(index.pop("recipe"))
         tensors = _read_tensors(directory, index.pop("tensors"), index.pop("sha256"))
         if version != FORMAT:
             index, tensors = checkpoint_migration.migrated(index, tensors)
@@ -106,6 +106,11 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise StorageError(f"{path} is damaged: {type(error).__name__}: {error}") from error
     return state, recipe
+
+
+def _recipe(values: Mapping[str, Any]) -> Recipe:
+    """A saved recipe. Where it does not say what was left to its usual value, whatever has that value was."""
+    return Recipe.from_dict({"usual": DEPENDENT, **values})
 
 
 def _read_tensors(directory: Path, file: str, digest: str) -> dict[str, Tensor]:
@@ -151,11 +156,11 @@ def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str,
     if history:  # these differ in every snapshot: one array for all
         counts = [[[getattr(layer, field) for field in COUNTS] for layer in s.layers] for s in history]
         arrays["counts"] = np.array(counts, dtype=np.int32)
-    return arrays, {"recipes": [recipe.to_dict() for recipe in recipes], "snapshots": scalars}
+    return arrays, {"recipes": [recipe.to_dict(usual=True) for recipe in recipes], "snapshots": scalars}
 
 
 def _history_in(saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[Snapshot]:
-    recipes, scalars = [Recipe.from_dict(values) for values in saved["recipes"]], saved["snapshots"]
+    recipes, scalars = [_recipe(values) for values in saved["recipes"]], saved["snapshots"]
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     packed: dict[str, bytes] = {}  # snapshots of the same mask share one bytes object
     history = []

@@ -20,6 +20,7 @@ from prunelab import errors, torch_state
 from prunelab.data import Data
 from prunelab.errors import Diverged as Diverged
 from prunelab.errors import SessionError
+from prunelab.formatting import suggesting
 from prunelab.pruning import planning
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
@@ -38,6 +39,7 @@ from prunelab.sessions.trainer import Trainer
 TargetLike = float | Mapping[str, float] | Target | None  # what a caller may give; None: the recipe's target
 
 
+@suggesting
 class Session:
     """Trains, prunes and retrains a network by a recipe.
 

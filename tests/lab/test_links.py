@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunelab.errors import RecipeError
-from prunelab.lab.links import BUTTONS, EXTRA, PANELS, Options, from_query, to_query
+from prunelab.lab.links import BUTTONS, EXTRA, KEYS, PANELS, Options, from_query, left_out, to_query, unknown_keys
 from prunelab.recipe import Recipe, allowed
 
 NAMES = sorted({*allowed(), *BUTTONS})
@@ -40,13 +40,42 @@ def test_the_example_of_the_documentation():
         ("lock=weights", "lock = 'weights'"),
         ("big=maybe", "must be true or false"),
         ("quality=99&hide=mask", "quality = 99"),
-        ("nonsense=1", "nonsense"),
+        ("rule=densty", "did you mean density"),
         ("show=" + "mask," * 5000, "characters long"),
     ],
 )
 def test_what_cannot_be_is_named(query, said):
     with pytest.raises(RecipeError, match=said):
         from_query(query)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["utm_source", "utm_campaign", "fbclid", "gclid", "msclkid", "theme", "template", "token", "lang", "next",
+     "redirects", "kernel_name", "reset", "q", "page", "source", "ref", ""],
+)  # fmt: skip
+def test_keys_of_other_systems_are_left_out_and_named_without_a_guess(key):
+    query = f"quality=1.2&{key}=some%20thing&hide=mask"
+    assert from_query(query) == (Recipe(quality=1.2), Options(hide=("mask",)))
+    assert unknown_keys(query) == {key: ""}
+    assert (key or "''") in left_out(query) and "did you mean" not in left_out(query)
+
+
+@pytest.mark.parametrize(
+    ("key", "near"),
+    [("qualty", "quality"), ("Quality", "quality"), ("optimiser", "optimizer"), ("learning-rate", "learning_rate"),
+     ("epoch", "epochs"), ("hied", "hide"), ("locked", "lock"), ("qualty.fc1", "quality.fc1")],
+)  # fmt: skip
+def test_misspelt_keys_are_left_out_and_named_with_the_nearest(key, near):
+    query = f"rounds=4&{key}=2"
+    assert from_query(query) == (Recipe(rounds=4), Options())
+    assert unknown_keys(query) == {key: near} and f"did you mean {near}?" in left_out(query)
+
+
+def test_own_keys_need_no_notice_and_many_foreign_ones_a_short_one():
+    assert all(not left_out(f"{key}=1") for key in (*KEYS, *allowed(), "quality.fc1", "session"))
+    many = left_out("&".join(f"{'<b>' * 100}{n}=1" for n in range(500)))
+    assert "494 more" in many and len(many) < 700
 
 
 @settings(max_examples=300)

@@ -9,7 +9,12 @@ from support.labs import press, usable
 
 @pytest.mark.parametrize(
     ("link", "said"),
-    [("quality=nan", "quality = nan"), ("rounds=-3", "rounds = -3"), ("nonsense=1", "nonsense"), ("data=cats", "cats")],
+    [
+        ("quality=nan", "quality = nan"),
+        ("rounds=-3", "rounds = -3"),
+        ("data=cats", "cats"),
+        ("optimizer=adm", "mean adam"),
+    ],
 )
 def test_a_bad_link_changes_nothing_and_is_told(lab, link, said):
     before = lab.recipe
@@ -30,6 +35,68 @@ def test_a_good_link_sets_the_controls_and_trains_if_it_must(lab):
     assert lab.recipe.std == preview.recipe.std == "all" and preview.quality == 0.9
     press(lab, "prune")
     assert lab.session.recipe.std == "all"
+
+
+def test_keys_that_are_not_ours_are_named_and_the_rest_of_the_link_counts(lab):
+    before = lab.recipe
+    lab.follow("utm_source=<b>news</b>&quality=0.7&theme=dark&raunds=5&hide=mask&session=secret")
+    lab.wait(60)
+    assert lab.recipe == before.changed(quality=0.7) and lab.options.hide == ("mask",)
+    notice = lab.status.trouble
+    assert "utm_source, theme, raunds (did you mean rounds?)" in notice and "The rest of it counts" in notice
+    assert "secret" not in notice and "could not be used" not in notice
+    usable(lab)
+
+
+def test_another_optimizer_by_link_learns_at_the_rate_that_suits_it():
+    lab = pl.Lab(pl.Recipe(model="mlp-small", epochs=10), measure=False, start=False)
+    lab.follow("optimizer=adam")
+    assert lab.wait(60)
+    assert lab.session.recipe == pl.Recipe(model="mlp-small", epochs=10, optimizer="adam")
+    assert lab.session.recipe.learning_rate == lab.controls["learning_rate"].value == 0.01
+    assert lab.state.snapshot.test_accuracy > 0.9, "at the rate of SGD it would not have learned"
+    lab.stop()
+
+
+def test_what_a_run_leaves_on_the_page_is_as_usual_as_before():
+    lab = pl.Lab(pl.Recipe(model="mlp-small", retrain_epochs=2, rounds=1), measure=False)
+    assert lab.wait(60)
+    lab.follow("quality=0.8")
+    assert lab.wait(60)
+    press(lab, "run")
+    assert lab.recipe.usual == lab.session.recipe.usual == ("learning_rate", "epochs")
+    lab.controls["optimizer"].value, lab.controls["data"].value = "adam", "mnist"
+    assert lab.recipe == pl.Recipe(
+        model="mlp-small", retrain_epochs=2, rounds=1, quality=0.8, optimizer="adam", data="mnist"
+    )
+    press(lab, "prune")  # of the network that is there, which was trained on digits
+    assert lab.session.recipe.data == "digits" and lab.session.recipe.usual == ("learning_rate", "epochs")
+    lab.stop()
+
+
+def test_a_step_takes_the_number_that_stands_in_its_control():
+    """The choice of other data is for the next training; until then the network is the one that there is."""
+    lab = pl.Lab(pl.Recipe(model="mlp-small", epochs=3), measure=False)
+    assert lab.wait(60)
+    lab.controls["data"].value = "mnist"
+    assert lab.controls["retrain_epochs"].value == 3
+    press(lab, "prune")
+    press(lab, "retrain")
+    assert (lab.session.recipe.data, lab.session.recipe.retrain_epochs) == ("digits", 3)
+    lab.stop()
+
+
+def test_a_saved_session_comes_back_as_usual_as_it_was(tmp_path):
+    recipe = pl.Recipe(model="mlp-small", retrain_epochs=20, epochs=2)  # 20 are usual, but here they were wanted
+    first = pl.Lab(recipe, directory=tmp_path, measure=False)
+    assert first.wait(60)
+    first.stop()
+    lab = pl.Lab(directory=tmp_path, measure=False)
+    assert lab.wait(60)
+    assert lab.recipe == recipe and lab.recipe.usual == ("learning_rate",)
+    lab.controls["optimizer"].value = "adam"
+    assert lab.controls["learning_rate"].value == 0.01
+    lab.stop()
 
 
 def test_a_link_to_own_data_or_a_monstrous_number_is_told(lab):
@@ -83,6 +150,50 @@ def test_a_visitors_link_is_read_over_the_servers_own(monkeypatch):
     other = pl.Lab.for_page(measure=False)
     assert other.wait(60)
     assert other.recipe.rounds == wanted.rounds and other.options == lab.options
-    assert other.recipe.quality == 1.2 and dict(other.recipe.layer_quality) == {"fc1": 1.2}, "as the common one"
+    assert other.recipe.quality == 1.2 and not other.recipe.layer_quality, "it follows the common one"
     lab.stop()
     other.stop()
+
+
+def test_the_address_follows_the_page_where_the_page_followed_its_address(monkeypatch):
+    monkeypatch.setenv("PRUNELAB_LINK", "model=mlp-small&epochs=2&rounds=7")
+    monkeypatch.setenv("VOILA_KERNEL_ID", "1")
+    monkeypatch.setattr(visitor, "query", lambda: "theme=dark&quality=1.20&optimiser=adam")
+    lab = pl.Lab.for_page(measure=False)
+    assert lab.wait(60)
+    assert lab.status.query is None, "nothing has changed yet"
+    lab.controls["optimizer"].value = "adam"
+    assert lab.status.query == "model=mlp-small&optimizer=adam&epochs=2&quality=1.2&rounds=7" == lab.link()
+    lab.controls["rounds"].value = 3
+    lab.controls["quality"].value = 1.5
+    lab.choices["pixels"].value = False
+    lab.wait(60)
+    assert lab.status.query == lab.link() == "model=mlp-small&optimizer=adam&epochs=2&rounds=3&hide=pixels"
+    lab.controls["batch_size"].value = 1
+    lab.controls["batch_norm"].value = True
+    lab.wait(60)
+    assert "batch_size=1" in lab.status.query and "batch_norm" not in lab.status.query, "the last that can be followed"
+    lab.stop()
+
+
+def test_a_refused_link_stays_in_the_address_until_something_changes(monkeypatch):
+    monkeypatch.setenv("VOILA_KERNEL_ID", "1")
+    monkeypatch.setattr(visitor, "query", lambda: "rounds=0&model=mlp-small")
+    lab = pl.Lab.for_page(measure=False)
+    assert lab.wait(60)
+    assert lab.status.query is None and "rounds = 0" in lab.status.trouble
+    lab.controls["seed"].value = 1
+    assert lab.status.query == "seed=1"
+    lab.controls["seed"].value = 0
+    assert lab.status.query == "", "what the link said is not on the page"
+    lab.stop()
+
+
+def test_the_address_of_a_notebook_is_not_ours(lab):
+    lab.controls["quality"].value = 0.9
+    lab.wait(60)
+    assert lab.status.query is None
+    page = pl.Lab.for_page(measure=False)  # outside of Voila
+    page.controls["seed"].value = 3
+    assert page.wait(60) and page.status.query is None
+    page.stop()

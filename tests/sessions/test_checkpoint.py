@@ -227,6 +227,21 @@ def test_what_is_written_can_be_read_by_whoever_the_umask_lets(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_what_was_left_to_the_usual_is_saved_with_a_session(tmp_path):
+    recipe = pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=20)  # 20 are usual, but here they were wanted
+    session = pl.Session(recipe)
+    list(session.train())
+    session.save(tmp_path)
+    loaded = pl.Session.load(tmp_path)
+    assert loaded.recipe.usual == loaded.history[-1].recipe.usual == ("learning_rate",)
+    index = json.loads((tmp_path / INDEX).read_text())
+    for values in (index["recipe"], *index["history"]["recipes"]):
+        del values["usual"]  # as it was saved before
+    (tmp_path / INDEX).write_text(json.dumps(index))
+    loaded = pl.Session.load(tmp_path)
+    assert loaded.recipe == recipe and loaded.recipe.usual == ("learning_rate", "retrain_epochs")
+
+
 FORMAT_3 = Path(__file__).parent / "format-3"  # saved by prunelab before parts had places of their own
 
 

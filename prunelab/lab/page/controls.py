@@ -12,7 +12,7 @@ import ipywidgets as w
 from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
 from prunelab.lab.widgets.number_field import NumberField
-from prunelab.recipe import OWN, Recipe, allowed, help_text
+from prunelab.recipe import CHOICES, DEPENDENT, OWN, Recipe, allowed, help_text
 from prunelab.recipe_fields import Choice, Flag, Number
 
 # The fields on the deck, by step.
@@ -49,7 +49,6 @@ TRACKS: dict[str, dict[str, Any]] = {
 # Fields that each rule does not use.
 IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
 BUILT_IN = ("dropout", "batch_norm")  # fixed parts of a custom model, which the recipe cannot change
-DEFAULTS = ("learning_rate", "epochs", "retrain_epochs")  # fields whose default depends on data, model and optimizer
 
 
 def make(name: str, value: Any) -> w.Widget:
@@ -74,13 +73,16 @@ def _control(name: str, value: Any) -> w.Widget:
     assert isinstance(rule, Number)
     span = TRACKS.get(name, {"track": False})
     if name in TRACKS:
-        common["layout"].min_width = "min(240px, 100%)"  # long enough to drag, also in a narrow row of the user's own
+        common["layout"].min_width = "min(300px, 100%)"  # long enough to drag, also in a narrow row of the user's own
     limits = {"low": rule.low, "high": rule.high, "above": rule.above, "integer": rule.integer}
     return NumberField(value=value, **limits, **span, **common)
 
 
 class Controls(Mapping[str, w.Widget]):
     """The controls of the page, by field name: together they give a recipe.
+
+    A field that was left to its usual value stays so, and follows data, model and optimizer, until the user changes it;
+    changed back to the usual value it follows them again. What was given, by user, link or code, is kept.
 
     recipe: their initial values. own: fields whose value is a custom object, which no control can change. moved: called
     with the name of a control that the user has changed.
@@ -100,14 +102,21 @@ class Controls(Mapping[str, w.Widget]):
         fields = [*DECK.values(), *(shown + more for shown, more in GROUPS.values())]
         self._controls = {name: make(name, values[name]) for names in fields for name in names}
 
+        self._usual = set(recipe.usual)  # the fields that are left to their usual value
+
         def changed(name: str) -> None:
-            if not self._quiet:
-                moved(name)
+            if self._quiet:
+                return
+            if name in DEPENDENT:
+                back = self[name].value == self._choice.usual_value(name)
+                self._usual = self._usual | {name} if back else self._usual - {name}
+            moved(name)
 
         for name, control in self._controls.items():
             control.observe(lambda _, name=name: changed(name), "value")
             if isinstance(control, NumberField):
                 control.on_release(partial(released, name))
+        self._say_usual()
 
     def __getitem__(self, name: str) -> w.Widget:
         return self._controls[name]
@@ -124,26 +133,39 @@ class Controls(Mapping[str, w.Widget]):
 
         Raises RecipeError if their values give no valid recipe.
         """
-        values = self._base.to_dict() | {name: control.value for name, control in self.items()}
+        values: dict[str, Any] = {name: control.value for name, control in self.items()}
         if values["rule"] == "quality":
             values["unit"] = "weight"  # neurons can be cut only to a density
-        return Recipe.from_dict(values)
+        return self._base.changed(**{**values, **dict.fromkeys(self._usual)})
 
     def set(self, recipe: Recipe) -> None:
         """Set them to this recipe, and keep its fields without a control."""
-        self._base = recipe
+        self._base, self._usual = recipe, set(recipe.usual)
         with self._quietly():
             for name, value in recipe.to_dict().items():
                 control = self.get(name)
                 if control is not None and name not in self._own:
                     control.value = value
+        self._say_usual()
 
     def set_defaults(self) -> None:
-        """Set learning rate and epochs to the defaults for the data, model and optimizer that are chosen."""
-        default = Recipe(**{name: self[name].value for name in ("data", "model", "optimizer")})
+        """Show the usual values for the chosen data, model and optimizer, where they were left to the usual."""
+        choice = self._choice
         with self._quietly():
-            for name in DEFAULTS:
-                self[name].value = getattr(default, name)
+            for name in self._usual:
+                self[name].value = choice.usual_value(name)
+        self._say_usual()
+
+    @property
+    def _choice(self) -> Recipe:
+        """The recipe of which only data, model and optimizer are chosen."""
+        return Recipe(**{name: self[name].value for name in CHOICES})
+
+    def _say_usual(self) -> None:
+        """Say in the tooltips what is usual, so that the user finds the way back to it."""
+        choice = self._choice
+        for name in DEPENDENT:
+            self[name].tooltip = f"{help_text(name)} Usual here: {choice.usual_value(name):g}."
 
     def differ(self, recipe: Recipe) -> bool:
         """Whether they give another dense network than ``recipe``; True if their values give no valid recipe."""

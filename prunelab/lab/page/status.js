@@ -2,6 +2,7 @@
 // root, for style sheets and tests.
 
 import { button, element, write } from "../widgets/dom.js";
+import { keepAddress } from "./address.js";
 import { listenToKeys } from "./stage_keys.js";
 import { showTour, welcome } from "./tour.js";
 
@@ -132,11 +133,13 @@ function render({ model, el }) {
   requestAnimationFrame(setAttributes);
   const stopAnnouncing = announce(model);
   const stopKeys = listenToKeys(() => el.closest(".prunelab"));
+  const leaveAddress = keepAddress(model);
   model.set("address", location.origin + location.pathname);
   model.save_changes();
   return () => {
     stopAnnouncing();
     stopKeys();
+    leaveAddress();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, draw);
   };

@@ -31,6 +31,8 @@ class Status(BatchedWidget):
     cards = traitlets.List(traitlets.Dict()).tag(sync=True)
     story = traitlets.Unicode("", help="the finding in words, read out politely").tag(sync=True)
     attributes = traitlets.Dict().tag(sync=True)
+    query = traitlets.Unicode(None, allow_none=True, help="what the address should say; None: as it is").tag(sync=True)
+    query_keys = traitlets.List(traitlets.Unicode(), help="keys of the address that ``query`` replaces").tag(sync=True)
     address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
 
     def __init__(self, presence: Presence, **values: Any) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from prunelab import data as data_module
 from prunelab.data import Data
 from prunelab.disk import claim
-from prunelab.recipe import TRAINING_FIELDS, Recipe
+from prunelab.recipe import DEPENDENT, TRAINING_FIELDS, Recipe
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
 from prunelab.sessions.session import Session
@@ -139,4 +139,7 @@ def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
             unknown.append(name)
     trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
     known = {name: quality for name, quality in recipe.layer_quality if name not in unknown}
-    return recipe.changed(**trained, layer_quality=known), unknown
+    values = {**recipe.to_dict(), **trained, "layer_quality": known}
+    # Whether a value was left to the usual, the recipe says that it comes from; if it is that of both, ``recipe``.
+    usual = [n for n in DEPENDENT if n in (recipe if values[n] == getattr(recipe, n) else session.recipe).usual]
+    return Recipe.from_dict({**values, "usual": usual}), unknown

@@ -4,17 +4,57 @@ import pytest
 
 import prunelab as pl
 from prunelab.lab.page.controls import Controls
+from prunelab.recipe import CHOICES
 
 
-def test_other_data_bring_their_own_lengths(lab):
+def test_other_data_bring_their_own_lengths():
+    lab = pl.Lab(pl.Recipe(model="mlp-small"), start=False)
     lab.controls["data"].value = "mnist"
     usual = pl.Recipe(data="mnist")
     assert (lab.controls["epochs"].value, lab.controls["retrain_epochs"].value) == (usual.epochs, usual.retrain_epochs)
+    lab.stop()
 
 
 def test_other_models_bring_the_rate_they_learn_at(lab):
     lab.controls["model"].value = "lenet-5"
     assert lab.controls["learning_rate"].value == pl.Recipe(model="lenet-5").learning_rate != 0.1
+    assert lab.controls["epochs"].value == 3, "what the page was given stays"
+
+
+@pytest.fixture
+def controls():
+    """Controls as the page has them: a choice of data, model or optimizer shows what is usual for it."""
+    made = Controls(pl.Recipe(), {}, lambda name: made.set_defaults() if name in CHOICES else None)
+    return made
+
+
+def test_what_the_user_typed_is_kept_through_every_choice(controls):
+    controls["epochs"].value = 6
+    for data in ("mnist", "digits"):
+        controls["data"].value = data
+        assert controls["epochs"].value == controls.recipe.epochs == 6
+        assert controls.recipe.usual == ("learning_rate", "retrain_epochs")
+
+
+def test_typed_back_to_the_usual_it_is_usual_again(controls):
+    controls["learning_rate"].value = 0.2
+    controls["learning_rate"].value = 0.1
+    assert controls.recipe.usual == pl.Recipe().usual
+    controls["optimizer"].value = "adam"
+    assert controls["learning_rate"].value == 0.003
+
+
+def test_the_usual_number_is_kept_where_somebody_asked_for_it(controls):
+    controls.set(pl.Recipe(epochs=40))
+    controls["data"].value = "mnist"
+    assert controls.recipe == pl.Recipe(data="mnist", epochs=40) and controls["retrain_epochs"].value == 3
+
+
+def test_the_way_back_to_the_usual_is_in_the_tooltip(controls):
+    controls["epochs"].value = 7
+    assert controls["epochs"].tooltip.endswith("Usual here: 40.")
+    controls["data"].value = "mnist"
+    assert controls["epochs"].tooltip.endswith("Usual here: 6.") and controls["epochs"].value == 7
 
 
 @pytest.mark.parametrize(

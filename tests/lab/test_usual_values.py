@@ -1,0 +1,103 @@
+"""What was left to the usual stays usual by every way: constructor, link, settings, controls, options."""
+
+from itertools import product
+from urllib.parse import urlencode
+
+import pytest
+
+from prunelab.cli.dashboard import start_query
+from prunelab.cli.recipe_options import recipe_from
+from prunelab.lab.links import Options, from_query, to_query
+from prunelab.lab.page.controls import Controls
+from prunelab.recipe import CHOICES, DATASETS, DEPENDENT, LEARNING_RATES, MODELS, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe
+
+CHOSEN = [dict(zip(CHOICES, values, strict=True)) for values in product(DATASETS, MODELS, ("sgd", "adam"))]
+# What is asked for in addition. None of these numbers is usual anywhere.
+ASKED = [{}, {"epochs": 2}, {"learning_rate": 0.02}, {"retrain_epochs": 7, "quality": 1.2}, dict.fromkeys(DEPENDENT, 1)]
+# Numbers that are usual for the digits, LeNet-300-100 and SGD, but were asked for.
+USUAL_NUMBERS = {"epochs": 40, "retrain_epochs": 20, "learning_rate": 0.1}
+
+
+def same(one, other):
+    return one == other and one.usual == other.usual
+
+
+def name(values):
+    return "-".join(map(str, values.values())) or "as usual"
+
+
+def refuse(words):
+    raise AssertionError(words)
+
+
+@pytest.mark.parametrize("chosen", CHOSEN, ids=name)
+@pytest.mark.parametrize("asked", [*ASKED, USUAL_NUMBERS], ids=name)
+def test_every_way_gives_the_same_recipe(chosen, asked, tmp_path):
+    values = {**chosen, **asked}
+    made = Recipe(**values)
+    usual = {
+        "epochs": TRAIN_EPOCHS[chosen["data"]],
+        "retrain_epochs": RETRAIN_EPOCHS[chosen["data"]],
+        "learning_rate": LEARNING_RATES[chosen["model"]][chosen["optimizer"]],
+    }
+    assert made.usual == tuple(n for n in DEPENDENT if n not in asked)
+    assert {n: getattr(made, n) for n in DEPENDENT} == {**usual, **{n: asked[n] for n in DEPENDENT if n in asked}}
+
+    query = urlencode(values)
+    texts = {n: str(value) for n, value in values.items()}
+    assert same(from_query(query)[0], made)
+    assert same(from_query(start_query(query, warn=refuse))[0], made)
+    assert same(from_query(made.to_query())[0], made)
+    assert same(recipe_from(texts), made)
+    assert same(Recipe.from_json(made.to_json()), made)
+    assert same(Recipe(**chosen).changed(**asked), made)
+    for start in (Recipe(), *(Recipe(**each) for each in CHOSEN)):
+        assert same(from_query(query, (start, Options()))[0], made), "over the page's start"
+        controls = Controls(start, {}, lambda name: None)
+        for field, value in values.items():
+            controls[field].value = value
+        if asked is not USUAL_NUMBERS:  # typed back to the usual, a number is usual again: see the controls' tests
+            assert same(controls.recipe, made), "by drop-downs and fields"
+        controls.set(made)
+        assert same(controls.recipe, made), "by a link that sets the controls"
+
+
+@pytest.mark.parametrize("start", CHOSEN, ids=name)
+@pytest.mark.parametrize("asked", [*ASKED, USUAL_NUMBERS], ids=name)
+def test_what_a_servers_start_asks_for_holds_for_every_choice(start, asked, tmp_path):
+    file = tmp_path / "recipe.json"
+    page = Recipe(**start, **asked)
+    file.write_text(page.to_json())
+    settings = from_query(start_query(page.to_query(), warn=refuse))
+    for chosen in CHOSEN:
+        made = Recipe(**chosen, **asked)
+        assert same(from_query(urlencode(chosen), settings)[0], made)
+        assert same(recipe_from(chosen, file), made)
+        controls = Controls(settings[0], {}, lambda name: None)
+        for field, value in chosen.items():
+            controls[field].value = value
+        assert same(controls.recipe, made)
+        for wanted in (made, Recipe(**chosen), Recipe(**chosen, **USUAL_NUMBERS)):
+            link = to_query(wanted, Options(), settings)
+            assert same(from_query(link, settings)[0], wanted), "a link back to this page"
+
+
+@pytest.mark.parametrize("field", DEPENDENT)
+def test_a_link_and_an_option_can_ask_for_the_usual(field, tmp_path):
+    start = Recipe(data="mnist", optimizer="adam", **dict.fromkeys(DEPENDENT, 1))
+    file = tmp_path / "recipe.json"
+    file.write_text(start.to_json())
+    asked = {n: 1 for n in DEPENDENT if n != field}
+    wanted = Recipe(data="mnist", optimizer="adam", **asked)
+    assert same(from_query(f"{field}=usual", (start, Options()))[0], wanted)
+    assert same(recipe_from({field: "usual"}, file), wanted)
+
+
+def test_a_layer_follows_the_common_quality_again():
+    start = Recipe(layer_quality={"fc1": 0.4, "fc2": 0.9}), Options()
+    assert from_query("quality.fc1.weight=usual&quality=1.2", start)[0] == Recipe(
+        quality=1.2, layer_quality={"fc2": 0.9}
+    )
+    for own in ({}, {"fc1": 0.4}, {"fc3": 2.0}, {"fc2": 0.1, "fc1": 0.4}, {"fc1.weight": 1.0}):
+        wanted = Recipe(layer_quality=own)
+        assert from_query(to_query(wanted, Options(), start), start)[0] == wanted
