@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Collection, Sequence
 
 STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has at most two digits
@@ -46,6 +47,11 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
     """A hint for a name that is not ``known``: the nearest one, or all there are."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else "there are " + (", ".join(known) or "none")
+
+
+def file_part(text: str, longest: int = 60) -> str:
+    """Text as a part of a file name that is safe on every system; "" if nothing of it is."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:longest].strip(".-")
 
 
 def layer_of(parameter_name: str) -> str:

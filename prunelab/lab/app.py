@@ -28,6 +28,7 @@ from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import QUESTIONS, Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
 from prunelab.lab.page.live import Live
+from prunelab.lab.page.module_table import ModuleTable
 from prunelab.lab.page.panel_chooser import PanelChooser
 from prunelab.lab.page.panels import PANEL_KINDS, Panel
 from prunelab.lab.page.presence import Presence
@@ -114,6 +115,7 @@ class Lab(w.VBox):
         self.controls = Controls(recipe, self._custom, self._changed, self._released)
         self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
         self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
+        self.modules = ModuleTable()
         self.buttons = Buttons(self._pressed)
         self.status = Status(presence, title=wording.title(recipe))
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
@@ -411,6 +413,7 @@ class Lab(w.VBox):
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)
         self.downloads.disabled = downloads.missing(state)
+        self.modules.show(state.subject)
         if state.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
         for name, panel in self.panels.items():

@@ -32,7 +32,8 @@ class History:
 
     def _thin(self) -> None:
         while len(self._snapshots) > self._longest and (phases := self._droppable()):
-            del self._snapshots[min(max(phases, key=len), key=self._span)]
+            fullest = max(phases, key=len)
+            del self._snapshots[min(fullest, key=self._span)]
 
     def _droppable(self) -> list[list[int]]:
         """Indices of the snapshots that may be dropped, by phase."""
