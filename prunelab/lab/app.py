@@ -69,6 +69,7 @@ class Lab(w.VBox):
         panels: {name: widget}; each widget can also be shown elsewhere, by itself.
         controls: {field of the recipe: widget}, likewise.
         buttons: {name: widget}, likewise.
+        modules: the table of the network's modules, pruned or not, and why; likewise.
         options: what is shown, hidden and locked now.
 
     Raises:

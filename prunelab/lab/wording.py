@@ -8,7 +8,7 @@ from typing import Any
 
 from prunelab.formatting import count, layer_of, percent, time_left
 from prunelab.lab.messages import BUSY, LabState
-from prunelab.recipe import Recipe
+from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.subject import Subject
@@ -35,9 +35,11 @@ def label(button: str, state: LabState) -> str:
 
 
 def title(recipe: Recipe, subject: Subject | None = None) -> str:
-    """The experiment in one line."""
-    subject = subject or Subject.of(recipe)
-    return f"{subject.data} · {subject.model} · seed {recipe.seed}"
+    """The experiment in one line. subject: names custom data and models; while a run begins, the last run's."""
+    names = subject or Subject.of(recipe)
+    data = names.data if recipe.data == OWN else recipe.data
+    model = names.model if recipe.model == OWN else recipe.model
+    return f"{data} · {model} · seed {recipe.seed}"
 
 
 def status(state: LabState) -> str:
