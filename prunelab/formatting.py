@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import math
+import re
 from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
@@ -72,6 +73,11 @@ def suggesting(cls: Class) -> Class:
 
     cls.__init__ = checked  # type: ignore[misc]
     return cls
+
+
+def file_part(text: str, longest: int = 60) -> str:
+    """Text as a part of a file name that is safe on every system; "" if nothing of it is."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text)[:longest].strip(".-")
 
 
 def layer_of(parameter_name: str) -> str:

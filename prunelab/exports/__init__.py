@@ -10,6 +10,6 @@ from prunelab.exports.bundle import bundle, zipped
 from prunelab.exports.figures import figures
 from prunelab.exports.html_report import report
 from prunelab.exports.script import snippet
-from prunelab.exports.tables import recipe_json, snapshots_csv
+from prunelab.exports.tables import modules_csv, recipe_json, snapshots_csv
 
-__all__ = ["bundle", "figures", "recipe_json", "report", "snapshots_csv", "snippet", "zipped"]
+__all__ = ["bundle", "figures", "modules_csv", "recipe_json", "report", "snapshots_csv", "snippet", "zipped"]

@@ -10,16 +10,18 @@ from prunelab.exports.figures import FORMATS, figures
 from prunelab.exports.html_report import report
 from prunelab.exports.narrative import title
 from prunelab.exports.script import snippet
-from prunelab.exports.tables import recipe_json, snapshots_csv
+from prunelab.exports.tables import modules_csv, recipe_json, snapshots_csv
 from prunelab.exports.view_list import checked
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 
 ABOUT = {
     "report.html": "the run as a page, its pictures interactive; opens in any browser, without a network",
     "recipe.json": "what was trained and how it was pruned; prunelab.Recipe.from_json reads it",
-    "snapshots.csv": "every snapshot of the run, one row a layer",
+    "snapshots.csv": "every snapshot of the run, a row for each layer and one for the whole network",
+    "modules.csv": "which modules of the network are pruned, which are not, and why",
     "measurement.csv": "bytes by format, and latency by network, batch size and threads",
     "reproduce.py": "Python that does the run again",
     "model.prune": "the pruned network, packed; prunelab.sparse.load reads it",
@@ -36,6 +38,7 @@ def bundle(
     model: bytes | None = None,
     *,
     formats: Sequence[str] = FORMATS,
+    subject: Subject | None = None,
 ) -> bytes:
     """A zip file with report, figures, tables, recipe, code, and a README.txt that lists them.
 
@@ -45,17 +48,21 @@ def bundle(
         measurement: what was measured at the end. None: left out.
         model: the packed network, as ``prunelab.sparse.save`` writes it. None: left out.
         formats: of the figures: of svg, pdf and png.
+        subject: of the run, as ``Session.subject`` gives it. None: what the recipe alone tells.
 
     Raises:
         ValueError: the history is empty.
     """
     snapshots = checked(history)
     files: dict[str, str | bytes] = {
-        "report.html": report(recipe, snapshots, measurement),
+        "report.html": report(recipe, snapshots, measurement, subject),
         "recipe.json": recipe_json(recipe),
         "snapshots.csv": snapshots_csv(snapshots),
         "reproduce.py": snippet(recipe, snapshots),
     }
+    subject = subject or Subject.of(recipe)
+    if subject.modules:
+        files["modules.csv"] = modules_csv(subject.modules)
     if measurement is not None:
         files["measurement.csv"] = measurement.to_csv()
     if model is not None:
@@ -63,7 +70,7 @@ def bundle(
     printed = figures(recipe, snapshots, measurement, formats=formats)
     files |= {f"figures/{name}": content for name, content in printed.items()}
     included = {name: about for name, about in ABOUT.items() if any(file.startswith(name) for file in files)}
-    lines = [title(recipe, snapshots[-1]), "", *(f"{name}: {about}" for name, about in included.items()), ""]
+    lines = [title(subject, snapshots[-1]), "", *(f"{name}: {about}" for name, about in included.items()), ""]
     return zipped({"README.txt": "\n".join(lines), **files})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import re
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from prunelab.exports import matplotlib_drawing
 from prunelab.exports.narrative import plain
 from prunelab.exports.view_list import PICTURES, checked, shows_something
-from prunelab.formatting import layer_of
+from prunelab.formatting import file_part, layer_of
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
@@ -97,7 +96,7 @@ def distinct(names: list[str]) -> list[str]:
     """Names as parts of file names: safe on every system, and unique even where case is ignored."""
     stems: list[str] = []
     for name in names:
-        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip(".-")[:60] or "layer"
+        stem = file_part(name) or "layer"
         taken = {other.lower() for other in stems}
         candidates = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
         stems.append(next(candidate for candidate in candidates if candidate.lower() not in taken))

@@ -21,6 +21,7 @@ from prunelab.recipe import Recipe, help_text
 from prunelab.resources import joined_script, plotly_script
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 from prunelab.views.figure import View
 
 HERE = Path(__file__).parent
@@ -31,7 +32,12 @@ MAX_STOPS = 60  # of the scrubber
 LAYERS = 6  # masks to choose from; as many layers as the view of all weights shows
 
 
-def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement | None = None) -> str:
+def report(
+    recipe: Recipe,
+    history: Sequence[Snapshot],
+    measurement: Measurement | None = None,
+    subject: Subject | None = None,
+) -> str:
     """A self-contained HTML page about a run: what was done, the results, every view, a scrubber over its snapshots.
 
     The scrubber stops at the end of each phase and at the last snapshot; of a long run it shows as many of these,
@@ -42,12 +48,13 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
         recipe: of the run.
         history: the snapshots of the run, oldest first.
         measurement: what was measured at the end. None: without bytes and speed.
+        subject: of the run, as ``Session.subject`` gives it. None: what the recipe alone tells.
 
     Raises:
         ValueError: the history is empty.
         ModuleNotFoundError: plotly is not installed.
     """
-    snapshots = checked(history)
+    snapshots, subject = checked(history), subject or Subject.of(recipe)
     now = snapshots[-1]
     stops = [i for i, s in enumerate(snapshots) if s.settled or s is now]
     shown = _thinned(stops, now)
@@ -56,9 +63,9 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
     left_out = "" if len(shown) == len(stops) else f"{len(shown)} of {len(stops)} moments are shown."
     values = {
         "version": escape(prunelab.__version__),
-        "title": escape(narrative.title(recipe, now)),
-        "told": escape(narrative.told(recipe, snapshots)),
-        "cards": "\n".join(map(_card, narrative.headline(now, measurement))),
+        "title": escape(narrative.title(subject, now)),
+        "told": escape(narrative.told(recipe, snapshots, subject)),
+        "cards": "\n".join(map(_card, narrative.headline(now, measurement, subject))),
         "last": str(len(shown) - 1),
         "moment": escape(moments[-1]),
         "thinned": escape(left_out),
@@ -69,6 +76,7 @@ def report(recipe: Recipe, history: Sequence[Snapshot], measurement: Measurement
         "json": escape(recipe_json(recipe)),
         "snippet": escape(snippet(recipe, snapshots)),
         "layers": _layers(now),
+        "modules": _modules(subject),
         "surroundings": _table((), narrative.surroundings(measurement)),
         "pictures": script_json({"moments": moments, "panels": panels, "views": views}),
         "plotly": base64.b64encode(gzip.compress(plotly_script().read_bytes(), compresslevel=6, mtime=0)).decode(),
@@ -197,6 +205,19 @@ def _layers(now: Snapshot) -> str:
     return _table(
         columns, [*rows, ("all", "", count(now.kept), count(now.total), percent(now.density), "", "")], numbers=2
     )
+
+
+def _modules(subject: Subject) -> str:
+    """Which modules are pruned, which are not, and why; nothing if they are not known."""
+    if not subject.modules:
+        return ""
+    columns = ("module", "kind", "counted", "not counted", "pruned", "why")
+    rows = [
+        (m.name or "the model itself", m.kind, count(m.counted), count(m.others), "yes" if m.pruned else "no", m.why)
+        for m in subject.modules
+    ]
+    said = "Density and compression count the weights of layers that have a mask; of each module, how many these are:"
+    return f'<h2>Pruned or not, and why</h2><p>{said}</p><div class="wide">{_table(columns, rows)}</div>'
 
 
 def _small(value: float | None) -> str:

@@ -15,6 +15,7 @@ from prunelab.formatting import count, kilobytes, percent
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 from prunelab.views import key_figures
 
 
@@ -23,27 +24,28 @@ def plain(text: str) -> str:
     return unescape(re.sub(r"</?(?:b|i|sub|sup)>", "", text.replace("<br>", " ")))
 
 
-def title(recipe: Recipe, now: Snapshot) -> str:
+def title(subject: Subject, now: Snapshot) -> str:
     """The result in one line."""
-    experiment = f"{_model(recipe)} on {_data(recipe)}"
+    experiment = f"{subject.model} on {subject.data}"
     right = "" if now.test_accuracy is None else f", {percent(now.test_accuracy)} right"
     if now.kept == now.total:
         return f"{experiment}: dense{right}"
     return f"{experiment}: {now.compression:.1f}x fewer connections{right}"
 
 
-def told(recipe: Recipe, history: Sequence[Snapshot]) -> str:
-    """What was done, in a few sentences. recipe: of the run. history: its snapshots, at least one."""
+def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = None) -> str:
+    """What was done, in a few sentences. recipe, subject: of the run. history: its snapshots, at least one."""
     r, now = recipe, history[-1]
+    subject = subject or Subject.of(recipe)
     optimizer = {"sgd": "SGD with momentum 0.9", "adam": "Adam"}[r.optimizer]
     penalty = "no penalty" if r.regularizer == "none" else f"{r.regularizer.upper()} penalty {r.strength:g}"
     rates = sorted({d.original for d in now.dropouts if d.original})
     extras = [f"dropout {' and '.join(f'{rate:g}' for rate in rates)}"] if rates else ["no dropout"]
     extras += ["batch normalisation"] if r.batch_norm and r.model != OWN else []
-    name = _model(r)
     parts = [
-        f"The network, {name}, was trained on {_data(r)} for {_many(r.epochs, 'epoch')}: {optimizer}, learning "
-        f"rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, {' and '.join(extras)}, seed {r.seed}.",
+        f"The network, {subject.model}, was trained on {subject.data} for {_many(r.epochs, 'epoch')}: "
+        f"{optimizer}, learning rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, "
+        f"{' and '.join(extras)}, seed {r.seed}.",
         *_rounds(r, history),
     ]
     if now.round == 0:
@@ -97,13 +99,15 @@ def _cut(r: Recipe, last: int) -> str:
     return f"connections below quality x standard deviation of {whose} were cut, with a quality {values}{exceptions}"
 
 
-def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, str, str]]:
+def headline(
+    now: Snapshot, measurement: Measurement | None, subject: Subject | None = None
+) -> list[tuple[str, str, str]]:
     """The key figures: (name, value, a second line)."""
     density, of_all = key_figures.connections(now)
     rows = [
         ("accuracy", *key_figures.accuracy(now)),
         ("density", density, f"{of_all} connections"),
-        ("compression", *key_figures.compression(now)),
+        ("compression", *key_figures.compression(now, subject)),
     ]
     if measurement is not None:
         packed, smaller = key_figures.file(measurement)
@@ -123,14 +127,6 @@ def surroundings(measurement: Measurement | None) -> list[tuple[str, str]]:
         ("Python", platform.python_version()),
         ("machine", f"{machine.processor}, {machine.cores} cores, {machine.system}"),
     ]
-
-
-def _model(recipe: Recipe) -> str:
-    return "a model of one's own" if recipe.model == OWN else recipe.model
-
-
-def _data(recipe: Recipe) -> str:
-    return "data of one's own" if recipe.data == OWN else recipe.data
 
 
 def _many(number: int, what: str) -> str:

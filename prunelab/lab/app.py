@@ -28,6 +28,7 @@ from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import QUESTIONS, Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
 from prunelab.lab.page.live import Live
+from prunelab.lab.page.module_table import ModuleTable
 from prunelab.lab.page.panel_chooser import PanelChooser
 from prunelab.lab.page.panels import PANEL_KINDS, Panel
 from prunelab.lab.page.presence import Presence
@@ -69,6 +70,7 @@ class Lab(w.VBox):
         panels: {name: widget}; each widget can also be shown elsewhere, by itself.
         controls: {field of the recipe: widget}, likewise.
         buttons: {name: widget}, likewise.
+        modules: the table of the network's modules, pruned or not, and why; likewise.
         options: what is shown, hidden and locked now.
 
     Raises:
@@ -117,6 +119,7 @@ class Lab(w.VBox):
         self.controls = Controls(recipe, self._custom, self._changed, self._released)
         self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
         self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
+        self.modules = ModuleTable()
         self.buttons = Buttons(self._pressed)
         self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, *allowed()])
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
@@ -429,6 +432,7 @@ class Lab(w.VBox):
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)
         self.downloads.disabled = downloads.missing(state)
+        self.modules.show(state.subject)
         if state.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
         for name, panel in self.panels.items():

@@ -11,6 +11,7 @@ from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 
 Action = Literal[
     "open", "follow", "train", "retrain", "run", "live", "prune", "preview", "change", "measure", "scan", "compare",
@@ -66,6 +67,8 @@ class LabState:
     """The snapshots of the run so far, oldest first."""
     runs: tuple[Run, ...] = ()
     """The runs kept for comparison, oldest first."""
+    subject: Subject | None = None
+    """What the session is about: names of model and data, modules; None before there is one."""
     data: Data | None = None
     """The session's data."""
     measurement: Measurement | None = None

@@ -8,9 +8,10 @@ from typing import Any
 
 from prunelab.formatting import count, layer_of, percent, time_left
 from prunelab.lab.messages import BUSY, LabState
-from prunelab.recipe import Recipe
+from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 from prunelab.views import key_figures
 
 CARDS = ("accuracy", "connections", "effective", "compression", "dropout", "file", "speed", "zeros still zero")
@@ -36,9 +37,12 @@ def label(button: str, state: LabState) -> str:
     return {"run": "Run all"}.get(button, button.capitalize())
 
 
-def title(recipe: Recipe) -> str:
-    """The experiment in one line."""
-    return f"{recipe.data} · {recipe.model} · seed {recipe.seed}"
+def title(recipe: Recipe, subject: Subject | None = None) -> str:
+    """The experiment in one line. subject: names custom data and models; while a run begins, the last run's."""
+    names = subject or Subject.of(recipe)
+    data = names.data if recipe.data == OWN else recipe.data
+    model = names.model if recipe.model == OWN else recipe.model
+    return f"{data} · {model} · seed {recipe.seed}"
 
 
 def status(state: LabState) -> str:
@@ -108,7 +112,7 @@ def cards(state: LabState) -> list[dict[str, str]]:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
     accuracy = _card("accuracy", *key_figures.accuracy(now))
     connections = _card("connections", *key_figures.connections(now))
-    compression = _card("compression", *key_figures.compression(now))
+    compression = _card("compression", *key_figures.compression(now, state.subject))
     dropout = _card("dropout", *key_figures.dropout(now))
     effective = _card("effective", "–", "not available for this model")
     if now.effective is not None:
@@ -117,7 +121,8 @@ def cards(state: LabState) -> list[dict[str, str]]:
         about = "" if preview.exact else "about "
         accuracy["more"] = f"{about}{key_figures.right(preview)} if cut now"
         connections["more"] = f"{percent(preview.density)} if cut now"
-        compression["more"] = f"{preview.compression:.1f}x if cut now"
+        uncounted = key_figures.uncounted(state.subject)
+        compression["more"] = f"{preview.compression:.1f}x if cut now" + (f"; {uncounted}" if uncounted else "")
         if preview.dropouts:
             dropout["more"] = f"{key_figures.dropout(preview)[0]} if cut now"
         if preview.effective is not None:

@@ -15,11 +15,13 @@ from torch.optim import Optimizer
 
 from prunelab.formatting import did_you_mean, layer_of, suggesting
 from prunelab.pruning import criteria, execution_order, torch_prune
+from prunelab.pruning.coverage import coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import prunable, transposed
 from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
 from prunelab.recipe import Scope, Std, Target
 from prunelab.results.counts import Counted
+from prunelab.results.subject import Module
 
 Unit = Literal["weight", "neuron", "2:4"]  # recipes allow only the first two
 
@@ -154,6 +156,15 @@ class Masks(Counted, Mapping[str, Tensor]):
         if self._outputs is None:
             self._outputs = execution_order.outputs(self.model, self._known, example)
         return self._outputs
+
+    def modules(self, unit: Unit = "weight", example: Tensor | None = None) -> tuple[Module, ...]:
+        """Each module with parameters: whether ``prune`` by ``unit`` can cut its weights, and why.
+
+        example: as for ``outputs``; needed for the unit "neuron" only.
+        """
+        if unit not in UNITS:
+            raise ValueError(f"unit = {unit!r}: must be one of {', '.join(UNITS)}")
+        return tuple(coverage(self.model, self._parameters, self.outputs(example) if unit == "neuron" else ()))
 
     def resolve(self, name: str) -> str:
         """Parameter name for the name of a layer, a parameter or a tied parameter; ValueError if it has no mask."""

@@ -120,7 +120,7 @@ class PrunedModel:
         twin = copy.deepcopy(self.model).train()
         for name in self._frozen:
             twin.get_submodule(name).eval()
-        weights = dict(twin.named_parameters())
+        weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
         with torch.no_grad():
             for name, mask in plan.masks.items():
                 weights[name].mul_(mask)

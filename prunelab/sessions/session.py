@@ -27,6 +27,7 @@ from prunelab.pruning.strategies import Plan
 from prunelab.recipe import OWN, Recipe, Target
 from prunelab.results.history import History
 from prunelab.results.snapshot import Phase, Snapshot
+from prunelab.results.subject import Subject
 from prunelab.sessions import checkpoint, phases, validation
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.sessions.pruner import Outcome, Pruner
@@ -34,6 +35,7 @@ from prunelab.sessions.session_state import read_state
 from prunelab.sessions.snapshot_arrays import classes
 from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.sessions.streams import Streams
+from prunelab.sessions.subject import subject_of
 from prunelab.sessions.trainer import Trainer
 
 TargetLike = float | Mapping[str, float] | Target | None  # what a caller may give; None: the recipe's target
@@ -106,6 +108,11 @@ class Session:
     def masks(self) -> Masks:
         """The masks of ``model``."""
         return self._pruned.masks
+
+    @property
+    def subject(self) -> Subject:
+        """The names of model and data, and of each module whether it is pruned, and why."""
+        return subject_of(self.recipe, self.model, self.data, self.masks, self._train[0][:2])
 
     @property
     def step(self) -> int:

@@ -13,6 +13,7 @@ from prunelab import models
 from prunelab.data import Data, load, own
 from prunelab.errors import SessionError
 from prunelab.recipe import OWN, Recipe
+from prunelab.sessions.subject import name_of
 from prunelab.torch_state import evaluating, held, process_lock
 
 
@@ -44,7 +45,7 @@ def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:
     if isinstance(data, Data):
         return data
     train, test = data
-    return own(train, test)
+    return own(train, test, name=name_of(train))
 
 
 def model_of(recipe: Recipe, data: Data) -> nn.Module:

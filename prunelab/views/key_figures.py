@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prunelab.formatting import count, kilobytes, percent
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 
 Lines = tuple[str, str]  # figure, second line
 
@@ -24,8 +25,20 @@ def connections(now: Snapshot) -> Lines:
     return percent(now.density), f"{count(now.kept)} of {count(now.total)}"
 
 
-def compression(now: Snapshot) -> Lines:
-    return f"{now.compression:.1f}x", "fewer connections"
+def compression(now: Snapshot, subject: Subject | None = None) -> Lines:
+    """The compression, and where it is not of all that the network has: what it counts, and what not."""
+    missing = uncounted(subject)
+    if subject is None or not missing:
+        return f"{now.compression:.1f}x", "fewer connections"
+    layers = "1 layer" if subject.layers == 1 else f"{subject.layers} layers"
+    return f"{now.compression:.1f}x", f"of {count(subject.counted)} weights in {layers}; {missing}"
+
+
+def uncounted(subject: Subject | None) -> str:
+    """What density and compression do not count; "" if that is nothing but the biases of pruned layers."""
+    if subject is None or not subject.uncounted:
+        return ""
+    return f"{count(subject.uncounted)} in others not counted"
 
 
 def dropout(now: Snapshot) -> Lines:

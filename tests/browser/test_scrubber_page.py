@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from support.small_widgets import SCRUBBER, SHOWN, at, expect_there, fits, press, root, shown
+from support.small_widgets import SCRUBBER, SHARES, SHOWN, at, expect_there, fits, press, root, shown
 
 Notebook = Callable[..., Path]
 Voila = Callable[..., str]
@@ -108,16 +109,82 @@ def test_a_growing_run_keeps_the_moment(page: Page, notebook: Notebook, voila: V
     slider.press("PageDown")
     at(page, "9", "scrubbed")
     press(page, "grow")
-    expect(slider).to_have_attribute("max", "41")
+    expect(slider).to_have_attribute("aria-valuetext", "dense trained (10 of 42)")
     at(page, "9", "scrubbed")
     press(page, "thin")
-    expect(slider).to_have_attribute("max", "13")
-    at(page, "3", "scrubbed")
     expect(slider).to_have_attribute("aria-valuetext", "dense trained (4 of 14)")
+    at(page, "3", "scrubbed")
     press(page, "none")
     at(page, "live", "empty")
     expect(slider).to_be_disabled()
     expect(page.get_by_role("button", name="Play")).to_be_disabled()
+
+
+def test_each_round_has_its_share_of_the_track_for_hand_and_keyboard(
+    page: Page, notebook: Notebook, voila: Voila
+) -> None:
+    voila(notebook(SHOWN, SHARES))
+    expect_there(page, "scrubber")
+    at(page, "live", "live")
+    slider = page.get_by_role("slider")
+    # Ticks stand at the ends of the thirds, and the thumb stands over them.
+    lefts = "marks => marks.map((mark) => mark.offsetLeft / mark.parentElement.clientWidth)"
+    found = root(page, "scrubber").locator(".prunelab-scrubber-tick").evaluate_all(lefts)
+    assert [round(left, 2) for left in found] == [0.33, 0.67, 1.0]
+    box = slider.bounding_box()
+    assert box
+    width, middle = box["width"] - 20, box["y"] + box["height"] / 2
+
+    def grasp(part: float) -> None:
+        page.mouse.move(box["x"] + 10 + part * width, middle, steps=3)
+
+    grasp(1)
+    page.mouse.down()
+    for part, label in (
+        (0.5, "round 1: 1 (21 of 27)"),
+        (0.72, "round 2: 1 (23 of 27)"),
+        (0.33, "dense: trained (20 of 27)"),
+    ):
+        grasp(part)
+        expect(slider).to_have_attribute("aria-valuetext", label)
+    page.mouse.up()
+    assert float(slider.input_value()) == pytest.approx(1 / 3), "the thumb comes to rest at its snapshot"
+    for key, position in (
+        ("ArrowRight", "20"),
+        ("ArrowRight", "21"),
+        ("ArrowLeft", "20"),
+        ("Home", "0"),
+        ("ArrowUp", "1"),
+    ):
+        page.keyboard.press(key)
+        at(page, position, "scrubbed")
+    for key, position in (("PageDown", "19"), ("PageDown", "21"), ("End", "live"), ("ArrowDown", "25")):
+        page.keyboard.press(key)
+        at(page, position, "live" if position == "live" else "scrubbed")
+
+
+def test_a_run_that_is_thinned_or_goes_on_under_the_hand_stays_at_the_same_snapshot(
+    page: Page, notebook: Notebook, voila: Voila
+) -> None:
+    voila(notebook(SHOWN, SHARES))
+    expect_there(page, "scrubber")
+    at(page, "live", "live")
+    slider = page.get_by_role("slider")
+    box = slider.bounding_box()
+    assert box
+    width, middle = box["width"] - 20, box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 10 + 0.6 * width, middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 10 + 0.5 * width, middle, steps=3)
+    expect(slider).to_have_attribute("aria-valuetext", "round 1: 1 (21 of 27)")
+    for name, count in (("thin", "9 of 15"), ("begin", "21 of 28")):  # by script: the mouse holds the slider
+        page.get_by_role("button", name=name, exact=True).evaluate("button => button.click()")
+        expect(slider).to_have_attribute("aria-valuetext", f"round 1: 1 ({count})")
+    page.mouse.move(box["x"] + 10 + 0.505 * width, middle)  # the scale is the one that the hand took hold of
+    expect(slider).to_have_attribute("aria-valuetext", "round 1: 1 (21 of 28)")
+    page.mouse.up()
+    page.wait_for_function("Number(document.querySelector('.prunelab-scrubber-range').value) < 0.4")
+    assert float(slider.input_value()) == pytest.approx((1 + 1 / 2) / 4)
 
 
 def test_ticks_stand_under_settled_moments_and_labels_never_overlap(

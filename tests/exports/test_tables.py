@@ -3,14 +3,16 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import prunelab as pl
-from prunelab.exports import recipe_json, snapshots_csv
-from prunelab.exports.tables import COLUMNS
+from prunelab.exports import modules_csv, recipe_json, snapshots_csv
+from prunelab.exports.tables import COLUMNS, WHOLE
+from prunelab.results.subject import Module
 
 
 def test_a_row_for_every_snapshot_and_layer_with_exact_numbers(history):
-    rows = list(csv.DictReader(io.StringIO(snapshots_csv(history))))
+    rows = [row for row in csv.DictReader(io.StringIO(snapshots_csv(history))) if row["layer"] != WHOLE]
     pairs = [(i, s, layer) for i, s in enumerate(history) for layer in s.layers]
     assert len(rows) == len(pairs)
     for row, (i, s, layer) in zip(rows, pairs, strict=True):
@@ -30,17 +32,46 @@ def test_a_row_for_every_snapshot_and_layer_with_exact_numbers(history):
         assert math.prod(map(int, row["shape"].split("x"))) == layer.total
 
 
+def test_the_last_row_of_every_snapshot_is_the_whole_network(history):
+    rows = list(csv.DictReader(io.StringIO(snapshots_csv(history))))
+    size = len(history[0].layers) + 1
+    assert len(rows) == size * len(history)
+    for number, snapshot in enumerate(history):
+        *layers, whole = rows[number * size : (number + 1) * size]
+        assert whole["layer"] == WHOLE and WHOLE not in [row["layer"] for row in layers]
+        for name in ("snapshot", "phase", "round", "clock", "test_accuracy", "recipe", "target_quality"):
+            assert {row[name] for row in layers} == {whole[name]}
+        for name in ("kept", "total", "effective", "dead"):
+            assert int(whole[name]) == sum(int(row[name]) for row in layers)
+        assert float(whole["density"]) == int(whole["kept"]) / int(whole["total"]) == snapshot.density
+        assert [whole[name] for name in ("shape", "quality", "threshold", "deviation", "dropout")] == [""] * 5
+        assert whole["spared"] == "false"
+
+
+def test_what_the_whole_network_does_not_know_is_empty(history):
+    layers = (replace(history[-1].layers[0], effective=None, spared=True), *history[-1].layers[1:])
+    *_, whole = csv.DictReader(io.StringIO(snapshots_csv([replace(history[-1], layers=layers)])))
+    assert (whole["effective"], whole["spared"]) == ("", "true") and whole["dead"] != ""
+
+
+def test_modules_are_listed_with_reasons():
+    modules = [Module("", "Net", 0, 7, False, 'only\n"this"'), Module("a,b", "Linear", 12, 0, True, "")]
+    header, *rows = csv.reader(io.StringIO(modules_csv(modules)))
+    assert header == ["name", "kind", "counted", "others", "pruned", "why"]
+    assert rows == [["", "Net", "0", "7", "false", 'only\n"this"'], ["a,b", "Linear", "12", "0", "true", ""]]
+
+
 def test_dropout_stands_beside_the_layer_it_belongs_to(history):
     rows = [row for row in csv.DictReader(io.StringIO(snapshots_csv(history[-1:])))]
     rates = {d.layer: d.rate for d in history[-1].dropouts}
     assert {row["layer"]: float(row["dropout"]) for row in rows if row["dropout"]} == rates
-    assert [row["layer"] for row in rows if not row["dropout"]] == ["fc3.weight"]
+    assert [row["layer"] for row in rows if not row["dropout"]] == ["fc3.weight", WHOLE]
 
 
 def test_names_with_commas_quotes_and_lines_survive(history, rename):
     name = 'a,"b"\nc'
     rows = list(csv.DictReader(io.StringIO(snapshots_csv(rename(history, name)[-1:]))))
-    assert [row["layer"] for row in rows] == [f"{name}.weight", "fc2.weight", "fc3.weight"]
+    assert [row["layer"] for row in rows] == [f"{name}.weight", "fc2.weight", "fc3.weight", WHOLE]
 
 
 def test_no_snapshots_no_rows():

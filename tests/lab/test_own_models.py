@@ -1,15 +1,20 @@
 """Models and data of one's own in the lab: those that fit, and what is said of those that do not."""
 
+import io
 import re
+import zipfile
 
 import pytest
 import torch
 from torch import nn
 
 import prunelab as pl
+from prunelab.data import own
 from prunelab.lab.page import downloads
+from prunelab.lab.page.module_table import ModuleTable
+from prunelab.results.subject import Module, Subject
 from support.labs import QUICK, press
-from support.own_models import blobs
+from support.own_models import Reader, blobs
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,49 @@ def test_own_model_and_data_fill_every_panel_and_stay_untouched():
     press(lab, "run")
     assert lab.state.snapshot.round == 2
     lab.stop()
+
+
+def test_a_network_with_parts_that_are_not_pruned_is_named_and_listed():
+    torch.manual_seed(0)
+    words, classes = torch.randint(0, 20, (90, 4)).float(), torch.arange(90) % 3
+    data = own((words, classes), (words, classes), name="four words / test")
+    lab = pl.Lab(QUICK, model=Reader(), data=data, measure=False)
+    lab.wait(60)
+    assert lab.status.trouble == "" and lab.status.title == "four words / test · Reader · seed 0"
+    assert lab.recipe.model == lab.recipe.data == "own"
+    # By hand: 64 + 128 + 128 + 160 + 60 weights; an own factor, attention and a norm are not counted.
+    compression = next(card for card in lab.status.cards if card["name"] == "compression")
+    assert compression["more"].endswith("x if cut now; 233 in others not counted")
+    press(lab, "prune")
+    compression = next(card for card in lab.status.cards if card["name"] == "compression")
+    assert compression["more"] == "of 540 weights in 5 layers; 233 in others not counted"
+    assert lab.modules.layout.display is None and lab.modules.selected_index is None
+    assert lab.modules.titles == ("3 of 9 modules are not pruned, and why",)
+    table = lab.modules.children[0].value
+    assert table.count("<tr>") == 10 and ">233</td>" not in table
+    assert "<td>attention</td><td>MultiheadAttention</td>" in table and "tied to again.weight" in table
+    for name, ending in (("report", ".html"), ("data", "-data.zip"), ("python", ".py")):
+        made = downloads.make(name, lab.state, lab.session)
+        assert made.filename == f"prunelab-{lab.state.recipe.key}-Reader-four-words-test{ending}"
+    assert b"Reader on four words / test: " in downloads.make("report", lab.state).content
+    with zipfile.ZipFile(io.BytesIO(downloads.make("data", lab.state).content)) as archive:
+        assert archive.read("modules.csv").count(b"\n") == 10
+    lab.stop()
+
+
+def test_where_everything_is_pruned_there_is_no_list(lab):
+    assert lab.modules.layout.display == "none" and lab.status.title == "digits · mlp-small · seed 0"
+    assert downloads.make("python", lab.state).filename == f"prunelab-{lab.state.recipe.key}-mlp-small-digits.py"
+    lab.controls["batch_norm"].value = True
+    press(lab, "train")
+    assert lab.modules.layout.display is None and "BatchNorm1d" in lab.modules.children[0].value
+
+
+def test_hostile_names_of_modules_stay_text():
+    table = ModuleTable()
+    hostile = "<img src=x onerror='alert(1)'>"
+    table.show(Subject("Net", "data", (Module(hostile, hostile, 0, 3, False, hostile),)))
+    assert "<img" not in table.children[0].value and table.children[0].value.count("&lt;img") == 3
 
 
 def test_a_model_that_has_learned_already_can_be_pruned_at_once():

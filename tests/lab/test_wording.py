@@ -2,6 +2,8 @@
 
 from prunelab.lab import links, wording
 from prunelab.lab.messages import LabState
+from prunelab.recipe import Recipe
+from prunelab.results.subject import Subject
 from support.labs import QUICK, press
 
 
@@ -11,6 +13,14 @@ def test_words_for_every_state():
         assert wording.status(state) and wording.attributes(state)["state"] == activity
         assert set(wording.reasons(state)) <= set(wording.TIPS) == set(links.BUTTONS)
     assert wording.status(LabState("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
+
+
+def test_the_title_names_what_the_recipe_cannot():
+    birds = Subject("SpeechNet", "birds")
+    assert wording.title(Recipe(model="own", data="own"), birds) == "birds · SpeechNet · seed 0"
+    assert wording.title(Recipe(model="own", seed=3), birds) == "digits · SpeechNet · seed 3"
+    assert wording.title(Recipe(), birds) == "digits · lenet-300-100 · seed 0", "the subject is still the last run's"
+    assert wording.title(Recipe(model="own", data="own")) == "data of one's own · a model of one's own · seed 0"
 
 
 def test_the_story_is_told_when_something_has_settled(lab):

@@ -5,12 +5,14 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import Dataset, TensorDataset
 
 import prunelab as pl
+from prunelab import data as data_module
 from prunelab import errors
 from prunelab.data import load
 from prunelab.errors import SessionError
-from support.own_models import TwoDrops, blobs, small
+from support.own_models import Reader, TwoDrops, blobs, small
 from support.sessions import finished, quick, same
 
 
@@ -20,6 +22,55 @@ def test_own_model_and_data_are_trained_in_place():
     session = finished(pl.Session(recipe, model=model, data=(blobs(), blobs())))
     assert session.model is model and session.recipe.model == session.recipe.data == "own"
     assert session.snapshot().test_accuracy > 0.8 and session.masks.density < 1
+
+
+def test_a_layer_that_is_tied_to_an_embedding_is_cut_in_both():
+    torch.manual_seed(0)
+    words, classes = torch.randint(0, 20, (90, 4)).float(), torch.arange(90) % 3
+    model = Reader()
+    session = finished(pl.Session(quick(), model=model, data=((words, classes), (words, classes))))
+    assert model.words.weight is model.again.weight
+    assert torch.equal(model.words.weight != 0, session.masks["again"]) and not session.masks["again"].all()
+
+
+class Birds(Dataset):
+    def __init__(self):
+        self.x, self.y = blobs()
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, i):
+        return self.x[i], self.y[i]
+
+
+def test_a_session_knows_the_names_of_its_model_and_data():
+    x, y = blobs()
+    cases = [
+        ((Birds(), Birds()), "Birds"),
+        ((TensorDataset(x, y), TensorDataset(x, y)), "own data"),
+        (((x, y), (x, y)), "own data"),
+        (data_module.own((x, y), (x, y), name="flowers"), "flowers"),
+    ]
+    for data, name in cases:
+        session = pl.Session(quick(), model=TwoDrops(), data=data)
+        assert (session.subject.model, session.subject.data) == ("TwoDrops", name)
+        assert session.recipe.model == session.recipe.data == "own"
+        assert pl.Session(session.recipe, model=TwoDrops(), data=session.data).subject == session.subject
+    built = pl.Session(quick()).subject
+    assert (built.model, built.data) == ("mlp-small", "digits")
+
+
+def test_a_sessions_subject_follows_what_its_recipe_cuts():
+    """TwoDrops cannot be traced: which layer gives the outputs shows when it runs, not in the order of registration."""
+    session = pl.Session(quick(rule="density", density=0.5, unit="neuron"), model=TwoDrops(), data=(blobs(), blobs()))
+    assert {m.name: m.pruned for m in session.subject.modules} == {"out": False, "a": True, "b": True}
+    for _ in session.train():
+        pass
+    session.prune()
+    assert session.masks.kept_in("out") == 24 > session.masks.kept_in("b")
+    session.change(session.recipe.changed(unit="weight"))
+    assert all(module.pruned for module in session.subject.modules)
 
 
 def test_own_sessions_are_loaded_with_the_same_model_and_data(tmp_path):

@@ -49,6 +49,28 @@ buttons = [
 ]
 ipywidgets.VBox([scrubber, label, *buttons])
 """
+SHARES = """
+from prunelab.lab.widgets.scrubber import Scrubber
+
+# Thirds of the track: twenty snapshots of the dense training, two of round 1, five of round 2.
+sizes = (("dense", 20, "trained"), ("round 1", 2, "retrained"), ("round 2", 5, "retrained"))
+def made(sizes):
+    every = []
+    for part, (name, size, end) in enumerate(sizes):
+        for i in range(1, size + 1):
+            place = (part + (i - 1) / (size - 1) if part == 0 else part + i / size) / len(sizes)
+            label = f"{name}: {end if i == size else i}"
+            every.append({"label": label, "mark": "settled" if i == size else "", "place": place, "id": label})
+    return every
+scrubber = Scrubber(moments=made(sizes))
+label, show = shown("position")
+scrubber.observe(lambda change: show(change["new"]), "position")
+buttons = [
+    button("thin", lambda: scrubber.update(made((("dense", 8, "trained"), *sizes[1:])))),
+    button("begin", lambda: scrubber.update(made((*sizes, ("round 3", 1, "pruned"))))),
+]
+ipywidgets.VBox([scrubber, label, *buttons])
+"""
 DRAW = """
 from prunelab.lab.widgets.drawing import Drawing
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+from prunelab.formatting import file_part
 from prunelab.lab.messages import LabState
 from prunelab.lab.page.bridge import Soon
 from prunelab.lab.widgets.download_bar import DownloadBar
+from prunelab.results.subject import Subject
 from prunelab.sessions.session import Session
 
 
@@ -81,15 +83,18 @@ def make(name: str, state: LabState, session: Session | None = None) -> Made:
     from prunelab.sparse.packing import file as packing
 
     recipe, history, measured = state.recipe, state.history, state.measurement
-    stem = f"prunelab-{recipe.key}"
+    subject = state.subject or Subject.of(recipe)
+    stem = "-".join(filter(None, ("prunelab", recipe.key, file_part(subject.model, 40), file_part(subject.data, 40))))
     if name == "report":
-        return Made(f"{stem}.html", "text/html", exports.report(recipe, history, measured).encode())
+        return Made(f"{stem}.html", "text/html", exports.report(recipe, history, measured, subject).encode())
     if name == "figures":
         return Made(
             f"{stem}-figures.zip", "application/zip", exports.zipped(exports.figures(recipe, history, measured))
         )
     if name == "data":
         files = {"snapshots.csv": exports.snapshots_csv(history), "recipe.json": exports.recipe_json(recipe)}
+        if subject.modules:
+            files["modules.csv"] = exports.modules_csv(subject.modules)
         if measured is not None:
             files["measurement.csv"] = measured.to_csv()
         return Made(f"{stem}-data.zip", "application/zip", exports.zipped(files))

@@ -43,7 +43,7 @@ class Status(BatchedWidget):
     def show(self, state: LabState, seen: LabState, notes: Iterable[str]) -> None:
         """Show the state. seen: the part of it that the page may show. notes: errors that are not the run's."""
         with self.hold_sync():
-            self.title = wording.title(state.recipe)
+            self.title = wording.title(state.recipe, state.subject)
             self.text = wording.status(state)
             self.progress = state.progress
             self.trouble = "\n".join((*notes, *filter(None, [state.words])))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.scrubber import Scrubber
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.track import places
 
 INTERVAL = 2.0  # seconds between two updates of the list of snapshots during a run: the list is long
 
@@ -35,7 +36,7 @@ class Timeline:
         if history is self._history or (state.activity in BUSY and time.monotonic() - self._updated < INTERVAL):
             return
         if [id(s) for s in history] != [id(s) for s in self._history]:
-            self.widget.update([described(snapshot) for snapshot in history])
+            self.widget.update(_moments(history))
         self._history, self._updated = history, time.monotonic()
 
     def shown(self, state: LabState) -> Snapshot | None:
@@ -46,8 +47,14 @@ class Timeline:
         return self._history[position]
 
 
+def _moments(history: Sequence[Snapshot]) -> list[dict[str, Any]]:
+    """A history as the scrubber's ``moments``; each round has its share of the track."""
+    track = places([snapshot.round for snapshot in history])
+    return [described(snapshot) | {"place": round(place, 6)} for snapshot, place in zip(history, track, strict=True)]
+
+
 def described(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as an item of the scrubber's ``moments``."""
+    """A snapshot as an item of the scrubber's ``moments``, without its place."""
     where = f"round {snapshot.round}" if snapshot.round else "dense"
     identity = f"{snapshot.phase}:{snapshot.round}:{snapshot.clock}"
     if snapshot.settled:

@@ -17,10 +17,46 @@ function setAllowed(target, allowed, title) {
   target.title = title;
 }
 
-/** @typedef {{ label: string, short?: string, mark?: string }} Snapshot of a run, as the model describes it */
+/** @typedef {{ label: string, short?: string, mark?: string, place?: number, id?: unknown }} Snapshot of a run, as the model describes it */
 
 /** @param {Snapshot | undefined} snapshot */
 const settled = (snapshot) => snapshot?.mark === "settled";
+
+/**
+ * Where a snapshot stands on the slider, from 0 to 1.
+ * @param {Snapshot[]} all
+ * @param {number} index
+ */
+const placeOf = (all, index) => all[index].place ?? index / Math.max(all.length - 1, 1);
+
+/**
+ * Index of the snapshot that stands nearest to a value of the slider.
+ * @param {Snapshot[]} all
+ * @param {number} value
+ */
+function nearest(all, value) {
+  let best = 0;
+  for (let index = 1; index < all.length; index += 1) {
+    if (Math.abs(placeOf(all, index) - value) < Math.abs(placeOf(all, best) - value)) best = index;
+  }
+  return best;
+}
+
+/**
+ * Index in `now` of the snapshot `before[index]` or, if it is gone, of the nearest one before it; as followed() in scrubber.py.
+ * @param {Snapshot[]} before
+ * @param {Snapshot[]} now
+ * @param {number} index
+ */
+function followed(before, now, index) {
+  if (before === now) return index;
+  const identity = (/** @type {Snapshot} */ snapshot) => snapshot.id ?? snapshot.label;
+  for (let i = index; i >= 0; i -= 1) {
+    const found = now.findIndex((snapshot) => identity(snapshot) === identity(before[i]));
+    if (found >= 0) return found;
+  }
+  return 0;
+}
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
@@ -37,7 +73,7 @@ function render({ model, el }) {
   const track = element("div", "prunelab-scrubber-track", root);
   const range = element("input", "prunelab-scrubber-range", track);
   const ticks = element("div", "prunelab-scrubber-ticks", track);
-  Object.assign(range, { type: "range", min: "0", step: "1" });
+  Object.assign(range, { type: "range", min: "0", max: "1", step: "any" });
   ticks.setAttribute("aria-hidden", "true");
 
   let frame = 0;
@@ -45,6 +81,8 @@ function render({ model, el }) {
   let nextPosition = null; // position that the next frame writes to the model
   let timer = 0;
   let isDragging = false; // a pointer holds the slider, whose scale stays fixed until it is released
+  /** @type {Snapshot[]} */
+  let scale = []; // snapshots that the slider and its ticks are drawn for
   let drawnTicks = ""; // key of the ticks on the page
 
   const snapshots = () => /** @type {Snapshot[]} */ (model.get("moments"));
@@ -74,6 +112,8 @@ function render({ model, el }) {
 
   // The right end means live: null.
   const asPosition = (/** @type {number} */ index) => (index >= newest() ? null : Math.max(index, 0));
+  // Index of the snapshot that is shown, or will be after the next frame.
+  const shown = () => (frame ? nextPosition : position()) ?? newest();
 
   // ---- playing
 
@@ -118,36 +158,56 @@ function render({ model, el }) {
   range.addEventListener("pointercancel", release);
   range.addEventListener("change", release);
   range.addEventListener("input", () => {
-    const index = Number(range.value);
-    scheduleWrite(index >= Number(range.max) ? null : asPosition(index));
+    const value = Number(range.value);
+    let index = nearest(scale, value);
+    // Assistive technology steps by a hundredth of the slider, whichever snapshots stand there.
+    if (!isDragging && index === shown()) index += Math.sign(value - placeOf(scale, index));
+    scheduleWrite(index >= scale.length - 1 ? null : asPosition(followed(scale, snapshots(), index)));
   });
   range.addEventListener("keydown", (event) => {
-    if (event.key !== "PageUp" && event.key !== "PageDown") return;
+    const index = indexAfter(event.key, shown());
+    if (index === null || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    const at = frame && nextPosition !== null ? nextPosition : (position() ?? newest());
-    const step = event.key === "PageUp" ? -1 : 1;
-    let index = at + step;
-    while (index > 0 && index < newest() && !settled(snapshots()[index])) index += step;
     scheduleWrite(asPosition(index));
   });
+
+  /**
+   * Index of the snapshot that a key leads to; null if the key is none of a slider's.
+   * @param {string} key
+   * @param {number} from
+   */
+  function indexAfter(key, from) {
+    if (key === "ArrowLeft" || key === "ArrowDown") return from - 1;
+    if (key === "ArrowRight" || key === "ArrowUp") return from + 1;
+    if (key === "Home") return 0;
+    if (key === "End") return newest();
+    if (key !== "PageUp" && key !== "PageDown") return null;
+    const step = key === "PageUp" ? -1 : 1;
+    let index = from + step;
+    while (index > 0 && index < newest() && !settled(snapshots()[index])) index += step;
+    return index;
+  }
 
   // ---- the elements on the page
 
   function drawTicks() {
-    const shown = snapshots()
-      .map((snapshot, index) => ({ index, label: snapshot.short ?? snapshot.label, settled: settled(snapshot) }))
-      .filter((tick) => tick.settled);
-    const key = JSON.stringify([newest(), shown]);
+    const marks = scale
+      .map((snapshot, index) => ({
+        place: scale.length > 1 ? placeOf(scale, index) : 1,
+        label: snapshot.short ?? snapshot.label,
+        settled: settled(snapshot),
+      }))
+      .filter((mark) => mark.settled);
+    const key = JSON.stringify(marks);
     if (key === drawnTicks) return;
     drawnTicks = key;
     ticks.replaceChildren();
-    for (const { index, label } of shown) {
-      const part = newest() > 0 ? index / newest() : 1;
+    for (const { place, label } of marks) {
       const tick = element("i", "prunelab-scrubber-tick", ticks);
-      tick.style.left = `${100 * part}%`;
+      tick.style.left = `${100 * place}%`;
       const text = element("span", "prunelab-scrubber-label", ticks);
       text.textContent = label;
-      text.dataset.part = String(part);
+      text.dataset.place = String(place);
     }
     placeLabels();
   }
@@ -159,7 +219,7 @@ function render({ model, el }) {
     for (const each of ticks.querySelectorAll(".prunelab-scrubber-label")) {
       const text = /** @type {HTMLElement} */ (each);
       const labelWidth = text.offsetWidth;
-      const left = Math.max(0, Math.min(width - labelWidth, Number(text.dataset.part) * width - labelWidth / 2));
+      const left = Math.max(0, Math.min(width - labelWidth, Number(text.dataset.place) * width - labelWidth / 2));
       const fits = left >= nextFree && labelWidth <= width;
       text.style.left = `${fits ? left : 0}px`;
       text.style.visibility = fits ? "visible" : "hidden";
@@ -182,8 +242,8 @@ function render({ model, el }) {
     range.setAttribute("aria-label", model.get("label"));
     range.setAttribute("aria-valuetext", (words.textContent ?? "").trim());
     if (!isDragging) {
-      range.max = String(Math.max(count - 1, 1));
-      range.value = String(count < 2 ? 1 : index);
+      scale = snapshots();
+      range.value = String(count < 2 ? 1 : placeOf(scale, index));
       drawTicks();
     }
     play.textContent = playing ? "Pause" : "Play";

@@ -32,7 +32,8 @@ class Scrubber(anywidget.AnyWidget):
     moments: the snapshots, oldest first, each ``{"label": "round 1: pruned", "mark": "settled" or ""}``. Settled ones
     (the dense network trained, a round pruned, a round retrained) have a tick, and PageUp and PageDown jump to them;
     ``"short"``: text at the tick, by default the label; ``"id"``: tells snapshots with the same label apart in
-    ``update``. Up to about 600 can be sent and drawn fast; thin out longer runs.
+    ``update``; ``"place"``: where it stands on the slider, from 0 (left end) to 1, above the place before it. Without
+    places the snapshots are equally far apart. Up to about 600 can be sent and drawn fast; thin out longer runs.
     position: index of the snapshot that is shown; None: live, always the newest. One that is out of range is set to the
     nearest valid one. The right end of the slider is live.
     playing: the page advances ``position`` by ``speed`` snapshots per second, above 0 to 60, until it is live again.
@@ -62,6 +63,7 @@ class Scrubber(anywidget.AnyWidget):
                 raise traitlets.TraitError(f"moments[{i}] = {moment!r} needs a text as its 'label'")
             if moment.get("mark", "") not in MARKS:
                 raise traitlets.TraitError(f"moments[{i}]['mark'] = {moment['mark']!r} must be 'settled' or ''")
+        _check_places([moment.get("place") for moment in proposal["value"]])
         return proposal["value"]
 
     @traitlets.validate("position")
@@ -93,6 +95,20 @@ def followed(old: Sequence[Moment], new: Sequence[Moment], position: int | None)
         if _identity(moment) in places:
             return places[_identity(moment)]
     return 0
+
+
+def _check_places(places: Sequence[Any]) -> None:
+    """TraitError unless all are None, or numbers from 0 to 1, each above the one before."""
+    if all(place is None for place in places):
+        return
+    before = -math.inf
+    for i, place in enumerate(places):
+        if not isinstance(place, int | float) or not 0 <= place <= 1 or place <= before:
+            raise traitlets.TraitError(
+                f"moments[{i}]['place'] = {place!r} must be a number from 0 to 1, above the one before; "
+                "give one to every moment, or to none"
+            )
+        before = place
 
 
 def _identity(moment: Moment) -> Any:

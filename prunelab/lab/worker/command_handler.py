@@ -186,7 +186,10 @@ class CommandHandler:
         self.session, self._dense, self._preview, self._twin = session, None, None, None
         if self._picture is not None and self._picture.shape != session.data.input_shape[1:]:
             self._picture = None
-        self._report(recipe=session.recipe, data=session.data, notice=self._source.notice(), **UNMEASURED)
+        self._report(
+            recipe=session.recipe, subject=session.subject, data=session.data, notice=self._source.notice(),
+            **UNMEASURED,
+        )  # fmt: skip
 
     def _keep(self, label: str | None = None, snapshots: Sequence[Snapshot] | None = None) -> None:
         """Keep the run of the session, as far as it got, for comparison."""
@@ -212,7 +215,7 @@ class CommandHandler:
         fit = self._fit()
         if fit != self._needed().recipe:
             self._needed().change(fit)
-            self.state = replace(self.state, recipe=fit)
+            self.state = replace(self.state, recipe=fit, subject=self._needed().subject)
 
     def _needed(self) -> Session:
         if self.session is None:

@@ -1,5 +1,7 @@
 """Earlier moments of a run, shown in every view."""
 
+import pytest
+
 from support.labs import press
 
 
@@ -38,3 +40,15 @@ def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
     lab.panels["compare"].button.click()
     assert lab.timeline.widget.position is None
     press(lab, "reset")
+
+
+def test_each_round_has_an_equal_share_of_the_scrubber(lab):
+    press(lab, "run")
+    moments = lab.timeline.widget.moments
+    assert [moment["id"].split(":")[1] for moment in moments] == [str(s.round) for s in lab.state.history]
+    ends = {moment["label"]: moment["place"] for moment in moments if moment["mark"]}
+    assert [ends[where] for where in ("dense: trained", "round 1: retrained", "round 2: retrained")] == (
+        pytest.approx([1 / 3, 2 / 3, 1], abs=1e-6)
+    )
+    cuts = [i for i, moment in enumerate(moments) if moment["label"].endswith("pruned")]
+    assert [i for i in cuts if not moments[i - 1]["place"] < moments[i]["place"]] == []

@@ -73,6 +73,21 @@ def test_moments_that_are_none_are_named(bad: list[dict[str, Any]]) -> None:
         Scrubber(moments=bad)
 
 
+@pytest.mark.parametrize(
+    "places",
+    [[0.0, 0.5, None], [0.0, 0.5, 0.5], [0.0, 0.6, 0.5], [-0.1, 0.5, 1.0], [0.0, 0.5, 1.1], [0.0, "half", 1.0]],
+)
+def test_places_that_are_none_are_refused_with_the_value(places: list[Any]) -> None:
+    labelled = [{"label": "a", "place": place} for place in places]
+    with pytest.raises(traitlets.TraitError, match=r"moments\[\d\]\['place'\] = .* every moment, or to none"):
+        Scrubber(moments=labelled)
+
+
+def test_moments_stand_at_their_places() -> None:
+    labelled = [{"label": label, "place": place} for label, place in (("a", 0), ("b", 0.25), ("c", 1.0))]
+    assert Scrubber(moments=labelled).moments == labelled
+
+
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf"), 61.0])
 def test_a_speed_that_is_none_is_refused(speed: float) -> None:
     with pytest.raises(traitlets.TraitError, match="speed"):
