@@ -14,6 +14,7 @@ from prunelab.exports.script import by_recipe
 from prunelab.formatting import count, kilobytes, percent
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
+from prunelab.results.objective import CLASSIFYING
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import key_figures
 
@@ -26,7 +27,7 @@ def plain(text: str) -> str:
 def title(recipe: Recipe, now: Snapshot) -> str:
     """The result in one line."""
     experiment = f"{_model(recipe)} on {_data(recipe)}"
-    right = "" if now.test_accuracy is None else f", {percent(now.test_accuracy)} right"
+    right = "" if now.test_accuracy is None else f", {now.objective.says(now.test_accuracy)}"
     if now.kept == now.total:
         return f"{experiment}: dense{right}"
     return f"{experiment}: {now.compression:.1f}x fewer connections{right}"
@@ -41,6 +42,8 @@ def told(recipe: Recipe, history: Sequence[Snapshot]) -> str:
     extras = [f"dropout {' and '.join(f'{rate:g}' for rate in rates)}"] if rates else ["no dropout"]
     extras += ["batch normalisation"] if r.batch_norm and r.model != OWN else []
     name = _model(r)
+    if now.objective != CLASSIFYING:
+        penalty = f"loss {now.objective.loss}, {penalty}"
     parts = [
         f"The network, {name}, was trained on {_data(r)} for {_many(r.epochs, 'epoch')}: {optimizer}, learning "
         f"rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, {' and '.join(extras)}, seed {r.seed}.",
@@ -101,7 +104,7 @@ def headline(now: Snapshot, measurement: Measurement | None) -> list[tuple[str, 
     """The key figures: (name, value, a second line)."""
     density, of_all = key_figures.connections(now)
     rows = [
-        ("accuracy", *key_figures.accuracy(now)),
+        (now.objective.metric, *key_figures.accuracy(now)),
         ("density", density, f"{of_all} connections"),
         ("compression", *key_figures.compression(now)),
     ]

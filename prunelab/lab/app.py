@@ -42,6 +42,7 @@ from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
+from prunelab.training.objective import LossLike, MetricLike
 
 LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
@@ -56,6 +57,8 @@ class Lab(w.VBox):
         recipe: the recipe to start with; by default ``Recipe()``.
         model: a custom model, as for ``Session``. The lab trains a copy.
         data: custom data, as for ``Session``.
+        loss: what is trained for, as for ``Session``; by default classification.
+        metric: what stands in place of accuracy, as for ``Session``.
         directory: folder to save in after every phase, and to continue from. Only one lab at a time can use it.
         show: names of panels, controls and buttons to show that are hidden by default.
         hide: names of panels, controls and buttons to hide.
@@ -80,6 +83,8 @@ class Lab(w.VBox):
         *,
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
+        loss: LossLike = None,
+        metric: MetricLike = None,
         directory: str | Path | None = None,
         show: Iterable[str] = (),
         hide: Iterable[str] = (),
@@ -98,7 +103,8 @@ class Lab(w.VBox):
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
-        opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
+        folder = None if directory is None else Path(directory).absolute()
+        opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained)
         self._listeners: list[Callable[[LabState], object]] = []
         self._shown: LabState | None = None  # the latest state that listeners were told
         presence = Presence()

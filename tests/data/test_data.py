@@ -159,7 +159,6 @@ def bad(x=X, **cells):
         ((X, Y[:, None]), r"train y: shape \(6, 1\).*squeeze"),
         ((X, Y - 1), "train y: label -1 at index 0"),
         ((X, Y * 0), "all labels are 0"),
-        ((X.long(), Y), "train x: dtype torch.int64.*uint8"),
         ((X.bool(), Y), "train x: dtype torch.bool"),
         ((X.to(torch.complex64), Y), "train x: dtype torch.complex64"),
         ((bad(value=float("nan")), Y), "train x: sample 4 contains nan"),
