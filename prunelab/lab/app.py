@@ -21,11 +21,12 @@ from prunelab.lab.links import Options, from_query, to_query
 from prunelab.lab.messages import BUSY, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
+from prunelab.lab.page.built_in import built_in
 from prunelab.lab.page.buttons import Buttons
 from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import Controls
 from prunelab.lab.page.draw_panel import DrawPanel
-from prunelab.lab.page.guess import QUESTIONS, Guess
+from prunelab.lab.page.guess import Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
 from prunelab.lab.page.live import Live
 from prunelab.lab.page.panel_chooser import PanelChooser
@@ -117,7 +118,7 @@ class Lab(w.VBox):
             make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self.controls = Controls(recipe, self._custom, self._changed, self._released)
+        self.controls = Controls(recipe, self._custom, self._changed, self._released, built_in(model))
         self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
         self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
         self.buttons = Buttons(self._pressed)
@@ -307,7 +308,7 @@ class Lab(w.VBox):
             name = "resume" if self._runner.state.activity == "paused" else "pause"
         if name in DROPS_GUESS:
             self._bridge.soon(self.guess.drop)
-        if self.options.guess and name in QUESTIONS:
+        if self.options.guess and self.guess.asks(name):
             self._bridge.soon(partial(self.guess.ask, name))
             self._redraw()
         else:
@@ -426,10 +427,12 @@ class Lab(w.VBox):
     def _visible(self, state: LabState) -> LabState:
         """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
         if state.snapshot is not None:
+            self.guess.objective = state.snapshot.objective
             accuracy = state.snapshot.test_accuracy
             self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
         visible = replace(state, viewed=self.timeline.shown(state))
-        return wording.concealed(visible, self.guess.waits) if self.options.guess else visible
+        guessing = self.options.guess and self.guess.objective.is_share
+        return wording.concealed(visible, self.guess.waits) if guessing else visible
 
     def _set_controls(self, recipe: Recipe) -> None:
         self.controls.set(recipe)

@@ -29,9 +29,11 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     Returns:
         The view; an empty one while no accuracy is known.
     """
-    snapshots = [s for s in history if s.test_accuracy is not None]
+    taken = list(history)
+    snapshots = [s for s in taken if s.test_accuracy is not None]
     if not snapshots:
-        return empty("No accuracy yet: it appears here as the network trains.")
+        metric = escaped(taken[-1].objective.metric) if taken else "accuracy"
+        return empty(f"No {metric} yet: it appears here as the network trains.")
     last = snapshots[-1]
     dense, objective = last.dense_accuracy, last.objective
     x = [s.clock for s in snapshots]
