@@ -13,6 +13,7 @@ from prunelab import models
 from prunelab.data import Data, load, own
 from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
+from prunelab.pruning.execution_order import execution
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.torch_state import evaluating, held, process_lock
@@ -138,7 +139,9 @@ def check(
         raise SessionError(f"the model must give one tensor, a row a sample, ({len(x)}, ...) here; it gives {got}")
     if functions.objective.classifies:
         _check_classes(output, data)
-    _check_loss(output, target, data, functions)
+    if functions.loss is bce:
+        _check_yes_or_no(model, x, data)
+    _check_loss(output, target, functions)
     trained_norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m not in set(held(model))]
     if trained_norms and batch_size and min(batch_size, len(data.train_y)) == 1:
         raise SessionError(
@@ -162,16 +165,24 @@ def _check_classes(output: Tensor, data: Data) -> None:
         )
 
 
-def _check_loss(output: Tensor, target: Tensor, data: Data, functions: LossAndMetric) -> None:
+def _check_yes_or_no(model: nn.Module, x: Tensor, data: Data) -> None:
+    """Raise SessionError unless targets are 0 to 1, and the outputs are scores: a second sigmoid would learn badly."""
+    for what, y in (("train", data.train_y), ("test", data.test_y)):
+        low, high = (float(bound) for bound in torch.aminmax(y))
+        if low < 0 or high > 1:
+            wrong = low if low < 0 else high
+            raise SessionError(f"{what} y: {wrong:g}, but loss = 'bce' needs targets from 0 to 1")
+    last = execution(model, x)[-1]
+    if isinstance(model.get_submodule(last), nn.Sigmoid):
+        raise SessionError(
+            f"{last} is a sigmoid at the end of the model, but loss = 'bce' takes scores from before it: leave it out, "
+            "or pass loss=torch.nn.functional.binary_cross_entropy, with a metric"
+        )
+
+
+def _check_loss(output: Tensor, target: Tensor, functions: LossAndMetric) -> None:
     """Raise SessionError unless the loss gives one finite-typed number for an output of the model and its targets."""
     name = functions.objective.loss
-    if functions.loss is bce:
-        for what, y in (("train", data.train_y), ("test", data.test_y)):
-            low, high = (float(bound) for bound in torch.aminmax(y))
-            if low < 0 or high > 1:
-                raise SessionError(
-                    f"{what} y: {low if low < 0 else high:g}, but loss = 'bce' needs targets from 0 to 1"
-                )
     try:
         with torch.no_grad():
             loss = functions.loss(output, target)

@@ -174,6 +174,10 @@ VALUES = (torch.randn(30, 4), torch.randn(30))
         ({"data": (blobs(2), (blobs(2)[0], blobs(2)[1][:, None]))}, "classification only"),
         ({"data": (blobs(3), blobs(3)), "loss": "bce"}, "train y: 2, but loss = 'bce' needs targets from 0 to 1"),
         (
+            {"data": (blobs(2), blobs(2)), "loss": "bce", "model": nn.Sequential(nn.Linear(4, 1), nn.Sigmoid())},
+            "1 is a sigmoid at the end.*binary_cross_entropy",
+        ),
+        (
             {"data": (VALUES, VALUES), "loss": "mse", "model": net(2)},
             r"the loss mse cannot take .*\(2, 2\).*not the same",
         ),
