@@ -83,8 +83,11 @@ class Sensitivity:
         return [asdict(point) for point in self.points]
 
     def to_csv(self) -> str:
-        """``rows`` as CSV, with a header; the first row, "(none)", is the network before any cut."""
-        columns = ["layer", "density", "kept", "total", "accuracy", "loss"]
+        """``rows`` as CSV, with a header; the first row, "(none)", is the network before any cut.
+
+        metric: what ``accuracy`` is.
+        """
+        columns = ["layer", "density", "kept", "total", "accuracy", "loss", "metric"]
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
@@ -96,5 +99,5 @@ class Sensitivity:
             "accuracy": self.accuracy,
             "loss": self.loss,
         }
-        writer.writerows([uncut, *self.rows()])
+        writer.writerows({**row, "metric": self.objective.metric} for row in (uncut, *self.rows()))
         return text.getvalue()

@@ -25,7 +25,7 @@ from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
 from prunelab.recipe import OWN, Recipe, Target
 from prunelab.results.history import History
-from prunelab.results.objective import CLASSIFYING, Objective
+from prunelab.results.objective import CLASSIFYING
 from prunelab.results.snapshot import Phase, Snapshot
 from prunelab.sessions import checkpoint, phases, validation
 from prunelab.sessions.pruned_model import PrunedModel
@@ -427,7 +427,7 @@ class Session:
         for what, given in (("model", model), ("data", data)):
             if getattr(recipe, what) == OWN and given is None:
                 raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
-        loss, metric = _known_again(Objective.from_dict(state["session"].get("objective")), loss, metric)
+        loss, metric = validation.again(state["session"], loss, metric)
         session = cls(recipe, model=model, data=data, loss=loss, metric=metric, directory=directory)
         try:
             session.restore(state)
@@ -470,15 +470,3 @@ class Session:
         self._target = None if values["target"] is None else Target(**values["target"])
         self.history = History(state["history"])
         self._phase_recipe = self.history[-1].recipe if len(self.history) else self.recipe
-
-
-def _known_again(saved: Objective, loss: LossLike, metric: MetricLike) -> tuple[LossLike, MetricLike]:
-    """Loss and metric for a saved session: those given, else its names. Functions must be given: files hold none."""
-    for what, given, name in (("loss", loss, saved.loss), ("metric", metric, saved.metric)):
-        if given is None and what in saved.own:
-            raise SessionError(f"this session was made with a {what} of your own, {name!r}: give it again, {what}=...")
-    if loss is None:
-        loss = saved.loss
-    if metric is None:
-        metric = saved.metric
-    return loss, metric

@@ -17,7 +17,7 @@ from prunelab.pruning.execution_order import execution
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.torch_state import evaluating, held, process_lock
-from prunelab.training.objective import CLASSIFICATION, LossAndMetric, bce
+from prunelab.training.objective import CLASSIFICATION, LossAndMetric, LossLike, MetricLike, bce
 
 
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
@@ -109,6 +109,22 @@ def check_objective(objective: Objective, known: Mapping[str, Any]) -> None:
             f"made with loss {made.loss} and metric {made.metric} ({made.range}); "
             f"these are {objective.loss} and {objective.metric} ({objective.range})"
         )
+
+
+def again(known: Mapping[str, Any], loss: LossLike, metric: MetricLike) -> tuple[LossLike, MetricLike]:
+    """Loss and metric for ``known``, a saved state: those given, else its names.
+
+    Raises SessionError where it was made with a function that is not given: files hold none.
+    """
+    saved = Objective.from_dict(known.get("objective"))
+    for what, given, name in (("loss", loss, saved.loss), ("metric", metric, saved.metric)):
+        if given is None and what in saved.own:
+            raise SessionError(f"this session was made with a {what} of your own, {name!r}: give it again, {what}=...")
+    if loss is None:
+        loss = saved.loss
+    if metric is None:
+        metric = saved.metric
+    return loss, metric
 
 
 def check(
