@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from prunelab.recipe import Recipe as Recipe
     from prunelab.results.snapshot import Snapshot as Snapshot
     from prunelab.sessions.session import Session as Session
+    from prunelab.training.objective import Metric as Metric
 
 _HOMES = {
     "Data": "data",
     "Lab": "lab",
     "Masks": "pruning.masks",
+    "Metric": "training.objective",
     "Recipe": "recipe",
     "PrunelabError": "errors",
     "RecipeError": "errors",
@@ -41,6 +43,7 @@ __all__ = [
     "Data",
     "Lab",
     "Masks",
+    "Metric",
     "PrunelabError",
     "Recipe",
     "RecipeError",

@@ -27,11 +27,12 @@ class Data:
 
     Args:
         name: Name of the data set.
-        train_x: Training inputs, float32 (N, ...); images (N, channels, height, width) in [0, 1].
-        train_y: Training labels, int64 (N,), from 0 to ``classes`` - 1.
+        train_x: Training inputs, float32 (N, ...); images (N, channels, height, width) in [0, 1]. Or int64: token ids,
+            which reach the model as they are.
+        train_y: Training labels, int64 (N,), from 0 to ``classes`` - 1. Without classes: values (N, ...).
         test_x: Test inputs, like ``train_x``.
         test_y: Test labels, like ``train_y``.
-        classes: Number of classes.
+        classes: Number of classes; None: the targets are no classes but values, for a session with a ``loss``.
         seed: Seed of the split; None if the split does not depend on one.
     """
 
@@ -40,7 +41,7 @@ class Data:
     train_y: Tensor
     test_x: Tensor
     test_y: Tensor
-    classes: int
+    classes: int | None
     seed: int | None = None
 
     @property
@@ -79,22 +80,30 @@ def load(name: str, seed: int = 0, progress: bool = False) -> Data:
     return loaders[name]()
 
 
-def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None) -> Data:
+def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None, values: bool = False) -> Data:
     """Custom data.
 
     train, test: each a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is
-    read once into memory. x: (N, ...) floating point; uint8 pixels become x / 255. y: (N,) class numbers from 0 on.
-    classes: number of classes; None: highest training label + 1.
+    read once into memory. x: (N, ...) floating point; uint8 pixels become x / 255; other integers stay token ids. y:
+    (N,) class numbers from 0 on. classes: number of classes; None: highest training label + 1. values: y are no classes
+    but values (N, ...) that a session's ``loss`` compares with outputs.
     Raises ValueError, TypeError or MemoryError that names the mistake: see ``custom.samples``.
     """
-    train_x, train_y = custom.samples(train, "train")
-    test_x, test_y = custom.samples(test, "test")
+    if values and classes is not None:
+        raise ValueError(f"classes = {classes!r}, values = True: targets are classes or values, not both")
+    train_x, train_y = custom.samples(train, "train", classes=not values)
+    test_x, test_y = custom.samples(test, "test", classes=not values)
     if train_x.shape[1:] != test_x.shape[1:]:
         raise ValueError(
             f"a training sample has shape {tuple(train_x.shape[1:])}, a test sample {tuple(test_x.shape[1:])}; "
             f"they must be equal"
         )
-    count = custom.count_classes(train_y, test_y, classes)
+    if values and train_y.shape[1:] != test_y.shape[1:]:
+        raise ValueError(
+            f"a training target has shape {tuple(train_y.shape[1:])}, a test target {tuple(test_y.shape[1:])}; "
+            f"they must be equal"
+        )
+    count = None if values else custom.count_classes(train_y, test_y, classes)
     return Data(name, train_x, train_y, test_x, test_y, count)
 
 

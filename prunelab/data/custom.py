@@ -13,32 +13,38 @@ from torch import Tensor
 
 from prunelab.hardware import memory
 
-Samples = tuple[Tensor, Tensor]  # x float32 (N, ...), y int64 (N,)
+Samples = tuple[Tensor, Tensor]  # x float32 or int64 (N, ...); y int64 (N,), or values (N, ...)
+
+# What to do about targets that are no class numbers; for errors.
+OTHER_TARGETS = "this is classification only; for other targets give the session loss='mse', loss='bce' or a function"
 
 _CHUNK = 1024  # samples checked at once when searching for an invalid one
 
 
-def samples(part: Any, what: str) -> Samples:
-    """``part`` as x, float32 (N, ...), and y, int64 (N,).
+def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
+    """``part`` as x, float32 or int64 (N, ...), and y: int64 (N,) if ``classes``, else float32 or int64 (N, ...).
 
     part: a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is read once into
-    memory. x: floating point; uint8 (0 to 255) becomes x / 255. what: name of ``part`` in errors.
+    memory. x: floating point; uint8 (0 to 255) becomes x / 255; other integers stay integers: token ids. what: name of
+    ``part`` in errors. classes: y are class numbers; False: values of any shape, to be compared with outputs.
     Raises TypeError for other types; ValueError for different lengths, no samples, samples of different shapes, labels
     that are negative or not whole numbers, NaN and infinity; MemoryError for a dataset larger than the free memory.
     """
     if isinstance(part, tuple | list) and len(part) == 2:
-        x, y = _inputs(part[0], f"{what} x"), _labels(part[1], f"{what} y")
+        x, y = _inputs(part[0], f"{what} x"), (_labels if classes else _values)(part[1], f"{what} y")
         if len(x) != len(y):
             raise ValueError(f"{what}: {len(x)} samples in x, {len(y)} labels in y; there must be one label each")
     elif hasattr(part, "__getitem__") and hasattr(part, "__len__"):
-        x, y = _read(part, what)
+        x, y = _read(part, what, classes)
     else:
         raise TypeError(
             f"{what}: {type(part).__name__} is neither a pair (x, y) of tensors or arrays nor a dataset "
             f"with a length; read an iterable dataset into two tensors first"
         )
-    _check_finite(x, what)
-    if int(y.min()) < 0:
+    _check_finite(x, f"{what} x")
+    if not classes:
+        _check_finite(y, f"{what} y")
+    elif int(y.min()) < 0:
         where = int((y < 0).nonzero()[0])
         raise ValueError(f"{what} y: label {int(y[where])} at index {where}; labels begin at 0")
     return x, y
@@ -65,35 +71,37 @@ def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
     return count
 
 
-def _read(dataset: Any, what: str) -> Samples:
+def _read(dataset: Any, what: str, classes: bool) -> Samples:
     """All samples of a map-style dataset; memory is allocated once, from its length and the first item."""
     length = len(dataset)
     if length == 0:
         raise ValueError(f"{what}: the dataset is empty")
-    first, _ = _item(dataset, 0, what)
-    needed, free = length * first.numel() * 4, memory()
+    first, target = _item(dataset, 0, what, classes)
+    needed, free = length * first.numel() * first.element_size(), memory()
     if free is not None and needed > free:
         raise MemoryError(
-            f"{what}: {length} samples of shape {tuple(first.shape)} need {needed / 2**30:,.1f} GiB as float32, "
+            f"{what}: {length} samples of shape {tuple(first.shape)} need {needed / 2**30:,.1f} GiB, "
             f"but {free / 2**30:,.1f} GiB are free; take fewer or smaller samples"
         )
-    x = torch.empty((length, *first.shape), dtype=torch.float32)
+    x = torch.empty((length, *first.shape), dtype=first.dtype)
     y = []
     for i in range(length):
-        sample, label = _item(dataset, i, what)
+        sample, label = _item(dataset, i, what, classes)
         if sample.shape != first.shape:
             raise ValueError(
                 f"{what}: sample {i} has shape {tuple(sample.shape)}, sample 0 has {tuple(first.shape)}; "
                 f"bring all samples to one shape (crop, pad or resize)"
             )
+        if label.shape != target.shape:
+            raise ValueError(f"{what}: y of item {i} has shape {tuple(label.shape)}, of item 0 {tuple(target.shape)}")
         x[i] = sample
         y.append(label)
     if x.ndim < 2:
         raise ValueError(f"{what}: a sample is a single number; it must have at least one dimension")
-    return x, torch.tensor(y, dtype=torch.int64)
+    return x, torch.stack(y)
 
 
-def _item(dataset: Any, i: int, what: str) -> tuple[Tensor, int]:
+def _item(dataset: Any, i: int, what: str, classes: bool) -> tuple[Tensor, Tensor]:
     item = dataset[i]
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise TypeError(f"{what}: item {i} is {type(item).__name__}; it must be a pair (x, y)")
@@ -103,19 +111,20 @@ def _item(dataset: Any, i: int, what: str) -> tuple[Tensor, int]:
             f"{what}: x of item {i} is {type(x).__name__}; it must be a tensor or an array "
             f"(for torchvision's images: transform=ToTensor())"
         )
-    if isinstance(label, int) and not isinstance(label, bool):
-        return _to_float(x, f"{what}: x of item {i}"), label
+    x = _to_input(x, f"{what}: x of item {i}")
+    if not classes:
+        return x, _to_value(label, f"{what}: y of item {i}")
     label = _to_integer(label, f"{what}: y of item {i}")
     if label.numel() != 1:
         raise ValueError(
             f"{what}: y of item {i} has shape {tuple(label.shape)}; it must be one class number "
-            f"(argmax of a one-hot label)"
+            f"(argmax of a one-hot label): {OTHER_TARGETS}"
         )
-    return _to_float(x, f"{what}: x of item {i}"), int(label)
+    return x, label.reshape(())
 
 
 def _inputs(value: Any, what: str) -> Tensor:
-    x = _to_float(value, what)
+    x = _to_input(value, what)
     if x.ndim < 2 or x.numel() == 0:
         raise ValueError(
             f"{what}: shape {tuple(x.shape)}; it must be (samples, ...) with at least one sample of at least one value"
@@ -128,21 +137,39 @@ def _labels(value: Any, what: str) -> Tensor:
     if y.ndim != 1:
         raise ValueError(
             f"{what}: shape {tuple(y.shape)}; it must be (samples,), one class number each "
-            f"(squeeze a column, take the argmax of one-hot labels)"
+            f"(squeeze a column, take the argmax of one-hot labels): {OTHER_TARGETS}"
         )
     return y
 
 
-def _to_float(value: Any, what: str) -> Tensor:
+def _values(value: Any, what: str) -> Tensor:
+    y = _to_value(value, what)
+    if y.ndim < 1:
+        raise ValueError(f"{what}: a single number; it must be (samples, ...)")
+    return y.contiguous()
+
+
+def _to_input(value: Any, what: str) -> Tensor:
+    """Floating point as float32, pixels as 0 to 1, whole numbers as int64: token ids, for an embedding."""
     x = _to_tensor(value, what)
     if x.dtype == torch.uint8:
         return x.to(torch.float32) / 255
+    if x.dtype in (torch.int8, torch.int16, torch.int32, torch.int64):
+        return x.to(torch.int64)
     if not x.is_floating_point():
         raise ValueError(
-            f"{what}: dtype {x.dtype}; it must be floating point, or uint8 for pixels from 0 to 255. "
-            f"Convert and scale it yourself: x.float() / largest value"
+            f"{what}: dtype {x.dtype}; it must be floating point, uint8 for pixels from 0 to 255, or integers for "
+            f"token ids. Convert it yourself: x.float()"
         )
     return x.to(torch.float32)
+
+
+def _to_value(value: Any, what: str) -> Tensor:
+    """Targets that are no class numbers: floating point as float32, whole numbers and booleans as int64."""
+    y = _to_tensor(value, what)
+    if y.is_complex():
+        raise ValueError(f"{what}: dtype {y.dtype}; targets must be real numbers")
+    return y.to(torch.float32 if y.is_floating_point() else torch.int64)
 
 
 def _to_integer(value: Any, what: str) -> Tensor:
@@ -150,7 +177,7 @@ def _to_integer(value: Any, what: str) -> Tensor:
     if y.dtype == torch.bool or y.is_floating_point() or y.is_complex():
         raise ValueError(
             f"{what}: dtype {y.dtype}; labels must be class numbers, whole and from 0 on. "
-            f"If they are, convert them: y.long()"
+            f"If they are, convert them: y.long(). If not: {OTHER_TARGETS}"
         )
     return y.to(torch.int64)
 
@@ -171,10 +198,8 @@ def _check_finite(x: Tensor, what: str) -> None:
     if bool(low.isfinite()) and bool(high.isfinite()):
         return
     for start in range(0, len(x), _CHUNK):
-        bad = ~x[start : start + _CHUNK].flatten(1).isfinite()
+        bad = ~x[start : start + _CHUNK].reshape(len(x[start : start + _CHUNK]), -1).isfinite()
         if bool(bad.any()):
             row, column = (int(i) for i in bad.nonzero()[0])
-            value = float(x[start + row].flatten()[column])
-            raise ValueError(
-                f"{what} x: sample {start + row} contains {value} as float32; remove or replace such values"
-            )
+            value = float(x[start + row].reshape(-1)[column])
+            raise ValueError(f"{what}: sample {start + row} contains {value} as float32; remove or replace such values")

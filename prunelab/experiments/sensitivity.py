@@ -21,6 +21,7 @@ from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.sessions import validation
 from prunelab.training import evaluation
 from prunelab.training.evaluation import Tested
+from prunelab.training.objective import LossAndMetric, LossLike, MetricLike, loss_and_metric, takes_classes
 
 DENSITIES = (0.8, 0.6, 0.4, 0.3, 0.2, 0.15, 0.1, 0.06, 0.03, 0.01)
 
@@ -31,6 +32,8 @@ def sensitivity(
     *,
     densities: Sequence[float] = DENSITIES,
     layers: Iterable[str] | None = None,
+    loss: LossLike = None,
+    metric: MetricLike = None,
     threads: int | None = None,
 ) -> Sensitivity:
     """Cut one layer at a time to each of ``densities``, by magnitude, and measure accuracy, without retraining.
@@ -43,12 +46,14 @@ def sensitivity(
             in a session. Or a pair (x, y) of samples and labels: no recalibration.
         densities: Fractions of a layer to keep, each above 0 and at most 1.
         layers: Names of the layers to cut; None: all.
+        loss: As for ``Session``; None: classification.
+        metric: As for ``Session``; measured in place of accuracy.
         threads: Number of torch threads, at least 1; None: chosen by the size of the network.
 
     Raises:
         ValueError: An argument is out of range, a name matches no layer, or (SessionError) model and data do not fit.
     """
-    *_, last = stream(model, data, densities=densities, layers=layers, threads=threads)
+    *_, last = stream(model, data, densities=densities, layers=layers, loss=loss, metric=metric, threads=threads)
     return last
 
 
@@ -58,6 +63,8 @@ def stream(
     *,
     densities: Sequence[float] = DENSITIES,
     layers: Iterable[str] | None = None,
+    loss: LossLike = None,
+    metric: MetricLike = None,
     threads: int | None = None,
 ) -> Iterator[Sensitivity]:
     """``sensitivity`` step by step: first without points, then with one more each time. Stop iterating to cancel."""
@@ -68,17 +75,21 @@ def stream(
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of a layer")
     twin = copy.deepcopy(model)
     masks = Masks(twin, layers=layers)
+    classes = takes_classes(loss, metric)
     if isinstance(data, Data):
+        data = validation.with_classes(data) if classes else data
         calibration = data.train_x
     else:
-        x, y = custom.samples(data, "data")
-        data, calibration = Data("own", x, y, x, y, int(y.max()) + 1), None
+        x, y = custom.samples(data, "data", classes=classes)
+        data, calibration = Data("own", x, y, x, y, int(y.max()) + 1 if classes else None), None
+    functions = loss_and_metric(loss, metric, data.train_y)
     device = masks.weight(next(iter(masks))).device
     x, y = data.test_x.to(device), data.test_y.to(device)
-    validation.check(twin, data, x[:2])
+    validation.check(twin, data, (x[:2], y[:2]), functions=functions)
     connections = sum(p.numel() for p in twin.parameters())
     threads = threads or torch_state.threads_for(connections, min(len(y), evaluation.CHUNK))
-    return _points(twin, masks, targets, (x, y), None if calibration is None else calibration.to(device), threads)
+    calibration = None if calibration is None else calibration.to(device)
+    return _points(twin, masks, targets, (x, y), functions, calibration, threads)
 
 
 def _points(
@@ -86,6 +97,7 @@ def _points(
     masks: Masks,
     densities: list[float],
     test: tuple[Tensor, Tensor],
+    functions: LossAndMetric,
     calibration: Tensor | None,
     threads: int,
 ) -> Iterator[Sensitivity]:
@@ -93,11 +105,12 @@ def _points(
 
     def measure() -> Tested:
         with torch_state.threads(threads):  # not around a yield: the caller shares the thread count
-            return evaluation.evaluate(model, *test)
+            return evaluation.evaluate(model, *test, functions)
 
     uncut = measure()
     names = tuple(masks)
-    result = Sensitivity(uncut.accuracy, uncut.loss, len(test[1]), names, len(names) * len(densities))
+    planned, objective = len(names) * len(densities), functions.objective
+    result = Sensitivity(uncut.accuracy, uncut.loss, len(test[1]), names, planned, objective=objective)
     yield result
     for name in names:
         weight = masks.weight(name)

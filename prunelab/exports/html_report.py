@@ -20,6 +20,7 @@ from prunelab.formatting import count, layer_of, percent
 from prunelab.recipe import Recipe, help_text
 from prunelab.resources import joined_script, plotly_script
 from prunelab.results.measurement import Measurement
+from prunelab.results.objective import CLASSIFYING, Objective
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.subject import Subject
 from prunelab.views.figure import View
@@ -72,7 +73,7 @@ def report(
         "panels": "\n".join(_figure(panel, views) for panel in panels),
         "measured": _measured(measurement),
         "recipe": _changes(recipe),
-        "query": _link(recipe),
+        "query": _link(recipe, now.objective),
         "json": escape(recipe_json(recipe)),
         "snippet": escape(snippet(recipe, snapshots)),
         "layers": _layers(now),
@@ -182,9 +183,15 @@ def _changes(recipe: Recipe) -> str:
     return _table(("field", "value", "default", "what it is"), rows) if rows else "<p>Every field has its default.</p>"
 
 
-def _link(recipe: Recipe) -> str:
+def _link(recipe: Recipe, objective: Objective) -> str:
     query = recipe.to_query()
-    return f"<p>As a link, after the address of any lab: <code>{escape('?' + query)}</code></p>" if query else ""
+    link = f"<p>As a link, after the address of any lab: <code>{escape('?' + query)}</code></p>" if query else ""
+    if objective == CLASSIFYING:
+        return link
+    words = (
+        f"A link carries no loss and no metric: give a lab loss {objective.loss} and metric {objective.metric} again."
+    )
+    return f"{link}<p>{escape(words)}</p>"
 
 
 def _value(value: Any) -> str:

@@ -14,6 +14,7 @@ from prunelab.exports.script import by_recipe
 from prunelab.formatting import count, kilobytes, percent
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
+from prunelab.results.objective import CLASSIFYING
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.subject import Subject
 from prunelab.views import key_figures
@@ -27,7 +28,7 @@ def plain(text: str) -> str:
 def title(subject: Subject, now: Snapshot) -> str:
     """The result in one line."""
     experiment = f"{subject.model} on {subject.data}"
-    right = "" if now.test_accuracy is None else f", {percent(now.test_accuracy)} right"
+    right = "" if now.test_accuracy is None else f", {now.objective.says(now.test_accuracy)}"
     if now.kept == now.total:
         return f"{experiment}: dense{right}"
     return f"{experiment}: {now.compression:.1f}x fewer connections{right}"
@@ -42,6 +43,8 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
     rates = sorted({d.original for d in now.dropouts if d.original})
     extras = [f"dropout {' and '.join(f'{rate:g}' for rate in rates)}"] if rates else ["no dropout"]
     extras += ["batch normalisation"] if r.batch_norm and r.model != OWN else []
+    if now.objective != CLASSIFYING:
+        penalty = f"loss {now.objective.loss}, {penalty}"
     parts = [
         f"The network, {subject.model}, was trained on {subject.data} for {_many(r.epochs, 'epoch')}: "
         f"{optimizer}, learning rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, "
@@ -105,7 +108,7 @@ def headline(
     """The key figures: (name, value, a second line)."""
     density, of_all = key_figures.connections(now)
     rows = [
-        ("accuracy", *key_figures.accuracy(now)),
+        (now.objective.metric, *key_figures.accuracy(now)),
         ("density", density, f"{of_all} connections"),
         ("compression", *key_figures.compression(now, subject)),
     ]

@@ -7,8 +7,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from prunelab.recipe import OWN, Recipe
+from prunelab.results.objective import CLASSIFYING, Objective
 from prunelab.results.snapshot import Snapshot
 
+OWN_FUNCTIONS = {
+    "loss": "your function (output, target) -> mean loss of a batch",
+    "metric": "your function (output, target) -> number, or pl.Metric",
+}
 LINE_LENGTH = 100  # characters
 
 
@@ -22,31 +27,46 @@ def differing(recipe: Recipe) -> dict[str, Any]:
 def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     """Python that repeats a run and prints the result; only fields that differ from the defaults are written.
 
-    Custom data and models are left to be filled in.
+    Custom data, models, losses and metrics are left to be filled in.
 
     Args:
         recipe: of the run.
-        history: of the run, if it may differ from the recipe (manual cuts, stopped early, changed settings). Then its
-            steps are written one by one, up to the last finished one, and replace ``recipe``.
+        history: of the run, if it may differ from the recipe (manual cuts, stopped early, changed settings), or has
+            another objective than classification. Then its steps are written one by one, up to the last finished one,
+            and replace ``recipe``.
     """
     taken = [s for s in history if s.phase in ("trained", "pruned", "retrained")]
     recipe = next((s.recipe for s in taken if s.phase == "pruned"), recipe)  # all have the same dense training
+    objective = history[-1].objective if history else CLASSIFYING
     values = {name: value for name, value in differing(recipe).items() if value != OWN}
     custom = [name for name in ("model", "data") if getattr(recipe, name) == OWN]
     lines = ["import prunelab as pl", ""]
     if custom:
         what = {"model": "model: your torch module", "data": "train, test: pairs (x, y) of tensors, or datasets"}
         lines += [f"# {what[name]}" for name in custom]
+    lines += [f"# {name}: {OWN_FUNCTIONS[name]}" for name in objective.own]
     lines += _written("recipe = pl.Recipe", values)
     given = {"model": ", model=model", "data": ", data=(train, test)"}
-    lines.append(f"session = pl.Session(recipe{''.join(given[name] for name in custom)})")
+    arguments = "".join(given[name] for name in custom) + _objective(objective)
+    lines.append(f"session = pl.Session(recipe{arguments})")
     lines += _steps(recipe, taken) or ["for snapshot in session:", "    pass"]
     lines += [
         "",
         "now = session.snapshot()",
-        'print(f"accuracy {now.test_accuracy:.4f}, {now.kept} of {now.total} connections kept")',
+        'print(f"{now.objective.metric} {now.test_accuracy:.4f}, {now.kept} of {now.total} connections kept")',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _objective(objective: Objective) -> str:
+    """The arguments of a session for its loss and metric; "" for classification."""
+    parts = []
+    for name, value, usual in (("loss", objective.loss, CLASSIFYING.loss), ("metric", objective.metric, None)):
+        if name in objective.own:
+            parts.append(f", {name}={name}")
+        elif value != usual and objective != CLASSIFYING:
+            parts.append(f", {name}={value!r}")
+    return "".join(parts)
 
 
 def _written(call: str, values: dict[str, Any], end: str = "") -> list[str]:

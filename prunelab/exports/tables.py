@@ -14,9 +14,9 @@ from prunelab.results.snapshot import ARRAYS, LayerSnapshot, Snapshot
 from prunelab.results.subject import Module
 
 # All numbers of a snapshot and of a layer, in the order of their fields.
-NOT_NUMBERS = ("input_shape", "layers", "dropouts", "predicted", "target")
+NOT_NUMBERS = ("input_shape", "layers", "dropouts", "predicted", "target", "objective")
 SNAPSHOT_NUMBERS = tuple(f.name for f in fields(Snapshot) if f.name not in NOT_NUMBERS)
-TARGET_COLUMNS = ("target_quality", "target_density")
+TARGET_COLUMNS = ("target_quality", "target_density", "metric")
 LAYER_FIELDS = tuple(f.name for f in fields(LayerSnapshot) if f.name not in ("name", "shape", "limit", *ARRAYS))
 LAYER_NUMBERS = (*LAYER_FIELDS, "density")
 COLUMNS = ("snapshot", *SNAPSHOT_NUMBERS, *TARGET_COLUMNS, "layer", "shape", *LAYER_NUMBERS, "dropout")
@@ -31,7 +31,8 @@ def snapshots_csv(history: Sequence[Snapshot]) -> str:
     In that row the layer is WHOLE, counts are sums over the layers, ``spared`` says whether any layer was, and what
     only a layer has is empty. Numbers are written exactly. snapshot: counts from 0. shape: "300x784", outputs first.
     dropout: rate of the dropout that belongs to the layer, of several ones separated by semicolons. Accuracies and
-    densities are 0 to 1; unknown values are empty; booleans are true or false.
+    densities are 0 to 1; unknown values are empty; booleans are true or false. metric: what ``test_accuracy`` and
+    ``dense_accuracy`` are.
 
     Args:
         history: the snapshots of the run, oldest first.
@@ -42,7 +43,7 @@ def snapshots_csv(history: Sequence[Snapshot]) -> str:
     for number, snapshot in enumerate(history):
         target = snapshot.target and snapshot.target.density
         shared = [_text(getattr(snapshot, name)) for name in SNAPSHOT_NUMBERS]
-        shared += [_text(snapshot.quality), _text(target)]
+        shared += [_text(snapshot.quality), _text(target), snapshot.objective.metric]
         for layer in snapshot.layers:
             numbers = [_text(getattr(layer, name)) for name in LAYER_NUMBERS]
             shape = "x".join(map(str, layer.shape))

@@ -76,7 +76,8 @@ def moment(snapshot: Snapshot) -> str:
 
 def figures_of(snapshot: Snapshot) -> str:
     """The numbers of a snapshot in one line."""
-    right = "accuracy unknown" if snapshot.test_accuracy is None else f"{percent(snapshot.test_accuracy)} right"
+    objective, accuracy = snapshot.objective, snapshot.test_accuracy
+    right = f"{objective.metric} unknown" if accuracy is None else objective.says(accuracy)
     return f"{right}, {percent(snapshot.density)} of the connections ({snapshot.compression:.1f}x fewer)"
 
 

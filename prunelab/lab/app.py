@@ -21,11 +21,12 @@ from prunelab.lab.links import KEYS, Options, from_query, left_out, to_query
 from prunelab.lab.messages import BUSY, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
+from prunelab.lab.page.built_in import built_in
 from prunelab.lab.page.buttons import Buttons
 from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import Controls
 from prunelab.lab.page.draw_panel import DrawPanel
-from prunelab.lab.page.guess import QUESTIONS, Guess
+from prunelab.lab.page.guess import Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
 from prunelab.lab.page.live import Live
 from prunelab.lab.page.module_table import ModuleTable
@@ -43,6 +44,7 @@ from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, allowed
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
+from prunelab.training.objective import LossLike, MetricLike
 
 LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
@@ -58,6 +60,8 @@ class Lab(w.VBox):
         recipe: the recipe to start with; by default ``Recipe()``.
         model: a custom model, as for ``Session``. The lab trains a copy.
         data: custom data, as for ``Session``.
+        loss: what is trained for, as for ``Session``; by default classification.
+        metric: what stands in place of accuracy, as for ``Session``.
         directory: folder to save in after every phase, and to continue from. Only one lab at a time can use it.
         show: names of panels, controls and buttons to show that are hidden by default.
         hide: names of panels, controls and buttons to hide.
@@ -83,6 +87,8 @@ class Lab(w.VBox):
         *,
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
+        loss: LossLike = None,
+        metric: MetricLike = None,
         directory: str | Path | None = None,
         show: Iterable[str] = (),
         hide: Iterable[str] = (),
@@ -103,7 +109,8 @@ class Lab(w.VBox):
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
-        opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
+        folder = None if directory is None else Path(directory).absolute()
+        opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained)
         self._listeners: list[Callable[[LabState], object]] = []
         self._shown: LabState | None = None  # the latest state that listeners were told
         presence = Presence()
@@ -116,7 +123,7 @@ class Lab(w.VBox):
             make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self.controls = Controls(recipe, self._custom, self._changed, self._released)
+        self.controls = Controls(recipe, self._custom, self._changed, self._released, built_in(model))
         self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
         self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
         self.modules = ModuleTable()
@@ -310,7 +317,7 @@ class Lab(w.VBox):
             name = "resume" if self._runner.state.activity == "paused" else "pause"
         if name in DROPS_GUESS:
             self._bridge.soon(self.guess.drop)
-        if self.options.guess and name in QUESTIONS:
+        if self.options.guess and self.guess.asks(name):
             self._bridge.soon(partial(self.guess.ask, name))
             self._redraw()
         else:
@@ -442,10 +449,12 @@ class Lab(w.VBox):
     def _visible(self, state: LabState) -> LabState:
         """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
         if state.snapshot is not None:
+            self.guess.objective = state.snapshot.objective
             accuracy = state.snapshot.test_accuracy
             self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
         visible = replace(state, viewed=self.timeline.shown(state))
-        return wording.concealed(visible, self.guess.waits) if self.options.guess else visible
+        guessing = self.options.guess and self.guess.objective.is_share
+        return wording.concealed(visible, self.guess.waits) if guessing else visible
 
     def _set_controls(self, recipe: Recipe) -> None:
         self.controls.set(recipe)

@@ -172,9 +172,9 @@ def _wins(why: str) -> Callable[[tuple[str, str], Ends], str]:
 
     def answer(labels: tuple[str, str], ends: Ends) -> str:
         worse, better = (end.test_accuracy or 0.0 for end in ends)
-        result = (
-            f"{labels[1]} {percent(better)} right, {labels[0]} {percent(worse)}, with {_shares(ends)} of the weights"
-        )
+        objective = ends[1].objective
+        figures = f"{labels[1]} {objective.says(better)}, {labels[0]} {objective.text(worse)}"
+        result = f"{figures}, with {_shares(ends)} of the weights"
         if abs(better - worse) < MIN_GAP:
             return f"{result}: hardly a difference here."
         return f"{result}: {why}." if better > worse else f"{result}: here it is the other way round."

@@ -110,7 +110,7 @@ def cards(state: LabState) -> list[dict[str, str]]:
     now, preview = state.viewed or state.snapshot, None if state.viewed else state.preview
     if now is None:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
-    accuracy = _card("accuracy", *key_figures.accuracy(now))
+    accuracy = _card(now.objective.metric, *key_figures.accuracy(now))
     connections = _card("connections", *key_figures.connections(now))
     compression = _card("compression", *key_figures.compression(now, state.subject))
     dropout = _card("dropout", *key_figures.dropout(now))
@@ -164,12 +164,12 @@ def story(state: LabState) -> str:
     now, preview = state.viewed or state.snapshot, None if state.viewed else state.preview
     if now is None or state.activity in BUSY:
         return ""
-    kept = f"{percent(now.density)} of the connections are left, accuracy {key_figures.right(now)}."
+    kept = f"{percent(now.density)} of the connections are left, {now.objective.metric} {key_figures.right(now)}."
     if preview is None:
         return kept
     quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
     quality = "At these qualities " if quality and preview.recipe.layer_quality else quality
-    fall = f"{percent(preview.density)} would be left, accuracy {key_figures.right(preview)}."
+    fall = f"{percent(preview.density)} would be left, {now.objective.metric} {key_figures.right(preview)}."
     return f"{quality}{fall} Now {kept}"
 
 

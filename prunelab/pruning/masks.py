@@ -121,6 +121,9 @@ class Masks(Counted, Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         return self._masks[self.resolve(name)]
 
+    def __contains__(self, name: object) -> bool:
+        return any(self._aliases.get(known, known) in self._parameters for known in (str(name), f"{name}.weight"))
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._masks)
 

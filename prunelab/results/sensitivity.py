@@ -7,6 +7,8 @@ import io
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from prunelab.results.objective import CLASSIFYING, Objective
+
 TOLERANCE = 0.01  # loss of accuracy, as a fraction, that is still acceptable
 
 
@@ -14,7 +16,7 @@ TOLERANCE = 0.01  # loss of accuracy, as a fraction, that is still acceptable
 class Point:
     """One measurement: only ``layer`` (parameter name) is cut, to the target ``density`` (0 to 1).
 
-    kept, total: surviving and all connections of the layer. accuracy: 0 to 1; loss: mean cross-entropy.
+    kept, total: surviving and all connections of the layer. accuracy: 0 to 1, or the metric of the scan's objective.
     """
 
     layer: str
@@ -31,6 +33,7 @@ class Sensitivity:
 
     accuracy, loss: of the network before any cut. samples: number of samples measured on. layers: parameter names, in
     the network's order. planned: number of points when complete. points: layer by layer, largest density first.
+    objective: loss and metric, by which all figures were measured.
     """
 
     accuracy: float
@@ -39,6 +42,7 @@ class Sensitivity:
     layers: tuple[str, ...]
     planned: int
     points: tuple[Point, ...] = ()
+    objective: Objective = CLASSIFYING
 
     @property
     def complete(self) -> bool:
@@ -79,8 +83,11 @@ class Sensitivity:
         return [asdict(point) for point in self.points]
 
     def to_csv(self) -> str:
-        """``rows`` as CSV, with a header; the first row, "(none)", is the network before any cut."""
-        columns = ["layer", "density", "kept", "total", "accuracy", "loss"]
+        """``rows`` as CSV, with a header; the first row, "(none)", is the network before any cut.
+
+        metric: what ``accuracy`` is.
+        """
+        columns = ["layer", "density", "kept", "total", "accuracy", "loss", "metric"]
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
@@ -92,5 +99,5 @@ class Sensitivity:
             "accuracy": self.accuracy,
             "loss": self.loss,
         }
-        writer.writerows([uncut, *self.rows()])
+        writer.writerows({**row, "metric": self.objective.metric} for row in (uncut, *self.rows()))
         return text.getvalue()

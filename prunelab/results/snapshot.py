@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from prunelab.recipe import Recipe, Target
 from prunelab.results.counts import Counted
+from prunelab.results.objective import CLASSIFYING, Objective
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
@@ -83,9 +84,10 @@ class Snapshot(Counted):
     session. recipe: the recipe that the phase started with. target: of the last cut or of the preview, from the recipe
     or set manually; None before the first. train_loss, train_accuracy: moving averages over batches. test_loss,
     test_accuracy: of the last evaluation. All four are None until known; accuracies are 0 to 1. dense_accuracy: test
-    accuracy at the end of dense training. zeros_hold: every cut weight is exactly zero. exact: test values are over the
-    whole test set (quick previews use a part). predicted: class of each test sample, in order; empty unless ``exact``,
-    as not all samples were evaluated.
+    accuracy at the end of dense training. objective: what is learned; under another metric than accuracy, test_accuracy
+    and dense_accuracy are values of that metric, and train_accuracy is None. zeros_hold: every cut weight is exactly
+    zero. exact: test values are over the whole test set (quick previews use a part). predicted: class of each test
+    sample, in order; empty unless ``exact``, as not all samples were evaluated, and where nothing is classified.
     """
 
     phase: Phase
@@ -107,6 +109,7 @@ class Snapshot(Counted):
     layers: tuple[LayerSnapshot, ...]
     dropouts: tuple[DropoutSnapshot, ...]
     predicted: NDArray[np.uint8] | NDArray[np.int32]
+    objective: Objective = CLASSIFYING
 
     @cached_property
     def digest(self) -> str:
@@ -153,11 +156,15 @@ class Snapshot(Counted):
         raise KeyError(f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}")
 
     def scalars(self) -> dict[str, Any]:
-        """All fields except arrays, masks and the recipe, as JSON types."""
-        excluded = ("layers", "dropouts", "predicted", "recipe")
+        """All fields except arrays, masks and the recipe, as JSON types. The objective only if it is another than
+        classification.
+        """
+        excluded = ("layers", "dropouts", "predicted", "recipe", "objective")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in excluded}
         values["input_shape"] = list(self.input_shape)
         values["target"] = None if self.target is None else self.target.to_dict()
+        if self.objective != CLASSIFYING:
+            values["objective"] = self.objective.to_dict()
         values["layers"] = [
             {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ARRAYS}
             | {"shape": list(layer.shape)}
@@ -184,6 +191,7 @@ class Snapshot(Counted):
             "predicted": predicted,
             "target": None if values["target"] is None else Target(**values["target"]),
             "input_shape": tuple(values["input_shape"]),
+            "objective": Objective.from_dict(values.get("objective")),
         }
         return cls(**fields_by_name)
 

@@ -15,6 +15,7 @@ from prunelab.recipe import Recipe, Target
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation
 from prunelab.training.evaluation import Tested
+from prunelab.training.objective import LossAndMetric
 
 
 class Outcome(NamedTuple):
@@ -33,13 +34,16 @@ class Outcome(NamedTuple):
 class Pruner:
     """Prunes a model in a round: to a manual target or, if that is None, to the recipe's.
 
-    train: training samples, without classes. test: samples and their classes.
+    train: training samples, without targets. test: samples and their targets. functions: what the test measures.
     """
 
-    def __init__(self, pruned: PrunedModel, train: Tensor, test: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self, pruned: PrunedModel, train: Tensor, test: tuple[Tensor, Tensor], functions: LossAndMetric
+    ) -> None:
         self._pruned = pruned
         self._train = train
         self._test = test
+        self._functions = functions
 
     def plan(self, recipe: Recipe, round: int, manual: Target | None) -> Plan:
         """What ``prune`` would cut."""
@@ -49,7 +53,7 @@ class Pruner:
         """Cut, with a yield after every part of the test."""
         plan = self.plan(recipe, round, manual)
         twin = self._cut_copy(plan, recipe)
-        tested = yield from evaluation.evaluation(twin, *self._test)
+        tested = yield from evaluation.evaluation(twin, *self._test, self._functions)
         self._pruned.cut(plan, twin)
         if recipe.adjust_dropout:
             self._pruned.adjust_dropout()
@@ -63,7 +67,7 @@ class Pruner:
             chosen = evaluation.subset(len(y), samples).to(y.device)
             x, y = x[chosen], y[chosen]
         plan = self.plan(recipe, round, manual)
-        tested = evaluation.evaluate(self._cut_copy(plan, recipe), x, y)
+        tested = evaluation.evaluate(self._cut_copy(plan, recipe), x, y, self._functions)
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact)
 
     def _cut_copy(self, plan: Plan, recipe: Recipe) -> nn.Module:

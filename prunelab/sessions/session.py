@@ -26,6 +26,7 @@ from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
 from prunelab.recipe import OWN, Recipe, Target
 from prunelab.results.history import History
+from prunelab.results.objective import CLASSIFYING
 from prunelab.results.snapshot import Phase, Snapshot
 from prunelab.results.subject import Subject
 from prunelab.sessions import checkpoint, phases, validation
@@ -37,6 +38,8 @@ from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.sessions.streams import Streams
 from prunelab.sessions.subject import subject_of
 from prunelab.sessions.trainer import Trainer
+from prunelab.training import objective as objectives
+from prunelab.training.objective import LossLike, MetricLike
 
 TargetLike = float | Mapping[str, float] | Target | None  # what a caller may give; None: the recipe's target
 
@@ -50,6 +53,10 @@ class Session:
         model: a custom module instead of the recipe's model. It is trained in place.
         data: custom data instead of the recipe's: a ``Data``, or (train, test), each a pair of tensors or a map-style
             dataset.
+        loss: what is trained for. None: cross-entropy, for classification. "mse" for regression, "bce" for one output
+            that says yes or no, or several (scores, no sigmoid); or a function (output, target) -> mean over a batch.
+        metric: what stands where accuracy would; higher is better. None: accuracy, for "mse" R2, for "bce" with several
+            outputs exact match. A name, a function (output, target) -> 0 to 1 of the whole test set, or a ``Metric``.
         trained: the custom model is trained already. The session starts after dense training, in the phase "trained",
             with the accuracy that the model has on the test data.
         directory: folder to save in after every phase. None: nothing is saved.
@@ -57,7 +64,7 @@ class Session:
             others are found by the session.
 
     Raises:
-        SessionError: the model does not fit the data, or ``trained`` without a model.
+        SessionError: model, data, loss and metric do not fit each other, or ``trained`` without a model.
         ValueError: the model has nothing to prune, or a name matches nothing.
     """
 
@@ -67,6 +74,8 @@ class Session:
         *,
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
+        loss: LossLike = None,
+        metric: MetricLike = None,
         trained: bool = False,
         directory: str | Path | None = None,
         owners: Mapping[str, str] | None = None,
@@ -75,14 +84,18 @@ class Session:
             raise SessionError("trained=True: which network has learned already? Give it, model=...")
         recipe = recipe or Recipe()
         self.recipe = validation.recipe_of(recipe, model, data)
-        self.data = validation.data_of(recipe, data)
+        self.data = validation.data_of(recipe, data, classes=objectives.takes_classes(loss, metric))
+        functions = objectives.loss_and_metric(loss, metric, self.data.train_y)
+        self.objective = functions.objective
+        self.loss, self.metric = loss, metric  # as given
         self.directory = None if directory is None else Path(directory)
         self.model = model if model is not None else validation.model_of(self.recipe, self.data)
         self._train, self._test = validation.tensors(self.model, self.data)
-        validation.check(self.model, self.data, self._test[0][:2], self.recipe.batch_size)
+        x, y = self._test
+        validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
         self._pruned = PrunedModel(self.model, self._train[0][:2], owners)
-        self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test)
-        self._pruner = Pruner(self._pruned, self._train[0], self._test)
+        self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
+        self._pruner = Pruner(self._pruned, self._train[0], self._test, functions)
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
         self._streams = Streams(self._threads)
         planning.check(self.masks, self.recipe)
@@ -366,7 +379,7 @@ class Session:
             train_loss=loss,
             train_accuracy=accuracy,
             test_loss=tested.loss,
-            test_accuracy=tested.accuracy,
+            test_accuracy=tested.accuracy if math.isfinite(tested.accuracy) else None,
             dense_accuracy=self._dense_accuracy,
             zeros_hold=self.masks.zeros_hold(),
             exact=exact,
@@ -374,6 +387,7 @@ class Session:
             layers=self._pruned.layers(plan),
             dropouts=tuple(self._pruned.dropouts(plan, adjusted=recipe.adjust_dropout)),
             predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
+            objective=self.objective,
         )
 
     # Saving
@@ -401,6 +415,8 @@ class Session:
         *,
         model: nn.Module | None = None,
         data: Data | tuple[Any, Any] | None = None,
+        loss: LossLike = None,
+        metric: MetricLike = None,
     ) -> Self:
         """Read what ``save`` wrote. The session goes on saving into ``directory``.
 
@@ -408,17 +424,20 @@ class Session:
             directory: folder that ``save`` wrote to.
             model: needed where the session had a custom model.
             data: needed where the session had custom data.
+            loss: needed where the session had a function as loss; a name is known.
+            metric: needed where the session had a function as metric; a name is known.
 
         Raises:
-            StorageError: the folder is damaged, holds something else, is of a newer version, or does not fit the model
-                and data.
-            SessionError: the custom model or data is missing.
+            StorageError: the folder is damaged, holds something else, is of a newer version, or does not fit the model,
+                data, loss and metric.
+            SessionError: the custom model, data, loss or metric is missing.
         """
         state, recipe = read_state(Path(directory))
         for what, given in (("model", model), ("data", data)):
             if getattr(recipe, what) == OWN and given is None:
                 raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
-        session = cls(recipe, model=model, data=data, directory=directory)
+        loss, metric = validation.again(state["session"], loss, metric)
+        session = cls(recipe, model=model, data=data, loss=loss, metric=metric, directory=directory)
         try:
             session.restore(state)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
@@ -437,6 +456,7 @@ class Session:
                 "dense_accuracy": self._dense_accuracy,
                 "target": None if self._target is None else self._target.to_dict(),
                 **validation.identity(self.data),
+                **({} if self.objective == CLASSIFYING else {"objective": self.objective.to_dict()}),
             },
             "trainer": self._trainer.state(),
             "model": self._pruned.state(),
@@ -451,6 +471,7 @@ class Session:
         """
         values = state["session"]
         validation.check_same(self.data, values)
+        validation.check_objective(self.objective, values)
         self._streams.end()
         self._pruned.restore(state["model"])
         self._trainer.restore(state["trainer"])

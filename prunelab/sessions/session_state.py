@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prunelab.recipe import Recipe
+from prunelab.results.objective import Objective
 from prunelab.results.snapshot import PHASES
 from prunelab.sessions import checkpoint, pruned_model, trainer
 from prunelab.sessions.checkpoint_schema import (
@@ -16,6 +17,7 @@ from prunelab.sessions.checkpoint_schema import (
     each,
     either,
     fields,
+    flag,
     number,
     one_of,
     optional,
@@ -28,7 +30,17 @@ from prunelab.sessions.checkpoint_schema import (
 SCHEMA = {
     "phase": one_of(*(phase for phase in PHASES if phase != "preview")),
     "round": count,
-    "dense_accuracy": optional(share),
+    "dense_accuracy": optional(number),
+    "objective": optional(
+        fields(
+            loss=text,
+            metric=text,
+            low=optional(number),
+            high=optional(number),
+            classifies=flag,
+            own=lambda value: isinstance(value, list) and set(value) <= {"loss", "metric"},
+        )
+    ),
     "target": optional(fields(quality=optional(either(number, each(number))), density=optional(share))),
     "samples": row(count, count),
     "data": text,
@@ -47,9 +59,16 @@ def read_state(directory: Path) -> tuple[dict[str, Any], Recipe]:
 def _check(state: Mapping[str, Any]) -> None:
     """Raise ValueError, with name and value, unless ``state`` is a possible state of a session."""
     check_keys("the index", state, {"session", "trainer", "model", "history"})
-    for part, schema in (("session", SCHEMA), ("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
+    # Sessions that classify are saved without an objective, as those of earlier versions are.
+    session = state["session"] if not isinstance(state["session"], dict) else {"objective": None, **state["session"]}
+    check_part("session", session, SCHEMA)
+    for part, schema in (("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
         check_part(part, state.get(part), schema)
-    session, training = state["session"], state["trainer"]
+    training, objective = state["trainer"], Objective.from_dict(session["objective"])
+    tested = training["tested"] and training["tested"]["accuracy"]
+    for name, accuracy in (("dense_accuracy", session["dense_accuracy"]), ("tested", tested)):
+        if accuracy is not None and not objective.allows(accuracy):
+            raise ValueError(f"{name} = {accuracy} cannot be: {objective.metric} is {objective.range}")
     phase, course, at = session["phase"], training["course"], training["at"]
     clock, learning = at["start"] + at["number"], phase in ("training", "retraining")
     consistent = {

@@ -21,18 +21,20 @@ from prunelab.sessions.checkpoint_schema import count, fields, number, optional,
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
+from prunelab.training.objective import LossAndMetric
 from prunelab.training.step import Step
 
 SMOOTHING = 0.95  # weight of the old value in the moving averages over batches
 TEST_SHARE = 0.1  # largest share of the training time that tests and copies of good states may take
 
 Samples = tuple[Tensor, Tensor]
+Averages = tuple[float, float | None]  # of (training loss, training accuracy)
 
 SCHEMA = {
     "at": fields(start=count, number=count, total=count),
     "course": optional(fields(rate=number, name=text)),
-    "averages": optional(row(number, share)),
-    "tested": optional(fields(loss=number, accuracy=share, clock=count)),
+    "averages": optional(row(number, optional(share))),
+    "tested": optional(fields(loss=number, accuracy=number, clock=count)),
     "predicted": tensors,
     "optimizer": optional(fields(groups=lambda value: isinstance(value, list), tensors=tensors)),
 }
@@ -53,7 +55,7 @@ class Good:
     model: dict[str, Tensor]
     optimizer: dict[str, Any]
     at: Step
-    averages: tuple[float, float] | None
+    averages: Averages | None
     tested: Tested | None
     tested_at: int
 
@@ -62,16 +64,20 @@ class Trainer:
     """Trains a model by a recipe, of which it uses only the fields that dense training depends on.
 
     at: the current step. course: of the current or latest phase; None if the network was changed since. averages:
-    moving averages over batches of (training loss, training accuracy); None before the first batch.
+    moving averages over batches of (training loss, training accuracy); None before the first batch. Metrics other than
+    accuracy are no means over batches: then there is no second one.
     """
 
-    def __init__(self, pruned: PrunedModel, recipe: Recipe, train: Samples, test: Samples) -> None:
+    def __init__(
+        self, pruned: PrunedModel, recipe: Recipe, train: Samples, test: Samples, functions: LossAndMetric
+    ) -> None:
         self.at = Step(per_epoch=_steps_per_epoch(len(train[1]), recipe.batch_size))
         self.course: Course | None = None
-        self.averages: tuple[float, float] | None = None
+        self.averages: Averages | None = None
         self._pruned = pruned
         self._recipe = recipe
         self._train, self._test = train, test
+        self._functions = functions
         self._tested: Tested | None = None
         self._tested_at = -1  # the clock at the latest test
         self._optimizer: Optimizer | None = None
@@ -82,7 +88,7 @@ class Trainer:
     def tested(self) -> Tested:
         """The latest test result; tests now if there is none."""
         if self._tested is None:
-            self.note(evaluation.evaluate(self._pruned.model, *self._test))
+            self.note(evaluation.evaluate(self._pruned.model, *self._test, self._functions))
         assert self._tested is not None
         return self._tested
 
@@ -113,7 +119,7 @@ class Trainer:
         self._good = None
         while True:
             if self._due():
-                tested = yield from evaluation.evaluation(self._pruned.model, *self._test)
+                tested = yield from evaluation.evaluation(self._pruned.model, *self._test, self._functions)
                 self.note(tested)
                 self._keep()
             elif self._good is None:
@@ -156,15 +162,13 @@ class Trainer:
         weights, frozen = self._pruned.weights, self._pruned.frozen
         with torch_state.seeded(steps.mix(recipe.seed, at.clock, 2), x.device):
             loss, right = steps.training_step(
-                self._pruned.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen
-            )
+                self._pruned.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen,
+                functions=self._functions,
+            )  # fmt: skip
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
-        latest = loss, right / len(chosen)
-        a, b = (
-            (SMOOTHING * old + (1 - SMOOTHING) * new) for old, new in zip(self.averages or latest, latest, strict=True)
-        )
-        self.averages = a, b
+        before = self.averages or (loss, right)
+        self.averages = _smoothed(before[0], loss), None if right is None else _smoothed(before[1] or 0.0, right)
         self.at = at.next()
 
     def _order(self) -> Tensor:
@@ -239,6 +243,10 @@ class Trainer:
             assert self.course is not None
             self._optimizer = self._pruned.optimizer(self._recipe, self.course.rate)
             optimizers.restore_optimizer(self._optimizer, state["optimizer"])
+
+
+def _smoothed(old: float, new: float) -> float:
+    return SMOOTHING * old + (1 - SMOOTHING) * new
 
 
 def _steps_per_epoch(samples: int, batch: int) -> int:

@@ -11,10 +11,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunelab import models
 from prunelab.data import Data, load, own
+from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
+from prunelab.pruning.execution_order import execution
 from prunelab.recipe import OWN, Recipe
+from prunelab.results.objective import Objective
 from prunelab.sessions.subject import name_of
 from prunelab.torch_state import evaluating, held, process_lock
+from prunelab.training.objective import CLASSIFICATION, LossAndMetric, LossLike, MetricLike, bce
 
 
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
@@ -38,19 +42,34 @@ def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, A
     return recipe.changed(**custom) if custom else recipe
 
 
-def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None) -> Data:
-    """The given data as ``Data``; if None, the recipe's."""
+def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None, *, classes: bool) -> Data:
+    """The given data as ``Data``; if None, the recipe's. classes: the targets of a pair are class numbers, else values.
+
+    Raises SessionError for a ``Data`` of values where classes are needed.
+    """
     if data is None:
         return load(recipe.data, seed=recipe.seed)
-    if isinstance(data, Data):
-        return data
-    train, test = data
-    return own(train, test, name=name_of(train))
+    if not isinstance(data, Data):
+        train, test = data
+        return own(train, test, name=name_of(train), values=not classes)
+    return with_classes(data) if classes else data
+
+
+def with_classes(data: Data) -> Data:
+    """The same data. Raises SessionError if their targets are values, not classes."""
+    if data.classes is None:
+        raise SessionError(f"the data {data.name!r} have values as targets, not classes: {OTHER_TARGETS}")
+    return data
 
 
 def model_of(recipe: Recipe, data: Data) -> nn.Module:
-    """The recipe's model with fresh weights, for this data."""
+    """The recipe's model with fresh weights, for this data. SessionError for data without classes."""
     r = recipe
+    if data.classes is None:
+        raise SessionError(
+            f"model = {r.model!r}: the networks of recipes are for classification only, one output a class; "
+            "the targets here are values: give a model of your own, model=..."
+        )
     with process_lock():  # weights are initialised from torch's global random generator
         return models.build(
             r.model, data.input_shape, data.classes, dropout=r.dropout, batch_norm=r.batch_norm, seed=r.seed
@@ -58,12 +77,15 @@ def model_of(recipe: Recipe, data: Data) -> nn.Module:
 
 
 def tensors(model: nn.Module, data: Data) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """(x, y) of training and test, on the device of the model's parameters, x in their floating-point type."""
+    """(x, y) of training and test, on the device of the model's parameters, in their floating-point type.
+
+    Whole numbers (token ids, class numbers) stay as they are.
+    """
     weights = [p for p in model.parameters() if p.is_floating_point()]
     device, dtype = (weights[0].device, weights[0].dtype) if weights else (torch.device("cpu"), torch.float32)
     pairs = ((data.train_x, data.train_y), (data.test_x, data.test_y))
-    train, test = ((x.to(device, dtype), y.to(device)) for x, y in pairs)
-    return train, test
+    train, test = (tuple(t.to(device, dtype if t.is_floating_point() else t.dtype) for t in pair) for pair in pairs)
+    return (train[0], train[1]), (test[0], test[1])
 
 
 def identity(data: Data) -> dict[str, Any]:
@@ -80,30 +102,110 @@ def check_same(data: Data, known: Mapping[str, Any]) -> None:
         raise ValueError("made with other data: as many samples as these, but of other values; give those again")
 
 
-def check(model: nn.Module, data: Data, sample: Tensor, batch_size: int | None = None) -> None:
-    """Raise SessionError unless the model has finite parameters, takes the data and gives one score per class.
+def check_objective(objective: Objective, known: Mapping[str, Any]) -> None:
+    """Raise ValueError unless ``known``, a saved state, was made with this loss and metric."""
+    made = Objective.from_dict(known.get("objective"))
+    if not objective.same_as(made):
+        raise ValueError(
+            f"made with loss {made.loss} and metric {made.metric} ({made.range}); "
+            f"these are {objective.loss} and {objective.metric} ({objective.range})"
+        )
 
-    sample: a few samples from ``tensors``. batch_size: of the training; None if the model is not to be trained.
+
+def again(known: Mapping[str, Any], loss: LossLike, metric: MetricLike) -> tuple[LossLike, MetricLike]:
+    """Loss and metric for ``known``, a saved state: those given, else its names.
+
+    Raises SessionError where it was made with a function that is not given: files hold none.
+    """
+    saved = Objective.from_dict(known.get("objective"))
+    for what, given, name in (("loss", loss, saved.loss), ("metric", metric, saved.metric)):
+        if given is None and what in saved.own:
+            raise SessionError(f"this session was made with a {what} of your own, {name!r}: give it again, {what}=...")
+    if loss is None:
+        loss = saved.loss
+    if metric is None:
+        metric = saved.metric
+    return loss, metric
+
+
+def check(
+    model: nn.Module,
+    data: Data,
+    sample: tuple[Tensor, Tensor],
+    batch_size: int | None = None,
+    functions: LossAndMetric = CLASSIFICATION,
+) -> None:
+    """Raise SessionError unless the model has finite parameters, takes the data and gives what the loss is made for.
+
+    sample: a few samples and their targets, from ``tensors``. batch_size: of the training; None if the model is not to
+    be trained.
     """
     for name, parameter in model.named_parameters():
         if not torch.isfinite(parameter).all():
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
+    x, target = sample
     try:
         with evaluating(model), torch.no_grad():
-            output = model(sample)
+            output = model(x)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise SessionError(f"the model cannot take this data, samples of shape {data.input_shape}: {error}") from error
-    if not isinstance(output, Tensor) or output.dim() != 2 or output.shape[0] != len(sample):
+        whole = "" if x.is_floating_point() else " of whole numbers (token ids for an embedding; for others: x.float())"
+        shape = f"samples of shape {data.input_shape}{whole}"
+        raise SessionError(f"the model cannot take this data, {shape}: {error}") from error
+    if not isinstance(output, Tensor) or not output.dim() or len(output) != len(x):
         got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-        raise SessionError(f"the model must give one row of class scores a sample, (N, classes); it gives {got}")
-    if output.shape[1] < data.classes:
-        raise SessionError(
-            f"the model has {output.shape[1]} outputs, but the data have {data.classes} classes "
-            f"(labels 0 to {data.classes - 1}): give its last layer one output a class"
-        )
+        raise SessionError(f"the model must give one tensor, a row a sample, ({len(x)}, ...) here; it gives {got}")
+    if functions.objective.classifies:
+        _check_classes(output, data)
+    if functions.loss is bce:
+        _check_yes_or_no(model, x, data)
+    _check_loss(output, target, functions)
     trained_norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m not in set(held(model))]
     if trained_norms and batch_size and min(batch_size, len(data.train_y)) == 1:
         raise SessionError(
             f"batch_size = {batch_size}, {len(data.train_y)} training samples: batch normalisation cannot learn from "
             "single samples; take batches of 2 or more"
         )
+
+
+def _check_classes(output: Tensor, data: Data) -> None:
+    assert data.classes is not None
+    if output.dim() != 2:
+        raise SessionError(
+            f"the model must give one row of class scores a sample, (N, classes); it gives shape "
+            f"{tuple(output.shape)}: {OTHER_TARGETS}"
+        )
+    if output.shape[1] < data.classes:
+        single = f"; or, as {OTHER_TARGETS}" if output.shape[1] == 1 else ""
+        raise SessionError(
+            f"the model has {output.shape[1]} outputs, but the data have {data.classes} classes "
+            f"(labels 0 to {data.classes - 1}): give its last layer one output a class{single}"
+        )
+
+
+def _check_yes_or_no(model: nn.Module, x: Tensor, data: Data) -> None:
+    """Raise SessionError unless targets are 0 to 1, and the outputs are scores: a second sigmoid would learn badly."""
+    for what, y in (("train", data.train_y), ("test", data.test_y)):
+        low, high = (float(bound) for bound in torch.aminmax(y))
+        if low < 0 or high > 1:
+            wrong = low if low < 0 else high
+            raise SessionError(f"{what} y: {wrong:g}, but loss = 'bce' needs targets from 0 to 1")
+    last = execution(model, x)[-1]
+    if isinstance(model.get_submodule(last), nn.Sigmoid):
+        raise SessionError(
+            f"{last} is a sigmoid at the end of the model, but loss = 'bce' takes scores from before it: leave it out, "
+            "or pass loss=torch.nn.functional.binary_cross_entropy, with a metric"
+        )
+
+
+def _check_loss(output: Tensor, target: Tensor, functions: LossAndMetric) -> None:
+    """Raise SessionError unless the loss gives one finite-typed number for an output of the model and its targets."""
+    name = functions.objective.loss
+    try:
+        with torch.no_grad():
+            loss = functions.loss(output, target)
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        shapes = f"outputs of shape {tuple(output.shape)} and targets of shape {tuple(target.shape)}"
+        raise SessionError(f"the loss {name} cannot take {shapes}, {target.dtype}: {error}") from error
+    if not isinstance(loss, Tensor) or loss.dim() or not loss.is_floating_point():
+        got = f"shape {tuple(loss.shape)}, {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise SessionError(f"the loss {name} must give one number as a tensor, the mean over a batch; it gives {got}")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunelab.torch_state import evaluating, held
+from prunelab.training.objective import CLASSIFICATION, LossAndMetric
 from prunelab.training.steps import shuffled
 
 CHUNK = 250  # samples per forward pass in evaluation: as fast as larger chunks, and no longer than a training step
@@ -20,16 +20,19 @@ CALIBRATION = 2000  # samples for the statistics of batch norm
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """Result of an evaluation: mean cross-entropy loss, accuracy (0 to 1), and predicted classes (N,)."""
+    """Result of an evaluation: mean loss, and the metric, which is accuracy (0 to 1) unless a session has another one.
+
+    accuracy: NaN if outputs were not finite. predicted: classes (N,); empty for what is no classification.
+    """
 
     loss: float
     accuracy: float
     predicted: Tensor
 
 
-def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Tested:
+def evaluate(model: nn.Module, x: Tensor, y: Tensor, functions: LossAndMetric = CLASSIFICATION) -> Tested:
     """Evaluate the model on all samples; every sample has equal weight, also in a short last chunk."""
-    steps = evaluation(model, x, y)
+    steps = evaluation(model, x, y, functions)
     while True:
         try:
             next(steps)
@@ -38,19 +41,29 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor) -> Tested:
             return tested
 
 
-def evaluation(model: nn.Module, x: Tensor, y: Tensor) -> Generator[None, None, Tested]:
-    """``evaluate`` in chunks of CHUNK samples, with a yield between them; stopping there leaves the model unchanged."""
+def evaluation(
+    model: nn.Module, x: Tensor, y: Tensor, functions: LossAndMetric = CLASSIFICATION
+) -> Generator[None, None, Tested]:
+    """``evaluate`` in chunks of CHUNK samples, with a yield between them; stopping there leaves the model unchanged.
+
+    The metric is computed once, from all outputs: most metrics are no means over chunks.
+    """
     loss = 0.0
-    predicted: list[Tensor] = []
+    found: list[Tensor] = []  # classes where they say all, else outputs
     for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
-        if predicted:
+        if found:
             yield
         with evaluating(model), torch.no_grad():
             output = model(inputs)
-            loss += float(F.cross_entropy(output, labels, reduction="sum"))
-            predicted.append(output.argmax(1))
-    classes = torch.cat(predicted)
-    return Tested(loss / len(y), int((classes == y).sum()) / len(y), classes)
+            loss += functions.summed(output, labels)
+            found.append(output.argmax(1) if functions.counts_classes else output)
+    whole = torch.cat(found)
+    if functions.counts_classes:
+        return Tested(loss / len(y), int((whole == y).sum()) / len(y), whole)
+    with torch.no_grad():
+        score = functions.measured(whole, y)
+    classes = whole.argmax(1) if functions.objective.classifies else torch.empty(0, dtype=torch.int64)
+    return Tested(loss / len(y), score, classes)
 
 
 def recalibrate(model: nn.Module, x: Tensor) -> None:

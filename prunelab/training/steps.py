@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.optim import Optimizer
+
+from prunelab.training.objective import CLASSIFICATION, LossAndMetric
 
 
 def cosine(rate: float, step: int, steps: int) -> float:
@@ -29,21 +30,22 @@ def training_step(
     l1: float = 0.0,
     weights: Sequence[Tensor] = (),
     frozen: Sequence[nn.Module] = (),
-) -> tuple[float, int]:
-    """One step on one batch; returns the mean cross-entropy loss and the number of correct samples.
+    functions: LossAndMetric = CLASSIFICATION,
+) -> tuple[float, float | None]:
+    """One step on one batch; returns the mean loss and the accuracy, None under another metric.
 
     l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient l1 x sign(w); the returned loss excludes
-    it. frozen: modules that stay in eval mode. If the loss is not finite, the step is skipped and returns (loss, 0).
+    it. frozen: modules that stay in eval mode. If the loss is not finite, the step is skipped and returns (loss, None).
     """
     model.train()
     for module in frozen:
         module.eval()
     optimizer.zero_grad(set_to_none=True)
     output = model(x)
-    loss = F.cross_entropy(output, y)
+    loss = functions.loss(output, y)
     value = float(loss.detach())
     if not math.isfinite(value):
-        return value, 0
+        return value, None
     loss.backward()
     if l1:
         weights_and_grads = [(w, w.grad) for w in weights if w.grad is not None]
@@ -51,7 +53,7 @@ def training_step(
             signs = torch._foreach_sign([w for w, _ in weights_and_grads])
             torch._foreach_add_([grad for _, grad in weights_and_grads], signs, alpha=l1)
     optimizer.step()
-    return value, int((output.detach().argmax(1) == y).sum())
+    return value, functions.score(output.detach(), y) if functions.counts_classes else None
 
 
 def shuffled(samples: int, seed: int) -> Tensor:

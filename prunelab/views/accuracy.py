@@ -1,4 +1,4 @@
-"""Test accuracy and training loss over time, the rounds shaded, the dense accuracy as a line."""
+"""Test accuracy (or another metric) and training loss over time, the rounds shaded, the dense value as a line."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from prunelab.formatting import percent, round_up
+from prunelab.results.objective import Objective
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
+from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure, note
+from prunelab.views.line_charts import stepped
 
 FLOORS = (85.0, 60.0, 0.0)  # possible starts of the accuracy axis, in %
 COARSE = (1.0, 2.0, 5.0, 10.0)  # leading digits that the end of the time axis is rounded to
 
 
 def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, moment: Snapshot | None = None) -> View:
-    """Test accuracy (%) above, training loss below, over training steps.
+    """Test accuracy (%), or the session's metric, above, training loss below, over training steps.
 
     Args:
         history: the snapshots of the run, oldest first; those without a test accuracy are left out.
@@ -26,20 +29,22 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     Returns:
         The view; an empty one while no accuracy is known.
     """
-    snapshots = [s for s in history if s.test_accuracy is not None]
+    taken = list(history)
+    snapshots = [s for s in taken if s.test_accuracy is not None]
     if not snapshots:
-        return empty("No accuracy yet: it appears here as the network trains.")
+        metric = escaped(taken[-1].objective.metric) if taken else "accuracy"
+        return empty(f"No {metric} yet: it appears here as the network trains.")
     last = snapshots[-1]
-    dense = last.dense_accuracy
+    dense, objective = last.dense_accuracy, last.objective
     x = [s.clock for s in snapshots]
     data = [
         _curve(
-            "test accuracy",
+            f"test {escaped(objective.metric).replace('%{', '% {')}",
             x,
-            [_hundred(s.test_accuracy) for s in snapshots],
+            [_plotted(s) for s in snapshots],
             palette.KEPT,
             "y",
-            "%{y:.1f} %",
+            _hover(objective),
         ),
         _curve("training loss", x, [s.train_loss for s in snapshots], palette.QUIET, "y2", "%{y:.3f}"),
     ]
@@ -55,8 +60,8 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
                 "xref": "paper",
                 "x0": 0,
                 "x1": 1,
-                "y0": 100 * dense,
-                "y1": 100 * dense,
+                "y0": objective.points * dense,
+                "y1": objective.points * dense,
                 "line": line,
             }
         )
@@ -70,20 +75,23 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     return figure(
         data, _title(moment or last, dense, preview),
         xaxis=axis("training steps", range=[0, end], anchor="y2"),
-        yaxis=axis("test accuracy (%)", domain=[0.4, 1], range=[_floor(snapshots, preview), 101]),
+        yaxis=axis(f"test {escaped(objective.label)}", domain=[0.4, 1], range=_range(snapshots, preview)),
         yaxis2=axis("loss", domain=[0, 0.28], range=[0, highest_loss], anchor="x", nticks=3),
         shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 46, "b": 40},
         meta={"summary": f"{len(snapshots)} moments over {last.clock:,} training steps."},
     )  # fmt: skip
 
 
-def _floor(snapshots: list[Snapshot], preview: Snapshot | None) -> float:
-    """Start of the accuracy axis in %. The first steps are ignored: they are at chance and would flatten the rest."""
+def _range(snapshots: list[Snapshot], preview: Snapshot | None) -> list[float]:
+    """Range of the upper axis. The first steps are ignored: they are at chance and would flatten the rest."""
     settled = [s for s in snapshots if s.round or s.settled] or snapshots[len(snapshots) // 10 :]
     shown = [*settled, *([preview] if preview else [])]
-    lowest = min(s.test_accuracy or 0.0 for s in shown)
+    known = [s.test_accuracy for s in shown if s.test_accuracy is not None]
     # In steps, so that the axis seldom moves while the user drags the slider.
-    return next(floor for floor in FLOORS if floor == 0 or lowest >= floor / 100 + 0.05)
+    if snapshots[-1].objective.is_share:
+        lowest = min((s.test_accuracy or 0.0 for s in shown), default=0.0)
+        return [next(floor for floor in FLOORS if floor == 0 or lowest >= floor / 100 + 0.05), 101.0]
+    return stepped(known, snapshots[-1].objective)
 
 
 def _end(last: Snapshot) -> float:
@@ -102,11 +110,11 @@ def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: s
 
 
 def _if_cut(preview: Snapshot) -> dict[str, Any]:
-    value = _hundred(preview.test_accuracy)
+    value = _plotted(preview)
     return {
         "type": "scatter", "mode": "markers", "name": "if cut now", "x": [preview.clock], "y": [value],
         "marker": {"color": palette.LINE, "size": 11, "symbol": "diamond"},
-        "hovertemplate": "if cut now: %{y:.1f} %<extra></extra>",
+        "hovertemplate": f"if cut now: {_hover(preview.objective)}<extra></extra>",
     }  # fmt: skip
 
 
@@ -130,18 +138,23 @@ def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[
 
 
 def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str:
-    now = f"{percent(last.test_accuracy or 0)} right"
+    objective = last.objective
+    now = escaped(objective.says(last.test_accuracy or 0), 60)
     if preview is not None and preview.test_accuracy is not None:
         about = "" if preview.exact else "about "
-        return f"{now} now; {about}{percent(preview.test_accuracy)} if cut now"
+        return f"{now} now; {about}{objective.text(preview.test_accuracy)} if cut now"
     if dense is None or last.round == 0:
         return now
-    points = 100 * ((last.test_accuracy or 0) - dense)
-    if abs(points) < 0.05:
+    gap = (last.test_accuracy or 0) - dense
+    if objective.is_no_gap(gap):
         return f"{now}, as good as dense, with {percent(last.density)} of the connections"
-    side = "above" if points > 0 else "below"
-    return f"{now}, {abs(points):.1f} points {side} dense, with {percent(last.density)} of the connections"
+    side = "above" if gap > 0 else "below"
+    return f"{now}, {objective.gap(gap)} {side} dense, with {percent(last.density)} of the connections"
 
 
-def _hundred(value: float | None) -> float | None:
-    return None if value is None else round(100 * value, 3)
+def _plotted(snapshot: Snapshot) -> float | None:
+    return None if snapshot.test_accuracy is None else snapshot.objective.plotted(snapshot.test_accuracy)
+
+
+def _hover(objective: Objective) -> str:
+    return "%{y:.1f} %" if objective.is_share else "%{y:.3f}"

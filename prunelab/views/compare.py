@@ -1,4 +1,4 @@
-"""Comparison of runs: accuracy over kept weights (the paper's figure 5), or weights side by side."""
+"""Comparison of runs: accuracy (or the metric) over kept weights (the paper's figure 5), or weights side by side."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from prunelab.formatting import count, percent
+from prunelab.results.objective import Objective
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
-from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, kept_axis, named, style
+from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, axis_around, kept_axis, named, style
 
 SETTLED = ("trained", "pruned", "retrained")
 MAX_WITH_DROPS = 4  # runs up to which the drops after each cut are drawn: more would be a tangle
@@ -41,28 +42,30 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
     if not settled:
         return empty("Nothing to compare yet: a run appears here<br>once it is trained.")
     shown = dict(list(settled.items())[-MAX_LINES:])
+    objective = next(iter(shown.values()))[-1].objective
     known = [s.dense_accuracy for run in shown.values() for s in run if s.dense_accuracy is not None]
     dense = max(known, default=None) if dense is None else dense
-    up = _range(shown, dense)
+    up = _range(shown, dense, objective)
     xaxis = kept_axis("kept weights (%)", [_kept(s) for run in shown.values() for s in run])
     data: list[dict[str, Any]] = []
     ends = []
     for i, (name, run) in enumerate(shown.items()):
         data += _run(name, run, style(i), drops=len(shown) <= MAX_WITH_DROPS)
         right = _right(run[-1])
-        ends.append(End(name if right >= up[0] else f"↓ {right:.0f} % {name}", _kept(run[-1]), right, style(i)))
+        lost = f"{right:.0f} %" if objective.is_share else f"{right:.2f}"
+        ends.append(End(name if right >= up[0] else f"↓ {lost} {name}", _kept(run[-1]), right, style(i)))
     shapes = []
     if dense is not None:
         line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
-        level = round(100 * dense, 3)
+        level = objective.plotted(dense)
         shapes.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line})
-        ends.append(End(f"dense {100 * dense:.1f} %", 10 ** xaxis["range"][1], level, DENSE))
+        ends.append(End(f"dense {_figure(level, objective)}", 10 ** xaxis["range"][1], level, DENSE))
     names = named(ends, xaxis["range"], up)
     title = _title(shown) + (f" ({len(shown)} of {len(settled)} runs shown)" if len(settled) > len(shown) else "")
     summary = "; ".join(f"{escaped(name)}: {_summary(run)}" for name, run in shown.items())
     return figure(
         names["data"] + data, title, shapes=shapes, annotations=names["annotations"],
-        xaxis=xaxis, yaxis=axis("accuracy (%)", range=up, zeroline=False),
+        xaxis=xaxis, yaxis=axis(escaped(objective.label), range=up, zeroline=False),
         margin={"l": 48, "r": names["r"], "t": 38, "b": 40}, meta={"summary": summary},
     )  # fmt: skip
 
@@ -147,10 +150,7 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> lis
 
 def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     # Texts, not a template: a name may contain what a template would replace.
-    texts = [
-        f"{label}, {_when(s)}: {_right(s):.1f} % right, {percent(s.density)} kept ({s.compression:.1f}x)"
-        for s in snapshots
-    ]
+    texts = [f"{label}, {_when(s)}: {_says(s)}, {percent(s.density)} kept ({s.compression:.1f}x)" for s in snapshots]
     return {
         "x": [_kept(s) for s in snapshots], "y": [_right(s) for s in snapshots], "hovertext": texts,
         "hoverinfo": "text",
@@ -167,17 +167,27 @@ def _kept(snapshot: Snapshot) -> float:
 
 def _right(snapshot: Snapshot) -> float:
     assert snapshot.test_accuracy is not None
-    return round(100 * snapshot.test_accuracy, 3)
+    return snapshot.objective.plotted(snapshot.test_accuracy)
 
 
-def _range(runs: Mapping[str, Sequence[Snapshot]], dense: float | None) -> list[float]:
+def _figure(right: float, objective: Objective) -> str:
+    """A value on the axis as text."""
+    return f"{right:.1f} %" if objective.is_share else f"{right:.3f}"
+
+
+def _says(snapshot: Snapshot) -> str:
+    """The accuracy, or another metric, of a snapshot: "97.8 % right"."""
+    objective, value = snapshot.objective, _figure(_right(snapshot), snapshot.objective)
+    return f"{value} right" if objective.metric == "accuracy" else f"{escaped(objective.metric)} {value}"
+
+
+def _range(runs: Mapping[str, Sequence[Snapshot]], dense: float | None, objective: Objective) -> list[float]:
     """Range of the accuracy axis (%): all ends of rounds and runs, and drops down to DROP_DEPTH below these."""
     snapshots = [(s, s.phase != "pruned" or s is run[-1]) for run in runs.values() for s in run]
-    ends = [_right(s) for s, is_end in snapshots if is_end] + ([] if dense is None else [100 * dense])
-    high = max(ends)
-    low = max(min(_right(s) for s, _ in snapshots), min(ends) - DROP_DEPTH, high - AXIS_DEPTH)
-    room = max(0.08 * (high - low), 0.5)
-    return [round(max(low - room, 0), 3), round(min(high + room, 101), 3)]
+    ends = [_right(s) for s, is_end in snapshots if is_end] + ([] if dense is None else [objective.points * dense])
+    high, point = max(ends), objective.points / 100
+    low = max(min(_right(s) for s, _ in snapshots), min(ends) - DROP_DEPTH * point, high - AXIS_DEPTH * point)
+    return axis_around(low, high, 0.08, objective)
 
 
 def _title(runs: Mapping[str, Sequence[Snapshot]]) -> str:
@@ -188,19 +198,23 @@ def _title(runs: Mapping[str, Sequence[Snapshot]]) -> str:
     names = escaped(best, 30), escaped(worst, 30)
     shares = percent(top.density), percent(bottom.density)
     if best == worst:
-        return f"{names[0]}: {_right(top):.1f} % right with {shares[0]} of the weights"
-    if abs(_right(top) - _right(bottom)) < 0.05:
+        return f"{names[0]}: {_says(top)} with {shares[0]} of the weights"
+    objective = top.objective
+    if objective.is_no_gap((_right(top) - _right(bottom)) / objective.points):
         far = shares[0] if shares[0] == shares[1] else f"{shares[0]} and {shares[1]}"
-        return f"{names[0]} and {names[1]}: equally right, {_right(top):.1f} %, with {far} of the weights"
+        value = _figure(_right(top), objective)
+        equal = f"equally right, {value}" if objective.metric == "accuracy" else f"equal {_says(top)}"
+        return f"{names[0]} and {names[1]}: {equal}, with {far} of the weights"
     at = "" if shares[0] == shares[1] else f" with {shares[1]}"
     return (
-        f"{names[0]}: {_right(top):.1f} % right with {shares[0]} of the weights; {names[1]}: {_right(bottom):.1f} %{at}"
+        f"{names[0]}: {_says(top)} with {shares[0]} of the weights; "
+        f"{names[1]}: {_figure(_right(bottom), objective)}{at}"
     )
 
 
 def _summary(run: Sequence[Snapshot]) -> str:
     ends = [s for s in run if s.phase != "pruned" or s is run[-1]]
-    return ", ".join(f"{_right(s):.1f} % at {percent(s.density)} ({_when(s)})" for s in ends)
+    return ", ".join(f"{_figure(_right(s), s.objective)} at {percent(s.density)} ({_when(s)})" for s in ends)
 
 
 def _bars(layer: LayerSnapshot, limit: float, number: str) -> list[dict[str, Any]]:

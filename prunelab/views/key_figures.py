@@ -13,12 +13,12 @@ Lines = tuple[str, str]  # figure, second line
 
 
 def right(now: Snapshot) -> str:
-    """The accuracy, "?" if it is not known."""
-    return "?" if now.test_accuracy is None else percent(now.test_accuracy)
+    """The accuracy, or another metric; "?" if it is not known."""
+    return "?" if now.test_accuracy is None else now.objective.text(now.test_accuracy)
 
 
 def accuracy(now: Snapshot) -> Lines:
-    return right(now), "" if now.dense_accuracy is None else f"dense {percent(now.dense_accuracy)}"
+    return right(now), "" if now.dense_accuracy is None else f"dense {now.objective.text(now.dense_accuracy)}"
 
 
 def connections(now: Snapshot) -> Lines:

@@ -1,15 +1,16 @@
-"""Accuracy with each layer cut alone (the paper's figure 6)."""
+"""Accuracy (or another metric) with each layer cut alone (the paper's figure 6)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from prunelab.formatting import layer_of, percent
+from prunelab.results.objective import Objective
 from prunelab.results.sensitivity import TOLERANCE, Sensitivity
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
-from prunelab.views.line_charts import DENSE, MAX_LINES, End, kept_axis, named, style
+from prunelab.views.line_charts import DENSE, MAX_LINES, End, axis_around, kept_axis, named, style
 
 
 def sensitivity(result: Sensitivity | None) -> View:
@@ -28,16 +29,17 @@ def sensitivity(result: Sensitivity | None) -> View:
     shown = [layer for layer in measured if layer in chosen]
     data: list[dict[str, Any]] = []
     ends, parts = [], []
-    whole = round(100 * result.accuracy, 3)
+    objective = result.objective
+    whole = objective.plotted(result.accuracy)
     for i, layer in enumerate(shown):
         look, name = style(i), layer_of(layer)
         points = result.of(layer)
         x = [100.0] + [round(100 * p.kept / p.total, 4) for p in points]
-        y = [whole] + [round(100 * p.accuracy, 3) for p in points]
-        texts = [f"{escaped(name)} whole: {whole:.1f} % right"] + [
-            f"{escaped(name)}, {percent(p.kept / p.total)} kept ({p.kept:,} of {p.total:,}): {right:.1f} % right"
-            for p, right in zip(points, y[1:], strict=True)
-        ]
+        y = [whole] + [objective.plotted(p.accuracy) for p in points]
+        texts = [f"{escaped(name)} whole: {_says(objective, result.accuracy)}"]
+        for p in points:
+            kept = f"{percent(p.kept / p.total)} kept ({p.kept:,} of {p.total:,})"
+            texts.append(f"{escaped(name)}, {kept}: {_says(objective, p.accuracy)}")
         data.append({
             "type": "scatter", "mode": "lines+markers", "name": escaped(name), "x": x, "y": y,
             "hovertext": texts, "hoverinfo": "text", "line": {"color": look.colour, "width": 2, "dash": look.dash},
@@ -45,20 +47,22 @@ def sensitivity(result: Sensitivity | None) -> View:
         })  # fmt: skip
         ends.append(End(name, x[-1], y[-1], look))
         if layer in result.ranking:
-            parts.append(f"{escaped(name)} needs {_share(result.needs(layer))}, ends at {y[-1]:.1f} % right")
+            parts.append(
+                f"{escaped(name)} needs {_share(result.needs(layer))}, ends at {_says(objective, points[-1].accuracy)}"
+            )
     low = min(min(trace["y"]) for trace in data)
-    room = max(0.06 * (whole - low), 0.5)
-    up = [round(max(low - room, 0), 3), round(min(max(max(trace["y"]) for trace in data) + room, 101), 3)]
+    up = axis_around(low, max(max(trace["y"]) for trace in data), 0.06, objective)
     xaxis = kept_axis("kept in that layer alone (%)", [x for trace in data for x in trace["x"]])
-    ends.append(End(f"whole {whole:.1f} %", 10 ** xaxis["range"][1], whole, DENSE))
+    ends.append(End(f"whole {objective.text(result.accuracy)}", 10 ** xaxis["range"][1], whole, DENSE))
     names = named(ends, xaxis["range"], up)
     line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
     shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": whole, "y1": whole, "line": line}]
+    within = f"Within {_tolerance(objective)} of {objective.text(result.accuracy)}: "
     return figure(
         names["data"] + data, _title(result), shapes=shapes, annotations=names["annotations"],
-        xaxis=xaxis, yaxis=axis("accuracy (%)", range=up, zeroline=False),
+        xaxis=xaxis, yaxis=axis(escaped(objective.label), range=up, zeroline=False),
         margin={"l": 48, "r": names["r"], "t": 38, "b": 40},
-        meta={"summary": f"Within {100 * TOLERANCE:g} point of {whole:.1f} %: " + ("; ".join(parts) or "nothing yet")},
+        meta={"summary": within + ("; ".join(parts) or "nothing yet")},
     )  # fmt: skip
 
 
@@ -72,7 +76,7 @@ def _title(result: Sensitivity) -> str:
     first, last = ranking[0], ranking[-1]
     needs = result.needs(first), result.needs(last)
     names = escaped(layer_of(first), 30), escaped(layer_of(last), 30)
-    within = f"to lose at most {100 * TOLERANCE:g} point"
+    within = f"to lose at most {_tolerance(result.objective)}"
     if first == last:
         return f"{within.capitalize()} {names[0]} needs {_share(needs[0])} of its connections{tail}"
     if needs[0] == needs[1]:
@@ -80,6 +84,14 @@ def _title(result: Sensitivity) -> str:
     return (
         f"{names[0]} is the most sensitive: {within} it needs {_share(needs[0])}, {names[1]} {_share(needs[1])}{tail}"
     )
+
+
+def _tolerance(objective: Objective) -> str:
+    return f"{100 * TOLERANCE:g} point" if objective.is_share else f"{TOLERANCE:g}"
+
+
+def _says(objective: Objective, value: float) -> str:
+    return escaped(objective.says(value))
 
 
 def _share(part: float) -> str:

@@ -389,3 +389,11 @@ def test_density_is_reached_and_what_is_cut_stays_cut(density, scope, unit):
         for name in masks:
             total = masks[name].numel()
             assert masks.kept_in(name) == min(int(before[name].sum()), max(round(density * total), 1))
+
+
+def test_a_name_without_a_mask_is_not_in_the_masks():
+    model = nn.Sequential(nn.Embedding(3, 4), nn.Linear(4, 2))
+    masks = pl.Masks(model)
+    assert [name in masks for name in ("1.weight", "1", "0.weight", "1.bias", "fc9", 7)] == [True, True] + [False] * 4
+    with pytest.raises(ValueError, match="no layer with a mask"):
+        masks["0.weight"]

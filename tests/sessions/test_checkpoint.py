@@ -23,6 +23,8 @@ from prunelab.results import snapshot as snapshot_module
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
 
+REGRESSION = {"loss": "mse", "metric": "R2", "low": None, "high": 1.0, "classifies": False, "own": []}
+
 
 @pytest.fixture
 def saved(tmp_path):
@@ -90,6 +92,9 @@ def test_history_comes_back_with_masks_and_histograms(saved):
         (lambda d: edited(d, "trainer", tested=None), "tested does not fit"),
         (lambda d: edited(d, "trainer", tested={"loss": 0.1, "accuracy": 7.0, "clock": 3}), "tested = "),
         (lambda d: edited(d, "session", dense_accuracy="good"), "dense_accuracy = good"),
+        (lambda d: edited(d, "session", dense_accuracy=-0.5), "dense_accuracy = -0.5"),
+        (lambda d: edited(d, "session", objective="mse"), "objective = mse"),
+        (lambda d: edited(d, "session", objective=REGRESSION | {"own": ["data"]}), "objective = "),
         (lambda d: edited(d, "session", target={"quality": [1], "density": None}), "target = "),
         (lambda d: edited(d, "session", samples=[1]), "samples = "),
         (lambda d: edited(d, "session", data=7), "data = 7"),

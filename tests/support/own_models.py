@@ -48,3 +48,29 @@ class TwoDrops(nn.Module):
         if x.sum() > 1e9:  # cannot be traced symbolically
             return x
         return self.out(self.drop_b(torch.relu(self.b(self.drop_a(torch.relu(self.a(x)))))))
+
+
+def curve(samples: int = 120):
+    """Regression: (train, test) of four inputs and one value."""
+    x = torch.randn(2 * samples, 4, generator=torch.Generator().manual_seed(1))
+    y = x[:, 0] + x[:, 1] ** 2 - 0.5 * x[:, 2]
+    return (x[:samples], y[:samples]), (x[samples:], y[samples:])
+
+
+def tokens(samples: int = 90):
+    """Sequences of six token ids, and whether most of them are of the upper half."""
+    ids = torch.randint(0, 10, (samples, 6), generator=torch.Generator().manual_seed(2))
+    return ids, ((ids >= 5).sum(1) > 3).long()
+
+
+class Tokens(nn.Module):
+    """Embedding, LSTM, and a prunable head."""
+
+    def __init__(self, outputs: int = 1) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding, self.lstm = nn.Embedding(10, 8), nn.LSTM(8, 12, batch_first=True)
+        self.head = nn.Linear(12, outputs)
+
+    def forward(self, ids):
+        return self.head(self.lstm(self.embedding(ids))[0].mean(1))

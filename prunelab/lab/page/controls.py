@@ -48,7 +48,6 @@ TRACKS: dict[str, dict[str, Any]] = {
 }
 # Fields that each rule does not use.
 IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
-BUILT_IN = ("dropout", "batch_norm")  # fixed parts of a custom model, which the recipe cannot change
 
 
 def make(name: str, value: Any) -> w.Widget:
@@ -85,7 +84,8 @@ class Controls(Mapping[str, w.Widget]):
     changed back to the usual value it follows them again. What was given, by user, link or code, is kept.
 
     recipe: their initial values. own: fields whose value is a custom object, which no control can change. moved: called
-    with the name of a control that the user has changed.
+    with the name of a control that the user has changed. built_in: widgets that take the place of controls which a
+    custom model leaves no choice in; they only show, the recipe keeps its values.
     """
 
     def __init__(
@@ -94,13 +94,15 @@ class Controls(Mapping[str, w.Widget]):
         own: Mapping[str, str],
         moved: Callable[[str], None],
         released: Callable[[str], None] = lambda name: None,
+        built_in: Mapping[str, w.Widget] | None = None,
     ) -> None:
         self._base = recipe
         self._own = own
         self._quiet = False  # they are being set by code, not by the user
         values = recipe.to_dict()
         fields = [*DECK.values(), *(shown + more for shown, more in GROUPS.values())]
-        self._controls = {name: make(name, values[name]) for names in fields for name in names}
+        self._controls = {name: make(name, values[name]) for names in fields for name in names} | dict(built_in or {})
+        self._fixed = (*own, *(built_in or ()))
 
         self._usual = set(recipe.usual)  # the fields that are left to their usual value
 
@@ -133,7 +135,9 @@ class Controls(Mapping[str, w.Widget]):
 
         Raises RecipeError if their values give no valid recipe.
         """
-        values: dict[str, Any] = {name: control.value for name, control in self.items()}
+        values: dict[str, Any] = {
+            name: control.value for name, control in self.items() if name in self._own or name not in self._fixed
+        }
         if values["rule"] == "quality":
             values["unit"] = "weight"  # neurons can be cut only to a density
         return self._base.changed(**{**values, **dict.fromkeys(self._usual)})
@@ -144,7 +148,7 @@ class Controls(Mapping[str, w.Widget]):
         with self._quietly():
             for name, value in recipe.to_dict().items():
                 control = self.get(name)
-                if control is not None and name not in self._own:
+                if control is not None and name not in self._fixed:
                     control.value = value
         self._say_usual()
 
@@ -179,7 +183,7 @@ class Controls(Mapping[str, w.Widget]):
         idle = IDLE[self["rule"].value]
         for name, control in self.items():
             control.layout.display = "none" if name in options.hide or name in idle else None
-            control.disabled = name in options.lock or name in self._own or (name in BUILT_IN and "model" in self._own)
+            control.disabled = name in options.lock or name in self._fixed
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -32,13 +32,16 @@ class DrawPanel(Panel):
         """Fit the sheet to the data, and draw the classification."""
         self._state = state
         shape = () if state.data is None else state.data.input_shape
-        fits = len(shape) == 3 and shape[0] == 1 and max(shape[1:]) <= 64
+        classifies = state.snapshot is None or state.snapshot.objective.classifies
+        fits = classifies and len(shape) == 3 and shape[0] == 1 and max(shape[1:]) <= 64
         self.sheet.layout.display = None if fits else "none"
         if fits and tuple(self.sheet.size) != tuple(shape[1:]):
             self.sheet.size = tuple(shape[1:])
         super().show(replace(state, preview=None, viewed=None))
 
     def _drawn(self, state: LabState, _: str | None) -> View:
+        if state.snapshot is not None and not state.snapshot.objective.classifies:
+            return views.empty("Classification only: this network does not tell classes apart.")
         if self.sheet.layout.display == "none":
             return views.empty("No drawing: the inputs of this network are not small grey pictures.")
         return views.probabilities(state.classification.dense, state.classification.pruned)

@@ -9,6 +9,7 @@ import ipywidgets as w
 from prunelab.formatting import percent
 from prunelab.lab.page.bridge import Soon
 from prunelab.lab.widgets.number_field import NumberField
+from prunelab.results.objective import CLASSIFYING
 
 QUESTIONS = {
     "prune": "What will the accuracy be after this cut?",
@@ -27,12 +28,13 @@ class Guess(w.VBox):
 
     def __init__(self, go: Callable[[str], None], soon: Soon) -> None:
         self._go = go
+        self.objective = CLASSIFYING  # its metric is what is guessed
         self.action: str | None = None  # the action that is asked about
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
         self.question = w.Label("")
         self.slider = NumberField(
             value=90, low=0, high=100, min=0, max=100, step=0.5, decimals=1, description="your guess (%)",
-            tooltip="The accuracy that you expect",
+            tooltip="The value that you expect",
         )  # fmt: skip
         self.button = w.Button(description="Reveal", button_style="primary", tooltip="Do it, and show the result")
         self.cancel = w.Button(description="Cancel", tooltip="Do nothing")
@@ -46,10 +48,14 @@ class Guess(w.VBox):
         self.cancel.on_click(lambda _: soon(lambda: self.ask(None)))
         self.ask(None)
 
+    def asks(self, action: str) -> bool:
+        """Whether there is a question about an action: only metrics in percent are guessed."""
+        return action in QUESTIONS and self.objective.is_share
+
     def ask(self, action: str | None) -> None:
         """Show the question about an action; None: hide it."""
         self.action = action
-        self.question.value = QUESTIONS[action] if action else ""
+        self.question.value = QUESTIONS[action].replace("accuracy", self.objective.metric) if action else ""
         self._form.layout.display = None if action else "none"
         if action:
             self.result.value = ""

@@ -44,6 +44,8 @@ def _weights(state: LabState) -> View:
 
 def _flips(state: LabState) -> View:
     data, shown = state.data, state.shown
+    if not shown.objective.classifies:
+        return views.empty("Classification only: this network does not tell classes apart.")
     trained = next((s for s in state.history if s.phase == "trained"), None)
     if data is None or trained is None:
         return views.empty("Nothing to compare with yet: the dense network is still being trained.")

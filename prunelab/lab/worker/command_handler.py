@@ -285,9 +285,9 @@ class CommandHandler:
         self._report(classification=self._classification(), urgent=True)
 
     def _classification(self) -> Classification:
-        """How the dense and the current network classify the drawing; empty if there is none."""
+        """How the dense and the current network classify the drawing; empty if there is none, or no classes."""
         session = self._needed()
-        if self._picture is None:
+        if self._picture is None or not session.objective.classifies:
             return Classification()
         if self._twin is None and self._dense is not None:
             self._twin = dense_twin(session, self._dense)

@@ -19,6 +19,7 @@ from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
 from prunelab.sessions.session import Session
 from prunelab.sessions.session_state import read_state
+from prunelab.training.objective import LossLike, MetricLike
 
 DENSE = "dense"  # subfolder of a session's folder: the session at the end of dense training
 
@@ -42,8 +43,8 @@ class SessionSource(Protocol):
 class SessionOpener:
     """Opens new and saved sessions, and locks their folder against other processes.
 
-    model, data: custom ones, or None. trained: the custom model is trained already. directory: where to save after
-    every phase and to continue from; None: nothing is saved.
+    model, data, loss, metric: custom ones, or None. trained: the custom model is trained already. directory: where to
+    save after every phase and to continue from; None: nothing is saved.
 
     A saved session is never overwritten by another one: a new network goes into a new folder beside it.
     """
@@ -54,9 +55,12 @@ class SessionOpener:
         data: Data | tuple[Any, Any] | None,
         directory: Path | None,
         *,
+        loss: LossLike = None,
+        metric: MetricLike = None,
         trained: bool = False,
     ) -> None:
         self._model = model
+        self._loss, self._metric = loss, metric
         self._trained = trained
         self._data = data
         self.directory = self._requested = directory
@@ -70,7 +74,8 @@ class SessionOpener:
         self._claim(self.directory)
         if not (self.directory / INDEX).exists():
             return None
-        return Session.load(self.directory, model=copy.deepcopy(self._model), data=self._data)
+        model = copy.deepcopy(self._model)
+        return Session.load(self.directory, model=model, data=self._data, loss=self._loss, metric=self._metric)
 
     def dense(self) -> dict[str, Any] | None:
         """The saved session's state at the end of dense training; None if it was not saved."""
@@ -91,7 +96,10 @@ class SessionOpener:
             if self._loaded is None or self._loaded[0] != key:
                 self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
             data = self._loaded[1]
-        session = Session(recipe, model=copy.deepcopy(self._model), data=data, trained=self._trained)
+        session = Session(
+            recipe, model=copy.deepcopy(self._model), data=data, loss=self._loss, metric=self._metric,
+            trained=self._trained,
+        )  # fmt: skip
         if self.directory is not None:
             taken = (self.directory / INDEX).exists()
             self._claim(_beside(self.directory) if taken else self.directory)

@@ -65,5 +65,6 @@ def measure_task(session: Session) -> Task:
 
 
 def scan_task(session: Session) -> Task:
-    """Cut one layer at a time and measure accuracy, to rank the layers by sensitivity."""
-    return Task("scan", scanned(session.model, session.data, threads=1))
+    """Cut one layer at a time and measure accuracy (or the session's metric), to rank the layers by sensitivity."""
+    scan = scanned(session.model, session.data, loss=session.loss, metric=session.metric, threads=1)
+    return Task("scan", scan)

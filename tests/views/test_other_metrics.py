@@ -1,0 +1,106 @@
+"""Pictures of a run whose metric is not accuracy: they name it, and count in its unit."""
+
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import pytest
+
+import prunelab as pl
+from prunelab import views
+from prunelab.exports import narrative
+from prunelab.results.objective import Objective
+from prunelab.results.sensitivity import Point, Sensitivity
+from prunelab.views import key_figures
+from prunelab.views.line_charts import axis_around, stepped
+
+R2 = Objective("mse", "R2", None, 1.0, classifies=False)
+EXACT = Objective("bce", "exact match", classifies=False)
+VALUES = {"trained": 0.953, "pruned": -1.4, "retrained": 0.921}
+
+
+@pytest.fixture(scope="module")
+def run():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=1, rounds=1))
+    return [s for s in session if s.phase in VALUES]
+
+
+def judged(run, objective, values=VALUES):
+    return [
+        replace(s, objective=objective, test_accuracy=values[s.phase], dense_accuracy=values["trained"]) for s in run
+    ]
+
+
+def test_a_metric_without_percent_is_drawn_in_its_own_numbers(run):
+    history = judged(run, R2)
+    view = views.accuracy(history)
+    go.Figure(view)
+    curve, axis = view["data"][0], view["layout"]["yaxis"]
+    assert curve["y"] == [0.953, -1.4, 0.921] and curve["name"] == "test R2"
+    assert axis["title"]["text"] == "test R2" and axis["range"][0] < -1.4 and 1 < axis["range"][1] < 1.1
+    assert view["layout"]["shapes"][-1]["y0"] == 0.953
+    kept = f"{100 * history[-1].density:.1f} %"
+    assert view["layout"]["title"]["text"] == f"R2 0.921, 0.032 below dense, with {kept} of the connections"
+    preview = replace(history[0], phase="preview", test_accuracy=0.5)
+    assert views.accuracy(history[:1], preview)["layout"]["title"]["text"] == "R2 0.953 now; 0.500 if cut now"
+    assert "No R2 yet" in views.summary(views.accuracy([replace(history[0], test_accuracy=None)]))
+
+
+def test_another_metric_in_percent_has_the_pictures_of_accuracy_with_its_name(run):
+    history = judged(run, EXACT, {"trained": 0.9, "pruned": 0.5, "retrained": 0.912})
+    view = views.accuracy(history)
+    assert view["data"][0]["y"] == [90.0, 50.0, 91.2] and view["layout"]["yaxis"]["range"] == [0.0, 101.0]
+    assert view["layout"]["yaxis"]["title"]["text"] == "test exact match (%)"
+    assert view["layout"]["title"]["text"].startswith("exact match 91.2 %, 1.2 points above dense")
+
+
+def test_runs_are_compared_in_the_metric(run):
+    view = views.compare({"ours": judged(run, R2)})
+    go.Figure(view)
+    axis = view["layout"]["yaxis"]
+    assert axis["title"]["text"] == "R2" and axis["range"] == [
+        pytest.approx(0.921 - 0.1 - 0.08 * 0.132, abs=1e-4),
+        pytest.approx(0.96356, abs=1e-4),
+    ]
+    assert view["layout"]["title"]["text"].startswith("ours: R2 0.921 with ")
+    texts = [text for trace in view["data"] for text in trace.get("hovertext", ())]
+    assert any("R2 -1.400" in text for text in texts) and not any("right" in text for text in texts)
+    assert "dense 0.953" in " ".join(note["text"] for note in view["layout"]["annotations"])
+    two = views.compare({"a": judged(run, R2), "b": judged(run, R2, {**VALUES, "retrained": 0.9212})})
+    assert "equal R2 0.921" in two["layout"]["title"]["text"]
+
+
+def test_sensitivity_is_drawn_in_the_metric():
+    points = tuple(Point("fc1.weight", d, round(100 * d), 100, r2, 0.1) for d, r2 in ((0.5, 0.949), (0.1, -0.3)))
+    view = views.sensitivity(Sensitivity(0.95, 0.1, 50, ("fc1.weight",), 2, points, R2))
+    go.Figure(view)
+    assert view["layout"]["yaxis"]["title"]["text"] == "R2" and view["layout"]["yaxis"]["range"][0] < -0.3
+    assert view["layout"]["title"]["text"] == "To lose at most 0.01 fc1 needs 50.0 % of its connections"
+    assert "Within 0.01 of 0.950: fc1 needs 50.0 %, ends at R2 -0.300" in view["layout"]["meta"]["summary"]
+
+
+def test_words_name_the_metric(run):
+    now = judged(run, R2)[-1]
+    assert key_figures.accuracy(now) == ("0.921", "dense 0.953")
+    assert narrative.headline(now, None)[0] == ("R2", "0.921", "dense 0.953")
+    assert narrative.title(now.recipe, now).endswith("fewer connections, R2 0.921")
+    assert ": SGD with momentum 0.9, " in narrative.told(now.recipe, [now]) and "loss mse, " in narrative.told(
+        now.recipe, [now]
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "objective", "low", "high"),
+    [
+        ([0.91, 0.95], R2, (0.88, 0.91), (1.0, 1.01)),
+        ([-30.0, 0.9], R2, (-40.0, -30.0), (1.0, 2.0)),
+        ([3.0, 8.0], Objective(low=None, high=None), (0.0, 3.0), (8.0, 10.0)),
+        ([2.0], Objective(low=None, high=None), (1.9, 2.0), (2.0, 2.1)),
+    ],
+)
+def test_an_axis_holds_all_values_and_little_more(values, objective, low, high):
+    start, end = stepped(values, objective)
+    assert low[0] <= start < low[1] and high[0] < end <= high[1]
+
+
+def test_an_axis_stays_within_the_bounds_of_its_metric():
+    assert axis_around(1.0, 99.0, 0.08, EXACT) == [0, 101] and axis_around(0.1, 0.99, 0.1, R2) == [0.011, 1.01]
