@@ -13,7 +13,18 @@ from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import key_figures
 
-CARDS = ("accuracy", "connections", "effective", "compression", "dropout", "file", "speed", "zeros still zero")
+# The cards' names, and the term in the glossary that explains each.
+CARD_TERMS = {
+    "accuracy": "accuracy",
+    "connections": "connections",
+    "effective": "effective density",
+    "compression": "compression",
+    "dropout": "dropout adjustment",
+    "file": "file",
+    "speed": "speed",
+    "zeros still zero": "zeros still zero",
+}
+CARDS = tuple(CARD_TERMS)
 
 TIPS = {
     "train": "Train a dense network from the start, by the settings above",
