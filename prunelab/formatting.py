@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 
 STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has at most two digits
 
+MOST_DIGITS = 8  # of a percentage
+
 
 def round_up(value: float, steps: Sequence[float] = STEPS) -> float:
     """The smallest of ``steps`` (from 1 to 10) times a power of ten that is at least ``value`` (> 0)."""
@@ -16,9 +18,15 @@ def round_up(value: float, steps: Sequence[float] = STEPS) -> float:
 
 
 def percent(fraction: float, digits: int = 1) -> str:
-    """0.0834 as "8.3 %"; at least two digits below one percent, so that small is not shown as nothing."""
+    """0.0834 as "8.3 %"; at least two digits below one percent.
+
+    More digits where these would show a little as nothing, or all but a little as everything.
+    """
     value = 100 * fraction
-    return f"{value:.{max(digits, 2)}f} %" if 0 < value < 1 else f"{value:.{digits}f} %"
+    digits = max(digits, 2) if 0 < value < 1 else digits
+    while 0 < value < 100 and digits < MOST_DIGITS and round(value, digits) in (0, 100):
+        digits += 1
+    return f"{value:.{digits}f} %"
 
 
 def kilobytes(size: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from prunelab.formatting import count, layer_of, percent, time_left
+from prunelab.formatting import layer_of, percent, time_left
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import BATCH
@@ -28,7 +28,7 @@ CARDS = tuple(CARD_TERMS)
 
 TIPS = {
     "train": "Train a dense network from the start, by the settings above",
-    "prune": "Cut what lies below quality x deviation, now",
+    "prune": "Cut now, as the settings of this step say",
     "retrain": "Train the survivors",
     "run": "Train if needed, then prune and retrain round after round",
     "pause": "Hold the run after this batch, or go on",
@@ -72,13 +72,14 @@ def doing(snapshot: Snapshot) -> str:
 def about_to_lose(preview: Snapshot | None) -> str | None:
     """A warning that a cut would leave nothing of a layer; None where it would not."""
     lost = "" if preview is None else _spared(preview)
-    return f"At this quality {lost} would lose every connection; its strongest one will be kept." if lost else None
+    return f"This cut is too deep: {lost} would lose every connection; the strongest one will be kept." if lost else None
 
 
 def was_spared(pruned: Snapshot) -> str | None:
     """A warning, after a cut, that the strongest connection of a layer was spared; None if none was."""
     lost = _spared(pruned)
-    return f"{lost} would have lost every connection: the strongest one was kept. Lower the quality." if lost else None
+    less = "Ask for a higher density." if pruned.target is not None and pruned.target.density else "Lower the quality."
+    return f"{lost} would have lost every connection: the strongest one was kept. {less}" if lost else None
 
 
 def _spared(snapshot: Snapshot) -> str:
@@ -100,18 +101,16 @@ def cards(state: LabState) -> list[dict[str, str]]:
     connections = _card("connections", *key_figures.connections(now))
     compression = _card("compression", *key_figures.compression(now))
     dropout = _card("dropout", *key_figures.dropout(now))
-    effective = _card("effective", "–", "not available for this model")
-    if now.effective is not None:
-        effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
+    effective = _card("effective", *key_figures.effective(now))
     if preview is not None:
         about = "" if preview.exact else "about "
         accuracy["more"] = f"{about}{key_figures.right(preview)} if cut now"
-        connections["more"] = f"{percent(preview.density)} if cut now"
-        compression["more"] = f"{preview.compression:.1f}x if cut now"
+        connections["more"] = f"{key_figures.connections(preview)[0]} if cut now"
+        compression["more"] = f"{key_figures.compression(preview)[0]} if cut now"
         if preview.dropouts:
             dropout["more"] = f"{key_figures.dropout(preview)[0]} if cut now"
         if preview.effective is not None:
-            effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
+            effective["more"] = f"{key_figures.effective(preview)[0]} if cut now"
     zeros = _card("zeros still zero", *key_figures.zeros(now))
     return [accuracy, connections, effective, compression, dropout, *_measured(state), zeros]
 
@@ -153,7 +152,8 @@ def story(state: LabState) -> str:
     if preview is None:
         return kept
     quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
-    quality = "At these qualities " if quality and preview.recipe.layer_quality else quality
+    own = {layer.quality for layer in preview.layers}
+    quality = "At these qualities " if quality and len(own) > 1 else quality
     fall = f"{percent(preview.density)} would be left, accuracy {key_figures.right(preview)}."
     return f"{quality}{fall} Now {kept}"
 

@@ -130,13 +130,15 @@ def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[
 
 
 def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str:
-    now = f"{percent(last.test_accuracy or 0)} right"
+    if last.test_accuracy is None:  # an earlier moment, between two tests
+        return "Accuracy was not measured at this moment"
+    now = f"{percent(last.test_accuracy)} right"
     if preview is not None and preview.test_accuracy is not None:
         about = "" if preview.exact else "about "
         return f"{now} now; {about}{percent(preview.test_accuracy)} if cut now"
     if dense is None or last.round == 0:
         return now
-    points = 100 * ((last.test_accuracy or 0) - dense)
+    points = 100 * (last.test_accuracy - dense)
     if abs(points) < 0.05:
         return f"{now}, as good as dense, with {percent(last.density)} of the connections"
     side = "above" if points > 0 else "below"

@@ -42,7 +42,7 @@ def graph(snapshot: Snapshot, most: int = 300) -> View:
     """Neurons and filters as dots, one block per layer, with lines for each layer's strongest survivors.
 
     Parallel connections (of a filter's kernel, or between dots that stand for several units) are summed to one line. A
-    neuron is dead if it has no kept connection on one side, where ``columns`` knows which layer reads it.
+    neuron is dead if it is on no path from the inputs to the outputs, as far as ``columns`` knows who reads whom.
 
     Args:
         snapshot: the network to show.
@@ -197,7 +197,9 @@ def _captions(cols: Sequence[Column], places: Sequence[Points]) -> list[dict[str
 
 def _title(snapshot: Snapshot, cols: Sequence[Column], bundles: Sequence[Bundle]) -> str:
     neurons = [column for column in cols if column.into is not None]
-    total, dead = sum(c.units for c in neurons), sum(int(c.dead.sum()) for c in neurons)
+    total = sum(c.units for c in neurons)
+    # The number that stands everywhere; the dots follow the order of the layers, which is all that a snapshot knows.
+    dead = sum(int(c.dead.sum()) for c in neurons) if snapshot.dead is None else snapshot.dead
     both = "neuron" if all(c.unit == "neuron" for c in neurons) else "neuron or filter"
     if dead:
         verb = "would be" if if_cut(snapshot) else "is" if dead == 1 else "are"

@@ -40,6 +40,13 @@ def _rates(rates: Iterable[float]) -> str:
     return shown[0] if len(shown) == 1 else f"{shown[0]}–{shown[-1]}"
 
 
+def effective(now: Snapshot) -> Lines:
+    """The effective density, and how many neurons and filters are dead."""
+    if now.effective is None or now.dead is None:
+        return "–", "not available for this model"
+    return percent(now.effective / now.total), f"{count(now.dead)} dead neuron{'' if now.dead == 1 else 's'}"
+
+
 def zeros(now: Snapshot) -> Lines:
     return "yes" if now.zeros_hold else "NO", f"{count(now.total - now.kept)} cut"
 

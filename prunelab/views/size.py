@@ -58,12 +58,18 @@ def size(measurement: Measurement | None) -> View:
 def _title(measurement: Measurement, dense: int) -> str:
     packed = measurement.bytes("packed")
     larger = [x.format for x in measurement.sizes if x.bytes > dense and x.format != "packed"]
-    if packed >= dense:
+    if _same(packed, dense):
         return f"Nothing to gain: packed, the file is as large as dense ({kilobytes(dense)})"
-    title = f"The packed file is {dense / packed:.1f}x smaller: {kilobytes(packed)} instead of {kilobytes(dense)}"
+    how = f"{dense / packed:.1f}x smaller" if packed < dense else f"{packed / dense:.1f}x larger"
+    title = f"The packed file is {how}: {kilobytes(packed)} instead of {kilobytes(dense)}"
     if packed < measurement.bytes("bound"):
         title += ", below the entropy of a mask without structure"
     return title + (f"; {' and '.join(larger)} would be larger than dense" if larger else "")
+
+
+def _same(bytes: int, dense: int) -> bool:
+    """Whether a ratio of sizes would be shown as 1.0."""
+    return abs(max(dense / bytes, bytes / dense) - 1) < 0.05
 
 
 def _summary(measurement: Measurement) -> str:
@@ -73,6 +79,6 @@ def _summary(measurement: Measurement) -> str:
 
 def _label(bytes: int, dense: int) -> str:
     ratio = dense / bytes
-    if abs(ratio - 1) < 0.005:
+    if _same(bytes, dense):
         return kilobytes(bytes)
     return f"{kilobytes(bytes)} · " + (f"{ratio:.1f}x smaller" if ratio > 1 else f"{1 / ratio:.1f}x larger")

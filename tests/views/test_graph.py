@@ -169,7 +169,26 @@ def test_counts_and_the_dead_are_the_masks(mnist_sized):
     for column, into, out in zip(found[1:3], ("fc1", "fc2"), ("fc2", "fc3"), strict=True):
         np.testing.assert_array_equal(column.into.kept, masks[into].sum(1))
         np.testing.assert_array_equal(column.out.kept, masks[out].sum(0))
-        np.testing.assert_array_equal(column.dead, ~masks[into].any(1) | ~masks[out].any(0))
+        one_sided = ~masks[into].any(1) | ~masks[out].any(0)
+        assert not (one_sided.numpy() & ~column.dead).any(), "a unit without connections on a side is on no path"
+
+
+def test_a_unit_with_connections_on_both_sides_is_dead_if_no_path_leads_through_them():
+    # Neuron 0 of a reads the input; neuron 1 reads nothing, and is all that neuron 1 of b reads. Output 0 reads both.
+    a, b, c = [[1.0], [0]], [[1.0, 0], [0, 1.0]], [[1.0, 1.0]]
+    layers = (layer_of("a.weight", a), layer_of("b.weight", b), layer_of("c.weight", c))
+    found, _ = columns(snapshot_of(*layers, shape=(1,)))
+    assert [column.dead.tolist() for column in found] == [[False], [False, True], [False, True], [False]]
+    assert graph(snapshot_of(*layers, shape=(1,)))["layout"]["title"]["text"].startswith("2 of 5 neurons are dead")
+
+
+@pytest.mark.parametrize("quality", [1.0, 1.6, 2.0, 2.5, 3.0])
+def test_as_many_are_dead_as_everywhere_else(mnist_sized, quality):
+    preview = mnist_sized.preview(quality)
+    found, _ = columns(preview)
+    assert [int(column.dead.sum()) for column in found[1:]] == [layer.dead for layer in preview.layers]
+    title = graph(preview)["layout"]["title"]["text"]
+    assert title.startswith(f"{preview.dead:,} of 410 neurons would be dead" if preview.dead else "No neuron would")
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=12))

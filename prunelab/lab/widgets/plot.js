@@ -6,6 +6,7 @@ import { element, nextFrame, pause, plain, write } from "./dom.js";
 import { isChecked } from "./plot_assumptions.js";
 import { fitCells } from "./plot_cells.js";
 import { backgroundOf, CONTRAST_QUERIES, isDark, wantsContrast, withContrast } from "./plot_colours.js";
+import { showLegend } from "./plot_legend.js";
 import { patches } from "./plot_patch.js";
 import { watchPrinting } from "./plot_printing.js";
 import { followThresholds, lastMove } from "./plot_thresholds.js";
@@ -102,6 +103,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const header = element("div", "prunelab-plot-header", root);
   const caption = element("p", "prunelab-plot-title", header);
   if (model.get("term")) termHelp(header, model.get("term"), model.get("about"));
+  const legend = element("ul", "prunelab-plot-legend", root);
   const stage = element("div", "prunelab-plot-stage", root);
   const canvas = /** @type {import("./types").Canvas} */ (
     /** @type {unknown} */ (element("div", "prunelab-plot-canvas", stage))
@@ -113,7 +115,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   // The summary is both the picture's label and text that can be searched and copied; screen readers read only the label.
   words.setAttribute("aria-hidden", "true");
   trouble.setAttribute("role", "alert");
-  trouble.hidden = says.hidden = true;
+  trouble.hidden = says.hidden = legend.hidden = true;
   root.dataset.state = "loading";
   root.dataset.revision = "";
   root.dataset.paints = "0";
@@ -190,6 +192,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     const { title, meta } = picture.figure?.layout ?? {};
     thresholds.drawn(meta);
     writeIfAny(caption, titleText(title));
+    showLegend(legend, meta?.legend ?? []);
     await nextFrame();
     if (gone) return;
     writeIfAny(trouble, "");

@@ -5,7 +5,6 @@
 import { element } from "./dom.js";
 
 const GAP = 6; // px between the button and its text, and to the edges of the window
-const count = { made: 0 };
 
 /**
  * A button that explains a term, at the end of `parent`.
@@ -21,7 +20,7 @@ export function termHelp(parent, term, text) {
   opener.setAttribute("aria-label", `What is ${term}?`);
   opener.setAttribute("aria-expanded", "false");
   const bubble = element("span", "prunelab-term-text", box);
-  bubble.id = `prunelab-term-${++count.made}`;
+  bubble.id = `prunelab-term-${Math.random().toString(36).slice(2)}`; // several scripts of a page carry this one
   bubble.setAttribute("role", "status");
   bubble.setAttribute("popover", "auto");
   opener.setAttribute("aria-controls", bubble.id);
