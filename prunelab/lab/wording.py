@@ -72,7 +72,7 @@ def doing(snapshot: Snapshot) -> str:
 def about_to_lose(preview: Snapshot | None) -> str | None:
     """A warning that a cut would leave nothing of a layer; None where it would not."""
     lost = "" if preview is None else _spared(preview)
-    return f"This cut is too deep: {lost} would lose every connection; the strongest one will be kept." if lost else None
+    return f"Too deep: {lost} would lose every connection; the strongest one will be kept." if lost else None
 
 
 def was_spared(pruned: Snapshot) -> str | None:

@@ -26,7 +26,9 @@ def dropout(history: Iterable[Snapshot]) -> View:
     Returns:
         The view; an empty one for a network without dropout.
     """
-    snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
+    snapshots = list(history)
+    last = snapshots[-1] if snapshots else None
+    snapshots = [s for s in snapshots if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
     if not snapshots or not snapshots[-1].dropouts:
         custom = bool(snapshots) and snapshots[-1].recipe.model == OWN
         hint = "" if custom else "<br>Set a rate under 1 Train."

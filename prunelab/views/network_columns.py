@@ -34,7 +34,8 @@ class Column:
     out: Side | None = None  # outgoing connections, likewise
     wide: int | None = None  # units per row of the image, if they are its pixels
     fold: int = 1  # units that share a dot
-    alive: NDArray[np.bool_] | None = None  # units on some path from the inputs to the outputs; None: not known
+    alive: NDArray[np.bool_] | None = None  # units on some path from the inputs to the outputs; None: not computed
+    counted: int | None = None  # dead units, as the snapshot counted them; None: it did not
 
     @property
     def dots(self) -> int:
@@ -46,11 +47,15 @@ class Column:
         """(units,) True for units on no path from input to output; of the inputs, for those that nobody reads."""
         if self.into is not None and self.alive is not None:
             return ~self.alive
-        dead = np.zeros(self.units, bool)
-        for side in (self.into, self.out):
-            if side is not None:
-                dead |= side.kept == 0
-        return dead
+        side = (
+            self.out if self.into is None else self.into
+        )  # without any path: what is certain however layers are wired
+        return np.zeros(self.units, bool) if side is None else side.kept == 0
+
+    @property
+    def dead_count(self) -> int:
+        """Number of dead units: the snapshot's own, which knows the paths of every model."""
+        return int(self.dead.sum()) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,14 @@ def _with_paths(cols: Sequence[Column], readings: Sequence[Reading], layers: Seq
     needed = [np.full(column.units, column.out is None) for column in cols]
     for reading, (starts, stops) in zip(reversed(readings), reversed(ends), strict=True):
         needed[reading.source][starts[needed[reading.target][stops]]] = True
-    return [replace(column, alive=a & b) for column, a, b in zip(cols, fed, needed, strict=True)]
+    counted = {reading.target: layer.dead for reading, layer in zip(readings, layers, strict=True)}
+    found = []
+    for i, column in enumerate(cols):
+        alive, known = fed[i] & needed[i], counted.get(i)
+        # Another number than the snapshot's: the layers are wired in another way than one after the other.
+        agrees = known is not None and int((~alive).sum()) == known
+        found.append(replace(column, alive=alive if agrees else None, counted=known))
+    return found
 
 
 def folded(cols: Sequence[Column], most: int) -> list[Column]:
