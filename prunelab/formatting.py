@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 
 STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has at most two digits
 
+AS_LARGE = "as large"  # as the dense network, as far as can be seen
 MOST_DIGITS = 8  # of a percentage
 
 
@@ -32,6 +33,19 @@ def percent(fraction: float, digits: int = 1) -> str:
 def kilobytes(size: int) -> str:
     """Bytes as "98.2 KB" (1 KB = 1,000 bytes), or as MB from 1,000 KB on."""
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+
+
+def times(ratio: float) -> str:
+    """A ratio as "12.3x": of connections, sizes or speeds, wherever it stands."""
+    return f"{ratio:.1f}x"
+
+
+def compared(size: float, dense: float) -> str:
+    """A size against the dense network's: "10.9x smaller", "1.2x larger" or, where that would be 1.0x, "as large"."""
+    ratio = max(dense / size, size / dense)
+    if times(ratio) == times(1):
+        return AS_LARGE
+    return f"{times(ratio)} {'smaller' if size < dense else 'larger'}"
 
 
 def count(number: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prunelab.formatting import count, percent
+from prunelab.formatting import count, percent, times
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
@@ -148,7 +148,7 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> lis
 def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     # Texts, not a template: a name may contain what a template would replace.
     texts = [
-        f"{label}, {_when(s)}: {_right(s):.1f} % right, {percent(s.density)} kept ({s.compression:.1f}x)"
+        f"{label}, {_when(s)}: {_right(s):.1f} % right, {percent(s.density)} kept ({times(s.compression)})"
         for s in snapshots
     ]
     return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prunelab.formatting import count, kilobytes, percent
+from prunelab.formatting import AS_LARGE, compared, count, kilobytes, percent, times
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
 
@@ -25,7 +25,7 @@ def connections(now: Snapshot) -> Lines:
 
 
 def compression(now: Snapshot) -> Lines:
-    return f"{now.compression:.1f}x", "fewer connections"
+    return times(now.compression), "fewer connections"
 
 
 def dropout(now: Snapshot) -> Lines:
@@ -53,14 +53,15 @@ def zeros(now: Snapshot) -> Lines:
 
 def file(measurement: Measurement) -> Lines:
     packed, dense = measurement.bytes("packed"), measurement.bytes("dense")
-    return kilobytes(packed), f"{dense / packed:.1f}x smaller than dense"
+    how = compared(packed, dense)
+    return kilobytes(packed), f"{how} as dense" if how == AS_LARGE else f"{how} than dense"
 
 
 def speed(measurement: Measurement, batch: int) -> Lines:
     """The speedup of the fastest network at a batch size, or that there is no gain, or no clear result."""
     name, speedup = measurement.fastest(batch)
     if speedup > 1:
-        return f"{speedup:.1f}x", f"{name}, batch {batch}"
+        return times(speedup), f"{name}, batch {batch}"
     if measurement.unsteady(batch):
         return "no verdict", f"unsteady at batch {batch}: measure again"
     return "no gain", f"none beats dense at batch {batch}"

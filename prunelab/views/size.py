@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunelab.formatting import kilobytes
+from prunelab.formatting import AS_LARGE, compared, kilobytes
 from prunelab.results.measurement import Measurement
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, named_axis, note
@@ -58,18 +58,13 @@ def size(measurement: Measurement | None) -> View:
 def _title(measurement: Measurement, dense: int) -> str:
     packed = measurement.bytes("packed")
     larger = [x.format for x in measurement.sizes if x.bytes > dense and x.format != "packed"]
-    if _same(packed, dense):
+    how = compared(packed, dense)
+    if how == AS_LARGE:
         return f"Nothing to gain: packed, the file is as large as dense ({kilobytes(dense)})"
-    how = f"{dense / packed:.1f}x smaller" if packed < dense else f"{packed / dense:.1f}x larger"
     title = f"The packed file is {how}: {kilobytes(packed)} instead of {kilobytes(dense)}"
     if packed < measurement.bytes("bound"):
         title += ", below the entropy of a mask without structure"
     return title + (f"; {' and '.join(larger)} would be larger than dense" if larger else "")
-
-
-def _same(bytes: int, dense: int) -> bool:
-    """Whether a ratio of sizes would be shown as 1.0."""
-    return abs(max(dense / bytes, bytes / dense) - 1) < 0.05
 
 
 def _summary(measurement: Measurement) -> str:
@@ -78,7 +73,5 @@ def _summary(measurement: Measurement) -> str:
 
 
 def _label(bytes: int, dense: int) -> str:
-    ratio = dense / bytes
-    if _same(bytes, dense):
-        return kilobytes(bytes)
-    return f"{kilobytes(bytes)} · " + (f"{ratio:.1f}x smaller" if ratio > 1 else f"{1 / ratio:.1f}x larger")
+    how = compared(bytes, dense)
+    return kilobytes(bytes) if how == AS_LARGE else f"{kilobytes(bytes)} · {how}"
