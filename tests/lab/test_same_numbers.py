@@ -102,7 +102,7 @@ def test_dead_neurons(states, name):
     title = views.graph(now)["layout"]["title"]["text"]
     assert said and int(said[1]) == now.dead == len(neurons)
     assert title.startswith(f"{now.dead} of ") if now.dead else title.startswith("No neuron is dead")
-    assert (now.dead > 0) == (name == "deep") or name == "by hand"
+    assert (now.dead > 0) == (name != "dense")
     in_csv = csv.DictReader(io.StringIO(tables.snapshots_csv([now])))
     assert sum(int(row["dead"]) for row in in_csv) == now.dead
 

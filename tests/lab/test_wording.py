@@ -29,10 +29,9 @@ DEEP = {
 
 
 @pytest.mark.parametrize("rule", DEEP)
-@pytest.mark.parametrize("scope", ["global", "layer"])
-def test_a_cut_that_is_too_deep_is_warned_of_in_the_words_of_its_rule(rule, scope):
+def test_a_cut_that_is_too_deep_is_warned_of_in_the_words_of_its_rule(rule):
     target, advice = DEEP[rule]
-    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, rule=rule, scope=scope))
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, rule=rule))
     for _ in session.ticks("train"):
         pass
     for depth, warned in (({"quality": 0.5} if rule == "quality" else {"density": 0.9}, False), (target, True)):
