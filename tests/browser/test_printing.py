@@ -66,7 +66,7 @@ def test_what_is_printed_are_words_and_pictures_black_on_white(
         " return Object.entries(wanted).every(([name, width]) => found[name] === width); }",
         arg=ON_PAPER,
     )
-    for hidden in (".pl-side", ".pl-foot", ".prunelab-download", ".prunelab-term"):
+    for hidden in (".pl-side", ".pl-foot", ".pl-deck", ".prunelab-download", ".prunelab-term"):
         expect(root(page).locator(hidden).first).to_be_hidden()
     expect(root(page).locator("[data-card=accuracy]")).to_be_visible()
     colours = (
@@ -77,7 +77,7 @@ def test_what_is_printed_are_words_and_pictures_black_on_white(
     assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
     assert page.pdf().startswith(b"%PDF")
     page.emulate_media(media="null")
-    page.wait_for_function("document.querySelector('.pl-side').offsetParent !== null")
+    page.wait_for_function("document.querySelector('.pl-deck').offsetParent !== null")
 
 
 BLANK = """

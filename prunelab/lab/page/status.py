@@ -24,7 +24,8 @@ class Status(BatchedWidget):
 
     _esm = joined_script(HERE / "status.js")
     _css = "\n".join(
-        (HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("lab", "gallery", "stage", "../widgets/term_help")
+        (HERE / f"{name}.css").read_text(encoding="utf-8")
+        for name in ("lab", "gallery", "stage", "../widgets/term_help")
     )
 
     title = traitlets.Unicode("").tag(sync=True)
