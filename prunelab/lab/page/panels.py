@@ -12,6 +12,7 @@ from prunelab import views
 from prunelab.formatting import layer_of
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.plot import Plot
+from prunelab.recipe import OWN
 from prunelab.views import glossary
 from prunelab.views.figure import View
 from prunelab.views.registry import REGISTRY, Entry
@@ -52,7 +53,8 @@ def _flips(state: LabState) -> View:
         return views.empty("No gallery before the guess: say first what you expect.")
     if not shown.exact:
         return views.empty("The gallery follows: when the slider rests,<br>all test samples are looked at.")
-    return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted)
+    what = "sample" if shown.recipe.data == OWN else "digit"
+    return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted, what=what)
 
 
 PANEL_KINDS: tuple[PanelKind, ...] = (
