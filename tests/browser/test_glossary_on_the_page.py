@@ -120,7 +120,7 @@ def test_a_finger_opens_it(
     button = opener(root(page).locator("[data-card=accuracy]"), "accuracy")
     box = button.bounding_box()
     assert box
-    page.touchscreen.tap(box["x"] + box["width"] + 6, box["y"] + box["height"] / 2)  # beside the sign, which is small
+    page.touchscreen.tap(box["x"] + box["width"] + 3, box["y"] + box["height"] / 2)  # beside the sign, which is small
     expect_told(page, "accuracy")
     page.goto("about:blank")
     context.close()
