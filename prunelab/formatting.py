@@ -14,6 +14,9 @@ Class = TypeVar("Class", bound=type)
 
 STEPS = (1.0, 1.2, 1.6, 2.0, 2.4, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)  # half of each has at most two digits
 
+AS_LARGE = "as large"  # as the dense network, as far as can be seen
+MOST_DIGITS = 8  # of a percentage
+
 
 def round_up(value: float, steps: Sequence[float] = STEPS) -> float:
     """The smallest of ``steps`` (from 1 to 10) times a power of ten that is at least ``value`` (> 0)."""
@@ -22,14 +25,33 @@ def round_up(value: float, steps: Sequence[float] = STEPS) -> float:
 
 
 def percent(fraction: float, digits: int = 1) -> str:
-    """0.0834 as "8.3 %"; at least two digits below one percent, so that small is not shown as nothing."""
+    """0.0834 as "8.3 %"; at least two digits below one percent.
+
+    More digits where these would show a little as nothing, or all but a little as everything.
+    """
     value = 100 * fraction
-    return f"{value:.{max(digits, 2)}f} %" if 0 < value < 1 else f"{value:.{digits}f} %"
+    digits = max(digits, 2) if 0 < value < 1 else digits
+    while 0 < value < 100 and digits < MOST_DIGITS and round(value, digits) in (0, 100):
+        digits += 1
+    return f"{value:.{digits}f} %"
 
 
 def kilobytes(size: int) -> str:
     """Bytes as "98.2 KB" (1 KB = 1,000 bytes), or as MB from 1,000 KB on."""
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} KB"
+
+
+def times(ratio: float) -> str:
+    """A ratio as "12.3x": of connections, sizes or speeds, wherever it stands."""
+    return f"{ratio:.1f}x"
+
+
+def compared(size: float, dense: float) -> str:
+    """A size against the dense network's: "10.9x smaller", "1.2x larger" or, where that would be 1.0x, "as large"."""
+    ratio = max(dense / size, size / dense)
+    if times(ratio) == times(1):
+        return AS_LARGE
+    return f"{times(ratio)} {'smaller' if size < dense else 'larger'}"
 
 
 def count(number: int) -> str:

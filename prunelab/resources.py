@@ -25,6 +25,9 @@ def notebooks() -> Path:
 
 # plotly.js
 
+# Environment variable, set by a server that serves plotly.js as a file (serve/voila_app.py): the version of that file.
+SERVED_PLOTLY = "PRUNELAB_SERVED_PLOTLY"
+
 
 def plotly_version() -> str:
     """The version of the installed plotly, the Python package. Raises ModuleNotFoundError where there is none."""
@@ -40,6 +43,17 @@ def plotly_script() -> Path:
     if not file.is_file():
         raise FileNotFoundError(f"plotly is installed without its JavaScript ({file.name}); install it again")
     return file
+
+
+def plotly_module() -> bytes:
+    """plotly.js as a module whose default export is Plotly. Raises as ``plotly_script``."""
+    return MODULE_BEGIN + plotly_script().read_bytes() + MODULE_END
+
+
+# A local `module`: the bundle then exports to it, instead of registering with the `define` of RequireJS, where a page
+# could not reach it.
+MODULE_BEGIN = b"const module = { exports: {} }, exports = module.exports, define = undefined;\n"
+MODULE_END = b"\nexport default module.exports;\n"
 
 
 def _plotly() -> Distribution:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from prunelab import disk, errors, models, sparse
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import DataError, SessionError
-from prunelab.formatting import kilobytes, latency
+from prunelab.formatting import compared, kilobytes, latency
 from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.sessions.session import Session
 from prunelab.sparse.measuring.file_sizes import distinct
@@ -95,8 +95,7 @@ def _sizes(measurement: Measurement) -> Table:
     table.add_column("against dense", justify="right")
     table.add_column("what it is", style="dim")
     for size in measurement.sizes:
-        ratio = dense / size.bytes
-        words = "" if size.format == "dense" else f"{ratio:.1f}x smaller" if ratio >= 1 else f"{1 / ratio:.1f}x LARGER"
+        words = "" if size.format == "dense" else compared(size.bytes, dense)
         table.add_row(size.format, kilobytes(size.bytes), words, size.about)
     return table
 

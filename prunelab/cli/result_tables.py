@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from prunelab.formatting import percent
+from prunelab.formatting import percent, times
 
 if TYPE_CHECKING:
     from prunelab.results.snapshot import Snapshot
@@ -77,7 +77,7 @@ def _layers(result: dict[str, Any]) -> Table:
     if result["dense_accuracy"] is not None:
         accuracy += f" (dense {exact(result['dense_accuracy'])})"
     zeros = "zeros still zero" if result["zeros_hold"] else "ZEROS CAME BACK"
-    table = Table(title=f"accuracy {accuracy} · {result['compression']:.1f}x fewer connections · {zeros}")
+    table = Table(title=f"accuracy {accuracy} · {times(result['compression'])} fewer connections · {zeros}")
     table.add_column("layer")
     for name in ("kept", "total", "density", "threshold"):
         table.add_column(name, justify="right")
@@ -94,7 +94,7 @@ def _rounds(result: dict[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for row in result["rounds"]:
         table.add_row(
-            str(row["round"]), _number(row["quality"]), exact(row["density"]), f"{row['compression']:.1f}x",
+            str(row["round"]), _number(row["quality"]), exact(row["density"]), times(row['compression']),
             exact(row["accuracy_pruned"]), exact(row["accuracy_retrained"]),
         )  # fmt: skip
     return table

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import prunelab
 from prunelab import hardware
 from prunelab.exports.script import by_recipe
-from prunelab.formatting import count, kilobytes, percent
+from prunelab.formatting import count, kilobytes, percent, times
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.objective import CLASSIFYING
@@ -31,7 +31,7 @@ def title(subject: Subject, now: Snapshot) -> str:
     right = "" if now.test_accuracy is None else f", {now.objective.says(now.test_accuracy)}"
     if now.kept == now.total:
         return f"{experiment}: dense{right}"
-    return f"{experiment}: {now.compression:.1f}x fewer connections{right}"
+    return f"{experiment}: {times(now.compression)} fewer connections{right}"
 
 
 def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunelab import views
-from prunelab.formatting import percent
+from prunelab.formatting import percent, times
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
 from prunelab.views.figure import View
@@ -78,7 +78,7 @@ def figures_of(snapshot: Snapshot) -> str:
     """The numbers of a snapshot in one line."""
     objective, accuracy = snapshot.objective, snapshot.test_accuracy
     right = f"{objective.metric} unknown" if accuracy is None else objective.says(accuracy)
-    return f"{right}, {percent(snapshot.density)} of the connections ({snapshot.compression:.1f}x fewer)"
+    return f"{right}, {percent(snapshot.density)} of the connections ({times(snapshot.compression)} fewer)"
 
 
 def harmless(value: Any) -> Any:

@@ -47,6 +47,7 @@ from prunelab.sessions.session import Session
 from prunelab.training.objective import LossLike, MetricLike
 
 LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
+REST = 2.0  # seconds without a new picture, after which those that nobody sees are drawn
 DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
 
 
@@ -427,6 +428,17 @@ class Lab(w.VBox):
         with self._batching.together():
             self._draw_state(self._runner.state)
         self.layers.follow(self.controls["quality"].value)
+        if self._runner.state.activity not in BUSY:
+            self._bridge.at_rest(self._draw_unseen, REST)
+
+    def _draw_unseen(self) -> None:
+        """Draw the panels that are on no screen, too: whoever prints the page gets them all."""
+        visible = self._visible(self._runner.state)
+        for name, panel in self.panels.items():
+            if self.options.shows(name) and not panel.plot.visible:
+                panel.unseen = True
+                panel.show(visible)
+                panel.unseen = False
 
     def _draw_state(self, state: LabState) -> None:
         if state.adopted is not None and state.adopted is not self._adopted:

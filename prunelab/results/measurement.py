@@ -10,6 +10,7 @@ from typing import Any, Literal
 from prunelab.hardware import Machine
 
 SAME = 1.05  # times with a ratio below this count as equal
+CONTRARY = 1.5  # medians and minima whose ratios differ by more than this factor contradict each other
 Verdict = Literal["faster", "slower", "even", "unsteady"]
 BATCH = 64  # the batch size that is reported where there is space for only one
 
@@ -82,27 +83,28 @@ class Measurement:
     def speedup(self, network: str, batch: int, threads: int | None = None) -> float | None:
         """Speed of a network relative to dense (below 1: slower); None if either was not measured.
 
-        1.0 if the difference is not clear (see ``verdict``). The ratio of medians or of minima, whichever is closer to
-        1: other load on the machine can slow one network down most of the time.
+        The ratio of the two medians, which are the times that are shown beside it; 1.0 if the difference is not clear
+        (see ``verdict``).
         """
         verdict, ratios = self.verdict(network, batch, threads), self._ratios(network, batch, threads)
         if verdict is None or ratios is None:
             return None
-        return {"faster": min(ratios), "slower": max(ratios)}.get(verdict, 1.0)
+        return ratios[0] if verdict in ("faster", "slower") else 1.0
 
     def verdict(self, network: str, batch: int, threads: int | None = None) -> Verdict | None:
         """Whether a network is faster or slower than dense; None if either was not measured.
 
-        faster, slower: quartiles do not overlap, and medians and minima both differ by at least SAME. even: neither
-        differs by SAME. unsteady: they differ, but not consistently; another measurement may decide.
+        faster, slower: quartiles do not overlap, and medians and minima both differ by at least SAME, and alike. even:
+        neither differs by SAME. unsteady: they differ, but not consistently; another measurement may decide.
         """
         dense, other = self.latency("dense", batch, threads), self.latency(network, batch, threads)
         ratios = self._ratios(network, batch, threads)
         if dense is None or other is None or ratios is None:
             return None
-        if other.high < dense.low and min(ratios) >= SAME:
+        alike = max(ratios) <= CONTRARY * min(ratios)  # else other load held one of the two up most of the time
+        if alike and other.high < dense.low and min(ratios) >= SAME:
             return "faster"
-        if other.low > dense.high and max(ratios) <= 1 / SAME:
+        if alike and other.low > dense.high and max(ratios) <= 1 / SAME:
             return "slower"
         return "even" if max(ratios) < SAME and min(ratios) > 1 / SAME else "unsteady"
 

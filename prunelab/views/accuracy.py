@@ -139,13 +139,15 @@ def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[
 
 def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str:
     objective = last.objective
-    now = escaped(objective.says(last.test_accuracy or 0), 60)
+    if last.test_accuracy is None:  # an earlier moment, between two tests
+        return escaped(f"{objective.metric.capitalize()} was not measured at this moment", 80)
+    now = escaped(objective.says(last.test_accuracy), 60)
     if preview is not None and preview.test_accuracy is not None:
         about = "" if preview.exact else "about "
         return f"{now} now; {about}{objective.text(preview.test_accuracy)} if cut now"
     if dense is None or last.round == 0:
         return now
-    gap = (last.test_accuracy or 0) - dense
+    gap = last.test_accuracy - dense
     if objective.is_no_gap(gap):
         return f"{now}, as good as dense, with {percent(last.density)} of the connections"
     side = "above" if gap > 0 else "below"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from prunelab.formatting import count, percent
+from prunelab.formatting import count, percent, times
 from prunelab.results.objective import Objective
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
@@ -150,7 +150,7 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> lis
 
 def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
     # Texts, not a template: a name may contain what a template would replace.
-    texts = [f"{label}, {_when(s)}: {_says(s)}, {percent(s.density)} kept ({s.compression:.1f}x)" for s in snapshots]
+    texts = [f"{label}, {_when(s)}: {_says(s)}, {percent(s.density)} kept ({times(s.compression)})" for s in snapshots]
     return {
         "x": [_kept(s) for s in snapshots], "y": [_right(s) for s in snapshots], "hovertext": texts,
         "hoverinfo": "text",

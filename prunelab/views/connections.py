@@ -44,16 +44,30 @@ def connections(snapshot: Snapshot) -> View:
         )
         for layer, name in zip(layers, names, strict=True)
     ]  # fmt: skip
-    verb = "would keep" if if_cut(snapshot) else "keeps"
-    most, least = max(layers, key=lambda x: x.density), min(layers, key=lambda x: x.density)
-    if snapshot.kept == snapshot.total:
-        title = f"No layer {'would lose' if if_cut(snapshot) else 'has lost'} a connection"
-    elif most is least or most.density == least.density:
-        title = f"{short(most)} {verb} {percent(most.density)}"
-    else:
-        title = f"{short(most)} {verb} most ({percent(most.density)}), {short(least)} least ({percent(least.density)})"
     summary = "; ".join(f"{short(x)}: {count(x.kept)} of {count(x.total)}" for x in snapshot.layers)
     return figure(
-        data, title, barmode="stack", annotations=notes, meta={"summary": summary},
+        data, _title(snapshot), barmode="stack", annotations=notes, meta={"summary": summary},
         xaxis=axis("connections (%)", range=[0, 100]), yaxis=named_axis(),
     )  # fmt: skip
+
+
+def _title(snapshot: Snapshot) -> str:
+    """The layers that keep most and least; those that the picture shows as equal count as equal."""
+    layers, would = snapshot.layers, if_cut(snapshot)
+    if snapshot.kept == snapshot.total:
+        return f"No layer {'would lose' if would else 'has lost'} a connection"
+    shares = {layer.name: percent(layer.density) for layer in layers}
+    if len(layers) == 1:
+        return f"{short(layers[0])} {'would keep' if would else 'keeps'} {shares[layers[0].name]}"
+    if len(set(shares.values())) == 1:
+        return f"Every layer {'would keep' if would else 'keeps'} {shares[layers[0].name]}"
+    most, least = max(layers, key=lambda x: x.density), min(layers, key=lambda x: x.density)
+    names, end = (
+        [short(layer) for layer in layers if shares[layer.name] == shares[extreme.name]] for extreme in (most, least)
+    )
+    verb = "would keep" if would else "keeps" if len(names) == 1 else "keep"
+    return f"{_listed(names)} {verb} most ({shares[most.name]}), {_listed(end)} least ({shares[least.name]})"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(names) if len(names) <= 2 else f"{len(names)} layers"

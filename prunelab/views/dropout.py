@@ -26,7 +26,9 @@ def dropout(history: Iterable[Snapshot]) -> View:
     Returns:
         The view; an empty one for a network without dropout.
     """
-    snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0]
+    snapshots = list(history)
+    last = snapshots[-1] if snapshots else None
+    snapshots = [s for s in snapshots if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
     if not snapshots or not snapshots[-1].dropouts:
         custom = bool(snapshots) and snapshots[-1].recipe.model == OWN
         hint = "" if custom else "<br>Set a rate under 1 Train."
@@ -64,17 +66,26 @@ def dropout(history: Iterable[Snapshot]) -> View:
             f"{escaped(now.name, 20)} {y:.2f}", x, y, xanchor="left" if right else "right", xshift=8 if right else -8,
             yshift=-10 if i % 2 else 10,
         ))  # fmt: skip
-    first = last.dropouts[0]
-    verb = "would fall" if if_cut(last) else "fell" if first.rate < first.original else "stands"
-    title = (
-        f"Dropout {verb} at {first.original:.2f}, nothing is cut yet"
-        if first.rate == first.original
-        else f"Dropout {verb} from {first.original:.2f} to {first.rate:.2f}"
-    )
     top = max(d.original for d in last.dropouts)
     summary = "; ".join(f"{escaped(d.name)}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
-        data, title, annotations=notes, meta={"summary": summary},
+        data, _title(last), annotations=notes, meta={"summary": summary},
         xaxis=axis("kept in the layer before (%)", range=[-2, 104]),
         yaxis=axis("dropout rate", range=[0, top * 1.2 or 1]),
     )  # fmt: skip
+
+
+def _title(last: Snapshot) -> str:
+    """What happens to the rates: one sentence where they do the same, else the name of each with its rates."""
+    steps = {d.name: (f"{d.original:.2f}", f"{d.rate:.2f}") for d in last.dropouts}
+    different = sorted(set(steps.values()))
+    if all(d.rate == d.original for d in last.dropouts):
+        rates = " and ".join(sorted({before for before, _ in different}))
+        why = "nothing is cut yet" if last.kept == last.total else "the cut does not change it"
+        return f"Dropout stays at {rates}: {why}"
+    verb = "would fall" if if_cut(last) else "fell"
+    if len(different) == 1:
+        return f"Dropout {verb} from {different[0][0]} to {different[0][1]}"
+    parts = [f"{escaped(name, 20)} from {before} to {after}" for name, (before, after) in steps.items()]
+    more = f", and {len(parts) - 2} more" if len(parts) > 2 else ""
+    return f"Dropout {verb}: {', '.join(parts[:2])}{more}"

@@ -32,6 +32,7 @@ def flips(
     after: ArrayLike,
     most: int = 24,
     classes: Sequence[str] | None = None,
+    what: str = "digit",
 ) -> View:
     """A gallery of samples: first those that flipped from right to wrong, then those that flipped back.
 
@@ -42,6 +43,7 @@ def flips(
         after: (N,) predicted class numbers after the cut.
         most: largest number of samples to show.
         classes: names of the classes. None: their numbers.
+        what: what a sample without named classes is called: "digit", "sample".
 
     Returns:
         The view; an empty one that says why if there are no flips, the samples are not images, or lengths differ (an
@@ -83,7 +85,7 @@ def flips(
         hovers.append(f"test sample {i}: a {truly}, read as {escaped(was)} before and as {escaped(now)} now")
     hidden = {"visible": False, "fixedrange": True}
     high = rows * (1 + LABEL)
-    title = _title(len(lost), len(back), classes is None)
+    title = _title(len(lost), len(back), what if classes is None else "sample")
     if len(chosen) < len(lost) + len(back):
         title += f"; {len(chosen)} shown"
     return figure(
@@ -137,9 +139,9 @@ def _name(number: int, classes: Sequence[str] | None) -> str:
     return str(classes[number]) if classes is not None and 0 <= number < len(classes) else str(number)
 
 
-def _title(lost: int, back: int, digits: bool) -> str:
+def _title(lost: int, back: int, what: str) -> str:
     def many(number: int) -> str:
-        return f"{number:,} " + (("digit" if digits else "sample") + ("" if number == 1 else "s"))
+        return f"{number:,} {what}" + ("" if number == 1 else "s")
 
     if not lost:
         return f"{many(back)} flipped back from wrong to right, none was lost"

@@ -42,7 +42,7 @@ def graph(snapshot: Snapshot, most: int = 300) -> View:
     """Neurons and filters as dots, one block per layer, with lines for each layer's strongest survivors.
 
     Parallel connections (of a filter's kernel, or between dots that stand for several units) are summed to one line. A
-    neuron is dead if it has no kept connection on one side, where ``columns`` knows which layer reads it.
+    neuron is dead if it is on no path from the inputs to the outputs, as far as ``columns`` knows who reads whom.
 
     Args:
         snapshot: the network to show.
@@ -186,7 +186,7 @@ def _captions(cols: Sequence[Column], places: Sequence[Points]) -> list[dict[str
         name = name if len(name) <= room else name.rsplit(".", 1)[-1][:room]
         text = f"<b>{escaped(name)}</b>"
         if len(cols) <= 6:
-            dead = int(column.dead.sum())
+            dead = column.dead_count
             text += f"<br>{dead:,} {_dead_word(column)}" if dead else f"<br>{column.units:,}"
             text += f", {column.fold} a dot" if column.fold > 1 else ""
         anchor = "left" if i == 0 else "right" if i == len(cols) - 1 else "center"
@@ -197,9 +197,12 @@ def _captions(cols: Sequence[Column], places: Sequence[Points]) -> list[dict[str
 
 def _title(snapshot: Snapshot, cols: Sequence[Column], bundles: Sequence[Bundle]) -> str:
     neurons = [column for column in cols if column.into is not None]
-    total, dead = sum(c.units for c in neurons), sum(int(c.dead.sum()) for c in neurons)
+    total, dead = sum(c.units for c in neurons), sum(c.dead_count for c in neurons)
     both = "neuron" if all(c.unit == "neuron" for c in neurons) else "neuron or filter"
-    if dead:
+    if snapshot.dead is None:  # nobody knows who reads whom
+        verb = "would have" if if_cut(snapshot) else "has" if dead == 1 else "have"
+        first = f"{count(dead)} of {count(total)} {both.replace(' or', 's or')}s {verb} no input"
+    elif dead:
         verb = "would be" if if_cut(snapshot) else "is" if dead == 1 else "are"
         first = f"{count(dead)} of {count(total)} {both.replace(' or', 's or')}s {verb} dead"
     else:
@@ -218,6 +221,6 @@ def _dead_word(column: Column) -> str:
 def _summary(cols: Sequence[Column]) -> str:
     parts = []
     for column in cols:
-        text = f"{escaped(column.name)}: {int(column.dead.sum()):,} of {column.units:,} {_dead_word(column)}"
+        text = f"{escaped(column.name)}: {column.dead_count:,} of {column.units:,} {_dead_word(column)}"
         parts.append(text + (f", {column.fold} a dot" if column.fold > 1 else ""))
     return "; ".join(parts)

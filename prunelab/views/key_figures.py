@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prunelab.formatting import count, kilobytes, percent
+from prunelab.formatting import AS_LARGE, compared, count, kilobytes, percent, times
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.subject import Subject
@@ -29,9 +29,9 @@ def compression(now: Snapshot, subject: Subject | None = None) -> Lines:
     """The compression, and where it is not of all that the network has: what it counts, and what not."""
     missing = uncounted(subject)
     if subject is None or not missing:
-        return f"{now.compression:.1f}x", "fewer connections"
+        return times(now.compression), "fewer connections"
     layers = "1 layer" if subject.layers == 1 else f"{subject.layers} layers"
-    return f"{now.compression:.1f}x", f"of {count(subject.counted)} weights in {layers}; {missing}"
+    return times(now.compression), f"of {count(subject.counted)} weights in {layers}; {missing}"
 
 
 def uncounted(subject: Subject | None) -> str:
@@ -53,20 +53,28 @@ def _rates(rates: Iterable[float]) -> str:
     return shown[0] if len(shown) == 1 else f"{shown[0]}–{shown[-1]}"
 
 
+def effective(now: Snapshot) -> Lines:
+    """The effective density, and how many neurons and filters are dead."""
+    if now.effective is None or now.dead is None:
+        return "–", "not available for this model"
+    return percent(now.effective / now.total), f"{count(now.dead)} dead neuron{'' if now.dead == 1 else 's'}"
+
+
 def zeros(now: Snapshot) -> Lines:
     return "yes" if now.zeros_hold else "NO", f"{count(now.total - now.kept)} cut"
 
 
 def file(measurement: Measurement) -> Lines:
     packed, dense = measurement.bytes("packed"), measurement.bytes("dense")
-    return kilobytes(packed), f"{dense / packed:.1f}x smaller than dense"
+    how = compared(packed, dense)
+    return kilobytes(packed), f"{how} as dense" if how == AS_LARGE else f"{how} than dense"
 
 
 def speed(measurement: Measurement, batch: int) -> Lines:
     """The speedup of the fastest network at a batch size, or that there is no gain, or no clear result."""
     name, speedup = measurement.fastest(batch)
     if speedup > 1:
-        return f"{speedup:.1f}x", f"{name}, batch {batch}"
+        return times(speedup), f"{name}, batch {batch}"
     if measurement.unsteady(batch):
         return "no verdict", f"unsteady at batch {batch}: measure again"
     return "no gain", f"none beats dense at batch {batch}"

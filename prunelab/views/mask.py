@@ -24,8 +24,10 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     silent_rows, unread = int((~kept.any(1)).sum()), int((~kept.any(0)).sum())
     would = "would be " if if_cut(snapshot) else ""
     title = f"{short(chosen)}: {percent(1 - chosen.density)} {would}cut"
-    if silent_rows or unread:
-        title += f", {silent_rows} of {rows} neurons without input, {unread} inputs unread"
+    flat_layer = len(chosen.shape) == 2  # a row of another layer is not always a filter: ConvTranspose has inputs first
+    words = ("neurons without input", "inputs unread") if flat_layer else ("rows empty", "columns empty")
+    found = [f"{n} of {of} {word}" for n, of, word in zip((silent_rows, unread), kept.shape, words, strict=True) if n]
+    title = ", ".join([title, *found])
     # Zoom by dragging a box, reset by a double click: a mask has more cells than a panel has pixels.
     flat = {"showgrid": False, "zeroline": False, "nticks": 5, "fixedrange": False}
     view = figure(
@@ -33,7 +35,8 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
         [{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}],
         title,
         xaxis=axis("input", range=[0, columns], **flat),
-        yaxis=axis("neuron" if len(chosen.shape) == 2 else "filter", range=[rows, 0], **flat),
+        yaxis=axis("neuron" if flat_layer else "row of the weight", range=[rows, 0], **flat),
+        meta={"cells": [columns, rows]},
         images=[placed(mask_image(chosen.packed, rows, columns), columns, rows)],
     )
     return view

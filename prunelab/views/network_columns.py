@@ -34,6 +34,8 @@ class Column:
     out: Side | None = None  # outgoing connections, likewise
     wide: int | None = None  # units per row of the image, if they are its pixels
     fold: int = 1  # units that share a dot
+    alive: NDArray[np.bool_] | None = None  # units on some path from the inputs to the outputs; None: not computed
+    counted: int | None = None  # dead units, as the snapshot counted them; None: it did not
 
     @property
     def dots(self) -> int:
@@ -42,12 +44,18 @@ class Column:
 
     @property
     def dead(self) -> NDArray[np.bool_]:
-        """(units,) True for units without a kept connection on one side."""
-        dead = np.zeros(self.units, bool)
-        for side in (self.into, self.out):
-            if side is not None:
-                dead |= side.kept == 0
-        return dead
+        """(units,) True for units on no path from input to output; of the inputs, for those that nobody reads."""
+        if self.into is not None and self.alive is not None:
+            return ~self.alive
+        side = (
+            self.out if self.into is None else self.into
+        )  # without any path: what is certain however layers are wired
+        return np.zeros(self.units, bool) if side is None else side.kept == 0
+
+    @property
+    def dead_count(self) -> int:
+        """Number of dead units: the snapshot's own, which knows the paths of every model."""
+        return int(self.dead.sum()) if self.counted is None else self.counted
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,28 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
         cols.append(Column(layer_of(layer.name), "neuron" if linear else "filter", outputs, into))
         readings.append(reading)
         channels = not linear
-    return cols, readings
+    return _with_paths(cols, readings, snapshot.layers), readings
+
+
+def _with_paths(cols: Sequence[Column], readings: Sequence[Reading], layers: Sequence[LayerSnapshot]) -> list[Column]:
+    """The columns, knowing which of their units are on some path: once forward through the kept connections, and once
+    backward. A unit that no path reaches is dead, too, although it may still have connections.
+    """
+    ends = [reading.units(layer, np.flatnonzero(layer.mask)) for layer, reading in zip(layers, readings, strict=True)]
+    fed = [np.full(column.units, column.into is None) for column in cols]
+    for reading, (starts, stops) in zip(readings, ends, strict=True):
+        fed[reading.target][stops[fed[reading.source][starts]]] = True
+    needed = [np.full(column.units, column.out is None) for column in cols]
+    for reading, (starts, stops) in zip(reversed(readings), reversed(ends), strict=True):
+        needed[reading.source][starts[needed[reading.target][stops]]] = True
+    counted = {reading.target: layer.dead for reading, layer in zip(readings, layers, strict=True)}
+    found = []
+    for i, column in enumerate(cols):
+        alive, known = fed[i] & needed[i], counted.get(i)
+        # Another number than the snapshot's: the layers are wired in another way than one after the other.
+        agrees = known is not None and int((~alive).sum()) == known
+        found.append(replace(column, alive=alive if agrees else None, counted=known))
+    return found
 
 
 def folded(cols: Sequence[Column], most: int) -> list[Column]:

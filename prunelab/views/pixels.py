@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from prunelab.formatting import percent
 from prunelab.results.snapshot import Snapshot
@@ -31,19 +34,14 @@ def pixels(snapshot: Snapshot) -> View:
     if len(first.shape) == 4:
         readers = kept.sum(axis=(0, 1))
         what, most = "kernel position", first.shape[0] * first.shape[1]
-        reader = "filters"
+        reader = "filter" if first.shape[1] == 1 else "connection"
     elif len(shape) in (2, 3) and kept.ndim == 2 and kept.shape[1] == int(np.prod(shape)):
         readers = kept.sum(axis=0).reshape(-1, *shape[-2:]).sum(axis=0)
         what, most = "pixel", first.shape[0] * int(np.prod(shape[:-2]))
-        reader = "neurons"
+        reader = "neuron" if most == first.shape[0] else "connection"
     else:
         return empty("No map: the inputs of this network are not the pixels of an image.")
-    unread = int((readers == 0).sum())
-    would = "would be" if if_cut(snapshot) else "is"
-    if unread:
-        title = f"{unread} of {readers.size} {what}s {'would be' if if_cut(snapshot) else 'are'} read by nobody"
-    else:
-        title = f"Every {what} {would} read by {int(readers.min())} to {int(readers.max())} of {most} {reader}"
+    title = _title(readers, most, what, reader, would=if_cut(snapshot))
     rows, columns = readers.shape
     trace = {
         "type": "heatmap",
@@ -54,7 +52,7 @@ def pixels(snapshot: Snapshot) -> View:
         "showscale": False,
         "xgap": 0.5,
         "ygap": 0.5,
-        "hovertemplate": f"{what} (%{{y}}, %{{x}}): read by %{{z}} of {most} {reader}<extra></extra>",
+        "hovertemplate": f"{what} (%{{y}}, %{{x}}): read by %{{z}} of {most} {reader}s<extra></extra>",
     }
     flat = {"showgrid": False, "zeroline": False, "nticks": 5}
     return figure(
@@ -64,3 +62,15 @@ def pixels(snapshot: Snapshot) -> View:
         yaxis=axis("row", **flat, scaleanchor="x", range=[rows - 0.5, -0.5], constrain="domain"),
         meta={"summary": f"{short(first)} keeps {percent(first.density)} of its connections."},
     )
+
+
+def _title(readers: NDArray[Any], most: int, what: str, reader: str, *, would: bool) -> str:
+    unread, least, largest = int((readers == 0).sum()), int(readers.min()), int(readers.max())
+    if unread:
+        verb = "would be" if would else "is" if unread == 1 else "are"
+        return f"{unread} of {readers.size} {what}s {verb} read by nobody"
+    verb = "would be" if would else "is"
+    if least == most:
+        return f"Every {what} {verb} read by all {most} {reader}s"
+    span = f"{least}" if least == largest else f"{least} to {largest}"
+    return f"Every {what} {verb} read by {span} of {most} {reader}s"

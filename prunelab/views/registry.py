@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Entry:
-    """A view's name in links and code, and its heading in a report.
+    """A view's name in links and code, its heading in a report, and the term that explains it (glossary.py).
 
     by_layer: it shows one layer, which has to be chosen. timeless: it shows no snapshot of the run but a measurement,
     say, so that neither slider nor scrubber changes it. on_request: the lab shows it only when asked to.
@@ -15,6 +15,7 @@ class Entry:
 
     name: str
     heading: str
+    term: str
     by_layer: bool = False
     timeless: bool = False
     on_request: bool = False
@@ -23,18 +24,18 @@ class Entry:
 REGISTRY: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("weights", "Weights"),
-        Entry("accuracy", "Accuracy"),
-        Entry("connections", "Connections"),
-        Entry("mask", "Mask", by_layer=True),
-        Entry("pixels", "Inputs"),
-        Entry("dropout", "Dropout"),
-        Entry("size", "Size", timeless=True),
-        Entry("speed", "Speed", timeless=True),
-        Entry("graph", "Network", on_request=True),
-        Entry("compare", "Runs compared", timeless=True, on_request=True),
-        Entry("digits", "Flipped digits", on_request=True),
-        Entry("draw", "Drawn digit", timeless=True, on_request=True),
-        Entry("sensitivity", "Sensitivity", timeless=True, on_request=True),
+        Entry("weights", "Weights", "threshold"),
+        Entry("accuracy", "Accuracy", "accuracy"),
+        Entry("connections", "Connections", "connections"),
+        Entry("mask", "Mask", "mask", by_layer=True),
+        Entry("pixels", "Inputs", "input map"),
+        Entry("dropout", "Dropout", "dropout adjustment"),
+        Entry("size", "Size", "entropy bound", timeless=True),
+        Entry("speed", "Speed", "speed", timeless=True),
+        Entry("graph", "Network", "network graph", on_request=True),
+        Entry("compare", "Runs compared", "round", timeless=True, on_request=True),
+        Entry("digits", "Flipped digits", "flipped", on_request=True),
+        Entry("draw", "Drawn digit", "probability", timeless=True, on_request=True),
+        Entry("sensitivity", "Sensitivity", "sensitivity", timeless=True, on_request=True),
     )
 }

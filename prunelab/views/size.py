@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunelab.formatting import kilobytes
+from prunelab.formatting import AS_LARGE, compared, kilobytes
 from prunelab.results.measurement import Measurement
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, named_axis, note
@@ -58,9 +58,10 @@ def size(measurement: Measurement | None) -> View:
 def _title(measurement: Measurement, dense: int) -> str:
     packed = measurement.bytes("packed")
     larger = [x.format for x in measurement.sizes if x.bytes > dense and x.format != "packed"]
-    if packed >= dense:
+    how = compared(packed, dense)
+    if how == AS_LARGE:
         return f"Nothing to gain: packed, the file is as large as dense ({kilobytes(dense)})"
-    title = f"The packed file is {dense / packed:.1f}x smaller: {kilobytes(packed)} instead of {kilobytes(dense)}"
+    title = f"The packed file is {how}: {kilobytes(packed)} instead of {kilobytes(dense)}"
     if packed < measurement.bytes("bound"):
         title += ", below the entropy of a mask without structure"
     return title + (f"; {' and '.join(larger)} would be larger than dense" if larger else "")
@@ -72,7 +73,5 @@ def _summary(measurement: Measurement) -> str:
 
 
 def _label(bytes: int, dense: int) -> str:
-    ratio = dense / bytes
-    if abs(ratio - 1) < 0.005:
-        return kilobytes(bytes)
-    return f"{kilobytes(bytes)} · " + (f"{ratio:.1f}x smaller" if ratio > 1 else f"{1 / ratio:.1f}x larger")
+    how = compared(bytes, dense)
+    return kilobytes(bytes) if how == AS_LARGE else f"{kilobytes(bytes)} · {how}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunelab.formatting import latency
+from prunelab.formatting import latency, times
 from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, named_axis
@@ -69,7 +69,7 @@ def verdict(measurement: Measurement, network: str, batch: int, threads: int | N
     if speedup is None or outcome is None:
         return "not measured"
     if outcome in ("faster", "slower"):
-        return f"{max(speedup, 1 / speedup):.1f}x {outcome}"
+        return f"{times(max(speedup, 1 / speedup))} {outcome}"
     return "same as dense" if outcome == "even" else "unsteady: no verdict"
 
 
@@ -82,7 +82,7 @@ def _title(measurement: Measurement) -> str:
     doubt = f"; unsteady at batch {_listed(unsteady)}: no verdict" if unsteady else ""
     if speedup > 1.0:
         at = next(batch for batch, fastest in best.items() if fastest == (name, speedup))
-        title = f"{name.capitalize()}, the network is {speedup:.1f}x faster at batch {at}"
+        title = f"{name.capitalize()}, the network is {times(speedup)} faster at batch {at}"
         return title + (f"; no gain at batch {_listed(none)}" if none else "") + doubt
     if not unsteady:
         return "Not faster anywhere: no network beats dense at any batch size"

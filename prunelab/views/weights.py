@@ -1,12 +1,17 @@
-"""Histograms of the weights by layer, cut and kept in two colours, with the threshold as two lines."""
+"""Histograms of the weights by layer, cut and kept in two colours, with the threshold as two lines.
+
+After a deep cut the survivors would be a line of a pixel beside thousands of cut weights: then the axis has their
+scale, the tallest bars of cut weights leave the picture, and an arrow says how far they go.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunelab.formatting import count, percent, round_up
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
@@ -14,6 +19,10 @@ from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, if_cut, note, short
 
 MAX_LAYERS = 6  # more histograms are unreadable
+FEW = 40 * BINS  # weights below which a layer has too few for so many bins
+MERGED = 3  # bins that become one in such a layer
+LOW = 0.15  # height of the tallest bar of survivors, in the tallest of all, below which the axis has their scale
+COARSE = (1.0, 2.0, 5.0, 10.0)  # leading digits of that axis, so that it seldom moves while the threshold does
 
 
 def weights(
@@ -38,9 +47,8 @@ def weights(
     Raises:
         KeyError: a name is not a layer.
     """
-    shown = [snapshot.layer(name) for name in layers] if layers else list(snapshot.layers)
-    left_out = len(shown) - MAX_LAYERS
-    shown = shown[:MAX_LAYERS]
+    chosen = [snapshot.layer(name) for name in layers] if layers else list(snapshot.layers)
+    shown = chosen[:MAX_LAYERS]
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
@@ -61,18 +69,36 @@ def weights(
             | _movable(layer, snapshot, before, own)
         )
         notes.append(_label(layer, number))
-    title = _title(snapshot) + (f" ({len(shown)} of {len(shown) + left_out} layers shown)" if left_out > 0 else "")
+    tall = [(layer, str(i + 1) if i else "") for i, layer in enumerate(shown) if _is_low(layer)]
+    notes += [_arrow(layer, number) for layer, number in tall]
+    title = _title(snapshot, chosen)
+    title += f" ({len(shown)} of {len(chosen)} layers shown)" if len(shown) < len(chosen) else ""
     summary = "; ".join(f"{short(layer)}: {percent(layer.density)} kept" for layer in shown)
     margin = {"l": 48, "r": 12, "t": 64, "b": 40}  # two lines of labels under the title
     return figure(
         data, title, barmode="stack", bargap=0, shapes=shapes, annotations=notes, margin=margin,
-        meta={"summary": summary, "preview": if_cut(snapshot), "cuts": cuts}, **axes,
+        meta={
+            "summary": summary, "preview": if_cut(snapshot), "cuts": cuts, "rows": rows,
+            "legend": _legend(snapshot, lines=bool(shapes), tall=bool(tall)),
+        },
+        **axes,
     )  # fmt: skip
+
+
+def _legend(snapshot: Snapshot, *, lines: bool, tall: bool) -> list[dict[str, str]]:
+    """What the colours mean: for each a text, a colour, and whether it is a bar or a line."""
+    would = "would be " if if_cut(snapshot) else ""
+    off = ", tallest bars cut off (↑)" if tall else ""
+    legend = [
+        {"text": f"{would}kept", "colour": palette.KEPT, "as": "bar"},
+        {"text": f"{would}cut{off}", "colour": palette.CUT, "as": "bar"},
+    ]
+    return legend + ([{"text": "threshold", "colour": palette.LINE, "as": "line"}] if lines else [])
 
 
 def _bars(layer: LayerSnapshot, number: str) -> list[dict[str, Any]]:
     centres = [round(x, 6) for x in _centres(layer)]
-    pairs = (("cut", palette.CUT, layer.cut_counts), ("kept", palette.KEPT, layer.kept_counts))
+    pairs = (("cut", palette.CUT, _binned(layer, layer.cut_counts)), ("kept", palette.KEPT, _kept(layer)))
     return [
         {
             "type": "bar",
@@ -109,7 +135,7 @@ def _movable(
     old = None if before is None else before.layer(layer.name)
     counts: list[int] | None = None
     if old is not None and old.limit == layer.limit:
-        counts = old.cut_counts.tolist() if old.kept < old.total else []
+        counts = _binned(old, old.cut_counts).tolist() if old.kept < old.total else []
     elif if_cut(snapshot) and snapshot.round == 0:
         counts = []
     return {"deviation": deviation, "quality": quality, "follows": follows, "before": counts}
@@ -120,19 +146,45 @@ def _spread(layer: LayerSnapshot) -> float:
 
     Within 1 % of the exact one, unless a few bins hold all weights.
     """
-    counts, centres = layer.kept_counts, np.array(_centres(layer))
+    counts, width = layer.kept_counts, 2 * layer.limit / BINS
+    centres = width * (np.arange(BINS) - BINS // 2)
     mean = np.average(centres, weights=counts)
-    variance = float(np.average((centres - mean) ** 2, weights=counts)) - _width(layer) ** 2 / 12
+    variance = float(np.average((centres - mean) ** 2, weights=counts)) - width**2 / 12
     return math.sqrt(max(variance, 0.0))
 
 
+def _bins(layer: LayerSnapshot) -> int:
+    """How many bins the layer's histogram is drawn with."""
+    return BINS // MERGED if layer.total < FEW else BINS
+
+
+def _binned(layer: LayerSnapshot, counts: NDArray[np.int32]) -> NDArray[np.int32]:
+    """A snapshot's counts in the bins that are drawn."""
+    merged: NDArray[np.int32] = counts.reshape(_bins(layer), -1).sum(1, dtype=np.int32)
+    return merged
+
+
+def _kept(layer: LayerSnapshot) -> NDArray[np.int32]:
+    return _binned(layer, layer.kept_counts)
+
+
+def _tallest(layer: LayerSnapshot) -> int:
+    """The tallest bar, kept and cut."""
+    return int(_binned(layer, layer.kept_counts + layer.cut_counts).max())
+
+
+def _is_low(layer: LayerSnapshot) -> bool:
+    """Whether the survivors would hardly be seen on the scale of all weights."""
+    return layer.kept < layer.total and int(_kept(layer).max()) < LOW * _tallest(layer)
+
+
 def _width(layer: LayerSnapshot) -> float:
-    return 2 * layer.limit / BINS
+    return 2 * layer.limit / _bins(layer)
 
 
 def _centres(layer: LayerSnapshot) -> list[float]:
     end = layer.limit - _width(layer) / 2
-    return [float(x) for x in np.linspace(-end, end, BINS)]
+    return [float(x) for x in np.linspace(-end, end, _bins(layer))]
 
 
 def _axes(layer: LayerSnapshot, number: str, across: list[float], up: list[float], *, first: bool) -> dict[str, Any]:
@@ -141,9 +193,11 @@ def _axes(layer: LayerSnapshot, number: str, across: list[float], up: list[float
     So labels do not overlap on a phone, and a page that follows a run only has to change their text.
     """
     half = float(f"{layer.limit / 2:.6g}")
-    # Independent of the cut, so that the axis stays while the user moves the threshold; rounded, so that it seldom
-    # changes during a run.
-    middle = math.ceil(round_up(max(1.0, int((layer.kept_counts + layer.cut_counts).max()) / 2)))
+    # Mostly independent of the cut, so that the axis stays while the user moves the threshold; rounded, so that it
+    # seldom changes during a run.
+    low = _is_low(layer)
+    tallest = int(_kept(layer).max()) if low else _tallest(layer)
+    middle = math.ceil(round_up(max(1.0, tallest / 2), COARSE) if low else round_up(max(1.0, tallest / 2)))
     weight = {"range": [-layer.limit, layer.limit], "tickvals": [-half, 0, half]}
     height = {"range": [0, 2 * middle], "tickvals": [0, middle, 2 * middle]}
     return {
@@ -195,13 +249,42 @@ def _label(layer: LayerSnapshot, number: str) -> dict[str, Any]:
     )
 
 
-def _title(snapshot: Snapshot) -> str:
+def _arrow(layer: LayerSnapshot, number: str) -> dict[str, Any]:
+    """How far the bars go that leave the picture."""
+    text = f"↑ {_narrow(int(float(f'{_tallest(layer):.2g}')))}"
+    place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "yanchor": "top"}
+    return note(text, 0.5, 1.0, axes=number, **place)
+
+
+def _title(snapshot: Snapshot, layers: Sequence[LayerSnapshot]) -> str:
+    kept, total = sum(layer.kept for layer in layers), sum(layer.total for layer in layers)
+    part = percent(kept / total)
+    all_of = f"{count(total)} connections"
+    if len(layers) < len(snapshot.layers):
+        all_of += f" of {' and '.join(map(short, layers))}" if len(layers) < 3 else f" of {len(layers)} layers"
     if if_cut(snapshot):
-        cause = "The next cut" if snapshot.quality is None else f"Quality {snapshot.quality:.2f}"
-        if snapshot.quality is not None and snapshot.recipe.layer_quality:
-            cause = "These qualities"
-        return f"{cause} would leave {percent(snapshot.density)} of {count(snapshot.total)} connections"
-    if snapshot.kept == snapshot.total:
-        peak = "random numbers" if snapshot.phase == "new" else "one peak around zero"
-        return f"Dense: all {count(snapshot.total)} connections, {peak}"
-    return f"{percent(1 - snapshot.density)} is cut; {count(snapshot.kept)} survivors keep away from zero"
+        return f"{_cause(layers)} would leave {part} of {all_of}"
+    if kept == total:
+        return f"Dense: all {all_of}, " + ("before training" if snapshot.phase == "new" else "none is cut")
+    title = f"{part} of {all_of} {'is' if kept == 1 else 'are'} left"
+    lined = [layer for layer in layers[:MAX_LAYERS] if layer.threshold is not None]
+    if snapshot.phase == "pruned" and lined and not any(layer.spared for layer in lined):
+        return f"{title}, none of them between the lines"
+    back = sum(map(_inside, lined))
+    return f"{title}; {count(back)} have come back between the lines" if back > 1 else title
+
+
+def _cause(layers: Sequence[LayerSnapshot]) -> str:
+    """What a cut is asked for: the layers' quality, if they have one."""
+    qualities = [layer.quality for layer in layers if layer.quality is not None]
+    if len(qualities) < len(layers):
+        return "The next cut"
+    alike = max(qualities) - min(qualities) < 0.005
+    return f"Quality {qualities[0]:.2f}" if alike else "These qualities"
+
+
+def _inside(layer: LayerSnapshot) -> int:
+    """Survivors in the bins that lie between the layer's threshold lines as a whole."""
+    assert layer.threshold is not None
+    ends = np.abs(np.array(_centres(layer))) + _width(layer) / 2
+    return int(_kept(layer)[ends <= layer.threshold].sum())

@@ -267,10 +267,13 @@ def jupyterlab(running: list[Used], shared_jupyterlab: Server, notebooks: Path) 
 
 @pytest.fixture
 def voila_server(running: list[Used], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
-    """``voila_server(notebook, preheat=True)``: a new server, of the notebook as ``prunelab dashboard`` serves it."""
+    """``voila_server(notebook, preheat=True)``: a new server, of the notebook as ``prunelab dashboard`` serves it.
 
-    def start(notebook: Path, *, preheat: bool = True) -> Server:
-        running.append(Used(start_voila(notebook, tmp_path_factory.mktemp("home"), preheat=preheat), 0, stop))
+    It may have a ``base_url``, with a slash at both ends.
+    """
+
+    def start(notebook: Path, **settings: Any) -> Server:
+        running.append(Used(start_voila(notebook, tmp_path_factory.mktemp("home"), **settings), 0, stop))
         return running[-1].server
 
     return start

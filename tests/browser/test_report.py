@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import prunelab as pl
 from prunelab.exports import report
+from prunelab.formatting import percent
 from prunelab.hardware import Machine
 from prunelab.results.measurement import Latency, Measurement, Size
 from prunelab.results.snapshot import Snapshot
@@ -105,7 +106,7 @@ def test_the_scrubber_takes_all_pictures_to_its_moment(
 
     move_to(page, 0)
     expect(panel(page, "weights").locator("h3")).to_have_text(
-        f"Dense: all {settled[0].total:,} connections, one peak around zero"
+        f"Dense: all {settled[0].total:,} connections, none is cut"
     )
     expect(page.locator("#now")).to_contain_text("dense, trained")
     expect(slider).to_have_attribute("aria-valuetext", page.locator("#now").inner_text())
@@ -115,7 +116,7 @@ def test_the_scrubber_takes_all_pictures_to_its_moment(
     slider.focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("#now")).to_contain_text("round 1, pruned")
-    expect(panel(page, "weights").locator("h3")).to_contain_text(f"{settled[1].kept:,} survivors")
+    expect(panel(page, "weights").locator("h3")).to_contain_text(f"{percent(settled[1].density)} of ")
     move_to(page, len(settled) - 1)
     assert {name: bars(page, name) for name in last} == last
 

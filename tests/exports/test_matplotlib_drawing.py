@@ -36,7 +36,7 @@ def test_standing_bars_are_the_histograms(shown):
     for first in range(0, len(view["data"]), 2):
         cut, kept = view["data"][first : first + 2]
         below, above = axes_of(drawn, cut).containers
-        for bars, trace, bottoms in ((below, cut, [0] * 81), (above, kept, cut["y"])):
+        for bars, trace, bottoms in ((below, cut, [0] * len(cut["y"])), (above, kept, cut["y"])):
             np.testing.assert_allclose([bar.get_height() for bar in bars], trace["y"])
             np.testing.assert_allclose([bar.get_y() for bar in bars], bottoms)
             np.testing.assert_allclose([bar.get_x() + bar.get_width() / 2 for bar in bars], trace["x"], atol=1e-9)

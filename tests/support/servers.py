@@ -55,11 +55,11 @@ def home_environment(home: Path) -> dict[str, str]:
     return voila.environment(env)
 
 
-def start_voila(notebook: Path, home: Path, *, preheat: bool = True) -> Server:
+def start_voila(notebook: Path, home: Path, *, preheat: bool = True, base_url: str = "/") -> Server:
     port = voila.free_port(0)
-    argv = voila.voila_argv(notebook, port, preheat=preheat)
+    argv = voila.voila_argv(notebook, port, preheat=preheat, base_url=base_url)
     # Not the page itself: asking for it would use up the preheated kernel.
-    return _start(argv, home, port, "voila/static/voila.js")
+    return _start(argv, home, port, "voila/static/voila.js", base_url)
 
 
 def start_jupyterlab(folder: Path, home: Path) -> Server:
@@ -147,14 +147,14 @@ def end_sessions(server: Server) -> None:
     expect_no_kernels(server)
 
 
-def _start(argv: list[str], home: Path, port: int, probe: str) -> Server:
+def _start(argv: list[str], home: Path, port: int, probe: str, base_url: str = "/") -> Server:
     log_file = home / "server.log"
     env = home_environment(home)
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    server = Server(f"http://{voila.HOST}:{port}/", log_file, process)
+    server = Server(f"http://{voila.HOST}:{port}{base_url}", log_file, process)
     if not when(server, lambda: _answers(server.url + probe)):
         stop(server)
         raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")

@@ -47,6 +47,12 @@ def test_lost_ones_come_first_then_those_that_came_back():
     assert "7 now read as 1: 1" in summary(view)
 
 
+def test_samples_of_own_data_are_not_called_digits():
+    assert title(flips(IMAGES, TRUTH, BEFORE, AFTER, what="sample")).startswith("2 samples flipped")
+    one = flips(IMAGES[:2], TRUTH[:2], BEFORE[:2], AFTER[:2], what="sample")
+    assert title(one) == "1 sample flipped from right to wrong, none back"
+
+
 def test_the_mosaic_holds_the_pixels_and_nothing_between_them():
     view = flips(IMAGES, TRUTH, BEFORE, AFTER)
     pixels, layout = mosaic(view), view["layout"]

@@ -1,6 +1,7 @@
 """The graph: units, who reads whom, which are dead and which lines are drawn, against cases computed by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -32,7 +33,10 @@ def layer_of(name, weight, mask=None):
     )  # fmt: skip
 
 
-def snapshot_of(*layers, shape=(3,), phase="pruned"):
+def snapshot_of(*layers, shape=(3,), phase="pruned", dead=0):
+    """dead: how many units of each layer, or of all but the last together, a look at the paths would find dead."""
+    counts = dead if isinstance(dead, tuple) else (dead, *[0] * (len(layers) - 1))
+    layers = tuple(replace(x, dead=n, effective=x.kept) for x, n in zip(layers, counts, strict=True))
     return Snapshot(
         phase=phase, round=1, rounds=1, step=0, steps=0, clock=0, recipe=pl.Recipe(), target=None,
         train_loss=None, train_accuracy=None,
@@ -44,7 +48,7 @@ def snapshot_of(*layers, shape=(3,), phase="pruned"):
 # Three inputs, four neurons, two outputs. Nobody reads input 1; neuron 1 reads nothing, neuron 2 is read by nobody.
 FIRST = [[1.0, 0, -3.0], [0, 0, 0], [2.0, 0, 0], [0, 0, 0.5]]
 SECOND = [[4.0, 1.0, 0, 0], [0, 0, 0, -2.0]]
-SMALL = snapshot_of(layer_of("fc1.weight", FIRST), layer_of("fc2.weight", SECOND))
+SMALL = snapshot_of(layer_of("fc1.weight", FIRST), layer_of("fc2.weight", SECOND), dead=2)
 
 
 def hovers(view):
@@ -78,7 +82,10 @@ def test_a_hand_made_network_says_what_is_dead_and_what_is_drawn():
 
 def test_a_preview_says_what_would_be():
     layers = SMALL.layers
-    assert "2 of 6 neurons would be dead" in graph(snapshot_of(*layers, phase="preview"))["layout"]["title"]["text"]
+    assert (
+        "2 of 6 neurons would be dead"
+        in graph(snapshot_of(*layers, phase="preview", dead=2))["layout"]["title"]["text"]
+    )
 
 
 def test_the_strongest_are_drawn_first_and_shared_out_among_the_layers():
@@ -106,7 +113,7 @@ def test_filters_are_dots_and_flattened_channels_are_read_in_runs():
     conv[0, 0, :, 0] = 1.0  # three weights, one line
     fc = torch.zeros(2, 8)  # two channels of 2 x 2
     fc[0, 0], fc[0, 3], fc[1, 2] = 1.0, 2.0, 3.0
-    view = graph(snapshot_of(layer_of("conv1.weight", conv), layer_of("fc.weight", fc), shape=(1, 6, 6)))
+    view = graph(snapshot_of(layer_of("conv1.weight", conv), layer_of("fc.weight", fc), shape=(1, 6, 6), dead=1))
     assert hovers(view) >= {
         "channel 0: 3 of 18 out", "conv1 filter 0: 3 of 9 in, 3 of 8 out", "conv1 filter 1: 0 of 9 in, 0 of 8 out",
     }  # fmt: skip
@@ -169,7 +176,27 @@ def test_counts_and_the_dead_are_the_masks(mnist_sized):
     for column, into, out in zip(found[1:3], ("fc1", "fc2"), ("fc2", "fc3"), strict=True):
         np.testing.assert_array_equal(column.into.kept, masks[into].sum(1))
         np.testing.assert_array_equal(column.out.kept, masks[out].sum(0))
-        np.testing.assert_array_equal(column.dead, ~masks[into].any(1) | ~masks[out].any(0))
+        one_sided = ~masks[into].any(1) | ~masks[out].any(0)
+        assert not (one_sided.numpy() & ~column.dead).any(), "a unit without connections on a side is on no path"
+
+
+def test_a_unit_with_connections_on_both_sides_is_dead_if_no_path_leads_through_them():
+    # Neuron 0 of a reads the input; neuron 1 reads nothing, and is all that neuron 1 of b reads. Output 0 reads both.
+    a, b, c = [[1.0], [0]], [[1.0, 0], [0, 1.0]], [[1.0, 1.0]]
+    layers = (layer_of("a.weight", a), layer_of("b.weight", b), layer_of("c.weight", c))
+    snapshot = snapshot_of(*layers, shape=(1,), dead=(1, 1, 0))
+    found, _ = columns(snapshot)
+    assert [column.dead.tolist() for column in found] == [[False], [False, True], [False, True], [False]]
+    assert graph(snapshot)["layout"]["title"]["text"].startswith("2 of 5 neurons are dead")
+
+
+@pytest.mark.parametrize("quality", [1.0, 1.6, 2.0, 2.5, 3.0])
+def test_as_many_are_dead_as_everywhere_else(mnist_sized, quality):
+    preview = mnist_sized.preview(quality)
+    found, _ = columns(preview)
+    assert [int(column.dead.sum()) for column in found[1:]] == [layer.dead for layer in preview.layers]
+    title = graph(preview)["layout"]["title"]["text"]
+    assert title.startswith(f"{preview.dead:,} of 410 neurons would be dead" if preview.dead else "No neuron would")
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=12))

@@ -106,7 +106,9 @@ def test_what_was_cut_is_told_apart_from_what_would_be(session):
 
     now, preview = session.snapshot(), session.preview(3.0)
     assert told(now) == told(preview) == [None] * 3
-    assert told(preview, before=now) == [layer.cut_counts.tolist() for layer in now.layers]
+    first, *small = now.layers  # those with few weights have wider bins
+    merged = [layer.cut_counts.reshape(27, 3).sum(1).tolist() for layer in small]
+    assert told(preview, before=now) == [first.cut_counts.tolist(), *merged]
     dense = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
     for _ in dense.ticks("train"):
         pass

@@ -36,6 +36,7 @@ class Bridge:
         self._waiting: dict[str, Update] = {}  # by lane
         self._last: dict[str, float] = {}  # time of the last update, by lane
         self._timers: dict[str, asyncio.TimerHandle] = {}  # one per lane, or an update would come too early
+        self._leisure: asyncio.TimerHandle | None = None  # of ``at_rest``
         self._latest: tuple[Update | None, float] = (None, 0.0)  # the last update of any lane, and its time
         self._at_rest = threading.Event()
         self._at_rest.set()
@@ -67,6 +68,17 @@ class Bridge:
                 self._do(update)
         else:
             self._loop.call_soon_threadsafe(self._do, update)
+
+    def at_rest(self, update: Update, seconds: float) -> None:
+        """Run ``update`` when this has not been called for so long. On the loop; without one, ``update`` never runs.
+
+        For what nobody looks at yet: without a loop there is no screen.
+        """
+        if self._loop is None or self._loop.is_closed():
+            return
+        if self._leisure is not None:
+            self._leisure.cancel()
+        self._leisure = self._loop.call_later(seconds, self._do, update)
 
     def flush(self) -> None:
         """Run all waiting updates now. For code that blocks the loop itself: ``Lab.wait`` in a notebook cell."""

@@ -12,6 +12,8 @@ from prunelab import views
 from prunelab.formatting import layer_of
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.plot import Plot
+from prunelab.recipe import OWN
+from prunelab.views import glossary
 from prunelab.views.figure import View
 from prunelab.views.registry import REGISTRY, Entry
 
@@ -53,7 +55,8 @@ def _flips(state: LabState) -> View:
         return views.empty("No gallery before the guess: say first what you expect.")
     if not shown.exact:
         return views.empty("The gallery follows: when the slider rests,<br>all test samples are looked at.")
-    return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted)
+    what = "sample" if shown.recipe.data == OWN else "digit"
+    return views.flips(data.test_x.numpy(), data.test_y.numpy(), trained.predicted, shown.predicted, what=what)
 
 
 PANEL_KINDS: tuple[PanelKind, ...] = (
@@ -79,7 +82,9 @@ class Panel(w.VBox):
 
     def __init__(self, kind: PanelKind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
         self.kind = kind
-        self.plot = Plot(name=kind.name)
+        term = kind.view.term
+        self.plot = Plot(name=kind.name, term=term, about=glossary.about(term))
+        self.unseen = False  # draw it although it is on no screen
         self._now: tuple[str, int] | None = None  # (phase, clock) of the run when this was drawn last
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
         super().__init__([*([self.layer] if kind.view.by_layer else []), self.plot, *(more or [])])
@@ -92,7 +97,7 @@ class Panel(w.VBox):
 
     def show(self, state: LabState) -> None:
         """Draw the state; if that fails, show the error in place of the picture. On the widgets' thread."""
-        if state.snapshot is None or not self.plot.visible:
+        if state.snapshot is None or not (self.plot.visible or self.unseen):
             return
         names = tuple((layer_of(layer.name), layer.name) for layer in state.snapshot.layers)
         if self.kind.view.by_layer and self.layer.options != names:

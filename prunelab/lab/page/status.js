@@ -2,6 +2,7 @@
 // root, for style sheets and tests.
 
 import { button, element, write } from "../widgets/dom.js";
+import { termHelp } from "../widgets/term_help.js";
 import { keepAddress } from "./address.js";
 import { listenToKeys } from "./stage_keys.js";
 import { showTour, welcome } from "./tour.js";
@@ -96,15 +97,18 @@ function render({ model, el }) {
     while (cards.children.length > shown.length) cards.lastElementChild?.remove();
     shown.forEach((card, i) => {
       const box = /** @type {HTMLElement} */ (cards.children[i] ?? element("div", "pl-card", cards));
-      if (!box.children.length) {
-        element("span", "pl-label", box);
+      if (box.dataset.card !== card.name) {
+        box.replaceChildren();
+        box.dataset.card = card.name;
+        const head = element("span", "pl-label", box);
+        element("span", "pl-label-text", head).textContent = card.name;
+        const [term, about] = model.get("terms")[card.name] ?? [];
+        if (term) termHelp(head, term, about);
         element("span", "pl-value", box);
         element("span", "pl-more", box);
       }
-      box.dataset.card = card.name;
-      [card.name, card.value, card.more].forEach((words, j) => {
-        write(box.children[j], words);
-      });
+      write(box.children[1], card.value);
+      write(box.children[2], card.more);
     });
     setAttributes();
   };

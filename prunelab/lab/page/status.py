@@ -14,6 +14,7 @@ from prunelab.lab.messages import LabState
 from prunelab.lab.page.presence import Presence
 from prunelab.lab.widgets.batching import BatchedWidget
 from prunelab.resources import joined_script
+from prunelab.views import glossary
 
 HERE = Path(__file__).parent
 
@@ -22,18 +23,26 @@ class Status(BatchedWidget):
     """The status widget. All is synced state, so a page that opens late shows the same; plain text, never markup."""
 
     _esm = joined_script(HERE / "status.js")
-    _css = "\n".join((HERE / f"{name}.css").read_text(encoding="utf-8") for name in ("lab", "gallery", "stage", "tour"))
+    _css = "\n".join(
+        (HERE / f"{name}.css").read_text(encoding="utf-8")
+        for name in ("lab", "gallery", "stage", "tour", "../widgets/term_help")
+    )
 
     title = traitlets.Unicode("").tag(sync=True)
     text = traitlets.Unicode("starting").tag(sync=True)
     progress = traitlets.Float(None, allow_none=True).tag(sync=True)
     trouble = traitlets.Unicode("").tag(sync=True)
     cards = traitlets.List(traitlets.Dict()).tag(sync=True)
+    terms = traitlets.Dict(help="by name of a card: the term that explains it, and what to say about it").tag(sync=True)
     story = traitlets.Unicode("", help="the finding in words, read out politely").tag(sync=True)
     attributes = traitlets.Dict().tag(sync=True)
     query = traitlets.Unicode(None, allow_none=True, help="what the address should say; None: as it is").tag(sync=True)
     query_keys = traitlets.List(traitlets.Unicode(), help="keys of the address that ``query`` replaces").tag(sync=True)
     address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
+
+    @traitlets.default("terms")
+    def _glossary(self) -> dict[str, tuple[str, str]]:
+        return {card: (term, glossary.about(term)) for card, term in wording.CARD_TERMS.items()}
 
     def __init__(self, presence: Presence, **values: Any) -> None:
         super().__init__(**values)

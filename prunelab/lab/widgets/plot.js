@@ -4,14 +4,19 @@
 import { CONFIG, TITLE_LINE } from "../../views/page.js";
 import { element, nextFrame, pause, plain, write } from "./dom.js";
 import { isChecked } from "./plot_assumptions.js";
+import { fitCells } from "./plot_cells.js";
 import { backgroundOf, CONTRAST_QUERIES, isDark, wantsContrast, withContrast } from "./plot_colours.js";
+import { showLegend } from "./plot_legend.js";
 import { patches } from "./plot_patch.js";
+import { watchPrinting } from "./plot_printing.js";
 import { followThresholds, lastMove } from "./plot_thresholds.js";
 import { isList, isObject } from "./plot_values.js";
 import { watchVisibility } from "./plot_visibility.js";
+import { termHelp } from "./term_help.js";
 
 const SETTLED = 500; // ms without a change and without user movement, after which plotly.js redraws a patched picture
 const UNSETTLED = 4000; // ms since the first patch, after which it is redrawn even if changes keep coming
+const PAPER = "660px"; // width of a printed page, A4 or Letter, without its margins
 const MIN_WIDTH = 40; // px; narrower than this (a row during layout), plotly.js places titles at -Infinity
 
 // Whole pictures of a page are drawn one at a time, and the browser handles other events between two of them: user input
@@ -73,6 +78,10 @@ function themed({ data, layout }, canvas) {
   return wantsContrast() || isDark(background) ? withContrast({ data, layout }, background) : { data, layout };
 }
 
+// Whether nobody has given the plot a figure yet (plot.py).
+const isBlank = (/** @type {any} */ figure) =>
+  isList(figure?.data) && !figure.data.length && isObject(figure.layout) && !Object.keys(figure.layout).length;
+
 /** @param {any} title */
 const titleText = (title) => plain((typeof title === "string" ? title : title?.text) ?? "");
 
@@ -91,7 +100,10 @@ function writeIfAny(target, text) {
 /** @param {import("./types").PlotArguments} view passed by plot_loader.js */
 export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const root = element("div", "prunelab-plot", el);
-  const caption = element("p", "prunelab-plot-title", root);
+  const header = element("div", "prunelab-plot-header", root);
+  const caption = element("p", "prunelab-plot-title", header);
+  if (model.get("term")) termHelp(header, model.get("term"), model.get("about"));
+  const legend = element("ul", "prunelab-plot-legend", root);
   const stage = element("div", "prunelab-plot-stage", root);
   const canvas = /** @type {import("./types").Canvas} */ (
     /** @type {unknown} */ (element("div", "prunelab-plot-canvas", stage))
@@ -103,7 +115,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   // The summary is both the picture's label and text that can be searched and copied; screen readers read only the label.
   words.setAttribute("aria-hidden", "true");
   trouble.setAttribute("role", "alert");
-  trouble.hidden = says.hidden = true;
+  trouble.hidden = says.hidden = legend.hidden = true;
   root.dataset.state = "loading";
   root.dataset.revision = "";
   root.dataset.paints = "0";
@@ -172,6 +184,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     if (gone) return;
     if (!isChecked(plotly)) root.dataset.distrust = `plotly.js ${plotly.version} is of a version that was not checked`;
     if (model.get("trouble")) return showError(model.get("trouble")); // the kernel could not make a picture
+    if (!picture.figure && isBlank(model.get("figure"))) return; // no picture yet: plotly.js would draw axes without anything
     const changes = changesNow();
     const isPatched = changes !== null && patch(changes);
     if (!isPatched) await drawInTurn(() => gone || drawWhole());
@@ -179,6 +192,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     const { title, meta } = picture.figure?.layout ?? {};
     thresholds.drawn(meta);
     writeIfAny(caption, titleText(title));
+    showLegend(legend, meta?.legend ?? []);
     await nextFrame();
     if (gone) return;
     writeIfAny(trouble, "");
@@ -213,7 +227,11 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     picture.isInvalid = true;
     pending.whole = false;
     picture.size = pending.canvasSize;
+    root.dataset.rows = String(layout.meta?.rows ?? 1);
     const themedFigure = themed({ data, layout }, canvas);
+    const cells =
+      layout.meta?.cells && fitCells(themedFigure.layout, { width: canvas.clientWidth, height: canvas.clientHeight });
+    root.toggleAttribute("data-crisp", Boolean(cells));
     await plotly?.react(canvas, themedFigure.data, themedFigure.layout, CONFIG);
     picture.isInvalid = false;
     picture.figure = figure;
@@ -304,6 +322,13 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     },
   });
   const stopWatching = watchVisibility(model, root);
+  // Drawn for paper at once: the browser does not wait for anything that comes later.
+  const stopPrinting = watchPrinting((isPrinting) => {
+    root.toggleAttribute("data-printing", isPrinting);
+    canvas.style.width = isPrinting ? getComputedStyle(root).getPropertyValue("--prunelab-print-width") || PAPER : "";
+    if (!plotly || !picture.figure) return;
+    drawWhole().catch((error) => console.warn("[prunelab] not drawn for printing", error));
+  });
 
   describe();
   model.on("change:name", describe);
@@ -327,6 +352,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     for (const query of queries) query.removeEventListener("change", repaint);
     thresholds.end();
     stopWatching();
+    stopPrinting();
     plotly?.purge(canvas);
     root.remove();
   };

@@ -1,9 +1,9 @@
 """Plots that hold their figure as state: ``Plot`` draws ``dict(data=..., layout=...)`` with plotly.js.
 
 Why not plotly's FigureWidget: it sends 5 MB of JavaScript per figure and loses changes made before the browser
-attached. Here plotly.js and our drawing code are sent once, as the state of one ``PlotlyLibrary`` that all plots
-refer to, and the figure is plain widget state: a page that joins late, reloads or is opened twice shows the same
-picture, because that state is all there is.
+attached. Here our drawing code is sent once, as the state of one ``PlotlyLibrary`` that all plots refer to, and
+plotly.js with it, except where the page's server has it as a file (serve/voila_app.py). The figure is plain widget
+state: a page that joins late, reloads or is opened twice shows the same picture, because that state is all there is.
 
 Data attributes, set by plot.js for styles and tests, on the element ``.prunelab-plot[data-plot=<name>]``:
 ``data-state`` is "loading", "ready" or "error"; ``data-revision`` is ``figure["layout"]["meta"]["revision"]`` of the
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,13 +33,13 @@ import ipywidgets
 import traitlets
 
 from prunelab.lab.widgets.batching import BatchedWidget
-from prunelab.resources import joined_script, plotly_script, plotly_version
+from prunelab.resources import SERVED_PLOTLY, joined_script, plotly_module, plotly_version
 
 HERE = Path(__file__).parent
 
 
 class PlotlyLibrary(ipywidgets.Widget):
-    """Shared by all plots: plotly.js, gzipped, and the code that draws with it.
+    """Shared by all plots: the code that draws, and plotly.js, gzipped, for pages whose server has no file of it.
 
     ``plotly_library()`` returns the one of this process.
 
@@ -46,7 +47,8 @@ class PlotlyLibrary(ipywidgets.Widget):
     """
 
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
-    source = traitlets.Bytes(help="plotly.min.js, gzipped").tag(sync=True)
+    source = traitlets.Bytes(help="plotly.js as a module, gzipped; empty where the server has a file").tag(sync=True)
+    wanted = traitlets.Bool(False, help="a page could not use the server's file and asks for source").tag(sync=True)
     code = traitlets.Unicode(help="a module that exports how to render a Plot").tag(sync=True)
 
     @traitlets.default("version")
@@ -58,9 +60,19 @@ class PlotlyLibrary(ipywidgets.Widget):
         return joined_script(HERE / "plot.js")
 
     @traitlets.default("source")
-    def _installed_source(self) -> bytes:
-        # Level 6: the last 0.2 % of level 9 cost another third of the time.
-        return gzip.compress(plotly_script().read_bytes(), compresslevel=6, mtime=0)
+    def _source_at_first(self) -> bytes:
+        # At once where no page has another way: a kernel that is busy with a cell might answer too late.
+        return b"" if os.environ.get(SERVED_PLOTLY) == self.version else _gzipped_plotly()
+
+    @traitlets.observe("wanted")
+    def _asked_for_source(self, change: Any) -> None:
+        if change.new:
+            self.source = _gzipped_plotly()
+
+
+def _gzipped_plotly() -> bytes:
+    # Level 6: the last 0.2 % of level 9 cost another third of the time.
+    return gzip.compress(plotly_module(), compresslevel=6, mtime=0)
 
 
 def plotly_library() -> PlotlyLibrary:
@@ -79,10 +91,12 @@ class Plot(BatchedWidget):
     """
 
     _esm = joined_script(HERE / "plot_loader.js")
-    _css = HERE / "plot.css"
+    _css = "".join((HERE / name).read_text(encoding="utf-8") for name in ("plot.css", "term_help.css"))
 
     figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))
     name = traitlets.Unicode(help="the element's data-plot").tag(sync=True)
+    term = traitlets.Unicode(help="what a question mark beside the title explains; empty: there is none").tag(sync=True)
+    about = traitlets.Unicode(help="what it says about the term").tag(sync=True)
     summary = traitlets.Unicode(help="the picture in words, for those who do not see it").tag(sync=True)
     trouble = traitlets.Unicode(help="why there is no picture; empty when there is one").tag(sync=True)
     library = traitlets.Instance(PlotlyLibrary, help="where plotly.js comes from").tag(

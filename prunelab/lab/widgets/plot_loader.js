@@ -45,16 +45,53 @@ function once(key, load) {
 }
 
 /**
- * The default export of a module whose source is the concatenation of `parts`.
- * @param {BlobPart[]} parts
+ * The default export of a module.
+ * @param {BlobPart} source
  */
-async function importModule(...parts) {
-  const url = URL.createObjectURL(new Blob(parts, { type: "text/javascript" }));
+async function importModule(source) {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   try {
-    return (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default;
+    return await importFrom(url);
   } finally {
     URL.revokeObjectURL(url);
   }
+}
+
+/** @param {string} url */
+const importFrom = async (url) => (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default;
+
+// plotly.js from the file that the page links if its server has one (serve/voila_app.py); null if there is no such file, or
+// none that can be used.
+async function servedPlotly(/** @type {string} */ version) {
+  const link = /** @type {HTMLLinkElement | null} */ (document.getElementById("prunelab-plotly"));
+  if (link?.dataset.version !== version) return null;
+  try {
+    return await importFrom(link.href);
+  } catch (error) {
+    console.warn("[prunelab] plotly.js comes from the kernel, because its file cannot be used", error);
+    return null;
+  }
+}
+
+/**
+ * plotly.js from the kernel, gzipped: part of the library's state, or on its way as soon as we ask for it.
+ * @param {import("./types").Model} from
+ * @returns {Promise<BlobPart>}
+ */
+function sourceOf(from) {
+  return new Promise((resolve) => {
+    const take = () => {
+      const source = from.get("source");
+      if (!source?.byteLength) return;
+      from.off("change:source", take);
+      resolve(source);
+    };
+    from.on("change:source", take);
+    take();
+    if (from.get("source")?.byteLength) return;
+    from.set("wanted", true);
+    from.save_changes();
+  });
 }
 
 /**
@@ -63,12 +100,9 @@ async function importModule(...parts) {
  */
 async function plotly(model) {
   const from = await library(model);
-  // A module with a local `module`: the bundle then exports to it, instead of registering with the `define` of RequireJS,
-  // where we could not reach it.
-  const prefix = "const module = { exports: {} }, exports = module.exports, define = undefined;\n";
-  const load = async () =>
-    importModule(prefix, await unzipped(from.get("source")).blob(), "\nexport default module.exports;\n");
-  return once(`plotly ${from.get("version")}`, load);
+  const version = from.get("version");
+  const load = async () => (await servedPlotly(version)) ?? importModule(await unzipped(await sourceOf(from)).blob());
+  return once(`plotly ${version}`, load);
 }
 
 /**

@@ -1,5 +1,7 @@
 // Reports to the kernel whether a view is on the screen (Plot.visible): {sight: true or false, null when the view is removed}.
-// Messages, not state, because each view of a plot, in each tab, reports for itself.
+// Messages, not state, because each view of a plot, in each tab, reports for itself. On a page that is printed all are visible.
+
+import { watchPrinting } from "./plot_printing.js";
 
 const NEAR = "200px"; // views this close to the screen count as visible, so that they are drawn before the user scrolls to them
 
@@ -26,8 +28,11 @@ export function watchVisibility(model, element) {
     }
   }
 
+  let isPrinted = false;
+
   function update() {
-    if (document.visibilityState === "hidden") report(false);
+    if (isPrinted) report(true);
+    else if (document.visibilityState === "hidden") report(false);
     else if (intersects !== null) report(intersects);
   }
 
@@ -40,6 +45,10 @@ export function watchVisibility(model, element) {
     { rootMargin: NEAR, scrollMargin: NEAR },
   );
   observer.observe(element);
+  const stopPrinting = watchPrinting((isPrinting) => {
+    isPrinted = isPrinting;
+    update();
+  });
   document.addEventListener("visibilitychange", update);
   globalThis.addEventListener("pagehide", reportRemoval);
   globalThis.addEventListener("pageshow", update);
@@ -47,6 +56,7 @@ export function watchVisibility(model, element) {
 
   return () => {
     observer.disconnect();
+    stopPrinting();
     document.removeEventListener("visibilitychange", update);
     globalThis.removeEventListener("pagehide", reportRemoval);
     globalThis.removeEventListener("pageshow", update);

@@ -94,3 +94,24 @@ def test_work_that_can_wait_makes_way_for_an_update():
         return order
 
     assert asyncio.run(scene()) == ["update", "work"]
+
+
+def test_what_can_wait_runs_once_and_only_after_the_last_call():
+    async def scene():
+        bridge, seen, loop = Bridge(print), [], asyncio.get_running_loop()
+        for number in range(3):
+            bridge.at_rest(lambda number=number: seen.append((number, loop.time())), 0.05)
+            last = loop.time()
+            await asyncio.sleep(0.02)
+        assert seen == [], "not while it is asked for again"
+        await asyncio.sleep(0.2)
+        return seen, last
+
+    seen, last = asyncio.run(scene())
+    assert [number for number, _ in seen] == [2] and seen[0][1] >= last + 0.05
+
+
+def test_without_a_loop_nothing_is_drawn_for_a_screen():
+    seen = []
+    Bridge(print).at_rest(lambda: seen.append(1), 0.0)
+    assert seen == []

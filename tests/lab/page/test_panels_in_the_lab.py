@@ -44,10 +44,16 @@ def test_axes_rest_under_a_slider_but_those_of_a_mask_are_its_own(lab):
         return {key: part["range"] for key, part in lab.panels[name].plot.figure["layout"].items() if "axis" in key}
 
     weights = ranges("weights")
-    for quality in (0.5, 2.5):
+    for quality in (0.5, 1.0):
         lab.controls["quality"].value = quality
         lab.wait(60)
         assert ranges("weights") == weights
+    lab.controls["quality"].value = 2.5  # so few are left that the axes take their scale
+    lab.wait(60)
+    assert {name: part for name, part in ranges("weights").items() if name[0] == "x"} == {
+        name: part for name, part in weights.items() if name[0] == "x"
+    }
+    assert all(ranges("weights")[name][1] < part[1] / 4 for name, part in weights.items() if name[0] == "y")
     mask = lab.panels["mask"]
     for layer in lab.state.snapshot.layers:
         mask.layer.value = layer.name

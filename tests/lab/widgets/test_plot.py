@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from prunelab.lab.widgets.plot import Plot
+import gzip
+
+from prunelab.lab.widgets.plot import Plot, PlotlyLibrary
+from prunelab.resources import SERVED_PLOTLY, plotly_module, plotly_version
 from support.messages import say as announce
 
 
@@ -23,3 +26,15 @@ def test_messages_of_views_count_in_the_order_they_were_sent() -> None:
     say("b", 2, None)
     say("b", 1, True)  # late, from a view that is gone
     assert heard == [False, True, False]
+
+
+def test_plotly_is_part_of_the_state_unless_the_server_has_it_as_a_file(monkeypatch) -> None:
+    monkeypatch.delenv(SERVED_PLOTLY, raising=False)
+    assert gzip.decompress(PlotlyLibrary().source) == plotly_module()
+    monkeypatch.setenv(SERVED_PLOTLY, "0.0.1")  # a file of another version is of no use
+    assert gzip.decompress(PlotlyLibrary().source) == plotly_module()
+    monkeypatch.setenv(SERVED_PLOTLY, plotly_version())
+    library = PlotlyLibrary()
+    assert library.get_state()["source"] == b""
+    library.set_state({"wanted": True})  # what a page sends that could not use the file
+    assert gzip.decompress(library.source) == plotly_module()
