@@ -20,7 +20,8 @@ ENTRIES = {
     "lab/widgets/drawing.js": "export default { render };",
     "lab/widgets/download_bar.js": "export default { render };",
     "lab/widgets/batching.js": "export default { initialize };",
-    "lab/page/status.js": "export default { initialize, render };",
+    "lab/page/status.js": "export default { render };",
+    "lab/widgets/number_field.js": "export default { render };",
     "exports/html_report.js": None,
 }
 

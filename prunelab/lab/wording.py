@@ -96,7 +96,8 @@ def went_too_deep(snapshot: Snapshot | None) -> str | None:
     lost, objective = snapshot.dense_accuracy - snapshot.test_accuracy, snapshot.objective
     fell = f"from {objective.text(snapshot.dense_accuracy)} to {objective.text(snapshot.test_accuracy)}"
     if snapshot.phase == "pruned" and lost >= DEEP:
-        return f"This cut was deep: {objective.metric} fell {fell}. Retrain and see what comes back, or Reset to the dense network."
+        deep = f"This cut was deep: {objective.metric} fell {fell}."
+        return f"{deep} Retrain and see what comes back, or Reset to the dense network."
     if snapshot.phase == "retrained" and lost >= UNMENDED:
         return (
             f"Retraining did not mend this cut: {objective.metric} is down {fell}. "

@@ -21,7 +21,7 @@ def test_a_full_disk_is_told_and_the_run_can_go_on(tmp_path, monkeypatch):
     assert "No space left" in lab.status.trouble and lab.state.snapshot.phase == "pruned"
     monkeypatch.undo()
     press(lab, "retrain")
-    assert lab.status.trouble == "" and lab.state.snapshot.phase == "retrained"
+    assert lab.state.trouble is None and lab.state.snapshot.phase == "retrained"
     lab.stop()
 
 

@@ -23,7 +23,7 @@ def test_the_mask_of_another_layer_can_be_chosen(lab):
 def test_a_picture_that_cannot_be_made_says_so_in_its_place_and_the_others_go_on(lab, monkeypatch):
     monkeypatch.setattr(views, "pixels", lambda snapshot: 1 / 0)
     press(lab, "prune")
-    assert "division by zero" in lab.panels["pixels"].plot.trouble and lab.status.trouble == ""
+    assert "division by zero" in lab.panels["pixels"].plot.trouble and lab.state.trouble is None
     assert lab.panels["weights"].plot.figure["layout"]["meta"]["revision"]["phase"] == "pruned"
     monkeypatch.undo()
     press(lab, "reset")
