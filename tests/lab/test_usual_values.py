@@ -30,9 +30,14 @@ def refuse(words):
     raise AssertionError(words)
 
 
+@pytest.fixture(scope="module")
+def controls():
+    return Controls(Recipe(), {}, lambda name: None)
+
+
 @pytest.mark.parametrize("chosen", CHOSEN, ids=name)
 @pytest.mark.parametrize("asked", [*ASKED, USUAL_NUMBERS], ids=name)
-def test_every_way_gives_the_same_recipe(chosen, asked, tmp_path):
+def test_every_way_gives_the_same_recipe(chosen, asked, controls):
     values = {**chosen, **asked}
     made = Recipe(**values)
     usual = {
@@ -53,7 +58,7 @@ def test_every_way_gives_the_same_recipe(chosen, asked, tmp_path):
     assert same(Recipe(**chosen).changed(**asked), made)
     for start in (Recipe(), *(Recipe(**each) for each in CHOSEN)):
         assert same(from_query(query, (start, Options()))[0], made), "over the page's start"
-        controls = Controls(start, {}, lambda name: None)
+        controls.set(start)
         for field, value in values.items():
             controls[field].value = value
         if asked is not USUAL_NUMBERS:  # typed back to the usual, a number is usual again: see the controls' tests
@@ -64,7 +69,7 @@ def test_every_way_gives_the_same_recipe(chosen, asked, tmp_path):
 
 @pytest.mark.parametrize("start", CHOSEN, ids=name)
 @pytest.mark.parametrize("asked", [*ASKED, USUAL_NUMBERS], ids=name)
-def test_what_a_servers_start_asks_for_holds_for_every_choice(start, asked, tmp_path):
+def test_what_a_servers_start_asks_for_holds_for_every_choice(start, asked, controls, tmp_path):
     file = tmp_path / "recipe.json"
     page = Recipe(**start, **asked)
     file.write_text(page.to_json())
@@ -73,7 +78,7 @@ def test_what_a_servers_start_asks_for_holds_for_every_choice(start, asked, tmp_
         made = Recipe(**chosen, **asked)
         assert same(from_query(urlencode(chosen), settings)[0], made)
         assert same(recipe_from(chosen, file), made)
-        controls = Controls(settings[0], {}, lambda name: None)
+        controls.set(settings[0])
         for field, value in chosen.items():
             controls[field].value = value
         assert same(controls.recipe, made)
