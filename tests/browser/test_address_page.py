@@ -80,5 +80,5 @@ def test_a_reload_brings_back_what_is_on_the_page(page: Page, dashboard: Callabl
     expect(root(page).get_by_label("optimizer", exact=True)).to_have_value("adam")
     expect(root(page).get_by_label("large type", exact=True)).to_be_checked()
     unfold(page)
-    expect(root(page).get_by_label("learning rate", exact=True)).to_have_value("0.01")
+    expect(root(page).get_by_role("textbox", name="learning rate", exact=True)).to_have_value("0.01")
     assert page.evaluate("location.search") == search
