@@ -27,18 +27,18 @@ def connections(now: Snapshot) -> Lines:
 
 def compression(now: Snapshot, subject: Subject | None = None) -> Lines:
     """The compression, and where it is not of all that the network has: what it counts, and what not."""
-    missing = uncounted(subject)
-    if subject is None or not missing:
+    if subject is None or not subject.uncounted:
         return times(now.compression), "fewer connections"
     layers = "1 layer" if subject.layers == 1 else f"{subject.layers} layers"
-    return times(now.compression), f"of {count(subject.counted)} weights in {layers}; {missing}"
+    return (
+        times(now.compression),
+        f"of {count(subject.counted)} weights in {layers}; {count(subject.uncounted)} in others not counted",
+    )
 
 
 def uncounted(subject: Subject | None) -> str:
-    """What density and compression do not count; "" if that is nothing but the biases of pruned layers."""
-    if subject is None or not subject.uncounted:
-        return ""
-    return f"{count(subject.uncounted)} in others not counted"
+    """The same in brief; "" where nothing but the biases of pruned layers is not counted."""
+    return f"{count(subject.uncounted)} not counted" if subject is not None and subject.uncounted else ""
 
 
 def dropout(now: Snapshot) -> Lines:

@@ -17,7 +17,7 @@ def test_modules_that_are_not_pruned_are_listed_with_the_reason(page: Page, dash
     header = modules.get_by_role("button", name="2 of 5 modules are not pruned, and why")
     expect(header).to_have_attribute("aria-expanded", "false")
     # By hand: two values for each of the 64 + 32 normalised neurons.
-    expect(root(page).locator("[data-card=compression] .pl-more")).to_contain_text("192 in others not counted")
+    expect(root(page).locator("[data-card=compression] .pl-more")).to_contain_text("192 not counted")
     header.focus()
     page.keyboard.press("Enter")
     table = modules.get_by_role("table")

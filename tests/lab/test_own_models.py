@@ -65,7 +65,7 @@ def test_a_network_with_parts_that_are_not_pruned_is_named_and_listed():
     assert lab.recipe.model == lab.recipe.data == "own"
     # By hand: 64 + 128 + 128 + 160 + 60 weights; an own factor, attention and a norm are not counted.
     compression = next(card for card in lab.status.cards if card["name"] == "compression")
-    assert compression["more"].endswith("x if cut now; 233 in others not counted")
+    assert compression["more"].endswith("x if cut now; 233 not counted")
     press(lab, "prune")
     compression = next(card for card in lab.status.cards if card["name"] == "compression")
     assert compression["more"] == "of 540 weights in 5 layers; 233 in others not counted"
