@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -23,11 +24,15 @@ CHECKOUT = Path(prunelab.__file__).parents[1]
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. url: ends with a slash. log: everything it and its kernels wrote so far."""
+    """A running server. url: ends with a slash. log: everything it and its kernels wrote so far.
+
+    probe: an address below ``url`` that answers as soon as the server does.
+    """
 
     url: str
     log_file: Path
     process: subprocess.Popen[bytes]
+    probe: str
 
     @property
     def log(self) -> str:
@@ -117,6 +122,14 @@ def stop(server: Server) -> None:
             continue
 
 
+def restart(server: Server) -> Server:
+    """Ends a server and starts the same again, at the same address and in the same home."""
+    argv, home = server.process.args, server.log_file.parent
+    assert isinstance(argv, list)
+    stop(server)
+    return _start(argv, home, int(urlsplit(server.url).port or 0), server.probe)
+
+
 def kernels(server: Server) -> list[psutil.Process]:
     """The processes that are kernels of this server."""
     found = []
@@ -154,7 +167,7 @@ def _start(argv: list[str], home: Path, port: int, probe: str) -> Server:
         process = subprocess.Popen(
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    server = Server(f"http://{voila.HOST}:{port}/", log_file, process)
+    server = Server(f"http://{voila.HOST}:{port}/", log_file, process, probe)
     if not when(server, lambda: _answers(server.url + probe)):
         stop(server)
         raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")

@@ -31,6 +31,7 @@ class Status(BatchedWidget):
     cards = traitlets.List(traitlets.Dict()).tag(sync=True)
     story = traitlets.Unicode("", help="the finding in words, read out politely").tag(sync=True)
     attributes = traitlets.Dict().tag(sync=True)
+    session = traitlets.Unicode("", help="the id under which a served page is saved, for its address").tag(sync=True)
     address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
 
     def __init__(self, presence: Presence, **values: Any) -> None:
@@ -55,5 +56,8 @@ class Status(BatchedWidget):
         if isinstance(view, str) and len(view) <= 64:
             if kind == "here":
                 self._presence.here(view, time.monotonic())
+                question = content.get("question")
+                if isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
+                    self.send({"view": view, "answer": question})
             elif kind == "gone":
                 self._presence.gone(view, time.monotonic())
