@@ -18,7 +18,7 @@ from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of
 from prunelab.lab import wording
 from prunelab.lab.links import Options, from_query, to_query
-from prunelab.lab.messages import BUSY, Action, Command, LabState
+from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.buttons import Buttons
@@ -34,6 +34,7 @@ from prunelab.lab.page.presence import Presence
 from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
 from prunelab.lab.page.timeline import Timeline
+from prunelab.lab.served import Served
 from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
@@ -98,13 +99,15 @@ class Lab(w.VBox):
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
-        opener = SessionOpener(model, data, None if directory is None else Path(directory).absolute(), trained=trained)
+        folder = None if directory is None else Path(directory).absolute()
+        self._opener = SessionOpener(model, data, folder, trained=trained)
         self._listeners: list[Callable[[LabState], object]] = []
         self._shown: LabState | None = None  # the latest state that listeners were told
-        presence = Presence()
+        self._presence = presence = Presence()
+        self._served: Served | None = None  # what a served page has beside the lab; None elsewhere
         self._runner = Runner(
             recipe,
-            opener,
+            self._opener,
             self._reported,
             measuring=measure,
             deserted=lambda: presence.deserted(time.monotonic()),
@@ -153,7 +156,8 @@ class Lab(w.VBox):
 
         The settings are environment variables: PRUNELAB_LINK, the query part of a link, and PRUNELAB_SESSION, a
         directory. With preheated kernels the network is trained before the visitor comes; the call then blocks until
-        one does. A saved session is opened only after that, or waiting kernels would compete for its folder.
+        one does. A saved session is opened only after that, or waiting kernels would compete for its folder. Without
+        such a folder each page is saved as it goes, under an id in its address: see ``served``.
 
         Args:
             **options: as for ``Lab``, except ``start``.
@@ -164,6 +168,9 @@ class Lab(w.VBox):
         if lab._first == "open":
             query = visitor.query()
             lab.start()
+        elif visitor.in_voila():
+            lab._served = Served(lab)
+            return lab
         else:
             lab.start()
             query = visitor.query()
@@ -172,7 +179,7 @@ class Lab(w.VBox):
 
     def start(self) -> None:
         """Open the saved session, if there is one, else train. Returns at once."""
-        self._submit(self._first)
+        self._submit(self._first, OPENING)
 
     def follow(self, query: str) -> None:
         """Set the page as a link says. Returns at once.
@@ -250,6 +257,8 @@ class Lab(w.VBox):
 
     def stop(self) -> None:
         """End the lab's threads after the current batch. The lab cannot be used afterwards."""
+        if self._served is not None:
+            self._served.end()
         self._exporter.end()
         self._runner.end()
 
@@ -264,6 +273,11 @@ class Lab(w.VBox):
     def _chosen(self, options: Options) -> None:
         self.options = options
         self._bridge.post("options", self._arrange)
+        self._keep_page()
+
+    def _keep_page(self) -> None:
+        if self._served is not None:
+            self._bridge.post("page", self._served.keep_page)
 
     def _changed(self, name: str) -> None:
         if name in ("data", "model", "optimizer"):
@@ -274,6 +288,7 @@ class Lab(w.VBox):
             self._ask()
         elif name in TRAINING_FIELDS:
             self._redraw()
+            self._keep_page()
         else:
             self._submit("change")
 
@@ -323,6 +338,8 @@ class Lab(w.VBox):
             self._link_error = None
         if action == "compare":
             self._bridge.soon(self.timeline.live)
+        if action != "read":
+            self._keep_page()
         target = recipe.final_target if action in ("prune", "preview") else None
         self._runner.submit(Command(action, recipe, target, about))
 
@@ -407,7 +424,8 @@ class Lab(w.VBox):
             self._set_controls(state.adopted)
         self.timeline.update(state)
         visible = self._visible(state)
-        self.status.show(state, visible, filter(None, (self._link_error, self._controls_error)))
+        unsaved = None if self._served is None else self._served.trouble
+        self.status.show(state, visible, filter(None, (self._link_error, self._controls_error, unsaved)))
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)
         self.downloads.disabled = downloads.missing(state)

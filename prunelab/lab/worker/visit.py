@@ -161,7 +161,8 @@ class Visit:
 
     def _write_runs(self, runs: Sequence[Run]) -> dict[str, Any]:
         """Write the arrays of the kept runs; what else is known of them, as JSON types."""
-        tensors, described = {}, []
+        tensors: dict[str, torch.Tensor] = {}
+        described = []
         for run in runs:
             arrays, history = history_out(run.snapshots)
             tensors |= {f"{run.number}/{name}": torch.from_numpy(array) for name, array in arrays.items()}
