@@ -37,6 +37,7 @@ NO_DELAY = (
     "kernel_websocket_connection_class=prunelab.serve.websocket.NoDelayConnection"  # a setting of Voila and Jupyter
 )
 HOST = "127.0.0.1"
+CULL_AFTER, CULL_EVERY = 300, 30  # seconds that a kernel without a page may be idle, and between two looks for such
 
 
 def voila_argv(
@@ -70,6 +71,10 @@ def voila_argv(
         f"--pool_size={pool_size}",
         f"--show_tracebacks={show_tracebacks}",
         "--strip_sources=True",
+        # A page that vanished without a farewell leaves its kernel behind, which nobody is connected to any more. (One
+        # that trains pauses by itself when no page shows it.) Kernels that wait for a visitor are not culled.
+        f"--MappingKernelManager.cull_idle_timeout={CULL_AFTER}",
+        f"--MappingKernelManager.cull_interval={CULL_EVERY}",
         # plotly's extension for JupyterLab: 4.8 MB that prunelab's plots do not need.
         "--VoilaConfiguration.extension_denylist=['jupyterlab-plotly']",
     ]

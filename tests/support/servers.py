@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,9 +60,10 @@ def home_environment(home: Path) -> dict[str, str]:
     return voila.environment(env)
 
 
-def start_voila(notebook: Path, home: Path, *, preheat: bool = True) -> Server:
+def start_voila(notebook: Path, home: Path, *, preheat: bool = True, more: Sequence[str] = ()) -> Server:
+    """more: options that overrule the usual ones."""
     port = voila.free_port(0)
-    argv = voila.voila_argv(notebook, port, preheat=preheat)
+    argv = [*voila.voila_argv(notebook, port, preheat=preheat), *more]
     # Not the page itself: asking for it would use up the preheated kernel.
     return _start(argv, home, port, "voila/static/voila.js")
 
