@@ -11,7 +11,10 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from IPython import get_ipython
+
 from prunelab.errors import RecipeError, StorageError
+from prunelab.lab.page.late_messages import LateMessages
 from prunelab.lab.worker import visit as visits
 from prunelab.lab.worker.visit import PageSettings, Visit
 from prunelab.serve import visitor
@@ -46,6 +49,7 @@ class Served:
         except StorageError as error:
             self.trouble = f"This page is not saved: {error}"
         self._open()
+        self._guard_against_late_messages()
         if self._visit is not None:
             lab.status.session = self._visit.id
             threading.Thread(target=self._hand_over, name="prunelab-visit", daemon=True).start()
@@ -109,6 +113,15 @@ class Served:
     def end(self) -> None:
         """The lab ends."""
         self._ended.set()
+
+    def _guard_against_late_messages(self) -> None:
+        shell, status = get_ipython(), self._lab.status
+        if shell is None:  # in a script there is no page
+            return
+        handlers = shell.kernel.shell_handlers
+        handlers["comm_msg"] = LateMessages(
+            handlers["comm_msg"], status.model_id, lambda count: status.send({"dropped": count})
+        )
 
     def _hand_over(self) -> None:
         """Let another kernel have the saved lab if it asks for it and no page shows this one any more."""

@@ -113,24 +113,30 @@ def test_a_line_that_is_cut_is_told_and_the_page_goes_on_where_it_was(alone: Pag
     expect_root(page, phase="pruned", round="1")
 
 
-def test_what_is_pressed_while_the_line_breaks_is_not_carried_out_later(alone: Page, line: Line) -> None:
+@pytest.mark.parametrize("manner", ["cut", "hold", "stop"])
+def test_what_is_pressed_before_anybody_can_know_is_not_carried_out_later_and_told(
+    alone: Page, server: Server, line: Line, manner: str
+) -> None:
     page = opened(alone, line.url)
     turn(page, 2)
     expect_root(page, preview="1.60")
-    line.cut()
-    # At once, before anybody can know: the browser itself does it when the connection has closed.
-    page.evaluate("""() => new Promise((done) => {
-        const prune = [...document.querySelectorAll(".prunelab button")].find((b) => b.textContent === "Prune");
-        prune.click();
-        done();
-    })""")
-    turn(page, 2)
+    kernel = kernel_of(server)
+    if manner == "stop":
+        os.kill(kernel.pid, signal.SIGSTOP)
+    else:
+        getattr(line, manner)()
+    button(page, "Prune").click()
     expect_root(page, link="lost")
-    line.mend()
+    if manner == "stop":
+        os.kill(kernel.pid, signal.SIGCONT)
+    else:
+        line.mend()
     expect_root(page, link="alive")
+    told = root(page).get_by_role("alert").filter(has_text="was not carried out")
+    expect(told).to_be_visible()
     turn(page, 1)
-    page.wait_for_function("document.querySelector('.prunelab').dataset.preview > '1.60'")
-    expect_root(page, phase="trained")
+    expect_root(page, preview="1.65", phase="trained")
+    expect(told).to_be_hidden()
 
 
 def test_a_run_goes_on_behind_a_cut_line_and_is_seen_again(alone: Page, line: Line) -> None:

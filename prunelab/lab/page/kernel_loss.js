@@ -26,6 +26,9 @@ export async function causeOf(kernel) {
   return state === "dead" ? "ended" : "silent";
 }
 
+export const IN_VAIN =
+  "What you did while nobody answered was not carried out. All shown here is as the kernel has it.";
+
 const STAYS = "The pictures stay as they were, nothing can be pressed meanwhile, and the page goes on by itself";
 
 /**

@@ -5,12 +5,12 @@
 // Only time during which the page itself ran counts as waiting, so that a machine that wakes up raises no alarm.
 
 import { element, write } from "../widgets/dom.js";
-import { causeOf, words } from "./kernel_loss.js";
+import { causeOf, IN_VAIN, words } from "./kernel_loss.js";
 import { dropUnsent, freeModels } from "./kernel_return.js";
 
 const TICK = 250; // ms between two looks at the state
-const ASK_EVERY = 1500; // ms from an answer to the next question
-const PATIENCE = 2500; // ms that a question may be open
+const ASK_EVERY = 1000; // ms from an answer to the next question
+const PATIENCE = 2750; // ms that a question may be open
 const FIRST_PATIENCE = 20000; // ms that the first one may be: the kernel may still be running the cell that made the lab
 const RECONNECTING = 1000; // ms that the websocket may take to connect again without an alarm
 const BACKOFF = [500, 1000, 2000, 4000, 8000]; // ms between attempts while the kernel is lost; the last one repeats
@@ -51,6 +51,9 @@ class KernelWatch {
     this.rested = 0; // ms since the latest answer
     this.looked = performance.now(); // time of the latest tick
     this.left = -Infinity; // time at which the page began to close
+    this.heard = /** @type {number | null} */ (null); // time of the latest answer, by the kernel's clock
+    this.losses = 0; // how often the kernel was lost; by this it knows which late messages to drop (late_messages.py)
+    this.vain = 0; // messages that were dropped since
     this.gone = false; // whether the lab's comm is closed: it will not come back
     this.attempts = 0; // to reach the kernel, since it was lost
     this.attemptAt = 0; // time of the next one
@@ -115,16 +118,44 @@ class KernelWatch {
     this.question += 1;
     this.open = true;
     this.waited = 0;
-    this.send({ kind: "here", view: this.view, question: this.question });
+    const { view, question, heard, losses } = this;
+    this.send({ kind: "here", view, question, heard, losses });
   }
 
-  /** @param {{ view?: string, answer?: number, call?: boolean }} message */
+  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number }} message */
   hear(message) {
     if (message.call) this.ask(); // the kernel wants to know whether any page is there
+    if (message.dropped) {
+      // What controls show is not what the kernel knows: they get their states anew.
+      void this.model.widget_manager.restoreWidgets?.();
+      this.tellVain(message.dropped);
+    }
     if (message.view !== this.view || typeof message.answer !== "number") return;
+    const slow = this.waited > ASK_EVERY;
+    this.heard = message.at ?? null;
     this.open = false;
     this.rested = 0;
     if (this.state !== "alive") this.found();
+    else if (slow) this.ask(); // the kernel may hold back what it took for late
+  }
+
+  /**
+   * Says that something was not carried out, until the reader goes on.
+   * @param {number} count messages that were dropped
+   */
+  tellVain(count) {
+    if (!count) return;
+    this.vain += count;
+    this.show();
+    const seen = () => {
+      if (this.state !== "alive") return; // not read yet, perhaps
+      this.vain = 0;
+      this.show();
+      removeEventListener("pointerdown", seen, true);
+      removeEventListener("keydown", seen, true);
+    };
+    addEventListener("pointerdown", seen, true);
+    addEventListener("keydown", seen, true);
   }
 
   /**
@@ -134,11 +165,10 @@ class KernelWatch {
    */
   connectionChanged(_, status) {
     if (status !== "connected") return;
-    if (this.state === "lost") {
-      // Before the connection sends what it has kept: pressed while nobody answered. ipywidgets then gets all states anew.
-      dropUnsent(this.kernel);
-      freeModels(this.model.widget_manager);
-    }
+    // Before the connection sends what it has kept: pressed while nobody answered. ipywidgets then gets all states anew.
+    const lost = this.state === "lost";
+    if (lost) this.tellVain(dropUnsent(this.kernel));
+    freeModels(this.model.widget_manager, lost);
     this.ask();
   }
 
@@ -149,7 +179,7 @@ class KernelWatch {
     if (now - this.left < LEAVING) return;
     this.apart = this.connected ? 0 : this.apart + passed;
     if (this.state === "lost") {
-      if (!this.connected) dropUnsent(this.kernel);
+      if (!this.connected) this.tellVain(dropUnsent(this.kernel));
       if (now >= this.attemptAt) void this.attempt();
       return;
     }
@@ -163,8 +193,9 @@ class KernelWatch {
   lose() {
     this.state = "lost";
     this.attempts = 0;
+    this.losses += 1;
     this.focused = document.activeElement;
-    dropUnsent(this.kernel);
+    this.tellVain(dropUnsent(this.kernel));
     this.cause = this.gone ? "ended" : navigator.onLine ? (this.connected ? "silent" : "unreachable") : "offline";
     this.show();
     void this.attempt();
@@ -210,6 +241,7 @@ class KernelWatch {
     this.cause = "";
     this.apart = 0;
     this.show();
+    if (wasLost) this.ask(); // says at once how often the kernel was lost
     if (wasLost && this.focused instanceof HTMLElement && document.activeElement === document.body)
       this.focused.focus({ preventScroll: true });
   }
@@ -233,8 +265,9 @@ class KernelWatch {
       }
     }
     this.reopenButton.hidden = !(this.cause === "ended" && this.served);
-    write(this.text, this.cause ? words(this.cause, this.served) : "");
-    this.banner.hidden = !lost;
+    const vain = this.vain ? IN_VAIN : "";
+    write(this.text, this.cause ? words(this.cause, this.served) : vain);
+    this.banner.hidden = !lost && !vain;
   }
 }
 
