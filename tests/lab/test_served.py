@@ -11,7 +11,7 @@ import pytest
 import prunelab as pl
 from prunelab.lab.links import Options
 from prunelab.lab.served import split
-from prunelab.lab.worker import command_handler, visit
+from prunelab.lab.worker import save_pace, visit
 from support.labs import LONG, QUICK, press, reached
 from support.sessions import same
 
@@ -81,8 +81,8 @@ def test_a_reload_brings_back_network_settings_runs_and_what_is_shown(visitor_of
 
 
 def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, tmp_path, monkeypatch):
-    monkeypatch.setattr(command_handler, "SAVE_EVERY", 0.2)
-    monkeypatch.setattr(command_handler, "SAVE_SHARE", 1.0)
+    monkeypatch.setattr(save_pace, "SAVE_EVERY", 0.2)
+    monkeypatch.setattr(save_pace, "SAVE_SHARE", 1.0)
     lab = visitor_of(LONG.to_query())
     reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 400)
     query = killed(lab, tmp_path, monkeypatch).replace(LINK, LONG.to_query())

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +17,7 @@ from prunelab.lab.messages import OPENING, Activity, Classification, Command, La
 from prunelab.lab.presets import PlannedRun, series
 from prunelab.lab.runs import KeptRuns
 from prunelab.lab.worker.classify import dense_twin, reading
+from prunelab.lab.worker.save_pace import SavePace
 from prunelab.lab.worker.session_source import SessionSource, fitted
 from prunelab.lab.worker.tasks import Task, TaskName, measure_task, scan_task, under_way
 from prunelab.lab.worker.visit import RunState, Visit
@@ -29,9 +28,6 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
-SAVE_EVERY = 10.0  # seconds of a run between two saves, and
-SAVE_SHARE = 0.02  # the largest share of a run's time that saving may take
-SAVE_PAUSE = 1.0  # seconds from a save to that at the end of a phase, of which short runs have many
 SAVED_AFTER = ("prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit")
 UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state changes once the network has changed
 
@@ -69,8 +65,7 @@ class CommandHandler:
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
         self._awaited = False  # whether a hand waits for the first picture of a run
-        self._saved_at = -math.inf  # monotonic time of the latest save, in seconds
-        self._save_seconds = 0.0  # that it took
+        self._pace = SavePace()
         self._unwatched = False  # whether the run is paused because no page showed it
 
     @property
@@ -214,21 +209,11 @@ class CommandHandler:
             preview=None if self._preview is None else self._preview.to_dict(),
             runs=self._kept_runs.runs,
         )
-        began = time.monotonic()
         try:
-            self._source.keep(self.session, state, ended=ended)
+            with self._pace.saving():
+                self._source.keep(self.session, state, ended=ended)
         except StorageError as error:
             self._report(trouble=str(error))
-        self._saved_at = time.monotonic()
-        self._save_seconds = self._saved_at - began
-
-    def _save_as_it_goes(self, tick: object) -> None:
-        """Save after a batch if it is time: at the end of a phase, or when the last save was long enough ago."""
-        since = time.monotonic() - self._saved_at
-        if isinstance(tick, Snapshot) and tick.settled and since > SAVE_PAUSE:
-            self._save(ended=True)
-        elif since > max(SAVE_EVERY, self._save_seconds / SAVE_SHARE):
-            self._save(ended=False)
 
     def _follow(self, recipe: Recipe) -> None:
         """Follow a link: train a new network if the link needs one, else keep the current one."""
@@ -352,7 +337,8 @@ class CommandHandler:
         session = self._needed()
         if session.phase == "trained":
             self._keep_dense()
-        self._save_as_it_goes(tick)
+        if self._pace.due(tick):
+            self._save(ended=isinstance(tick, Snapshot) and tick.settled)
         if isinstance(tick, Measurement):
             self._report(measurement=tick, progress=tick.progress)
         elif isinstance(tick, Sensitivity):
