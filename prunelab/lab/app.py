@@ -165,16 +165,15 @@ class Lab(w.VBox):
         lab = cls(start=False, **{"directory": os.environ.get(visitor.SESSION) or None, **options})
         lab._apply_link(os.environ.get(visitor.LINK, ""))
         lab._start = lab.recipe, lab.options
-        if lab._first == "open":
+        if visitor.in_voila() and lab._first != "open":
+            lab._served = Served(lab)
+        elif lab._first == "open":
             query = visitor.query()
             lab.start()
-        elif visitor.in_voila():
-            lab._served = Served(lab)
-            return lab
+            lab.follow(query)
         else:
             lab.start()
-            query = visitor.query()
-        lab.follow(query)
+            lab.follow(visitor.query())
         return lab
 
     def start(self) -> None:

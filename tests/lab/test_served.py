@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import prunelab as pl
 from prunelab.lab.links import Options
 from prunelab.lab.served import split
 from prunelab.lab.worker import save_pace, visit
+from prunelab.serve import visitor
 from support.labs import LONG, QUICK, press, reached
 from support.sessions import same
 
@@ -110,6 +112,60 @@ def test_what_comes_back_is_the_same_run_to_the_last_bit(visitor_of):
     for _ in whole:
         pass
     same(again.session, whole)
+
+
+def test_a_network_that_was_ready_before_its_visitor_came_is_saved_for_him(visitor_of, monkeypatch):
+    ready = threading.Event()
+    original = pl.Lab.start
+
+    def start(lab: pl.Lab) -> None:
+        original(lab)
+        assert lab.wait(60)
+        ready.set()
+
+    def query() -> str:
+        assert ready.wait(60)  # he comes when the network is there
+        return os.environ["QUERY_STRING"]
+
+    with monkeypatch.context() as preheated:
+        preheated.setenv("VOILA_PREHEAT", "True")
+        preheated.setattr(pl.Lab, "start", start)
+        preheated.setattr(visitor, "query", query)
+        preheated.setenv(visitor.LINK, LINK)
+        lab = visitor_of("")
+        assert lab.wait(60)
+        press(lab, "prune")
+        lab.stop()
+    again = visitor_of(f"session={lab.status.session}")
+    assert again.wait(60) and again.state.snapshot.phase == "pruned"
+    press(again, "reset")
+    assert again.state.snapshot.phase == "trained" and again.status.trouble == ""
+
+
+def test_two_visitors_of_one_training_wait_for_it_once(visitor_of, monkeypatch):
+    first = visitor_of()
+    assert first.wait(60)
+    trained = first.session
+
+    def refuse(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("prunelab.sessions.trainer.Trainer._batch", refuse)
+    second = visitor_of()
+    assert second.wait(60) and second.status.trouble == ""
+    same(second.session, trained)
+    third = visitor_of(LINK.replace("rounds=2", "rounds=4"))
+    assert third.wait(60) and third.state.history[-1].rounds == 4
+    assert third.state.snapshot.test_loss == trained.snapshot().test_loss
+
+
+def test_train_is_shown_although_the_network_is_known(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    seen = []
+    lab.on_state(lambda state: seen.append(state.activity))
+    press(lab, "train")
+    assert "training" in seen and lab.state.snapshot.phase == "trained"
 
 
 def test_a_paused_run_comes_back_paused(visitor_of):

@@ -158,6 +158,8 @@ class CommandHandler:
         self._source.enter(visit)
         if visit.source is None:
             self._report(notice=self._source.notice())
+            if self._dense is not None and self.session is not None:
+                self._save_dense(self._dense)
             return
         self._task = None
         self._starting("taking up what was saved", recipe=recipe)
@@ -178,7 +180,7 @@ class CommandHandler:
         if dense is not None:
             self._dense = dense
             if visit.source != visit.folder:
-                self._source.keep_dense(dense, session.recipe)
+                self._save_dense(dense)
         self._resume(saved)
 
     def _resume(self, saved: RunState) -> None:
@@ -388,7 +390,14 @@ class CommandHandler:
         """Keep the current state as the one that Reset goes back to, unless there is one already."""
         if self._dense is None:
             self._dense = self._needed().state()
-            self._source.keep_dense(self._dense, self._needed().recipe)
+            self._save_dense(self._dense)
+
+    def _save_dense(self, dense: dict[str, Any]) -> None:
+        """Save the dense network. An error is told, and the run goes on in memory."""
+        try:
+            self._source.keep_dense(dense, self._needed().recipe)
+        except StorageError as error:
+            self._report(trouble=str(error))
 
     def _settle(self, state: Activity = "ready") -> None:
         """Training has ended: report the result, and for a dense network also a preview of the slider's cut."""

@@ -27,12 +27,12 @@ from filelock import BaseFileLock
 
 from prunelab.disk import LOCK, claim, private_folder, remove_oldest, write_atomically
 from prunelab.errors import ClaimedError, RecipeError, StorageError
-from prunelab.lab.links import Options
+from prunelab.lab.links import KEYS, Options
 from prunelab.lab.runs import Run
-from prunelab.recipe import Recipe
+from prunelab.recipe import Recipe, allowed
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
-KEY = "session"  # of the visitor's address
+KEY = "session"  # of the id, in the visitor's address
 ID = re.compile(r"[A-Za-z0-9_-]{32}")
 ID_BYTES = 24  # of randomness in an id
 PAGE, RUN, WANTED = "page.json", "run.json", ".wanted"
@@ -56,8 +56,7 @@ class PageSettings:
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page."""
-        pairs = sorted(parse_qsl(query, keep_blank_values=True))
-        return any(pairs == sorted(parse_qsl(known, keep_blank_values=True)) for known in (self.query, self.link))
+        return _settings(query) in (_settings(self.query), _settings(self.link))
 
 
 @dataclass(frozen=True)
@@ -212,6 +211,13 @@ def clean(folder: Path | None = None) -> None:
 def _new(folder: Path, *, source: Path | None = None, notice: str | None = None) -> Visit:
     path = folder / secrets.token_urlsafe(ID_BYTES)
     return Visit(path, claim(path), source, notice)
+
+
+def _settings(query: str) -> list[tuple[str, str]]:
+    """What a query says about a page, in a fixed order; keys that are not the lab's do not count."""
+    ours = {*KEYS, *allowed()}
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return sorted((key, text) for key, text in pairs if key in ours or key.startswith("quality."))
 
 
 def _read(folder: Path | None, name: str) -> dict[str, Any] | None:
