@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from support.jupyterlab import run_all
 from support.lab_page import DASHBOARD, button, expect_drawn, expect_root, number, reached, root, slider, turn
 from support.line import Line, line_to
 from support.servers import Server, kernels
@@ -157,6 +160,25 @@ def test_a_kernel_that_is_stopped_is_told_and_goes_on(alone: Page, server: Serve
     expect_root(page, link="alive", phase="trained")
     turn(page, 2)
     expect_root(page, preview="1.60")
+
+
+def test_a_kernel_that_is_restarted_in_jupyterlab_is_told_with_what_to_do(
+    alone: Page,
+    notebook: Callable[..., Path],
+    jupyterlab: Callable[[Page, Path], None],
+    shared_jupyterlab: Server,
+) -> None:
+    page = alone
+    jupyterlab(page, Path(shutil.copy(DASHBOARD, notebook().parent)))
+    run_all(page)
+    expect_root(page, state="ready", phase="trained", link="alive")
+    (session,) = page.request.get(f"{shared_jupyterlab.url}api/sessions").json()
+    page.request.post(f"{shared_jupyterlab.url}api/kernels/{session['kernel']['id']}/restart")
+    expect_root(page, link="lost", link_cause="ended")
+    expect(root(page).get_by_role("alert").filter(has_text="run its cell")).to_be_visible()
+    expect(root(page).get_by_role("button", name="Open again")).to_be_hidden()
+    run_all(page)
+    expect_root(page, state="ready", phase="trained", link="alive")
 
 
 def test_a_page_that_did_not_run_for_a_while_raises_no_alarm(alone: Page, server: Server) -> None:
