@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -269,9 +269,9 @@ def jupyterlab(running: list[Used], shared_jupyterlab: Server, notebooks: Path) 
 def voila_server(running: list[Used], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
     """``voila_server(notebook, preheat=True)``: a new server, of the notebook as ``prunelab dashboard`` serves it."""
 
-    def start(notebook: Path, *, preheat: bool = True, more: Sequence[str] = ()) -> Server:
+    def start(notebook: Path, *, preheat: bool = True, **options: Any) -> Server:
         home = tmp_path_factory.mktemp("home")
-        running.append(Used(start_voila(notebook, home, preheat=preheat, more=more), 0, stop))
+        running.append(Used(start_voila(notebook, home, preheat=preheat, **options), 0, stop))
         return running[-1].server
 
     return start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -109,6 +110,8 @@ def test_a_killed_kernel_is_told_and_the_page_opens_again_with_its_run(
     page.goto(server.url + SMALL)
     expect_root(page, state="ready", phase="trained", link="alive")
     before = pruned_with_settings(page)
+    saved = server.log_file.parent / "cache" / "prunelab" / "visits" / session_of(page) / "page.json"
+    assert when(server, lambda: json.loads(saved.read_text())["recipe"]["quality"] == 1.6)
     (kernel,) = kernels(server)
     os.kill(kernel.pid, signal.SIGKILL)
     expect_root(page, link="lost", link_cause="ended")
@@ -171,8 +174,7 @@ def test_a_second_tab_on_the_same_address_is_a_copy_and_says_so(page: Page, dash
 def test_a_kernel_whose_page_vanished_ends_and_one_that_waits_stays(
     unwatched: Callable[[], Page], voila_server: Callable[..., Server]
 ) -> None:
-    hasty = ("--MappingKernelManager.cull_idle_timeout=4", "--MappingKernelManager.cull_interval=1")
-    server = voila_server(DASHBOARD, more=hasty)
+    server = voila_server(DASHBOARD, cull=(4, 1))
     page = unwatched()
     page.goto(server.url + SMALL)
     expect_root(page, state="ready", phase="trained")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -46,10 +47,8 @@ def folder(lab: pl.Lab) -> Path:
     return Path(os.environ["PRUNELAB_CACHE"]) / "visits" / lab.status.session
 
 
-def killed(lab: pl.Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def killed(lab: pl.Lab) -> str:
     """The address of what is saved at this moment, as if the kernel were killed now."""
-    import shutil
-
     copy = folder(lab).with_name("k" * 32)
     shutil.copytree(folder(lab), copy, ignore=shutil.ignore_patterns(visit.LOCK))
     return f"{LINK}&session={copy.name}"
@@ -82,12 +81,12 @@ def test_a_reload_brings_back_network_settings_runs_and_what_is_shown(visitor_of
     assert len(again.state.runs) == 2 and len({run.number for run in again.state.runs}) == 2
 
 
-def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, tmp_path, monkeypatch):
+def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, monkeypatch):
     monkeypatch.setattr(save_pace, "SAVE_EVERY", 0.2)
     monkeypatch.setattr(save_pace, "SAVE_SHARE", 1.0)
     lab = visitor_of(LONG.to_query())
     reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 400)
-    query = killed(lab, tmp_path, monkeypatch).replace(LINK, LONG.to_query())
+    query = killed(lab).replace(LINK, LONG.to_query())
     again = visitor_of(query)
     reached(again, lambda r: r.activity == "training" and r.snapshot is not None)
     assert again.state.snapshot.clock > 0, "it begins where it was saved, not anew"
@@ -95,6 +94,19 @@ def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, tmp_path, m
     at = again.state.snapshot.clock
     assert first < at, "and what came before is there"
     reached(again, lambda r: r.snapshot.clock > at + 50)
+
+
+def test_a_slider_that_was_moved_since_the_last_save_comes_back_with_its_preview(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "prune")
+    lab.controls["quality"].value = 0.8
+    assert lab.wait(60)
+    would = lab.state.preview.kept
+    lab._served._visit._written.result(60)
+    again = visitor_of(killed(lab))
+    assert again.wait(60) and again.state.snapshot.phase == "pruned"
+    assert again.controls["quality"].value == 0.8 and again.state.preview.kept == would
 
 
 def test_what_comes_back_is_the_same_run_to_the_last_bit(visitor_of):

@@ -9,9 +9,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -60,10 +61,10 @@ def home_environment(home: Path) -> dict[str, str]:
     return voila.environment(env)
 
 
-def start_voila(notebook: Path, home: Path, *, preheat: bool = True, more: Sequence[str] = ()) -> Server:
-    """more: options that overrule the usual ones."""
+def start_voila(notebook: Path, home: Path, *, preheat: bool = True, **options: Any) -> Server:
+    """options: of ``voila_argv``."""
     port = voila.free_port(0)
-    argv = [*voila.voila_argv(notebook, port, preheat=preheat), *more]
+    argv = voila.voila_argv(notebook, port, preheat=preheat, **options)
     # Not the page itself: asking for it would use up the preheated kernel.
     return _start(argv, home, port, "voila/static/voila.js")
 

@@ -186,7 +186,9 @@ class CommandHandler:
     def _resume(self, saved: RunState) -> None:
         """Go on with what was under way in the session."""
         session = self._needed()
-        self._preview = None if saved.preview is None else Target(**saved.preview)
+        target = self._controls_recipe.final_target
+        moved = saved.controls is not None and saved.controls != target.to_dict()
+        self._preview = target if moved else None if saved.preview is None else Target(**saved.preview)
         what = under_way(saved.task, session.phase)
         if what is None:
             self._settle()
@@ -209,6 +211,7 @@ class CommandHandler:
             paused=self.state.activity == "paused" and not self._unwatched,
             measured=self.state.measurement is not None or (task is not None and task.what == "measure"),
             preview=None if self._preview is None else self._preview.to_dict(),
+            controls=self._controls_recipe.final_target.to_dict(),
             runs=self._kept_runs.runs,
         )
         try:

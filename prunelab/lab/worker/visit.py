@@ -61,12 +61,15 @@ class PageSettings:
 
 @dataclass(frozen=True)
 class RunState:
-    """What was under way. task: its name, None if nothing was; preview: target of the preview on the page."""
+    """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
+    the target that the controls were set to; if they are set otherwise now, a hand has moved them since.
+    """
 
     task: str | None = None
     paused: bool = False
     measured: bool = False
     preview: Mapping[str, Any] | None = None
+    controls: Mapping[str, Any] | None = None
     runs: tuple[Run, ...] = ()
 
 
@@ -126,7 +129,8 @@ class Visit:
         try:
             kept = values["runs"]
             runs = () if kept is None else _runs_in(self.source, kept["file"], kept["sha256"], kept["runs"])
-            return RunState(values["task"], values["paused"], values["measured"], values["preview"], runs)
+            known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
+            return RunState(**known, runs=runs)
         except (KeyError, TypeError, ValueError, RecipeError) as error:
             raise StorageError(f"{RUN} of the saved lab is damaged: {error}") from error
 
@@ -138,7 +142,7 @@ class Visit:
                 self._runs = run.runs
             values = {
                 "prunelab_run": FORMAT, "task": run.task, "paused": run.paused, "measured": run.measured,
-                "preview": run.preview, "runs": self._described,
+                "preview": run.preview, "controls": run.controls, "runs": self._described,
             }  # fmt: skip
             self._write(RUN, json.dumps(values).encode())
             for old in self.folder.glob("runs-*.safetensors"):
