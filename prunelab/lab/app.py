@@ -333,7 +333,7 @@ class Lab(w.VBox):
             self._redraw()
             return
         self._controls_error = None
-        if action not in ("change", "preview", "follow", "read"):
+        if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
             self._link_error = None
         if action == "compare":
             self._bridge.soon(self.timeline.live)

@@ -96,6 +96,11 @@ def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, monkeypatch
     reached(again, lambda r: r.snapshot.clock > at + 50)
 
 
+def test_a_bad_link_is_told(visitor_of):
+    lab = visitor_of("model=mlp-small&epochs=3&quality=nan")
+    assert lab.wait(60) and "quality = nan" in lab.status.trouble and lab.state.snapshot.phase == "trained"
+
+
 def test_a_slider_that_was_moved_since_the_last_save_comes_back_with_its_preview(visitor_of):
     lab = visitor_of()
     assert lab.wait(60)
