@@ -7,11 +7,10 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from support.jupyterlab import run_all
 from support.lab_page import DASHBOARD, button, expect_drawn, expect_root, number, reached, root, slider, turn
@@ -24,12 +23,8 @@ KNOWS_WITHIN = 5_000  # milliseconds, by the page's own clock
 
 
 @pytest.fixture
-def alone(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[Page]:
-    """A page of its own, not under watch: what is missing here are connections, of which every browser complains."""
-    context = browser.new_context(**browser_context_args)
-    context.set_default_timeout(60_000)
-    yield context.new_page()
-    context.close()
+def alone(unwatched: Callable[[], Page]) -> Page:
+    return unwatched()
 
 
 @pytest.fixture

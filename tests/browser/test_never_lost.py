@@ -6,33 +6,16 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import psutil
-import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from support.lab_page import DASHBOARD, button, expect_root, number, reached, root, turn
 from support.servers import Server, kernels, restart, stop, when
 
 SMALL = "?model=mlp-small&epochs=3&retrain_epochs=2&rounds=2"
 ENDLESS = "?model=mlp-small&epochs=10000"
-
-
-@pytest.fixture
-def unwatched(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[Callable[[], Page]]:
-    """``unwatched()``: a page in a context of its own. Connections break here, of which every browser complains."""
-    contexts = []
-
-    def new() -> Page:
-        contexts.append(browser.new_context(**browser_context_args))
-        contexts[-1].set_default_timeout(60_000)
-        return contexts[-1].new_page()
-
-    yield new
-    for context in contexts:
-        context.close()
 
 
 def session_of(page: Page) -> str:
