@@ -58,7 +58,10 @@ def remove_oldest(folder: Path, *, age: float, size: int, now: float) -> None:
     """
     found = []
     for each in folder.iterdir():
-        files = [path.stat() for path in each.rglob("*") if path.is_file()] if each.is_dir() else []
+        try:
+            files = [path.stat() for path in each.rglob("*") if path.is_file()]
+        except FileNotFoundError:  # another process is at work in it: it is in use
+            continue
         if files:
             found.append((max(file.st_mtime for file in files), sum(file.st_size for file in files), each))
     total = sum(bytes_used for _, bytes_used, _ in found)
@@ -66,7 +69,7 @@ def remove_oldest(folder: Path, *, age: float, size: int, now: float) -> None:
         if now - changed > age or total > size:
             try:
                 lock = claim(each, patience=0.0)
-            except ClaimedError:
+            except StorageError:  # in use, or not ours to remove
                 continue
             shutil.rmtree(each, ignore_errors=True)
             lock.release()

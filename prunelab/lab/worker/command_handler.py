@@ -265,7 +265,7 @@ class CommandHandler:
             if session.phase == "retrained" and session.round >= session.recipe.rounds:
                 self._keep()  # only whole runs: the others are many, and say nothing
             session.restore(self._dense)
-        self._begin("run", recipe)
+        self._begin("run", recipe, cached=True)
         self._awaited = True
 
     def _starting(self, doing: str, **changes: Any) -> None:

@@ -198,6 +198,8 @@ def enter(name: str | None, folder: Path | None = None, *, patience: float = PAT
         lock = claim(path, patience=patience)
     except ClaimedError:
         return _new(folder, source=path, notice=COPY)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be used: {error.strerror or error}") from error
     finally:
         wanted.unlink(missing_ok=True)
     if not (path / LOCK).exists():  # cleaned away while we waited
