@@ -1,4 +1,4 @@
-"""Atomic writes of files, and locks on folders.
+"""Atomic writes of files, locks on folders, and prunelab's own folders in the user's cache.
 
 A file is written completely or not at all. One process at a time writes a saved session: two pages on one folder would
 overwrite each other's work.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -32,6 +33,49 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+CACHE = "PRUNELAB_CACHE"  # environment variable: a folder instead of prunelab's in the system's cache
+
+
+def private_folder(name: str) -> Path:
+    """The folder ``name`` in prunelab's cache, made if it is missing; only the user can look into it.
+
+    Raises StorageError if it cannot be made, or belongs to somebody else.
+    """
+    import pooch
+
+    folder = Path(os.environ.get(CACHE) or pooch.os_cache("prunelab")) / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)  # also one that was there before; OSError if it is somebody else's
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be used: {error.strerror or error}. {CACHE} names another one.") from error
+    return folder
+
+
+def remove_oldest(folder: Path, *, age: float, size: int, now: float) -> None:
+    """Remove subfolders of ``folder`` that nobody uses: those older than ``age`` seconds, then the oldest until all
+    together have at most ``size`` bytes. Their age is that of the latest file. Folders in use stay (see ``claim``).
+    """
+    found = []
+    for each in folder.iterdir():
+        try:
+            files = [path.stat() for path in each.rglob("*") if path.is_file()]
+        except FileNotFoundError:  # another process is at work in it: it is in use
+            continue
+        if files:
+            found.append((max(file.st_mtime for file in files), sum(file.st_size for file in files), each))
+    total = sum(bytes_used for _, bytes_used, _ in found)
+    for changed, bytes_used, each in sorted(found):
+        if now - changed > age or total > size:
+            try:
+                lock = claim(each, patience=0.0)
+            except StorageError:  # in use, or not ours to remove
+                continue
+            shutil.rmtree(each, ignore_errors=True)
+            lock.release()
+            total -= bytes_used
+
+
 LOCK = ".lock"
 LOCK_TIMEOUT = 10.0  # seconds: a page that was just closed may still be shutting down
 
@@ -44,7 +88,8 @@ def claim(directory: Path, *, patience: float = LOCK_TIMEOUT) -> BaseFileLock:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(directory / LOCK, is_singleton=False)
+        # Not thread_local: one thread may claim a folder and another let it go.
+        lock = FileLock(directory / LOCK, is_singleton=False, thread_local=False)
         lock.acquire(timeout=patience)
     except Timeout:
         raise ClaimedError(

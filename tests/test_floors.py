@@ -88,5 +88,5 @@ def test_few_modules_stand_flat_in_the_root_and_in_the_lab():
         "recipe_fields.py", "resources.py", "schedules.py", "torch_state.py",
     }  # fmt: skip
     assert {path.name for path in (ROOT / "prunelab" / "lab").glob("*.py")} == {
-        "__init__.py", "app.py", "links.py", "messages.py", "presets.py", "runs.py", "wording.py",
+        "__init__.py", "app.py", "links.py", "messages.py", "presets.py", "runs.py", "served.py", "wording.py",
     }  # fmt: skip

@@ -18,7 +18,7 @@ from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of, suggesting
 from prunelab.lab import wording
 from prunelab.lab.links import KEYS, Options, from_query, left_out, to_query
-from prunelab.lab.messages import BUSY, Action, Command, LabState
+from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
@@ -36,6 +36,7 @@ from prunelab.lab.page.presence import Presence
 from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
 from prunelab.lab.page.timeline import Timeline
+from prunelab.lab.served import Served
 from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
@@ -111,13 +112,14 @@ class Lab(w.VBox):
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
         folder = None if directory is None else Path(directory).absolute()
-        opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained)
+        self._opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained)
         self._listeners: list[Callable[[LabState], object]] = []
         self._shown: LabState | None = None  # the latest state that listeners were told
-        presence = Presence()
+        self._presence = presence = Presence()
+        self._served: Served | None = None  # what a served page has beside the lab; None elsewhere
         self._runner = Runner(
             recipe,
-            opener,
+            self._opener,
             self._reported,
             measuring=measure,
             deserted=lambda: presence.deserted(time.monotonic()),
@@ -167,7 +169,8 @@ class Lab(w.VBox):
 
         The settings are environment variables: PRUNELAB_LINK, the query part of a link, and PRUNELAB_SESSION, a
         directory. With preheated kernels the network is trained before the visitor comes; the call then blocks until
-        one does. A saved session is opened only after that, or waiting kernels would compete for its folder.
+        one does. A saved session is opened only after that, or waiting kernels would compete for its folder. Without
+        such a folder each page is saved as it goes, under an id in its address: see ``served``.
 
         Args:
             **options: as for ``Lab``, except ``start``.
@@ -175,20 +178,22 @@ class Lab(w.VBox):
         lab = cls(start=False, **{"directory": os.environ.get(visitor.SESSION) or None, **options})
         lab._apply_link(os.environ.get(visitor.LINK, ""))
         lab._start = lab.recipe, lab.options
-        if lab._first == "open":
+        if visitor.in_voila() and lab._first != "open":
+            lab._served = Served(lab)
+        elif lab._first == "open":
             query = visitor.query()
             lab.start()
+            lab.follow(query)
         else:
             lab.start()
-            query = visitor.query()
-        lab.follow(query)
+            lab.follow(visitor.query())
         if visitor.in_voila():
             lab._address_says = lab.link()
         return lab
 
     def start(self) -> None:
         """Open the saved session, if there is one, else train. Returns at once."""
-        self._submit(self._first)
+        self._submit(self._first, OPENING)
 
     def follow(self, query: str) -> None:
         """Set the page as a link says. Returns at once.
@@ -267,6 +272,8 @@ class Lab(w.VBox):
 
     def stop(self) -> None:
         """End the lab's threads after the current batch. The lab cannot be used afterwards."""
+        if self._served is not None:
+            self._served.end()
         self._exporter.end()
         self._runner.end()
 
@@ -281,6 +288,11 @@ class Lab(w.VBox):
     def _chosen(self, options: Options) -> None:
         self.options = options
         self._bridge.post("options", self._arrange)
+        self._keep_page()
+
+    def _keep_page(self) -> None:
+        if self._served is not None:
+            self._bridge.post("page", self._served.keep_page)
 
     def _changed(self, name: str) -> None:
         if name in ("data", "model", "optimizer"):
@@ -291,7 +303,9 @@ class Lab(w.VBox):
             self._ask()
             return
         self._redraw()
-        if name not in TRAINING_FIELDS:
+        if name in TRAINING_FIELDS:
+            self._keep_page()
+        else:
             self._submit("change")
 
     def _ask(self) -> None:
@@ -336,10 +350,12 @@ class Lab(w.VBox):
             self._redraw()
             return
         self._controls_error = None
-        if action not in ("change", "preview", "follow", "read"):
+        if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
             self._link_error, self._link_notice = None, ""
         if action == "compare":
             self._bridge.soon(self.timeline.live)
+        if action != "read":
+            self._keep_page()
         target = recipe.final_target if action in ("prune", "preview") else None
         self._runner.submit(Command(action, recipe, target, about))
 
@@ -446,7 +462,9 @@ class Lab(w.VBox):
             self._set_controls(state.adopted)
         self.timeline.update(state)
         visible = self._visible(state)
-        self.status.show(state, visible, filter(None, (self._link_error, self._link_notice, self._controls_error)))
+        unsaved = None if self._served is None else self._served.trouble
+        notes = (self._link_error, self._link_notice, self._controls_error, unsaved)
+        self.status.show(state, visible, filter(None, notes))
         self._say_address()
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)

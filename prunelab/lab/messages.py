@@ -15,11 +15,12 @@ from prunelab.results.subject import Subject
 
 Action = Literal[
     "open", "follow", "train", "retrain", "run", "live", "prune", "preview", "change", "measure", "scan", "compare",
-    "forget", "pin", "read", "export", "pause", "resume", "reset", "stop",
+    "forget", "pin", "read", "export", "pause", "resume", "reset", "stop", "visit",
 ]  # fmt: skip
 Activity = Literal[
     "starting", "ready", "training", "retraining", "running", "comparing", "measuring", "scanning", "paused", "failed"
 ]
+OPENING = "opening"  # argument of "train": the page only opens, nobody has pressed Train
 BUSY: tuple[Activity, ...] = ("starting", "training", "retraining", "running", "comparing")
 
 
@@ -30,7 +31,7 @@ class Command:
     action: Action
     recipe: Recipe | None = None  # of the controls; None: the one of the last command
     target: Target | None = None  # of a prune or preview
-    about: Any = None  # argument of the action: planned runs, a drawing, the number of a run, a function that exports
+    about: Any = None  # of the action: planned runs, a drawing, a run's number, a function that exports, a visit
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,12 @@ class KeptRuns:
         self.runs = kept(self.runs, Run(next(self._numbers), settled[-1].recipe, tuple(settled), label))
         return True
 
+    def restore(self, runs: Sequence[Run]) -> None:
+        """Keep these runs, which were saved, and no others."""
+        self.runs = tuple(runs)
+        self._numbers = count(1 + max((run.number for run in runs), default=0))
+        self._taken = {mark(run.snapshots[-1]) for run in runs}
+
     def forget(self, number: int) -> None:
         """Drop a run."""
         self.runs = tuple(run for run in self.runs if run.number != number)

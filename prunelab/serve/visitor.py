@@ -18,6 +18,11 @@ def in_voila() -> bool:
     return any(name.startswith("VOILA_") for name in os.environ)
 
 
+def preheated() -> bool:
+    """Whether Voila started this kernel before its visitor came."""
+    return in_voila() and os.environ.get("VOILA_PREHEAT", "False") != "False"
+
+
 def query() -> str:
     """The visitor's query; "" if there is none, and outside of Voila. In a preheated kernel: blocks until one comes.
 
@@ -25,7 +30,7 @@ def query() -> str:
     """
     if not in_voila():
         return ""
-    if os.environ.get("VOILA_PREHEAT", "False") == "False":
+    if not preheated():
         return os.environ.get("QUERY_STRING", "")
     from websockets.sync.client import connect  # comes with Voila
 

@@ -37,6 +37,7 @@ NO_DELAY = (
     "kernel_websocket_connection_class=prunelab.serve.websocket.NoDelayConnection"  # a setting of Voila and Jupyter
 )
 HOST = "127.0.0.1"
+CULL_AFTER, CULL_EVERY = 300, 30  # seconds that a kernel without a page may be idle, and between two looks for such
 
 
 def voila_argv(
@@ -48,11 +49,13 @@ def voila_argv(
     pool_size: int = 1,
     show_tracebacks: bool = True,
     base_url: str = "/",
+    cull: tuple[int, int] = (CULL_AFTER, CULL_EVERY),
 ) -> list[str]:
     """The command that serves a notebook (or a folder of them) on this machine only, at ``http://127.0.0.1:<port>/``.
 
     preheat: keep ``pool_size`` kernels ready that have already run the notebook; each takes memory. show_tracebacks:
-    show the traceback of a failed cell on the page, not only that it failed.
+    show the traceback of a failed cell on the page, not only that it failed. cull: seconds that a kernel without a page
+    may be idle before it is ended, and seconds between two looks for such kernels.
     """
     return [
         sys.executable,
@@ -70,6 +73,10 @@ def voila_argv(
         f"--pool_size={pool_size}",
         f"--show_tracebacks={show_tracebacks}",
         "--strip_sources=True",
+        # A page that vanished without a farewell leaves its kernel behind, which nobody is connected to any more. (One
+        # that trains pauses by itself when no page shows it.) Kernels that wait for a visitor are not culled.
+        f"--MappingKernelManager.cull_idle_timeout={cull[0]}",
+        f"--MappingKernelManager.cull_interval={cull[1]}",
         # plotly's extension for JupyterLab: 4.8 MB that prunelab's plots do not need.
         "--VoilaConfiguration.extension_denylist=['jupyterlab-plotly']",
     ]

@@ -42,7 +42,7 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
     if optimizer is not None:
         values["trainer"]["optimizer"] = {"groups": optimizer["groups"]}
         tensors |= {f"trainer/optimizer/{name}": t for name, t in optimizer["tensors"].items()}
-    arrays, values["history"] = _history_out(state["history"])
+    arrays, values["history"] = history_out(state["history"])
     tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
     blob = safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
     digest = hashlib.sha256(blob).hexdigest()
@@ -95,11 +95,11 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
             index, tensors = checkpoint_migration.migrated(index, tensors)
         state: dict[str, Any] = index
         for part, kind in GROUPS:
-            state[part][kind] = _group(tensors, f"{part}/{kind}")
+            state[part][kind] = group(tensors, f"{part}/{kind}")
         optimizer = state["trainer"]["optimizer"]
         if optimizer is not None:
-            optimizer["tensors"] = _group(tensors, "trainer/optimizer")
-        state["history"] = _history_in(state["history"], _group(tensors, "history"))
+            optimizer["tensors"] = group(tensors, "trainer/optimizer")
+        state["history"] = history_in(state["history"], group(tensors, "history"))
         check(state)
     except RecipeError as error:
         raise StorageError(f"{path}: its recipe is not valid: {error}") from error
@@ -130,12 +130,13 @@ def _read_tensors(directory: Path, file: str, digest: str) -> dict[str, Tensor]:
     return tensors
 
 
-def _group(tensors: Mapping[str, Tensor], group: str) -> dict[str, Tensor]:
-    return {name.removeprefix(group + "/"): t for name, t in tensors.items() if name.startswith(group + "/")}
+def group(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors of a group, without its name."""
+    return {key.removeprefix(name + "/"): t for key, t in tensors.items() if key.startswith(name + "/")}
 
 
-def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(arrays by name, {"recipes", "snapshots"}). Each distinct array and recipe is stored once.
+def history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(arrays by name, {"recipes", "snapshots"} of JSON types). Each distinct array and recipe is stored once.
 
     The scalars of each snapshot refer to arrays by name and to recipes by index.
     """
@@ -159,7 +160,8 @@ def _history_out(history: Sequence[Snapshot]) -> tuple[dict[str, Any], dict[str,
     return arrays, {"recipes": [recipe.to_dict(usual=True) for recipe in recipes], "snapshots": scalars}
 
 
-def _history_in(saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[Snapshot]:
+def history_in(saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> list[Snapshot]:
+    """The snapshots that ``history_out`` took apart. KeyError, TypeError or ValueError for what it never made."""
     recipes, scalars = [_recipe(values) for values in saved["recipes"]], saved["snapshots"]
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     packed: dict[str, bytes] = {}  # snapshots of the same mask share one bytes object

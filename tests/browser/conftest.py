@@ -174,6 +174,24 @@ def context(running: list[Used], context: BrowserContext, request: pytest.Fixtur
 
 
 @pytest.fixture
+def unwatched(
+    running: list[Used], browser: Browser, browser_context_args: dict[str, Any]
+) -> Iterator[Callable[[], Page]]:
+    """``unwatched()``: a page in a context of its own, where connections may break: every browser complains of that."""
+    contexts = []
+
+    def new() -> Page:
+        contexts.append(browser.new_context(**browser_context_args))
+        contexts[-1].set_default_timeout(PATIENCE)
+        contexts[-1].add_init_script(SEEN)
+        return contexts[-1].new_page()
+
+    yield new
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
 def address(running: list[Used], shared_voila: Server, notebooks: Path) -> Callable[[Path], str]:
     """``address(notebook)``: where the shared Voila serves it. Its kernel has to be gone when its page is."""
     running.append(Used(shared_voila, len(shared_voila.log), expect_no_kernels))
@@ -269,7 +287,7 @@ def jupyterlab(running: list[Used], shared_jupyterlab: Server, notebooks: Path) 
 def voila_server(running: list[Used], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
     """``voila_server(notebook, preheat=True)``: a new server, of the notebook as ``prunelab dashboard`` serves it.
 
-    It may have a ``base_url``, with a slash at both ends.
+    It may have a ``base_url``, with a slash at both ends, and other options of ``voila_argv``.
     """
 
     def start(notebook: Path, **settings: Any) -> Server:

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
@@ -21,7 +20,7 @@ from support.lab_page import (
     root,
     turn,
 )
-from support.servers import CHECKOUT, Server, kernels
+from support.servers import CHECKOUT, Server
 
 ENDLESS = "?model=mlp-small&epochs=10000"
 
@@ -167,19 +166,6 @@ def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, preheated: Ca
 def test_a_layer_about_to_lose_everything_is_warned_of(page: Page, dashboard: Callable[..., str]) -> None:
     dashboard("?model=mlp-small&quality=9.5")
     expect(root(page).get_by_role("alert").first).to_contain_text("would lose every connection")
-
-
-def test_a_reload_in_the_middle_of_a_run_gives_a_fresh_lab_and_ends_the_old_kernel(
-    page: Page, dashboard: Callable[..., str], shared_voila: Server
-) -> None:
-    dashboard(ENDLESS, state="training")
-    reached(page, "clock", 50)
-    old = kernels(shared_voila)
-    page.reload()
-    expect_root(page, state="training")
-    reached(page, "clock", 50)
-    gone, _ = psutil.wait_procs(old, timeout=30)
-    assert gone, f"the run whose page is gone goes on: {old}"
 
 
 def test_two_tabs_are_two_labs(page: Page, context: BrowserContext, dashboard: Callable[..., str]) -> None:

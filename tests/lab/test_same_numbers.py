@@ -86,7 +86,7 @@ def test_compression_and_density(states, name):
         hovers = [t for trace in views.compare({"run": [now]})["data"] for t in trace.get("hovertext", ())]
         assert any(f"{share} kept ({wanted})" in text for text in hovers)
     rows = list(csv.DictReader(io.StringIO(tables.snapshots_csv([now]))))
-    last, whole = rows[:-1], rows[-1]
+    last = rows[:-1]  # without the whole network
     assert sum(int(row["kept"]) for row in last) == kept and sum(int(row["total"]) for row in last) == total
     result = result_tables.as_dict(session)
     assert (result["compression"], result["density"]) == (total / kept, kept / total)

@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -23,11 +25,15 @@ CHECKOUT = Path(prunelab.__file__).parents[1]
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. url: ends with a slash. log: everything it and its kernels wrote so far."""
+    """A running server. url: ends with a slash. log: everything it and its kernels wrote so far.
+
+    probe: an address below ``url`` that answers as soon as the server does.
+    """
 
     url: str
     log_file: Path
     process: subprocess.Popen[bytes]
+    probe: str
 
     @property
     def log(self) -> str:
@@ -55,9 +61,10 @@ def home_environment(home: Path) -> dict[str, str]:
     return voila.environment(env)
 
 
-def start_voila(notebook: Path, home: Path, *, preheat: bool = True, base_url: str = "/") -> Server:
+def start_voila(notebook: Path, home: Path, *, preheat: bool = True, base_url: str = "/", **options: Any) -> Server:
+    """options: of ``voila_argv``."""
     port = voila.free_port(0)
-    argv = voila.voila_argv(notebook, port, preheat=preheat, base_url=base_url)
+    argv = voila.voila_argv(notebook, port, preheat=preheat, base_url=base_url, **options)
     # Not the page itself: asking for it would use up the preheated kernel.
     return _start(argv, home, port, "voila/static/voila.js", base_url)
 
@@ -117,6 +124,14 @@ def stop(server: Server) -> None:
             continue
 
 
+def restart(server: Server) -> Server:
+    """Ends a server and starts the same again, at the same address and in the same home."""
+    argv, home = server.process.args, server.log_file.parent
+    assert isinstance(argv, list)
+    stop(server)
+    return _start(argv, home, int(urlsplit(server.url).port or 0), server.probe)
+
+
 def kernels(server: Server) -> list[psutil.Process]:
     """The processes that are kernels of this server."""
     found = []
@@ -154,7 +169,7 @@ def _start(argv: list[str], home: Path, port: int, probe: str, base_url: str = "
         process = subprocess.Popen(
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    server = Server(f"http://{voila.HOST}:{port}{base_url}", log_file, process)
+    server = Server(f"http://{voila.HOST}:{port}{base_url}", log_file, process, probe)
     if not when(server, lambda: _answers(server.url + probe)):
         stop(server)
         raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")

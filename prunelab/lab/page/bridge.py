@@ -15,7 +15,7 @@ from collections.abc import Callable
 INTERVAL = 0.1  # seconds between two updates of a lane
 # The same for lanes without user input: every update redraws all that is in view, in the kernel and in the browser,
 # which takes time from the training and from the slider.
-UNHURRIED = {"run": 0.4}
+UNHURRIED = {"run": 0.4, "page": 0.2}
 
 # Runs a function soon, on the loop that writes to widgets.
 Soon = Callable[[Callable[[], object]], None]

@@ -1,6 +1,6 @@
 """Whether any page still shows the lab. A run that no page shows pauses: a kernel that keeps sending is never culled.
 
-Every view on a page sends "here" every ten seconds and "gone" when its page closes. Browsers may let a background page
+Every view on a page sends "here" every few seconds and "gone" when its page closes. Browsers may let a background page
 send only once a minute, so silence counts later than "gone".
 """
 
@@ -20,15 +20,28 @@ class Presence:
         self._lock = threading.Lock()
         self._views: dict[str, float] = {}  # time of the last message, by view id; oldest first
         self._left: float | None = None  # when the last view was closed; None while there is one
+        self._expected: float | None = None  # since when the first view is on its way; None if there is no page to come
+        self._heard: float | None = None  # time of the last message of any view
 
     def here(self, view: str, now: float) -> None:
         """A view is on a page."""
         with self._lock:
             self._views.pop(view, None)
             self._views[view] = now
-            self._left = None
+            self._left = self._expected = None
+            self._heard = now
             if len(self._views) > MAX_VIEWS:  # drop the one with the oldest message
                 self._views.pop(next(iter(self._views)))
+
+    def expect(self, now: float) -> None:
+        """A visitor has come: a page is on its way."""
+        with self._lock:
+            self._expected = now
+
+    def heard_since(self, then: float) -> bool:
+        """Whether a view has said that it is there since ``then``."""
+        with self._lock:
+            return self._heard is not None and self._heard >= then
 
     def gone(self, view: str, now: float) -> None:
         """A view's page was closed."""
@@ -37,8 +50,13 @@ class Presence:
                 self._left = now
 
     def deserted(self, now: float) -> bool:
-        """Whether there was a page and there is none any more. False before the first one: a script has no page."""
+        """Whether there was a page and there is none any more, or one that was expected never came.
+
+        False where no page is expected: a script has none.
+        """
         with self._lock:
             if self._left is not None:
                 return now - self._left > FAREWELL
+            if self._expected is not None:
+                return now - self._expected > SILENCE
             return bool(self._views) and now - max(self._views.values()) > SILENCE

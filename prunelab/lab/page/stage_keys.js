@@ -20,7 +20,8 @@ function nextStep(root) {
 export function listenToKeys(root) {
   const pressed = (/** @type {KeyboardEvent} */ event) => {
     const lab = root();
-    if (!lab?.classList.contains("pl-stage") || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!lab?.classList.contains("pl-stage") || lab.getAttribute("data-link") === "lost") return; // nothing can be done
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const within = event.target instanceof Element ? event.target.closest(TAKES_KEYS) : null;
     if (within?.matches("input:not([type=checkbox]), select, textarea")) return;
     if (event.key === "f" || event.key === "F") {

@@ -4,39 +4,9 @@
 import { button, element, write } from "../widgets/dom.js";
 import { termHelp } from "../widgets/term_help.js";
 import { keepAddress } from "./address.js";
+import { watchKernel } from "./kernel_watch.js";
 import { listenToKeys } from "./stage_keys.js";
 import { showTour, welcome } from "./tour.js";
-
-const HEARTBEAT = 10000; // ms; browsers may limit a background page to one per minute
-
-/**
- * Reports to the kernel that the page is open, and when it closes. Errors are ignored: the kernel may have ended.
- * @param {import("../widgets/types").Model} model
- */
-function announce(model) {
-  const view = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
-  const send = (/** @type {"here" | "gone"} */ kind) => {
-    try {
-      model.send({ kind, view });
-    } catch (error) {
-      console.debug("[prunelab] the kernel does not listen", error);
-    }
-  };
-  const here = () => send("here");
-  const gone = () => send("gone");
-  here();
-  const timer = setInterval(here, HEARTBEAT);
-  addEventListener("pagehide", gone);
-  addEventListener("pageshow", here);
-  return () => {
-    clearInterval(timer);
-    removeEventListener("pagehide", gone);
-    removeEventListener("pageshow", here);
-    gone();
-  };
-}
 
 /**
  * Makes collapsible parts, which ipywidgets opens by mouse only, open by keyboard and report whether they are open.
@@ -56,6 +26,21 @@ function openByKeyboard(root) {
       header.click();
     });
   }
+}
+
+const SESSION = /(^|&)session=[^&]*/; // in the query of the address
+
+/**
+ * Puts the id under which the lab is saved into the page's address: reload, history and bookmark bring the lab back.
+ * @param {string} id
+ */
+function rememberSession(id) {
+  if (!id || document.body.dataset.voila === undefined) return;
+  const query = location.search.slice(1);
+  const rest = query.replace(SESSION, "").replace(/^&/, "");
+  const wanted = `?${rest}${rest && "&"}session=${id}`;
+  if (location.search !== wanted)
+    history.replaceState(history.state, "", `${location.pathname}${wanted}${location.hash}`);
 }
 
 /** @param {import("../widgets/types").RenderArguments} view */
@@ -113,12 +98,14 @@ function render({ model, el }) {
     setAttributes();
   };
 
+  const watch = watchKernel(model, el);
   const setAttributes = () => {
     const root = el.closest(".prunelab");
     if (!root) return;
     const attributes = model.get("attributes");
     for (const name of [...root.getAttributeNames()]) {
-      if (name.startsWith("data-") && !(name.slice(5) in attributes)) root.removeAttribute(name);
+      const ours = name.startsWith("data-") && !name.startsWith("data-link"); // those say what only the page knows
+      if (ours && !(name.slice(5) in attributes)) root.removeAttribute(name);
     }
     for (const [name, value] of Object.entries(attributes)) {
       if (root.getAttribute(`data-${name}`) !== value) root.setAttribute(`data-${name}`, value);
@@ -127,6 +114,9 @@ function render({ model, el }) {
     welcome(root);
   };
 
+  const remember = () => rememberSession(model.get("session"));
+  model.on("change:session", remember);
+  remember();
   const names = ["title", "text", "progress", "trouble", "cards", "story", "attributes"];
   for (const name of names) model.on(`change:${name}`, draw);
   draw();
@@ -134,14 +124,17 @@ function render({ model, el }) {
   // The root is inserted into the page after its children are created, and sliders may be inserted even later.
   const watcher = new MutationObserver(setAttributes);
   watcher.observe(document.body, { childList: true, subtree: true });
-  requestAnimationFrame(setAttributes);
-  const stopAnnouncing = announce(model);
+  requestAnimationFrame(() => {
+    setAttributes();
+    watch.show();
+  });
   const stopKeys = listenToKeys(() => el.closest(".prunelab"));
   const leaveAddress = keepAddress(model);
   model.set("address", location.origin + location.pathname);
   model.save_changes();
   return () => {
-    stopAnnouncing();
+    model.off("change:session", remember);
+    watch.stop();
     stopKeys();
     leaveAddress();
     watcher.disconnect();

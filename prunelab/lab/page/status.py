@@ -38,6 +38,7 @@ class Status(BatchedWidget):
     attributes = traitlets.Dict().tag(sync=True)
     query = traitlets.Unicode(None, allow_none=True, help="what the address should say; None: as it is").tag(sync=True)
     query_keys = traitlets.List(traitlets.Unicode(), help="keys of the address that ``query`` replaces").tag(sync=True)
+    session = traitlets.Unicode("", help="the id under which a served page is saved, for its address").tag(sync=True)
     address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
 
     @traitlets.default("terms")
@@ -66,5 +67,8 @@ class Status(BatchedWidget):
         if isinstance(view, str) and len(view) <= 64:
             if kind == "here":
                 self._presence.here(view, time.monotonic())
+                question = content.get("question")
+                if isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
+                    self.send({"view": view, "answer": question, "at": time.monotonic()})
             elif kind == "gone":
                 self._presence.gone(view, time.monotonic())

@@ -9,7 +9,40 @@ export interface Model {
   on(event: string, callback: (...values: any[]) => unknown): void;
   off(event: string, callback: (...values: any[]) => unknown): void;
   set_state(state: Record<string, unknown>): void;
-  widget_manager: { get_model(id: string): Promise<Model> };
+  widget_manager: WidgetManager;
+}
+
+/** The widget manager of a page: the part that we use; what begins with _ is internal to ipywidgets. */
+export interface WidgetManager {
+  get_model(id: string): Promise<Model>;
+  kernel?: KernelConnection | null; // none on a page without a kernel
+  restoreWidgets?(): Promise<void>; // Voila's: asks the kernel for the states of all models
+  _models?: Record<string, Promise<ModelInternals>>;
+}
+
+/** The part of a model with which ipywidgets waits for the answer to a change before it sends the next. */
+export interface ModelInternals {
+  _pending_msgs: number;
+  _msg_buffer: object | null;
+  _msg_buffer_callbacks: object | null;
+  _expectedEchoMsgIds?: Map<string, string>;
+}
+
+interface Signal<Value> {
+  connect(slot: (sender: unknown, value: Value) => void): void;
+  disconnect(slot: (sender: unknown, value: Value) => void): void;
+}
+
+/** Jupyter's connection to a kernel: the part that we use; what begins with _ is internal to it. */
+export interface KernelConnection {
+  id: string;
+  isDisposed: boolean;
+  status: string;
+  connectionStatus: "connected" | "connecting" | "disconnected";
+  connectionStatusChanged: Signal<string>;
+  serverSettings: { baseUrl: string };
+  reconnect(): Promise<void>;
+  _pendingMessages?: { header: { msg_type: string }; content: any }[];
 }
 
 /** The argument with which anywidget calls `render`. */

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,13 +11,16 @@ from numpy import float32
 from numpy.typing import NDArray
 from torch import nn
 
+from prunelab.errors import SessionError, StorageError
 from prunelab.lab import wording
-from prunelab.lab.messages import Activity, Classification, Command, LabState
+from prunelab.lab.messages import OPENING, Activity, Classification, Command, LabState
 from prunelab.lab.presets import PlannedRun, series
 from prunelab.lab.runs import KeptRuns
 from prunelab.lab.worker.classify import dense_twin, reading
+from prunelab.lab.worker.save_pace import SavePace
 from prunelab.lab.worker.session_source import SessionSource, fitted
-from prunelab.lab.worker.tasks import Task, TaskName, measure_task, scan_task
+from prunelab.lab.worker.tasks import Task, TaskName, measure_task, scan_task, under_way
+from prunelab.lab.worker.visit import RunState, Visit
 from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
@@ -24,6 +28,7 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
+SAVED_AFTER = ("prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit")
 UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state changes once the network has changed
 
 
@@ -60,6 +65,8 @@ class CommandHandler:
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
         self._awaited = False  # whether a hand waits for the first picture of a run
+        self._pace = SavePace()
+        self._unwatched = False  # whether the run is paused because no page showed it
 
     @property
     def running(self) -> bool:
@@ -67,7 +74,9 @@ class CommandHandler:
         return self._task is not None and self.state.activity != "paused"
 
     def close(self) -> None:
-        """Release the folder of the saved session."""
+        """Save for the last time, and release the folder of the saved session."""
+        with contextlib.suppress(SessionError):  # diverged at this very moment: what was saved before stays
+            self._save(ended=False)
         self._source.close()
 
     def do(self, command: Command) -> None:
@@ -82,6 +91,7 @@ class CommandHandler:
                 self._show_preview(command.target)
             case "pause":
                 if self._task is not None:
+                    self._unwatched = False
                     self._report(activity="paused", doing="paused")
             case "resume":
                 if self._task is not None:
@@ -96,10 +106,13 @@ class CommandHandler:
                 self._prune(command.target)
             case "open":
                 self._open_saved(recipe)
+            case "visit":
+                self._take_up(command.about, recipe)
             case "follow":
                 self._follow(recipe)
             case "train" | "retrain" | "run":
-                self._begin(action, recipe)
+                # A training that was asked for is shown; one that only opens the page need not be done twice.
+                self._begin(action, recipe, cached=action == "run" or command.about == OPENING)
             case "live":
                 self._run_anew(recipe)
             case "measure":
@@ -120,6 +133,8 @@ class CommandHandler:
                 command.about(self.state, self._needed())
             case _:
                 raise ValueError(f"{action!r}: no such command")
+        if action in SAVED_AFTER:
+            self._save(ended=True)
 
     # Sessions
 
@@ -132,31 +147,108 @@ class CommandHandler:
             return
         self._use(session)
         self._adopt(session.recipe)
-        self._dense = self._source.dense()
+        self._dense = self._source.dense(session.recipe)
         if session.phase in ("new", "training"):
             self._begin("train", session.recipe, fresh=False)
         else:
             self._settle()
 
+    def _take_up(self, visit: Visit, recipe: Recipe) -> None:
+        """Go on from what is saved of a visit, if anything is; else go on here. All is saved there from now on."""
+        self._source.enter(visit)
+        if visit.source is None:
+            self._report(notice=self._source.notice())
+            if self._dense is not None and self.session is not None:
+                self._save_dense(self._dense)
+            return
+        self._task = None
+        self._starting("taking up what was saved", recipe=recipe)
+        try:
+            saved, session = visit.run(), self._source.saved()
+            dense = None if session is None else self._source.dense(session.recipe)
+        except (StorageError, SessionError) as error:
+            self._begin("train", recipe, cached=True)
+            self._report(notice=f"The saved run could not be taken up: {error} This is a new one.")
+            return
+        self._kept_runs.restore(saved.runs)
+        self._report(runs=self._kept_runs.runs)
+        if session is None:
+            self._begin("train", recipe, cached=True)
+            return
+        self.session = None  # a network that only waited for its visitor is no run to compare with
+        self._use(session)
+        if dense is not None:
+            self._dense = dense
+            if visit.source != visit.folder:
+                self._save_dense(dense)
+        self._resume(saved)
+
+    def _resume(self, saved: RunState) -> None:
+        """Go on with what was under way in the session."""
+        session = self._needed()
+        target = self._controls_recipe.final_target
+        moved = saved.controls is not None and saved.controls != target.to_dict()
+        self._preview = target if moved else None if saved.preview is None else Target(**saved.preview)
+        what = under_way(saved.task, session.phase)
+        if what is None:
+            self._settle()
+            if saved.measured and self._measuring:
+                self._analyse(measure_task(session))
+            return
+        self._task = Task(what, session.ticks(what))
+        self._go_on()
+        self._report(snapshot=session.snapshot(), preview=self._previewed(APPROXIMATE), history=tuple(session.history))
+        if saved.paused:
+            self._report(activity="paused", doing="paused")
+
+    def _save(self, *, ended: bool) -> None:
+        """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
+        if self.session is None:
+            return
+        task = self._task
+        state = RunState(
+            task=None if task is None or task.what in ("measure", "scan") else task.what,
+            paused=self.state.activity == "paused" and not self._unwatched,
+            measured=self.state.measurement is not None or (task is not None and task.what == "measure"),
+            preview=None if self._preview is None else self._preview.to_dict(),
+            controls=self._controls_recipe.final_target.to_dict(),
+            runs=self._kept_runs.runs,
+        )
+        try:
+            with self._pace.saving():
+                self._source.keep(self.session, state, ended=ended)
+        except StorageError as error:
+            self._report(trouble=str(error))
+
     def _follow(self, recipe: Recipe) -> None:
         """Follow a link: train a new network if the link needs one, else keep the current one."""
         if self.session is None or not self.session.recipe.trains_like(recipe):
-            self._begin("train", recipe)
+            self._begin("train", recipe, cached=True)
             return
         self._adopt(self._fit())
         if self._preview is not None:
             self._show_preview(self._controls_recipe.final_target)
 
-    def _begin(self, what: TaskName, recipe: Recipe, *, fresh: bool = True) -> None:
-        """Start a stream. Train makes a new session if ``fresh``, and so does Run all with new training settings."""
+    def _begin(self, what: TaskName, recipe: Recipe, *, fresh: bool = True, cached: bool = False) -> None:
+        """Start a stream. Train makes a new session if ``fresh``, and so does Run all with new training settings.
+
+        cached: a dense network that was trained before need not be trained again.
+        """
         self._task = None
         session = self.session
         if session is None or (what == "train" and fresh) or (what == "run" and not session.recipe.trains_like(recipe)):
             self._starting("loading data", recipe=recipe)
-            self._use(self._source.new(recipe.changed(layer_quality={})))  # layers are known only after this
+            # layers are known only after this
+            self._use(self._source.new(recipe.changed(layer_quality={}), cached=cached))
             what = "train" if what == "retrain" else what
         session = self._needed()
         self._apply_recipe()
+        if session.phase == "trained" and self._dense is None:  # it was trained before
+            self._keep_dense()
+        if cached and session.phase == "trained" and what == "train":
+            self._preview = None
+            self._settle()
+            return
         if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
             self._keep()
             session.restore(self._dense)  # all rounds are done: start again from the dense network
@@ -173,7 +265,7 @@ class CommandHandler:
             if session.phase == "retrained" and session.round >= session.recipe.rounds:
                 self._keep()  # only whole runs: the others are many, and say nothing
             session.restore(self._dense)
-        self._begin("run", recipe)
+        self._begin("run", recipe, cached=True)
         self._awaited = True
 
     def _starting(self, doing: str, **changes: Any) -> None:
@@ -226,6 +318,7 @@ class CommandHandler:
 
     def _go_on(self) -> None:
         assert self._task is not None
+        self._unwatched = False
         self._task.go_on(self._needed())
         self._report(activity=self._task.activity, doing=self._task.activity, trouble=None)
 
@@ -234,20 +327,26 @@ class CommandHandler:
         task = self._task
         assert task is not None
         if self._deserted():
+            self._unwatched = True
+            self._save(ended=False)
             self._report(activity="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
             return
         try:
             tick = next(task.ticks)
         except StopIteration:
             self._task = None
+            self._unwatched = False
             measure = self._measuring and task.what in ("retrain", "run")
             self._settle("measuring" if measure else "ready")
             if measure:
                 self._analyse(measure_task(self._needed()))
+            self._save(ended=True)
             return
         session = self._needed()
         if session.phase == "trained":
             self._keep_dense()
+        if self._pace.due(tick):
+            self._save(ended=isinstance(tick, Snapshot) and tick.settled)
         if isinstance(tick, Measurement):
             self._report(measurement=tick, progress=tick.progress)
         elif isinstance(tick, Sensitivity):
@@ -297,7 +396,14 @@ class CommandHandler:
         """Keep the current state as the one that Reset goes back to, unless there is one already."""
         if self._dense is None:
             self._dense = self._needed().state()
-            self._source.keep_dense(self._dense, self._needed().recipe)
+            self._save_dense(self._dense)
+
+    def _save_dense(self, dense: dict[str, Any]) -> None:
+        """Save the dense network. An error is told, and the run goes on in memory."""
+        try:
+            self._source.keep_dense(dense, self._needed().recipe)
+        except StorageError as error:
+            self._report(trouble=str(error))
 
     def _settle(self, state: Activity = "ready") -> None:
         """Training has ended: report the result, and for a dense network also a preview of the slider's cut."""

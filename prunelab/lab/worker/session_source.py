@@ -1,4 +1,4 @@
-"""Opens the lab's sessions: new ones by a recipe, or the saved one."""
+"""Opens the lab's sessions, new ones by a recipe or the saved one, and saves them as they go."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from torch import nn
 from prunelab import data as data_module
 from prunelab.data import Data
 from prunelab.disk import claim
+from prunelab.lab.worker.visit import RunState, Visit
 from prunelab.recipe import DEPENDENT, TRAINING_FIELDS, Recipe
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
+from prunelab.sessions.dense_cache import DenseCache
 from prunelab.sessions.session import Session
 from prunelab.sessions.session_state import read_state
 from prunelab.training.objective import LossLike, MetricLike
@@ -29,11 +31,15 @@ class SessionSource(Protocol):
 
     def saved(self) -> Session | None: ...
 
-    def dense(self) -> dict[str, Any] | None: ...
+    def dense(self, recipe: Recipe) -> dict[str, Any] | None: ...
 
     def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None: ...
 
-    def new(self, recipe: Recipe) -> Session: ...
+    def new(self, recipe: Recipe, *, cached: bool = False) -> Session: ...
+
+    def enter(self, visit: Visit) -> None: ...
+
+    def keep(self, session: Session, run: RunState, *, ended: bool) -> None: ...
 
     def notice(self) -> str | None: ...
 
@@ -46,7 +52,10 @@ class SessionOpener:
     model, data, loss, metric: custom ones, or None. trained: the custom model is trained already. directory: where to
     save after every phase and to continue from; None: nothing is saved.
 
-    A saved session is never overwritten by another one: a new network goes into a new folder beside it.
+    A saved session is never overwritten by another one: a new network goes into a new folder beside it. A visit (see
+    ``enter``) is a page rather than a session: there a new network takes the place of the old one.
+
+    cache: dense networks that were trained before; None: all are trained anew.
     """
 
     def __init__(
@@ -64,32 +73,62 @@ class SessionOpener:
         self._trained = trained
         self._data = data
         self.directory = self._requested = directory
+        self.cache: DenseCache | None = None
+        self._visit: Visit | None = None
         self._lock: BaseFileLock | None = None
         self._loaded: tuple[tuple[str, int], Data] | None = None
 
     def saved(self) -> Session | None:
         """The session in the folder, None if there is none. StorageError if it cannot be read or is in use."""
-        if self.directory is None:
-            return None
-        self._claim(self.directory)
-        if not (self.directory / INDEX).exists():
+        if self._visit is not None:
+            source = self._visit.source
+        else:
+            source = self.directory
+            if source is not None:
+                self._claim(source)
+        if source is None or not (source / INDEX).exists():
             return None
         model = copy.deepcopy(self._model)
-        return Session.load(self.directory, model=model, data=self._data, loss=self._loss, metric=self._metric)
+        session = Session.load(source, model=model, data=self._data, loss=self._loss, metric=self._metric)
+        session.directory = self.directory  # a visit is saved by ``keep``
+        return session
 
-    def dense(self) -> dict[str, Any] | None:
-        """The saved session's state at the end of dense training; None if it was not saved."""
-        if self.directory is None or not (self.directory / DENSE / INDEX).exists():
+    def dense(self, recipe: Recipe) -> dict[str, Any] | None:
+        """The saved state at the end of dense training by ``recipe``; None if it was not saved."""
+        source = self._visit.source if self._visit is not None else self.directory
+        if source is None or not (source / DENSE / INDEX).exists():
             return None
-        return read_state(self.directory / DENSE)[0]
+        state, made_by = read_state(source / DENSE)
+        return state if recipe.trains_like(made_by) else None
 
     def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None:
         """Save a session's state at the end of dense training. StorageError if that fails."""
-        if self.directory is not None:
-            checkpoint.write(self.directory / DENSE, state, recipe)
+        if self.cache is not None:
+            self.cache.keep(state, recipe)
+        folder = self._visit.folder if self._visit is not None else self.directory
+        if folder is not None:
+            checkpoint.write(folder / DENSE, state, recipe)
 
-    def new(self, recipe: Recipe) -> Session:
-        """A new session by ``recipe``, on a copy of the custom model if there is one."""
+    def enter(self, visit: Visit) -> None:
+        """From now on all is saved in this visit."""
+        self._visit = visit
+
+    def keep(self, session: Session, run: RunState, *, ended: bool) -> None:
+        """Save the session as it is, and in a visit what else is under way. Raises StorageError if that fails.
+
+        ended: a phase has ended, at which a session with a folder of its own is saved by itself.
+        """
+        if self._visit is not None:
+            session.save(self._visit.folder)
+            self._visit.keep_run(run)
+        elif session.directory is not None and not ended:
+            session.save(session.directory)
+
+    def new(self, recipe: Recipe, *, cached: bool = False) -> Session:
+        """A new session by ``recipe``, on a copy of the custom model if there is one.
+
+        cached: if its dense network was trained before, the session begins at the end of that training.
+        """
         data = self._data
         if data is None:
             key = (recipe.data, recipe.seed)
@@ -100,6 +139,12 @@ class SessionOpener:
             recipe, model=copy.deepcopy(self._model), data=data, loss=self._loss, metric=self._metric,
             trained=self._trained,
         )  # fmt: skip
+        if self.cache is not None:
+            known = self.cache.find(session.recipe) if cached else None
+            if known is not None:
+                session.restore(known)
+            else:
+                self.cache.take_turn(session.recipe)
         if self.directory is not None:
             taken = (self.directory / INDEX).exists()
             self._claim(_beside(self.directory) if taken else self.directory)
@@ -107,13 +152,22 @@ class SessionOpener:
         return session
 
     def notice(self) -> str | None:
-        """A notice where the session is saved, if that is not the requested folder; else None."""
+        """What the user should know about where the session is saved; None if it is where it was asked for."""
+        if self._visit is not None:
+            return self._visit.notice
         if self.directory == self._requested:
             return None
         return f"This network is saved in {self.directory}: {self._requested} holds another one, which stays as it is."
 
     def close(self) -> None:
-        """Release the lock on the folder."""
+        """Release the locks on all folders."""
+        self._release()
+        if self._visit is not None:
+            self._visit.close()
+        if self.cache is not None:
+            self.cache.give_up()
+
+    def _release(self) -> None:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -122,7 +176,7 @@ class SessionOpener:
         if self._lock is not None and directory == self.directory:
             return
         lock = claim(directory)
-        self.close()
+        self._release()
         self.directory, self._lock = directory, lock
 
 

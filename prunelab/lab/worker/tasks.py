@@ -11,7 +11,7 @@ from prunelab.lab import wording
 from prunelab.lab.messages import Activity
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.sensitivity import Sensitivity
-from prunelab.results.snapshot import Snapshot
+from prunelab.results.snapshot import Phase, Snapshot
 from prunelab.sessions.session import Session
 from prunelab.torch_state import threads_for
 
@@ -54,6 +54,18 @@ class Task:
             "step_seconds": seconds_per_step,
             "left": None if seconds_per_step is None else seconds_per_step * left,
         }
+
+
+def under_way(saved: str | None, phase: Phase) -> TaskName | None:
+    """The task to go on with in a session of this phase, where ``saved`` was under way; None if nothing is left to do.
+
+    Of a comparison, the run that was under way is finished.
+    """
+    if phase in ("new", "training") and saved in (None, "train", "retrain"):
+        return "train"
+    if saved in ("run", "compare"):
+        return "run"
+    return "retrain" if saved == "retrain" and phase in ("pruned", "retraining") else None
 
 
 def measure_task(session: Session) -> Task:

@@ -23,7 +23,7 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed(monkeypatch):
             return super().preview(quality, **more)
 
     class Source(SessionOpener):
-        def new(self, recipe):
+        def new(self, recipe, **_):
             return Spy(recipe)
 
     runner = Runner(QUICK, Source(None, None, None), lambda state: None)

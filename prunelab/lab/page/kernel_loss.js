@@ -1,0 +1,47 @@
+// Why the kernel does not answer, as far as a page can tell, and how to say it.
+
+/** @typedef {"offline" | "unreachable" | "silent" | "ended"} Cause */
+
+const PROBE_TIMEOUT = 3000; // ms
+
+/**
+ * Asks the server about the kernel.
+ * @param {import("../widgets/types").KernelConnection | null} kernel
+ * @returns {Promise<Cause>}
+ */
+export async function causeOf(kernel) {
+  if (!kernel || kernel.isDisposed || kernel.status === "dead") return "ended";
+  if (!navigator.onLine) return "offline";
+  const address = new URL(`api/kernels/${encodeURIComponent(kernel.id)}`, kernel.serverSettings.baseUrl);
+  let answer;
+  try {
+    answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) });
+  } catch (error) {
+    console.debug("[prunelab] the server does not answer", error);
+    return navigator.onLine ? "unreachable" : "offline";
+  }
+  if (answer.status === 404) return "ended";
+  if (!answer.ok) return "unreachable"; // what stands between page and server (a proxy) says that it is not there
+  const { execution_state: state } = await answer.json();
+  return state === "dead" ? "ended" : "silent";
+}
+
+export const IN_VAIN =
+  "What you did while nobody answered was not carried out. All shown here is as the kernel has it.";
+
+const STAYS = "The pictures stay as they were, nothing can be pressed meanwhile, and the page goes on by itself";
+
+/**
+ * What to tell the reader. served: a new page gets a new kernel; in a notebook the cell has to be run again.
+ * @param {Cause} cause
+ * @param {boolean} served
+ */
+export function words(cause, served) {
+  if (cause === "offline") return `This device has no network. ${STAYS} once the network is back.`;
+  if (cause === "unreachable")
+    return `The server does not answer: the line is cut, or the server has ended. ${STAYS} once it answers.`;
+  if (cause === "silent") return `The kernel does not answer: it is stopped, or very busy. ${STAYS} once it answers.`;
+  return served
+    ? "The kernel has ended, or the server was started anew. The page opens again with the run as it was last saved."
+    : "The kernel has ended or was restarted, and the lab with it. To open the lab again, run its cell.";
+}

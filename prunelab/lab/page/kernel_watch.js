@@ -1,0 +1,284 @@
+// Whether the kernel answers. Every view of the lab asks for a sign of life (status.py answers without waiting for the run) and
+// knows within 5 seconds that none comes. Then the page says why as far as can be told, keeps its pictures, and nothing on it
+// can be pressed: what cannot be done now must not be done later by surprise. It goes on by itself when the kernel answers.
+//
+// Only time during which the page itself ran counts as waiting, so that a machine that wakes up raises no alarm.
+
+import { element, write } from "../widgets/dom.js";
+import { causeOf, IN_VAIN, words } from "./kernel_loss.js";
+import { dropUnsent, freeModels } from "./kernel_return.js";
+
+const TICK = 250; // ms between two looks at the state
+const ASK_EVERY = 1000; // ms from an answer to the next question
+const PATIENCE = 2750; // ms that a question may be open
+const FIRST_PATIENCE = 20000; // ms that the first one may be: the kernel may still be running the cell that made the lab
+const RECONNECTING = 1000; // ms that the websocket may take to connect again without an alarm
+const BACKOFF = [500, 1000, 2000, 4000, 8000]; // ms between attempts while the kernel is lost; the last one repeats
+const RENEW_EVERY = 20000; // ms between two new websockets while the server answers and the kernel does not
+const LEAVING = 2000; // ms without alarms after the page has begun to close, which may be called off
+const REOPEN_AFTER = 3000; // ms to read that the kernel has ended, before the page opens again
+const REOPENED = "prunelab-reopened"; // in sessionStorage: when the page last opened itself again
+const REOPEN_EVERY = 30000; // ms: a page that opened itself again sooner than this asks for a press instead
+
+/** Watches the kernel for one view of the status widget. */
+class KernelWatch {
+  /**
+   * @param {import("../widgets/types").Model} model
+   * @param {HTMLElement} el the status view; the banner is put at its end
+   */
+  constructor(model, el) {
+    const bytes = crypto.getRandomValues(new Uint8Array(8));
+    this.view = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    this.model = model;
+    this.el = el;
+    this.kernel = model.widget_manager.kernel ?? null;
+    this.served = document.body.dataset.voila !== undefined; // by Voila: a new page gets a new kernel
+    this.banner = element("div", "pl-link", el);
+    this.banner.setAttribute("role", "alert");
+    this.text = element("span", "", this.banner);
+    this.reopenButton = element("button", "jupyter-button", this.banner);
+    this.reopenButton.type = "button";
+    this.reopenButton.textContent = "Open again";
+    this.reopenButton.addEventListener("click", () => this.reopen());
+    this.banner.hidden = true;
+
+    this.state = /** @type {"waiting" | "alive" | "lost"} */ ("waiting");
+    this.cause = /** @type {import("./kernel_loss").Cause | ""} */ ("");
+    this.question = 0; // number of the latest question
+    this.open = false; // whether it is unanswered
+    this.waited = 0; // ms that it has been open
+    this.apart = 0; // ms without a connected websocket
+    this.rested = 0; // ms since the latest answer
+    this.looked = performance.now(); // time of the latest tick
+    this.left = -Infinity; // time at which the page began to close
+    this.heard = /** @type {number | null} */ (null); // time of the latest answer, by the kernel's clock
+    this.losses = 0; // how often the kernel was lost; by this it knows which late messages to drop (late_messages.py)
+    this.vain = 0; // messages that were dropped since
+    this.gone = false; // whether the lab's comm is closed: it will not come back
+    this.attempts = 0; // to reach the kernel, since it was lost
+    this.attemptAt = 0; // time of the next one
+    this.renewedAt = -Infinity; // time of the latest new websocket
+    this.focused = /** @type {Element | null} */ (null); // what had the focus when the kernel was lost
+  }
+
+  start() {
+    this.hear = this.hear.bind(this);
+    this.connectionChanged = this.connectionChanged.bind(this);
+    this.model.on("msg:custom", this.hear);
+    this.kernel?.connectionStatusChanged?.connect(this.connectionChanged);
+    this.show();
+    this.ask();
+    const timer = setInterval(() => this.tick(), TICK);
+    const leave = () => {
+      this.left = performance.now();
+    };
+    const gone = () => {
+      leave();
+      this.send({ kind: "gone", view: this.view });
+    };
+    const back = (/** @type {PageTransitionEvent} */ event) => {
+      // Voila ends the kernel of a page that is left: a page that the browser has kept is a picture only.
+      if (event.persisted && this.served) location.reload();
+      else this.ask();
+    };
+    addEventListener("beforeunload", leave, true);
+    addEventListener("pagehide", gone);
+    addEventListener("pageshow", back);
+    return () => {
+      clearInterval(timer);
+      removeEventListener("beforeunload", leave, true);
+      removeEventListener("pagehide", gone);
+      removeEventListener("pageshow", back);
+      this.model.off("msg:custom", this.hear);
+      this.kernel?.connectionStatusChanged?.disconnect(this.connectionChanged);
+      this.send({ kind: "gone", view: this.view });
+    };
+  }
+
+  /**
+   * Sends a message to the kernel, unless it would have to wait for a connection.
+   * @param {object} content
+   */
+  send(content) {
+    if (!this.connected) return;
+    try {
+      this.model.send(content);
+    } catch (error) {
+      // The comm is closed: the kernel has ended, or was restarted without the lab.
+      console.debug("[prunelab] the kernel does not listen", error);
+      this.gone = true;
+    }
+  }
+
+  get connected() {
+    return (this.kernel?.connectionStatus ?? "connected") === "connected";
+  }
+
+  ask() {
+    this.question += 1;
+    this.open = true;
+    this.waited = 0;
+    const { view, question, heard, losses } = this;
+    this.send({ kind: "here", view, question, heard, losses });
+  }
+
+  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number }} message */
+  hear(message) {
+    if (message.call) this.ask(); // the kernel wants to know whether any page is there
+    if (message.dropped) {
+      // What controls show is not what the kernel knows: they get their states anew.
+      void this.model.widget_manager.restoreWidgets?.();
+      this.tellVain(message.dropped);
+    }
+    if (message.view !== this.view || typeof message.answer !== "number") return;
+    const slow = this.waited > ASK_EVERY;
+    this.heard = message.at ?? null;
+    this.open = false;
+    this.rested = 0;
+    if (this.state !== "alive") this.found();
+    else if (slow) this.ask(); // the kernel may hold back what it took for late
+  }
+
+  /**
+   * Says that something was not carried out, until the reader goes on.
+   * @param {number} count messages that were dropped
+   */
+  tellVain(count) {
+    if (!count) return;
+    this.vain += count;
+    this.show();
+    const seen = () => {
+      if (this.state !== "alive") return; // not read yet, perhaps
+      this.vain = 0;
+      this.show();
+      removeEventListener("pointerdown", seen, true);
+      removeEventListener("keydown", seen, true);
+    };
+    addEventListener("pointerdown", seen, true);
+    addEventListener("keydown", seen, true);
+  }
+
+  /**
+   * Called by the kernel connection whenever its websocket has connected or is lost.
+   * @param {unknown} _
+   * @param {string} status
+   */
+  connectionChanged(_, status) {
+    if (status !== "connected") return;
+    // Before the connection sends what it has kept: pressed while nobody answered. ipywidgets then gets all states anew.
+    const lost = this.state === "lost";
+    if (lost) this.tellVain(dropUnsent(this.kernel));
+    freeModels(this.model.widget_manager, lost);
+    this.ask();
+  }
+
+  tick() {
+    const now = performance.now();
+    const passed = Math.min(now - this.looked, 2 * TICK); // of a longer gap the page knows nothing: it slept
+    this.looked = now;
+    if (now - this.left < LEAVING) return;
+    this.apart = this.connected ? 0 : this.apart + passed;
+    if (this.state === "lost") {
+      if (!this.connected) this.tellVain(dropUnsent(this.kernel));
+      if (now >= this.attemptAt) void this.attempt();
+      return;
+    }
+    if (this.open) this.waited += passed;
+    else this.rested += passed;
+    const patience = this.state === "waiting" ? FIRST_PATIENCE : PATIENCE;
+    if (this.gone || this.waited > patience || (this.state === "alive" && this.apart > RECONNECTING)) this.lose();
+    else if (!this.open && this.rested >= ASK_EVERY) this.ask();
+  }
+
+  lose() {
+    this.state = "lost";
+    this.attempts = 0;
+    this.losses += 1;
+    this.focused = document.activeElement;
+    this.tellVain(dropUnsent(this.kernel));
+    this.cause = this.gone ? "ended" : navigator.onLine ? (this.connected ? "silent" : "unreachable") : "offline";
+    this.show();
+    void this.attempt();
+  }
+
+  /** Finds out why nobody answers, and does what may help. */
+  async attempt() {
+    const now = performance.now();
+    this.attemptAt = Infinity; // one at a time
+    const before = this.cause;
+    const cause = this.gone ? "ended" : await causeOf(this.kernel);
+    if (this.state !== "lost") return;
+    this.attempts += 1;
+    this.attemptAt = performance.now() + (BACKOFF[Math.min(this.attempts, BACKOFF.length) - 1] ?? 0);
+    this.cause = cause;
+    this.show();
+    if (cause === "silent") {
+      const wasCut = before === "unreachable" || before === "offline";
+      if ((!this.connected && (wasCut || this.apart > RENEW_EVERY)) || (wasCut && this.connected)) this.renew(now);
+      else if (now - this.renewedAt > RENEW_EVERY && this.attempts > BACKOFF.length) this.renew(now);
+      else this.ask();
+    } else if (cause === "ended" && this.served) {
+      const last = Number(sessionStorage.getItem(REOPENED) ?? 0);
+      if (Date.now() - last > REOPEN_EVERY) {
+        this.attemptAt = Infinity;
+        setTimeout(() => this.reopen(), REOPEN_AFTER);
+      }
+    }
+  }
+
+  /**
+   * Connects anew: the old websocket may be dead without knowing it.
+   * @param {number} now
+   */
+  renew(now) {
+    this.renewedAt = now;
+    this.kernel?.reconnect?.().catch((error) => console.debug("[prunelab] not connected yet", error));
+  }
+
+  found() {
+    const wasLost = this.state === "lost";
+    this.state = "alive";
+    this.cause = "";
+    this.apart = 0;
+    this.show();
+    if (wasLost) this.ask(); // says at once how often the kernel was lost
+    if (wasLost && this.focused instanceof HTMLElement && document.activeElement === document.body)
+      this.focused.focus({ preventScroll: true });
+  }
+
+  /** Loads the page again: a new kernel takes up what was saved. */
+  reopen() {
+    sessionStorage.setItem(REOPENED, String(Date.now()));
+    location.reload();
+  }
+
+  /** Shows the state: on the root, in the banner, and in what can be used. */
+  show() {
+    const lost = this.state === "lost";
+    const root = /** @type {HTMLElement | null} */ (this.el.closest(".prunelab"));
+    if (root) {
+      root.dataset.link = this.state;
+      if (this.cause) root.dataset.linkCause = this.cause;
+      else delete root.dataset.linkCause;
+      for (const child of root.children) {
+        if (!child.contains(this.el) && child instanceof HTMLElement) child.inert = lost;
+      }
+    }
+    this.reopenButton.hidden = !(this.cause === "ended" && this.served);
+    const vain = this.vain ? IN_VAIN : "";
+    write(this.text, this.cause ? words(this.cause, this.served) : vain);
+    this.banner.hidden = !lost && !vain;
+  }
+}
+
+/**
+ * Watches the kernel for a view of the status widget until the function that it returns is called; on a page without a kernel
+ * there is nothing to watch.
+ * @param {import("../widgets/types").Model} model
+ * @param {HTMLElement} el
+ */
+export function watchKernel(model, el) {
+  if (!model.widget_manager.kernel) return { show: () => {}, stop: () => {} };
+  const watch = new KernelWatch(model, el);
+  return { show: () => watch.show(), stop: watch.start() };
+}

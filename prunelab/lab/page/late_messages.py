@@ -1,0 +1,74 @@
+"""What a page sent just before it lost its kernel must not be carried out whenever it arrives.
+
+A line that breaks without a word, and a kernel that is stopped, keep messages and deliver them later. The page knows
+only seconds after the break that nobody answers; what was pressed until then comes here when all is well again. So a
+message that comes long after the page last heard of the kernel is held back, until the page says whether it had lost
+the kernel in between: if not, it was only slow, and is handled now; else it is dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+# Seconds since the page last heard of the kernel. Less than a page needs to know that it has lost it (kernel_watch.js);
+# more than it lets pass between two questions.
+LATE = 3.5
+
+Handler = Callable[[Any, Any, Any], Any]  # of comm messages, as the kernel calls it: stream, identity, message
+
+
+@dataclass
+class Page:
+    """What is known of a page. heard: the time of the latest answer that it has had, by the kernel's clock."""
+
+    heard: float | None = None
+    losses: int = 0  # how often it had lost the kernel
+    held: list[tuple[Any, Any, Any]] = field(default_factory=list)
+    since: float = 0.0  # time of the first message that is held
+
+
+class LateMessages:
+    """Handles comm messages in the place of ``handle``. status: model id of the status widget, by which pages speak.
+
+    dropped: called with the number of messages when some were dropped.
+    """
+
+    def __init__(self, handle: Handler, status: str, dropped: Callable[[int], object]) -> None:
+        self._handle, self._status, self._dropped = handle, status, dropped
+        self._pages: dict[str, Page] = {}  # by the session of their connection
+
+    def __call__(self, stream: Any, ident: Any, message: Any) -> Any:
+        page = self._pages.setdefault(message["header"]["session"], Page())
+        data = message["content"].get("data") or {}
+        said = data.get("content")
+        if message["content"].get("comm_id") == self._status and isinstance(said, dict) and said.get("kind") == "here":
+            self._hear(page, said.get("heard"), said.get("losses"))
+        elif data.get("method") in ("update", "custom") and self._late(page):
+            page.held.append((stream, ident, message))
+            return None
+        return self._handle(stream, ident, message)
+
+    def _late(self, page: Page) -> bool:
+        if page.held:
+            return True  # the order stays
+        now = time.monotonic()
+        page.since = now
+        return page.heard is not None and now - page.heard > LATE
+
+    def _hear(self, page: Page, heard: Any, losses: Any) -> None:
+        """A page says when it last heard of the kernel, and how often it had lost it."""
+        page.heard = heard if isinstance(heard, int | float) else None
+        count = losses if isinstance(losses, int) else 0
+        if page.held:
+            if page.heard is None or page.heard < page.since:
+                return  # sent before the break was over: the page cannot know yet
+            held, page.held = page.held, []
+            if count != page.losses:
+                self._dropped(len(held))
+            else:
+                for each in held:
+                    self._handle(*each)
+        page.losses = count

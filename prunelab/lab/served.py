@@ -1,0 +1,148 @@
+"""A served page: its network is ready before the visitor comes, and it is saved as it goes.
+
+The browser keeps the id of the saved lab in the page's address (``?session=...``). A reload gives a new kernel, which
+takes over what the old one has saved; see ``worker.visit``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from typing import Any
+
+from IPython import get_ipython
+
+from prunelab.errors import RecipeError, StorageError
+from prunelab.lab.page.late_messages import LateMessages
+from prunelab.lab.worker import visit as visits
+from prunelab.lab.worker.visit import PageSettings, Visit
+from prunelab.serve import visitor
+from prunelab.sessions.dense_cache import DenseCache
+
+LOOK_EVERY = 1.0  # seconds between two looks whether another kernel wants the saved lab
+CALL_TIMEOUT = 2.0  # seconds that a page has to answer when the kernel calls it
+
+
+class Served:
+    """Opens a Lab for its visitor, and waits until one comes where the kernel is preheated; then keeps it saved.
+
+    lab: a Lab that has not started. trouble: why the page is not saved, in words; None if it is.
+    """
+
+    def __init__(self, lab: Any) -> None:
+        self._lab = lab
+        self.trouble: str | None = None
+        self._visit: Visit | None = None
+        self._query = ""
+        self._ended = threading.Event()
+        try:
+            visits.clean()
+            lab._opener.cache = DenseCache.if_wanted()
+        except StorageError as error:
+            self.trouble = f"This page is not saved: {error}"
+        query = self._visitor_query() if visitor.preheated() else visitor.query()
+        lab._presence.expect(time.monotonic())
+        name, self._query = split(query)
+        try:
+            self._visit = visits.enter(name)
+        except StorageError as error:
+            self.trouble = f"This page is not saved: {error}"
+        self._open()
+        self._guard_against_late_messages()
+        if self._visit is not None:
+            lab.status.session = self._visit.id
+            threading.Thread(target=self._hand_over, name="prunelab-visit", daemon=True).start()
+
+    def _visitor_query(self) -> str:
+        """The query of the visitor's address; meanwhile the network is made ready. A network that another kernel trains
+        at this moment is waited for, but no longer than until the visitor comes.
+        """
+        lab, come = self._lab, threading.Event()
+
+        def make_ready() -> None:
+            if lab._opener.cache is not None:
+                lab._opener.cache.wait(lab.recipe, come)
+            lab.start()
+
+        ready = threading.Thread(target=make_ready, name="prunelab-ready", daemon=True)
+        ready.start()
+        query = visitor.query()
+        come.set()
+        ready.join()
+        return query
+
+    def _open(self) -> None:
+        """Show what the visitor's address asks for: a saved lab, a link, or the lab as it is."""
+        lab, visit = self._lab, self._visit
+        page = self._saved_page()
+        if page is not None:
+            lab.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
+            lab._set_controls(page.recipe)
+            lab._arrange()
+        if visit is not None:
+            lab._submit("visit", visit)
+        if page is not None:
+            if not page.opened_by(self._query):  # somebody has changed the address
+                lab.follow(self._query)
+        elif visitor.preheated():
+            lab.follow(self._query)
+        else:
+            lab._apply_link(self._query)
+            lab.start()
+        self.keep_page()
+
+    def _saved_page(self) -> PageSettings | None:
+        if self._visit is None:
+            return None
+        try:
+            return self._visit.page()
+        except StorageError as error:
+            self.trouble = f"What was saved of this page could not be read: {error}"
+            return None
+
+    def keep_page(self) -> None:
+        """Save what the page is set to. On the widgets' thread; returns at once."""
+        if self._visit is not None and not self._ended.is_set():
+            lab = self._lab
+            try:
+                self._visit.keep_page(PageSettings(lab.recipe, lab.options, self._query, lab.link()))
+            except RecipeError:
+                return  # the controls give no recipe at this moment: what they gave before stays saved
+
+    def end(self) -> None:
+        """The lab ends."""
+        self._ended.set()
+
+    def _guard_against_late_messages(self) -> None:
+        shell, status = get_ipython(), self._lab.status
+        if shell is None:  # in a script there is no page
+            return
+        handlers = shell.kernel.shell_handlers
+        handlers["comm_msg"] = LateMessages(
+            handlers["comm_msg"], status.model_id, lambda count: status.send({"dropped": count})
+        )
+
+    def _hand_over(self) -> None:
+        """Let another kernel have the saved lab if it asks for it and no page shows this one any more."""
+        assert self._visit is not None
+        while not self._ended.wait(LOOK_EVERY):
+            if self._visit.wanted and not self._page_answers():
+                self._lab.stop()
+
+    def _page_answers(self) -> bool:
+        lab, called = self._lab, time.monotonic()
+        lab._bridge.soon(lambda: lab.status.send({"call": True}))
+        while time.monotonic() < called + CALL_TIMEOUT:
+            if lab._presence.heard_since(called):
+                return True
+            self._ended.wait(0.1)
+        return False
+
+
+def split(query: str) -> tuple[str | None, str]:
+    """The id of a saved lab in the query of an address, None if there is none; and the rest of the query."""
+    parts = [part for part in query.removeprefix("?").split("&") if part]
+    named = [part for part in parts if part.partition("=")[0] == visits.KEY]
+    rest = "&".join(part for part in parts if part not in named)
+    return (named[-1].partition("=")[2] if named else None), rest

@@ -1,0 +1,258 @@
+"""The saved lab of one page, under an id that only its browser knows: reload, and a new kernel goes on from there.
+
+Beside the session (``sessions.checkpoint``) lie ``page.json``, what the controls are set to and what is shown, and
+``run.json`` with ``runs-<digest>.safetensors``: what was under way, and the runs kept for comparison. A folder belongs
+to one process at a time. One whose page is gone hands it over to the next that asks; else the next gets a copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import safetensors
+import safetensors.torch
+import torch
+from filelock import BaseFileLock
+
+from prunelab.disk import LOCK, claim, private_folder, remove_oldest, write_atomically
+from prunelab.errors import ClaimedError, RecipeError, StorageError
+from prunelab.lab.links import KEYS, Options
+from prunelab.lab.runs import Run
+from prunelab.recipe import Recipe, allowed
+from prunelab.sessions.checkpoint import group, history_in, history_out
+
+KEY = "session"  # of the id, in the visitor's address
+ID = re.compile(r"[A-Za-z0-9_-]{32}")
+ID_BYTES = 24  # of randomness in an id
+PAGE, RUN, WANTED = "page.json", "run.json", ".wanted"
+FORMAT = 1
+PATIENCE = 8.0  # seconds for the kernel of a page that was just closed or has vanished to save and let go
+OLDEST = 7 * 86400.0  # seconds that a saved lab is kept
+LARGEST = 2 * 2**30  # bytes of all saved labs together
+
+GONE = "What this address had saved is no longer here: labs are kept for a week. This is a new one."
+COPY = "This lab is open in another tab or window. This is a copy of it: what is done here stays here."
+
+
+@dataclass(frozen=True)
+class PageSettings:
+    """What a page was set to. query: of the address that it was opened with; link: of a link to it as it was."""
+
+    recipe: Recipe
+    options: Options
+    query: str = ""
+    link: str = ""
+
+    def opened_by(self, query: str) -> bool:
+        """Whether an address with this query asks for nothing but this page."""
+        return _settings(query) in (_settings(self.query), _settings(self.link))
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
+    the target that the controls were set to; if they are set otherwise now, a hand has moved them since.
+    """
+
+    task: str | None = None
+    paused: bool = False
+    measured: bool = False
+    preview: Mapping[str, Any] | None = None
+    controls: Mapping[str, Any] | None = None
+    runs: tuple[Run, ...] = ()
+
+
+class Visit:
+    """A claimed folder. source: the folder to go on from, another one for a copy; None if there is nothing saved.
+
+    notice: what the reader should know about it; None if there is nothing.
+    """
+
+    def __init__(self, folder: Path, lock: BaseFileLock, source: Path | None, notice: str | None = None) -> None:
+        self.folder, self.source, self.notice = folder, source, notice
+        self._lock = lock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prunelab-visit")
+        self._written: Future[None] | None = None
+        self._runs: tuple[Run, ...] | None = None  # those that were written last
+        self._described: dict[str, Any] | None = None  # what the index says of them
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def wanted(self) -> bool:
+        """Whether another process asks for this folder."""
+        return (self.folder / WANTED).exists()
+
+    def page(self) -> PageSettings | None:
+        """The saved settings of the page; None if there are none. Raises StorageError if they cannot be read."""
+        values = _read(self.source, PAGE)
+        if values is None:
+            return None
+        try:
+            recipe = Recipe.from_dict(values["recipe"])
+            return PageSettings(recipe, Options(**values["options"]), str(values["query"]), str(values["link"]))
+        except (KeyError, TypeError, RecipeError) as error:
+            raise StorageError(f"{PAGE} of the saved lab is damaged: {error}") from error
+
+    def keep_page(self, page: PageSettings) -> None:
+        """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones."""
+        values = {
+            "prunelab_page": FORMAT,
+            "recipe": page.recipe.to_dict(usual=True),
+            "options": vars(page.options),
+            "query": page.query,
+            "link": page.link,
+        }
+        if self._written is not None:
+            self._written.cancel()  # the latest is enough
+        with contextlib.suppress(RuntimeError):  # closed
+            self._written = self._thread.submit(self._write, PAGE, json.dumps(values).encode())
+
+    def run(self) -> RunState:
+        """What was under way, and the kept runs. Raises StorageError if it cannot be read."""
+        values = _read(self.source, RUN)
+        if values is None:
+            return RunState()
+        try:
+            kept = values["runs"]
+            runs = () if kept is None else _runs_in(self.source, kept["file"], kept["sha256"], kept["runs"])
+            known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
+            return RunState(**known, runs=runs)
+        except (KeyError, TypeError, ValueError, RecipeError) as error:
+            raise StorageError(f"{RUN} of the saved lab is damaged: {error}") from error
+
+    def keep_run(self, run: RunState) -> None:
+        """Save what is under way. Raises StorageError if that fails; what was saved before is intact."""
+        try:
+            if run.runs != self._runs:
+                self._described = self._write_runs(run.runs) if run.runs else None
+                self._runs = run.runs
+            values = {
+                "prunelab_run": FORMAT, "task": run.task, "paused": run.paused, "measured": run.measured,
+                "preview": run.preview, "controls": run.controls, "runs": self._described,
+            }  # fmt: skip
+            self._write(RUN, json.dumps(values).encode())
+            for old in self.folder.glob("runs-*.safetensors"):
+                if self._described is None or old.name != self._described["file"]:
+                    old.unlink()
+        except OSError as error:
+            raise StorageError(
+                f"this page could not be saved in {self.folder}: {error.strerror or error}. "
+                "It goes on in memory: do not reload it before there is space again."
+            ) from error
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self._thread.shutdown()
+        self._lock.release()
+
+    def _write(self, name: str, content: bytes) -> None:
+        write_atomically(self.folder / name, content)
+
+    def _write_runs(self, runs: Sequence[Run]) -> dict[str, Any]:
+        """Write the arrays of the kept runs; what else is known of them, as JSON types."""
+        tensors: dict[str, torch.Tensor] = {}
+        described = []
+        for run in runs:
+            arrays, history = history_out(run.snapshots)
+            tensors |= {f"{run.number}/{name}": torch.from_numpy(array) for name, array in arrays.items()}
+            described.append({
+                "number": run.number, "recipe": run.recipe.to_dict(usual=True), "label": run.label, "pinned": run.pinned,
+                "history": history,
+            })  # fmt: skip
+        blob = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
+        digest = hashlib.sha256(blob).hexdigest()
+        file = f"runs-{digest[:16]}.safetensors"
+        self._write(file, blob)
+        return {"file": file, "sha256": digest, "runs": described}
+
+
+def enter(name: str | None, folder: Path | None = None, *, patience: float = PATIENCE) -> Visit:
+    """The saved lab with this id, claimed; a new one if there is none, which ``Visit.notice`` then says.
+
+    name: an id from an address, from anybody; None: a new visit. folder: of all saved labs, by default in the user's
+    cache. patience: seconds to wait for the process that has it open. Raises StorageError if nothing can be saved.
+    """
+    folder = private_folder("visits") if folder is None else folder
+    if name is None:
+        return _new(folder)
+    path = folder / name if ID.fullmatch(name) else None
+    if path is None or not (path / PAGE).exists():
+        return _new(folder, notice=GONE)
+    wanted = path / WANTED
+    try:
+        wanted.touch()
+        lock = claim(path, patience=patience)
+    except ClaimedError:
+        return _new(folder, source=path, notice=COPY)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be used: {error.strerror or error}") from error
+    finally:
+        wanted.unlink(missing_ok=True)
+    if not (path / LOCK).exists():  # cleaned away while we waited
+        lock.release()
+        return _new(folder, notice=GONE)
+    return Visit(path, lock, path)
+
+
+def clean(folder: Path | None = None) -> None:
+    """Remove saved labs that are too old, or too many. Raises StorageError if the folder cannot be used."""
+    folder = private_folder("visits") if folder is None else folder
+    remove_oldest(folder, age=OLDEST, size=LARGEST, now=time.time())
+
+
+def _new(folder: Path, *, source: Path | None = None, notice: str | None = None) -> Visit:
+    path = folder / secrets.token_urlsafe(ID_BYTES)
+    return Visit(path, claim(path), source, notice)
+
+
+def _settings(query: str) -> list[tuple[str, str]]:
+    """What a query says about a page, in a fixed order; keys that are not the lab's do not count."""
+    ours = {*KEYS, *allowed()}
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return sorted((key, text) for key, text in pairs if key in ours or key.startswith("quality."))
+
+
+def _read(folder: Path | None, name: str) -> dict[str, Any] | None:
+    if folder is None or not (folder / name).exists():
+        return None
+    try:
+        values = json.loads((folder / name).read_bytes())
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{name} of the saved lab cannot be read: {error}") from error
+    if not isinstance(values, dict):
+        raise StorageError(f"{name} of the saved lab is damaged: not a JSON object")
+    return values
+
+
+def _runs_in(folder: Path | None, file: str, digest: str, described: Sequence[Mapping[str, Any]]) -> tuple[Run, ...]:
+    assert folder is not None
+    path = folder / file
+    if path.parent != folder:
+        raise ValueError(f"{file!r} points out of the folder")
+    try:
+        blob = path.read_bytes()
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if hashlib.sha256(blob).hexdigest() != digest:
+        raise StorageError(f"{path} is damaged: it is not the file that was written")
+    tensors = safetensors.torch.load(blob)
+    runs = []
+    for each in described:
+        snapshots = tuple(history_in(each["history"], group(tensors, str(each["number"]))))
+        run = Run(each["number"], Recipe.from_dict(each["recipe"]), snapshots, each["label"])
+        runs.append(replace(run, pinned=bool(each["pinned"])))
+    return tuple(runs)

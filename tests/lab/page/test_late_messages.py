@@ -1,0 +1,86 @@
+"""Messages that come late, in a clock of our own: held until the page says whether it had lost its kernel."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from prunelab.lab.page import late_messages
+from prunelab.lab.page.late_messages import LATE, LateMessages
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    clock = SimpleNamespace(now=100.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr(late_messages, "time", clock)
+    handled: list[str] = []
+    dropped: list[int] = []
+    late = LateMessages(lambda _, __, message: handled.append(name(message)), "status", dropped.append)
+    return clock, late, handled, dropped
+
+
+def name(message: dict[str, Any]) -> str:
+    return str(message["content"]["data"].get("name", "here"))
+
+
+def press(late: LateMessages, what: str, page: str = "a", method: str = "update") -> None:
+    content = {"comm_id": "button", "data": {"method": method, "name": what}}
+    late(None, None, {"header": {"session": page}, "content": content})
+
+
+def here(late: LateMessages, heard: float | None, losses: int = 0, page: str = "a") -> None:
+    said = {"kind": "here", "view": "v", "heard": heard, "losses": losses}
+    content = {"comm_id": "status", "data": {"method": "custom", "content": said}}
+    late(None, None, {"header": {"session": page}, "content": content})
+
+
+def test_what_comes_in_time_is_handled_at_once(scene):
+    clock, late, handled, dropped = scene
+    press(late, "before the first sign of life")
+    here(late, None)
+    press(late, "before the first answer")
+    here(late, 100.0)
+    clock.now += LATE
+    press(late, "in time")
+    assert handled == ["before the first sign of life", "here", "before the first answer", "here", "in time"]
+    assert dropped == []
+
+
+def test_what_was_pressed_before_the_kernel_was_lost_is_dropped(scene):
+    clock, late, handled, dropped = scene
+    here(late, 99.0)
+    # The line breaks; "prune" and the next question are on their way, and come when it is mended.
+    clock.now = 160.0
+    press(late, "prune")
+    here(late, 99.5)
+    press(late, "retrain")
+    assert handled == ["here", "here"] and dropped == []
+    here(late, 160.0, losses=1)
+    assert handled == ["here"] * 3 and dropped == [2]
+    press(late, "prune again")
+    assert handled[-1] == "prune again"
+
+
+def test_a_page_that_was_only_slow_loses_nothing_and_keeps_the_order(scene):
+    clock, late, handled, dropped = scene
+    here(late, 99.0, losses=2)
+    clock.now = 104.0
+    press(late, "first")
+    press(late, "second", method="custom")
+    here(late, 104.5, losses=2)
+    assert handled == ["here", "first", "second", "here"] and dropped == []
+
+
+def test_what_is_no_press_is_never_held_and_pages_do_not_wait_for_each_other(scene):
+    clock, late, handled, _ = scene
+    here(late, 99.0)
+    here(late, 99.0, page="b")
+    clock.now = 160.0
+    here(late, 159.0, page="b")
+    press(late, "held")
+    press(late, "state", method="request_state")
+    press(late, "of the other page", page="b")
+    assert handled == ["here", "here", "here", "state", "of the other page"]

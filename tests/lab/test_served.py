@@ -1,0 +1,289 @@
+"""A served page that is saved as it goes: what a reload, a second tab, a killed kernel and a full disk find."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import prunelab as pl
+from prunelab.lab.links import Options
+from prunelab.lab.served import split
+from prunelab.lab.worker import save_pace, visit
+from prunelab.serve import visitor
+from support.labs import LONG, QUICK, press, reached
+from support.sessions import same
+
+LINK = QUICK.to_query()
+
+
+@pytest.fixture
+def visitor_of(tmp_path, monkeypatch):
+    """``visitor_of(query)``: the lab that a visitor with this address gets, in a kernel that was started for him."""
+    monkeypatch.setenv("PRUNELAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("VOILA_PREHEAT", "False")
+    monkeypatch.setattr(visit.enter, "__kwdefaults__", {"patience": 0.2})
+    labs = []
+
+    def come(query: str = LINK, **options) -> pl.Lab:
+        monkeypatch.setenv("QUERY_STRING", query)
+        labs.append(pl.Lab.for_page(measure=False, **options))
+        return labs[-1]
+
+    yield come
+    for lab in labs:
+        lab.stop()
+
+
+def address(lab: pl.Lab, query: str = LINK) -> str:
+    return f"{query}&session={lab.status.session}"
+
+
+def folder(lab: pl.Lab) -> Path:
+    return Path(os.environ["PRUNELAB_CACHE"]) / "visits" / lab.status.session
+
+
+def killed(lab: pl.Lab) -> str:
+    """The address of what is saved at this moment, as if the kernel were killed now."""
+    copy = folder(lab).with_name("k" * 32)
+    shutil.copytree(folder(lab), copy, ignore=shutil.ignore_patterns(visit.LOCK))
+    return f"{LINK}&session={copy.name}"
+
+
+def test_a_reload_brings_back_network_settings_runs_and_what_is_shown(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "run")
+    press(lab, "reset")
+    lab.controls["quality"].value = 0.8
+    lab.choices["size"].value = False
+    press(lab, "prune")
+    lab.controls["quality"].value = 1.2
+    assert lab.wait(60)
+    before, session, runs = lab.state, lab.session, lab.state.runs
+    lab.stop()
+
+    again = visitor_of(address(lab))
+    assert again.wait(60) and again.status.session == lab.status.session and again.status.trouble == ""
+    same(again.session, session)
+    assert again.recipe == lab.recipe and again.options == lab.options == Options(hide=("size",))
+    assert [s.scalars() for s in again.state.history] == [s.scalars() for s in before.history]
+    assert again.state.preview.quality == 1.2 and again.state.preview.kept == before.preview.kept
+    (run,), (known,) = again.state.runs, runs
+    assert [s.scalars() for s in run.snapshots] == [s.scalars() for s in known.snapshots]
+    assert (run.number, run.recipe, run.label, run.pinned) == (known.number, known.recipe, known.label, known.pinned)
+    press(again, "reset")
+    assert again.state.snapshot.phase == "trained"
+    assert len(again.state.runs) == 2 and len({run.number for run in again.state.runs}) == 2
+
+
+def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, monkeypatch):
+    monkeypatch.setattr(save_pace, "SAVE_EVERY", 0.2)
+    monkeypatch.setattr(save_pace, "SAVE_SHARE", 1.0)
+    lab = visitor_of(LONG.to_query())
+    reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 400)
+    query = killed(lab).replace(LINK, LONG.to_query())
+    again = visitor_of(query)
+    reached(again, lambda r: r.activity == "training" and r.snapshot is not None)
+    assert again.state.snapshot.clock > 0, "it begins where it was saved, not anew"
+    first = again.state.history[0].clock
+    at = again.state.snapshot.clock
+    assert first < at, "and what came before is there"
+    reached(again, lambda r: r.snapshot.clock > at + 50)
+
+
+def test_a_bad_link_is_told(visitor_of):
+    lab = visitor_of("model=mlp-small&epochs=3&quality=nan")
+    assert lab.wait(60) and "quality = nan" in lab.status.trouble and lab.state.snapshot.phase == "trained"
+
+
+def test_a_slider_that_was_moved_since_the_last_save_comes_back_with_its_preview(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "prune")
+    lab.controls["quality"].value = 0.8
+    assert lab.wait(60)
+    would = lab.state.preview.kept
+    lab._served._visit._written.result(60)
+    again = visitor_of(killed(lab))
+    assert again.wait(60) and again.state.snapshot.phase == "pruned"
+    assert again.controls["quality"].value == 0.8 and again.state.preview.kept == would
+
+
+def test_what_comes_back_is_the_same_run_to_the_last_bit(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab.controls["retrain_epochs"].value = 200
+    lab.buttons["run"].click()
+    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining" and r.snapshot.step > 50)
+    recipe = lab.recipe
+    lab.stop()
+    assert lab.session.phase == "retraining", "the reload comes in the middle"
+    again = visitor_of(address(lab))
+    assert again.wait(120) and again.state.snapshot.round == recipe.rounds
+    whole = pl.Session(recipe)
+    for _ in whole:
+        pass
+    same(again.session, whole)
+
+
+def test_a_network_that_was_ready_before_its_visitor_came_is_saved_for_him(visitor_of, monkeypatch):
+    ready = threading.Event()
+    original = pl.Lab.start
+
+    def start(lab: pl.Lab) -> None:
+        original(lab)
+        assert lab.wait(60)
+        ready.set()
+
+    def query() -> str:
+        assert ready.wait(60)  # he comes when the network is there
+        return os.environ["QUERY_STRING"]
+
+    with monkeypatch.context() as preheated:
+        preheated.setenv("VOILA_PREHEAT", "True")
+        preheated.setattr(pl.Lab, "start", start)
+        preheated.setattr(visitor, "query", query)
+        preheated.setenv(visitor.LINK, LINK)
+        lab = visitor_of("")
+        assert lab.wait(60)
+        press(lab, "prune")
+        lab.stop()
+    again = visitor_of(f"session={lab.status.session}")
+    assert again.wait(60) and again.state.snapshot.phase == "pruned"
+    press(again, "reset")
+    assert again.state.snapshot.phase == "trained" and again.status.trouble == ""
+
+
+def test_two_visitors_of_one_training_wait_for_it_once(visitor_of, monkeypatch):
+    first = visitor_of()
+    assert first.wait(60)
+    trained = first.session
+
+    def refuse(*_):
+        raise AssertionError("trained again")
+
+    monkeypatch.setattr("prunelab.sessions.trainer.Trainer._batch", refuse)
+    second = visitor_of()
+    assert second.wait(60) and second.status.trouble == ""
+    same(second.session, trained)
+    third = visitor_of(LINK.replace("rounds=2", "rounds=4"))
+    assert third.wait(60) and third.state.history[-1].rounds == 4
+    assert third.state.snapshot.test_loss == trained.snapshot().test_loss
+
+
+def test_train_is_shown_although_the_network_is_known(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    seen = []
+    lab.on_state(lambda state: seen.append(state.activity))
+    press(lab, "train")
+    assert "training" in seen and lab.state.snapshot.phase == "trained"
+
+
+def test_a_paused_run_comes_back_paused(visitor_of):
+    lab = visitor_of(LONG.to_query())
+    reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 20)
+    press(lab, "pause")
+    at = lab.session.clock
+    lab.stop()
+    again = visitor_of(address(lab, LONG.to_query()))
+    assert again.wait(60) and again.state.activity == "paused" and again.session.clock == at
+    again.buttons["pause"].click()
+    reached(again, lambda r: r.snapshot.clock > at + 20)
+
+
+def test_a_second_tab_on_the_same_address_gets_a_copy_and_says_so(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "prune")
+    lab.status._presence.here("a", time.monotonic())
+    second = visitor_of(address(lab))
+    assert second.wait(60)
+    assert second.status.session != lab.status.session and "open in another tab" in second.status.trouble
+    same(second.session, lab.session)
+    press(second, "reset")
+    press(lab, "retrain")
+    lab.stop()
+    again = visitor_of(address(lab))
+    assert again.wait(60) and again.state.snapshot.phase == "retrained"
+
+
+def test_a_lab_whose_page_is_gone_hands_over(visitor_of, monkeypatch):
+    monkeypatch.setattr("prunelab.lab.served.LOOK_EVERY", 0.05)
+    monkeypatch.setattr("prunelab.lab.served.CALL_TIMEOUT", 0.2)
+    monkeypatch.setattr(visit.enter, "__kwdefaults__", {"patience": 20.0})
+    lab = visitor_of(LONG.to_query())
+    reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 20)
+    again = visitor_of(address(lab, LONG.to_query()))
+    assert again.status.session == lab.status.session and again.status.trouble == ""
+    at = lab.session.clock  # it has ended
+    reached(again, lambda r: r.activity == "training" and r.snapshot is not None)
+    assert again.state.snapshot.clock >= at
+
+
+@pytest.mark.parametrize("name", ["..", "../../etc", "x" * 32, "", "%2e%2e", "a" * 31 + "/"])
+def test_an_id_that_names_nothing_gives_a_new_lab_and_says_so(visitor_of, name):
+    lab = visitor_of(f"{LINK}&session={name}")
+    assert lab.wait(60) and lab.state.snapshot.phase == "trained"
+    assert "no longer here" in lab.status.trouble and lab.status.session != name
+    assert {path.name for path in folder(lab).parent.iterdir()} == {lab.status.session}
+
+
+def test_ids_are_random_and_the_folder_is_private(visitor_of):
+    first, second = visitor_of(), visitor_of()
+    assert first.status.session != second.status.session and len(first.status.session) == 32
+    assert folder(first).parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_that_was_changed_by_hand_is_followed_in_the_lab_that_was_saved(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "prune")
+    kept = lab.state.snapshot.kept
+    lab.stop()
+    again = visitor_of(address(lab, LINK + "&std=all"))
+    assert again.wait(60) and again.recipe.std == "all" and again.state.snapshot.kept == kept
+
+
+def test_a_damaged_session_is_told_and_the_page_is_usable(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab.stop()
+    (folder(lab) / "session.json").write_text("{")
+    again = visitor_of(address(lab))
+    assert again.wait(60) and "damaged" in again.status.trouble and again.state.snapshot.phase == "trained"
+    press(again, "prune")
+    again.stop()
+    third = visitor_of(address(again))
+    assert third.wait(60) and third.state.snapshot.phase == "pruned"
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_lab_works(visitor_of, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PRUNELAB_CACHE", str(tmp_path / "file"))
+    lab = visitor_of()
+    assert lab.wait(60) and "This page is not saved" in lab.status.trouble and lab.status.session == ""
+    press(lab, "prune")
+    assert lab.state.snapshot.phase == "pruned"
+
+
+def test_what_nobody_came_back_to_for_a_week_is_cleaned_away(visitor_of):
+    lab, used = visitor_of(), visitor_of()
+    assert lab.wait(60) and used.wait(60)
+    lab.stop()
+    old = time.time() - visit.OLDEST - 60
+    for each in (lab, used):
+        for path in folder(each).rglob("*"):
+            os.utime(path, (old, old))
+    visit.clean()
+    assert not folder(lab).exists() and folder(used).exists(), "what is open stays, however old"
+
+
+def test_the_key_of_a_saved_lab_is_told_from_the_link():
+    assert split("?quality=1&session=abc&show=graph,draw") == ("abc", "quality=1&show=graph,draw")
+    assert split("quality=1") == (None, "quality=1") and split("") == (None, "")
