@@ -170,8 +170,8 @@ class Visit:
             arrays, history = history_out(run.snapshots)
             tensors |= {f"{run.number}/{name}": torch.from_numpy(array) for name, array in arrays.items()}
             described.append({
-                "number": run.number, "recipe": run.recipe.to_dict(usual=True), "label": run.label, "pinned": run.pinned,
-                "history": history,
+                "number": run.number, "recipe": run.recipe.to_dict(usual=True), "label": run.label,
+                "pinned": run.pinned, "history": history,
             })  # fmt: skip
         blob = safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
         digest = hashlib.sha256(blob).hexdigest()
