@@ -73,6 +73,7 @@ DEFAULT = re.compile(r"^export default ", re.MULTILINE)
 DECLARED = re.compile(
     r"^(?:export )?(?:default )?(?:async function\*?|function\*?|class|const|let|var) (\W|\w+)", re.MULTILINE
 )
+COMMENT = re.compile(r"^[ \t]*(?://[^\n]*|/\*\*(?:(?!\*/).)*\*/[ \t]*)\n", re.MULTILINE | re.DOTALL)
 STATEMENT = re.compile(r"^\s*((?:import|export)\b(?!\s*\().*)", re.MULTILINE)
 
 
@@ -80,7 +81,8 @@ def joined_script(entry: Path) -> str:
     """The script ``entry`` and all that it imports, as one module: what a widget or a page carries is a single file.
 
     Each script comes once and after those it imports, without its imports and its word ``export``; the default export
-    of the entry stays. All then share one scope, so no two may define the same name.
+    of the entry stays. All then share one scope, so no two may define the same name. Comments on lines of their own
+    stay behind, but for a file's first line: a page loads a script once for each widget.
     Raises ValueError for forms of import and export that are not ours (``import { a, b } from "./file.js";`` and
     ``export`` before a function, const or class), for a name that is not there or is there twice, and for circles.
     """
@@ -119,4 +121,5 @@ def _without_imports(text: str, file: Path, *, keeps_default: bool) -> str:
     for found in STATEMENT.findall(bare):
         if not (keeps_default and DEFAULT.match(found)):
             raise ValueError(f"{file.name}: {found!r} is no form of import or export that can be joined")
-    return bare.lstrip("\n")
+    first, _, rest = bare.lstrip("\n").partition("\n")
+    return f"{first}\n{COMMENT.sub('', rest)}"

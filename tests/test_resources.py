@@ -127,3 +127,26 @@ def test_a_script_that_is_not_there_is_named(write: Callable[..., Path]) -> None
 def test_plotly_js_is_where_the_installed_plotly_has_it() -> None:
     assert b"plotly.js v" in resources.plotly_script().read_bytes()[:200]
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", resources.plotly_version())
+
+
+def test_comments_stay_behind_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "page.js").write_text(
+        "// What it is for.\n\n// more\n/**\n * @param {number} a\n */\nconst f = (/** @type {number} */ a) => a; // kept\n"
+        "const g = (\n  /** @type {number} */ b,\n) => b;\n  // indented\n/** @type {string} */\nconst text = 'a // b';\n"
+    )
+    assert joined_script(tmp_path / "page.js") == (
+        "// What it is for.\n\nconst f = (/** @type {number} */ a) => a; // kept\n"
+        "const g = (\n  /** @type {number} */ b,\n) => b;\nconst text = 'a // b';\n"
+    )
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_without_its_comments_a_script_is_as_long_as_its_code(entry: str) -> None:
+    """Compared with what is left when comment lines are counted one by one, by another way of reading."""
+    inside, code = False, 0
+    for line in joined_script(PACKAGE / entry).splitlines():
+        text = line.strip()
+        inside = inside or (text.startswith("/**") and "*/" not in text)
+        assert not inside, line
+        code += 1
+    assert code > 5

@@ -49,6 +49,7 @@ class PlotlyLibrary(ipywidgets.Widget):
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
     source = traitlets.Bytes(help="plotly.js as a module, gzipped; empty where the server has a file").tag(sync=True)
     wanted = traitlets.Bool(False, help="a page could not use the server's file and asks for source").tag(sync=True)
+    style = traitlets.Unicode(help="the style sheet of all plots").tag(sync=True)
     code = traitlets.Unicode(help="a module that exports how to render a Plot").tag(sync=True)
 
     @traitlets.default("version")
@@ -58,6 +59,10 @@ class PlotlyLibrary(ipywidgets.Widget):
     @traitlets.default("code")
     def _our_code(self) -> str:
         return joined_script(HERE / "plot.js")
+
+    @traitlets.default("style")
+    def _our_style(self) -> str:
+        return "".join((HERE / name).read_text(encoding="utf-8") for name in ("plot.css", "term_help.css"))
 
     @traitlets.default("source")
     def _source_at_first(self) -> bytes:
@@ -91,7 +96,6 @@ class Plot(BatchedWidget):
     """
 
     _esm = joined_script(HERE / "plot_loader.js")
-    _css = "".join((HERE / name).read_text(encoding="utf-8") for name in ("plot.css", "term_help.css"))
 
     figure = traitlets.Dict().tag(sync=True, to_json=lambda value, _: _plain(value))
     name = traitlets.Unicode(help="the element's data-plot").tag(sync=True)

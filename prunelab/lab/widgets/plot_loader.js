@@ -110,7 +110,11 @@ async function plotly(model) {
  * @returns {Promise<(view: import("./types").PlotArguments) => () => void>}
  */
 async function view(model) {
-  const code = (await library(model)).get("code");
+  const from = await library(model);
+  const [code, style] = [from.get("code"), from.get("style")];
+  await once(style, async () => {
+    element("style", "prunelab-plot-style", document.head).textContent = style;
+  });
   return once(code, () => importModule(code));
 }
 
