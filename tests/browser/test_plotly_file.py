@@ -8,9 +8,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Response, WebSocket, expect
+from playwright.sync_api import Browser, Page, Response, WebSocket, expect
 
 from prunelab.resources import plotly_module
 from support.lab_page import DASHBOARD, expect_drawn, expect_root
@@ -81,16 +82,20 @@ def test_it_is_found_below_another_base_url(
     assert [answer.url for answer in answers] == [f"{server.url}prunelab/static/{NAME}"]
 
 
+@pytest.mark.parametrize("answer", [{"status": 404}, {"body": "throw new Error('not plotly')"}])
 def test_where_the_file_cannot_be_used_the_kernel_sends_plotly(
-    page: Page, notebook: Callable[..., Path], address: Callable[[Path], str]
+    browser: Browser, notebook: Callable[..., Path], address: Callable[[Path], str], answer: dict[str, Any]
 ) -> None:
+    context = browser.new_context()  # not one that is watched: what the server does here is an error in the console
+    page = context.new_page()
     answers, frames = listen(page)
-    # As behind a proxy that changes what it passes on. A file that is not found would be an error in the console.
-    spoilt = {"body": "throw new Error('not plotly')", "content_type": "text/javascript"}
-    page.route("**/prunelab/static/*", lambda route: route.fulfill(**spoilt))
+    page.route("**/prunelab/static/*", lambda route: route.fulfill(content_type="text/javascript", **answer))
     page.goto(address(notebook(ONE_PLOT)))
     expect_plot(page)
     assert answers and max(frames) > 1_000_000
+    page.unroute_all()
+    page.goto("about:blank")
+    context.close()
 
 
 def test_a_page_of_another_version_of_plotly_asks_the_kernel(
