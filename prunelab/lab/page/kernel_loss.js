@@ -13,17 +13,32 @@ export async function causeOf(kernel) {
   if (!kernel || kernel.isDisposed || kernel.status === "dead") return "ended";
   if (!navigator.onLine) return "offline";
   const address = new URL(`api/kernels/${encodeURIComponent(kernel.id)}`, kernel.serverSettings.baseUrl);
-  let answer;
   try {
-    answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) });
+    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PROBE_TIMEOUT) });
+    if (answer.status === 404) return "ended";
+    if (!answer.ok) return "unreachable"; // what stands between page and server (a proxy) says that it is not there
+    const { execution_state: state } = await answer.json();
+    return state === "dead" ? "ended" : "silent";
   } catch (error) {
     console.debug("[prunelab] the server does not answer", error);
     return navigator.onLine ? "unreachable" : "offline";
   }
-  if (answer.status === 404) return "ended";
-  if (!answer.ok) return "unreachable"; // what stands between page and server (a proxy) says that it is not there
-  const { execution_state: state } = await answer.json();
-  return state === "dead" ? "ended" : "silent";
+}
+
+/**
+ * Whether a kernel answers and does not know a model: it was restarted, and nobody has told this page.
+ * @param {import("../widgets/types").KernelConnection} kernel
+ * @param {string} model its id
+ */
+export async function hasForgotten(kernel, model) {
+  const nothing = new Promise((resolve) => setTimeout(() => resolve(null), PROBE_TIMEOUT));
+  try {
+    const reply = await Promise.race([kernel.requestCommInfo({ target_name: "jupyter.widget" }), nothing]);
+    return reply !== null && reply.content.status === "ok" && !(model in reply.content.comms);
+  } catch (error) {
+    console.debug("[prunelab] the connection broke before the kernel could answer", error);
+    return false;
+  }
 }
 
 export const IN_VAIN =

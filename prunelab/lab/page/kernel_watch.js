@@ -5,7 +5,7 @@
 // Only time during which the page itself ran counts as waiting, so that a machine that wakes up raises no alarm.
 
 import { element, write } from "../widgets/dom.js";
-import { causeOf, IN_VAIN, words } from "./kernel_loss.js";
+import { causeOf, hasForgotten, IN_VAIN, words } from "./kernel_loss.js";
 import { dropUnsent, freeModels } from "./kernel_return.js";
 
 const TICK = 250; // ms between two looks at the state
@@ -54,6 +54,7 @@ class KernelWatch {
     this.heard = /** @type {number | null} */ (null); // time of the latest answer, by the kernel's clock
     this.losses = 0; // how often the kernel was lost; by this it knows which late messages to drop (late_messages.py)
     this.vain = 0; // messages that were dropped since
+    this.id = ""; // of the status model, as the kernel says
     this.gone = false; // whether the lab's comm is closed: it will not come back
     this.attempts = 0; // to reach the kernel, since it was lost
     this.attemptAt = 0; // time of the next one
@@ -122,7 +123,7 @@ class KernelWatch {
     this.send({ kind: "here", view, question, heard, losses });
   }
 
-  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number }} message */
+  /** @param {{ view?: string, answer?: number, at?: number, model?: string, call?: boolean, dropped?: number }} message */
   hear(message) {
     if (message.call) this.ask(); // the kernel wants to know whether any page is there
     if (message.dropped) {
@@ -133,6 +134,7 @@ class KernelWatch {
     if (message.view !== this.view || typeof message.answer !== "number") return;
     const slow = this.waited > ASK_EVERY;
     this.heard = message.at ?? null;
+    this.id = message.model ?? "";
     this.open = false;
     this.rested = 0;
     if (this.state !== "alive") this.found();
@@ -206,7 +208,11 @@ class KernelWatch {
     const now = performance.now();
     this.attemptAt = Infinity; // one at a time
     const before = this.cause;
-    const cause = this.gone ? "ended" : await causeOf(this.kernel);
+    let cause = this.gone ? "ended" : await causeOf(this.kernel);
+    if (cause === "silent" && this.kernel && this.id && this.connected) {
+      this.gone = await hasForgotten(this.kernel, this.id);
+      if (this.gone) cause = "ended";
+    }
     if (this.state !== "lost") return;
     this.attempts += 1;
     this.attemptAt = performance.now() + (BACKOFF[Math.min(this.attempts, BACKOFF.length) - 1] ?? 0);

@@ -69,6 +69,6 @@ class Status(BatchedWidget):
                 self._presence.here(view, time.monotonic())
                 question = content.get("question")
                 if isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
-                    self.send({"view": view, "answer": question, "at": time.monotonic()})
+                    self.send({"view": view, "answer": question, "at": time.monotonic(), "model": self.model_id})
             elif kind == "gone":
                 self._presence.gone(view, time.monotonic())

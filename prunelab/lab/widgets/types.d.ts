@@ -42,6 +42,7 @@ export interface KernelConnection {
   connectionStatusChanged: Signal<string>;
   serverSettings: { baseUrl: string };
   reconnect(): Promise<void>;
+  requestCommInfo(content: { target_name: string }): Promise<any>;
   _pendingMessages?: { header: { msg_type: string }; content: any }[];
 }
 
