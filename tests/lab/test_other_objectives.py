@@ -1,9 +1,12 @@
 """The lab with a loss of one's own: the metric is named, and what needs classes says so."""
 
+from dataclasses import replace
+
 import pytest
 from torch import nn
 
 import prunelab as pl
+from prunelab.lab import wording
 from prunelab.lab.page.built_in import built_in
 from support.labs import QUICK, press
 from support.own_models import curve
@@ -33,6 +36,12 @@ def test_cards_and_pictures_name_the_metric(lab):
     lab.panels["sensitivity"].button.click()
     assert lab.wait(60)
     assert lab.state.sensitivity.objective.metric == "R2" and "R2" in lab.panels["sensitivity"].plot.summary
+
+
+def test_a_cut_that_went_too_deep_is_told_in_the_metric(lab):
+    dense = replace(lab.state.snapshot, dense_accuracy=0.95)
+    said = [wording.went_too_deep(replace(dense, phase=p, test_accuracy=-1.2)) for p in ("pruned", "retrained")]
+    assert "R2 fell from 0.950 to -1.200." in said[0] and "R2 is down from 0.950 to -1.200." in said[1]
 
 
 def test_what_needs_classes_says_so(lab):
