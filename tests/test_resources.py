@@ -131,8 +131,10 @@ def test_plotly_js_is_where_the_installed_plotly_has_it() -> None:
 
 def test_comments_stay_behind_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "page.js").write_text(
-        "// What it is for.\n\n// more\n/**\n * @param {number} a\n */\nconst f = (/** @type {number} */ a) => a; // kept\n"
-        "const g = (\n  /** @type {number} */ b,\n) => b;\n  // indented\n/** @type {string} */\nconst text = 'a // b';\n"
+        "// What it is for.\n\n// more\n/**\n * @param {number} a\n */\n"
+        "const f = (/** @type {number} */ a) => a; // kept\n"
+        "const g = (\n  /** @type {number} */ b,\n) => b;\n  // indented\n"
+        "/** @type {string} */\nconst text = 'a // b';\n"
     )
     assert joined_script(tmp_path / "page.js") == (
         "// What it is for.\n\nconst f = (/** @type {number} */ a) => a; // kept\n"

@@ -6,21 +6,33 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from prunelab.formatting import count, layer_of, percent, time_left
+from prunelab.formatting import layer_of, percent, time_left
 from prunelab.lab.messages import BUSY, LabState
-from prunelab.recipe import Recipe
+from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 from prunelab.views import key_figures
 
-CARDS = ("accuracy", "connections", "effective", "compression", "dropout", "file", "speed", "zeros still zero")
+# The cards' names, and the term in the glossary that explains each.
+CARD_TERMS = {
+    "accuracy": "accuracy",
+    "connections": "connections",
+    "effective": "effective density",
+    "compression": "compression",
+    "dropout": "dropout adjustment",
+    "file": "file",
+    "speed": "speed",
+    "zeros still zero": "zeros still zero",
+}
+CARDS = tuple(CARD_TERMS)
 
 DEEP = 0.3  # accuracy that a cut costs, from which the page points out the way back
 UNMENDED = 0.05  # the same after retraining: 18 of the 360 test digits, far beyond their noise
 
 TIPS = {
     "train": "Train a dense network from the start, by the settings above",
-    "prune": "Cut what lies below quality x deviation, now",
+    "prune": "Cut now, as the settings of this step say",
     "retrain": "Train the survivors",
     "run": "Train if needed, then prune and retrain round after round",
     "pause": "Hold the run after this batch, or go on",
@@ -36,9 +48,12 @@ def label(button: str, state: LabState) -> str:
     return {"run": "Run all"}.get(button, button.capitalize())
 
 
-def title(recipe: Recipe) -> str:
-    """The experiment in one line."""
-    return f"{recipe.data} · {recipe.model} · seed {recipe.seed}"
+def title(recipe: Recipe, subject: Subject | None = None) -> str:
+    """The experiment in one line. subject: names custom data and models; while a run begins, the last run's."""
+    names = subject or Subject.of(recipe)
+    data = names.data if recipe.data == OWN else recipe.data
+    model = names.model if recipe.model == OWN else recipe.model
+    return f"{data} · {model} · seed {recipe.seed}"
 
 
 def status(state: LabState) -> str:
@@ -64,27 +79,25 @@ def doing(snapshot: Snapshot) -> str:
 def about_to_lose(preview: Snapshot | None) -> str | None:
     """A warning that a cut would leave nothing of a layer; None where it would not."""
     lost = "" if preview is None else _spared(preview)
-    return f"At this quality {lost} would lose every connection; its strongest one will be kept." if lost else None
+    return f"Too deep: {lost} would lose every connection; the strongest one will be kept." if lost else None
 
 
 def was_spared(pruned: Snapshot) -> str | None:
     """A warning, after a cut, that the strongest connection of a layer was spared; None if none was."""
     lost = _spared(pruned)
-    return f"{lost} would have lost every connection: the strongest one was kept. Lower the quality." if lost else None
+    less = "Ask for a higher density." if pruned.target is not None and pruned.target.density else "Lower the quality."
+    return f"{lost} would have lost every connection: the strongest one was kept. {less}" if lost else None
 
 
 def went_too_deep(snapshot: Snapshot | None) -> str | None:
     """A word after a cut that cost much, or that retraining could not mend: what it cost, and the way back."""
     if snapshot is None or snapshot.test_accuracy is None or snapshot.dense_accuracy is None:
         return None
-    lost = snapshot.dense_accuracy - snapshot.test_accuracy
-    objective = snapshot.objective
+    lost, objective = snapshot.dense_accuracy - snapshot.test_accuracy, snapshot.objective
     fell = f"from {objective.text(snapshot.dense_accuracy)} to {objective.text(snapshot.test_accuracy)}"
     if snapshot.phase == "pruned" and lost >= DEEP:
-        return (
-            f"This cut was deep: {objective.metric} fell {fell}. "
-            "Retrain and see what comes back, or Reset to the dense network."
-        )
+        deep = f"This cut was deep: {objective.metric} fell {fell}."
+        return f"{deep} Retrain and see what comes back, or Reset to the dense network."
     if snapshot.phase == "retrained" and lost >= UNMENDED:
         return (
             f"Retraining did not mend this cut: {objective.metric} is down {fell}. "
@@ -110,20 +123,21 @@ def cards(state: LabState) -> list[dict[str, str]]:
         return [{"name": name, "value": "–", "more": ""} for name in CARDS]
     accuracy = _card(now.objective.metric, *key_figures.accuracy(now))
     connections = _card("connections", *key_figures.connections(now))
-    compression = _card("compression", *key_figures.compression(now))
+    compression = _card("compression", *key_figures.compression(now, state.subject))
     dropout = _card("dropout", *key_figures.dropout(now))
-    effective = _card("effective", "–", "not available for this model")
-    if now.effective is not None:
-        effective |= {"value": percent(now.effective / now.total), "more": f"{count(now.dead or 0)} dead neurons"}
+    effective = _card("effective", *key_figures.effective(now))
     if preview is not None:
         about = "" if preview.exact else "about "
         accuracy["more"] = f"{about}{key_figures.right(preview)} if cut now"
-        connections["more"] = f"{percent(preview.density)} if cut now"
-        compression["more"] = f"{preview.compression:.1f}x if cut now"
+        connections["more"] = f"{key_figures.connections(preview)[0]} if cut now"
+        uncounted = key_figures.uncounted(state.subject)
+        compression["more"] = f"{key_figures.compression(preview)[0]} if cut now" + (
+            f"; {uncounted}" if uncounted else ""
+        )
         if preview.dropouts:
             dropout["more"] = f"{key_figures.dropout(preview)[0]} if cut now"
         if preview.effective is not None:
-            effective["more"] = f"{percent(preview.effective / preview.total)} if cut now"
+            effective["more"] = f"{key_figures.effective(preview)[0]} if cut now"
     zeros = _card("zeros still zero", *key_figures.zeros(now))
     return [accuracy, connections, effective, compression, dropout, *_measured(state), zeros]
 
@@ -165,7 +179,8 @@ def story(state: LabState) -> str:
     if preview is None:
         return kept
     quality = "" if preview.quality is None else f"At quality {preview.quality:.2f} "
-    quality = "At these qualities " if quality and preview.recipe.layer_quality else quality
+    own = {layer.quality for layer in preview.layers}
+    quality = "At these qualities " if quality and len(own) > 1 else quality
     fall = f"{percent(preview.density)} would be left, {now.objective.metric} {key_figures.right(preview)}."
     return f"{quality}{fall} Now {kept}"
 
