@@ -68,7 +68,6 @@ def test_at_the_edges_of_a_window_nothing_is_cut_off(everything: Page, width: in
     page = everything
     page.set_viewport_size({"width": width, "height": 700})
     page.wait_for_function("width => innerWidth === width", arg=width)
-    expect_drawn(page)
     for place, term in ((".pl-cards", "accuracy"), (".pl-cards", "zeros still zero"), (".pl-accuracy", "accuracy")):
         button = opener(root(page).locator(place), term)
         button.scroll_into_view_if_needed()
