@@ -16,7 +16,7 @@ from torch import nn
 from prunelab.data import Data
 from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of, suggesting
-from prunelab.lab import wording
+from prunelab.lab import presets, wording
 from prunelab.lab.links import KEYS, Options, from_query, left_out, to_query
 from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
@@ -33,6 +33,7 @@ from prunelab.lab.page.module_table import ModuleTable
 from prunelab.lab.page.panel_chooser import PanelChooser
 from prunelab.lab.page.panels import PANEL_KINDS, Panel
 from prunelab.lab.page.presence import Presence
+from prunelab.lab.page.preset_bar import PresetBar
 from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
 from prunelab.lab.page.timeline import Timeline
@@ -145,6 +146,7 @@ class Lab(w.VBox):
         histograms.slider = self.controls["quality"]
         histograms.on_drag(self._dragged)
         self._panel_chooser = PanelChooser(self.panels, lambda: self.options, self._chosen)
+        self.presets = PresetBar(self._compared)
         self.choices, self.switches = self._panel_chooser.choices, self._panel_chooser.switches
         super().__init__(children=layout.whole(self), layout=w.Layout(width="100%"))
         self.add_class("prunelab")
@@ -308,6 +310,14 @@ class Lab(w.VBox):
         else:
             self._submit("change")
 
+    def _compared(self, name: str) -> None:
+        """A preset was chosen at the top of the page: its panel is shown, and its runs begin."""
+        if not self.options.shows("compare"):
+            self._chosen(self.options.toggled("compare", True))
+        panel = self.panels["compare"]
+        assert isinstance(panel, ComparePanel)
+        self._bridge.soon(partial(panel.compare, name))
+
     def _ask(self) -> None:
         """Ask for a preview of a cut by the sliders. It is of the current network: the scrubber goes back to live."""
         self._bridge.soon(self.timeline.live)
@@ -468,6 +478,7 @@ class Lab(w.VBox):
         self._say_address()
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)
+        self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY)
         self.downloads.disabled = downloads.missing(state)
         self.modules.show(state.subject)
         if state.snapshot is not None:

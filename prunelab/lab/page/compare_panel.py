@@ -35,7 +35,8 @@ class ComparePanel(Panel):
         )
         self.point = w.HTML(_hint(self._presets[0].asks))  # a Label would not wrap
         self.button = w.Button(description="Compare", tooltip="Run both, one after the other, from a new network each")
-        self.pair = w.Dropdown(options=[("one picture", "all"), ("weights side by side", "pair")], description="show")
+        choices = [("all runs", "all"), ("this comparison", "preset"), ("weights side by side", "pair")]
+        self.pair = w.Dropdown(options=choices, description="show")
         bar = w.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
         super().__init__(PanelKind("compare", self._drawn), redraw, [bar, self.point, self.rows])
@@ -90,6 +91,12 @@ class ComparePanel(Panel):
     def _drawn(self, state: LabState, _: str | None) -> View:
         kept = [run for run in self._kept(state) if run.number not in self._hidden]
         names = runs.names(kept)
+        if self.pair.value == "preset":
+            labels = self._presets[self.preset.index].labels
+            latest = {run.label: run for run in kept if run.label in labels}
+            if not latest:
+                return views.empty("This comparison has not been made yet: press Compare.")
+            return views.compare({names[run.number]: run.snapshots for run in latest.values()})
         if self.pair.value == "pair":
             if len(kept) < 2:
                 return views.empty("Two runs are needed: their weights stand side by side here.")
@@ -117,7 +124,13 @@ class ComparePanel(Panel):
         self._hidden = self._hidden - {number} if shown else self._hidden | {number}
         self._redraw()
 
+    def compare(self, name: str) -> None:
+        """Choose a preset and do its runs, as if Compare had been pressed."""
+        self.preset.value = name
+        self._pressed()
+
     def _pressed(self) -> None:
+        self.pair.value = "preset"
         recipe = self._recipe()
         preset = next(preset for preset in presets.presets(recipe) if preset.name == self.preset.value)
         self._submit("compare", about=preset.plans(recipe))

@@ -15,7 +15,7 @@ SETTINGS = {"train": "Training", "prune": "Pruning", "retrain": "Retraining"}
 
 
 def whole(lab: Any) -> list[w.Widget]:
-    """All widgets of a Lab, from top to bottom: status, gallery, tools, deck, body, modules, scrubber.
+    """All widgets of a Lab, from top to bottom: status, gallery, presets, tools, deck, body, modules, scrubber.
 
     The deck is what one works with; settings and pictures lie below it. On a stage (see lab.css) only status, deck, two
     pictures and the scrubber are left, and fill the window.
@@ -25,7 +25,7 @@ def whole(lab: Any) -> list[w.Widget]:
     panels = box(list(lab.panels.values()), "pl-grid")
     body = box([_settings(lab), panels], "pl-body")
     foot = box([lab.timeline.widget], "pl-foot")
-    return [lab.status, gallery, tools, _deck(lab), body, lab.modules, foot]
+    return [lab.status, gallery, lab.presets, tools, _deck(lab), body, lab.modules, foot]
 
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:

@@ -29,6 +29,8 @@ from prunelab.sessions.session import Session
 
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
 SAVED_AFTER = ("prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit")
+# Commands that a comparison does not mind: they leave the network as it is.
+BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "forget", "pin")
 UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state changes once the network has changed
 
 
@@ -65,6 +67,7 @@ class CommandHandler:
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
         self._awaited = False  # whether a hand waits for the first picture of a run
+        self._mine: tuple[Session, dict[str, Any] | None, Target | None] | None = None  # kept aside while runs compare
         self._pace = SavePace()
         self._unwatched = False  # whether the run is paused because no page showed it
 
@@ -86,6 +89,8 @@ class CommandHandler:
         """
         action = command.action
         recipe = self._controls_recipe = command.recipe or self._controls_recipe
+        if action not in BESIDE:
+            self._bring_back()  # a comparison that was paused is given up
         match action:
             case "preview":
                 self._show_preview(command.target)
@@ -336,6 +341,7 @@ class CommandHandler:
         except StopIteration:
             self._task = None
             self._unwatched = False
+            self._bring_back()
             measure = self._measuring and task.what in ("retrain", "run")
             self._settle("measuring" if measure else "ready")
             if measure:
@@ -365,7 +371,7 @@ class CommandHandler:
         self._go_on()
 
     def _compare(self, plans: Sequence[PlannedRun]) -> None:
-        """Do the runs of a preset. The last of them stays on the page."""
+        """Do the runs of a preset; then the network from before is on the page again."""
 
         def begin(plan: PlannedRun) -> Session:
             self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
@@ -374,9 +380,22 @@ class CommandHandler:
             return self._needed()
 
         self._keep()
+        if self.session is not None:
+            self._mine = self.session, self._dense, self._preview
         self._preview = None
         self._task = Task("compare", series(plans, begin, lambda plan, settled: self._keep(plan.label, settled)))
         self._report(activity="comparing", doing="comparing", trouble=None)
+
+    def _bring_back(self) -> None:
+        """Put the network that was kept aside back on the page, if there is one."""
+        if self._mine is None:
+            return
+        self._task = None
+        session, dense, preview = self._mine
+        self._mine = None
+        self._source.take_back(session)
+        self._use(session)
+        self._dense, self._preview = dense, preview
 
     def _classify(self, picture: NDArray[float32]) -> None:
         self._needed()

@@ -41,6 +41,8 @@ class SessionSource(Protocol):
 
     def keep(self, session: Session, run: RunState, *, ended: bool) -> None: ...
 
+    def take_back(self, session: Session) -> None: ...
+
     def notice(self) -> str | None: ...
 
     def close(self) -> None: ...
@@ -150,6 +152,11 @@ class SessionOpener:
             self._claim(_beside(self.directory) if taken else self.directory)
             session.directory = self.directory
         return session
+
+    def take_back(self, session: Session) -> None:
+        """A session from before goes on: its folder is locked again. StorageError if another process has it now."""
+        if session.directory is not None:
+            self._claim(session.directory)
 
     def notice(self) -> str | None:
         """What the user should know about where the session is saved; None if it is where it was asked for."""

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 import prunelab as pl
-from support.labs import press
+from support.labs import press, reached
 
 
 def test_a_preset_runs_both_and_keeps_them_by_name(lab):
@@ -103,3 +103,31 @@ def test_a_run_that_is_hidden_stays_hidden_when_it_is_kept_and_the_one_on_the_pa
     assert "Nothing to compare" not in panel.plot.summary
     row.children[2].click()
     assert lab.wait(60) and panel.rows.children == () and lab.state.runs == ()
+
+
+def test_after_a_comparison_the_network_from_before_is_back_and_goes_on(lab):
+    press(lab, "prune")
+    press(lab, "retrain")
+    mine = lab.state.snapshot.scalars()
+    lab.presets.children[1].click()
+    assert lab.wait(60)
+    assert lab.options.shows("compare") and lab.panels["compare"].preset.value == "L1 or L2"
+    assert [run.label for run in lab.state.runs] == [None, "L2", "L1"], "the run from before is kept, too"
+    assert lab.state.snapshot.scalars() == mine and lab.state.activity == "ready"
+    summary = lab.panels["compare"].plot.summary
+    assert "L2" in summary and "L1" in summary and summary.count("right") <= 2, "a picture of its own"
+    press(lab, "prune")
+    assert lab.state.snapshot.round == 2
+
+
+def test_a_comparison_that_is_given_up_brings_the_network_back_first(lab):
+    lab.controls["quality"].value = 1.0
+    press(lab, "prune")
+    mine = lab.session
+    lab.panels["compare"].button.click()
+    reached(lab, lambda s: s.activity == "comparing" and s.snapshot.phase == "training")
+    lab.buttons["pause"].click()
+    reached(lab, lambda s: s.activity == "paused")
+    assert lab.session is not mine
+    press(lab, "run")
+    assert lab.session is mine and (lab.state.snapshot.phase, lab.state.snapshot.round) == ("retrained", 2)

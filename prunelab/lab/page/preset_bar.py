@@ -1,0 +1,35 @@
+"""The presets near the top of the page: a button for each comparison that makes a point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import ipywidgets as w
+
+from prunelab.lab.presets import Preset
+
+
+class PresetBar(w.HBox):
+    """A button per preset. chosen: called with the name of a preset whose button was pressed."""
+
+    def __init__(self, chosen: Callable[[str], None]) -> None:
+        super().__init__()
+        self.add_class("pl-presets")
+        self._chosen = chosen
+        self._offered: tuple[str, ...] = ()
+        self._title = w.HTML('<span class="pl-hint">compare:</span>')
+
+    def offer(self, presets: Sequence[Preset], *, busy: bool) -> None:
+        """Show the presets that suit the page's model. busy: none can be chosen, because something runs."""
+        names = tuple(preset.name for preset in presets)
+        if names != self._offered:
+            self._offered = names
+            self.children = [self._title, *(self._button(preset) for preset in presets)]
+        for button in self.children[1:]:
+            button.disabled = busy
+
+    def _button(self, preset: Preset) -> w.Button:
+        button = w.Button(description=preset.name, tooltip=f"{preset.asks} Your network comes back afterwards")
+        button.add_class("pl-preset")
+        button.on_click(lambda _: self._chosen(preset.name))
+        return button
