@@ -32,10 +32,11 @@ MODEL = """
 
 def test_the_address_is_written_once_it_rests_and_keeps_what_others_put_there(page: Page) -> None:
     page.route("**/*", lambda route: route.fulfill(body="<!doctype html><p>", content_type="text/html"))
-    page.clock.install()
+    page.clock.install(time="2026-01-01T00:00:00")
     before = "?theme=dark&quality=1.5&utm=a+b%20c&quality.fc1=2&hide=mask&unknown&hidden=1"
     page.goto(f"http://localhost/voila/render/lab.ipynb{before}#end")
     page.add_script_tag(content=joined_script(SCRIPT) + MODEL)
+    page.clock.pause_at("2026-01-01T01:00:00")  # from here on it goes only as far as it is told to
     page.clock.run_for(1000)
     assert page.evaluate("location.search") == before, "nothing is said: the address stays"
 

@@ -187,7 +187,7 @@ def test_lines_and_colours_follow_the_slider_before_the_kernel_answers(page: Pag
 
 def test_what_was_cut_stays_cut_while_a_later_round_is_tried(page: Page, plot: Locator) -> None:
     press(page, "prune")
-    expect(plot).to_contain_text("is cut")
+    expect(plot).to_contain_text("none of them between the lines")
     turn(page, -20)
     expect(plot).to_have_attribute("data-threshold", "0.5")
     seen = page.evaluate(SEEN, "fc1.weight")
@@ -327,7 +327,8 @@ def test_all_plots_show_the_slider_when_the_hand_rests(
     expect(plots).to_have_count(2)
     for plot in plots.all():
         expect(plot).to_have_attribute("data-revision", f"{quality:.2f}")
-    assert page.evaluate("wholes") <= 4, "what takes long to draw waits for the hand"
+    # Of 120 pictures: the last of each, and those in which the survivors of a deep cut get a scale of their own.
+    assert page.evaluate("wholes") <= 8, "what takes long to draw waits for the hand"
     for plot in plots.all():
         expect(plot).to_have_attribute("data-drawn", "whole")
     expect(plots.first).not_to_have_attribute("data-live", "")

@@ -89,7 +89,12 @@ def test_every_picture_is_drawn_and_nothing_is_asked_of_any_network(
             f"{panel(page, name).locator('h3').inner_text()}. {panel(page, name).locator('.words').inner_text()}"
         )
         expect(panel(page, name).locator("svg .cartesianlayer .subplot").first).to_be_attached()
-    assert len(bars(page, "weights")) == 2 * 81 * 3
+    drawn = (
+        panel(page, "weights")
+        .locator(".js-plotly-plot")
+        .evaluate("e => e.data.flatMap((t) => t.type === 'bar' ? t.x : [])")
+    )
+    assert len(bars(page, "weights")) == len(drawn) >= 2 * 20 * 3
     assert panel(page, "mask").locator("svg image").count() == 1
     expect(panel(page, "accuracy").locator("svg path.js-line")).to_have_count(2)
     expect(page.locator("#trouble")).to_be_hidden()
@@ -212,6 +217,6 @@ def test_without_scripts_the_words_and_tables_are_there(
     page = context.new_page()
     page.goto(written(RECIPE, history))
     expect(page.get_by_text("a script that this viewer has not run")).to_be_visible()
-    expect(panel(page, "weights").locator("h3")).to_contain_text("survivors")
+    expect(panel(page, "weights").locator("h3")).to_contain_text("of 6,464 connections are left")
     expect(page.get_by_role("cell", name="fc3")).to_be_visible()
     context.close()

@@ -84,7 +84,8 @@ UNFOLDED = ".jupyter-widget-Collapse-open > .jupyter-widget-Collapse-header"
 
 def unfold(page: Page) -> None:
     for header in root(page).locator(FOLDED).element_handles():
-        header.click()
+        if header.is_visible():
+            header.click()
 
 
 def as_at_first(page: Page) -> None:
@@ -95,7 +96,8 @@ def as_at_first(page: Page) -> None:
         root(page).get_by_label("large type").uncheck()
         page.wait_for_function("!document.querySelector('.prunelab').classList.contains('pl-big')")
     for header in root(page).locator(UNFOLDED).element_handles():
-        header.click()
+        if header.is_visible():
+            header.click()
     page.evaluate("document.activeElement.blur(); document.querySelectorAll('*').forEach((e) => e.scrollTo(0, 0))")
     expect_all_at_the_slider(page)  # a move that is still on its way would be the last
     turn(page, round((1.5 - float(slider(page).get_attribute("aria-valuetext") or "nan")) / 0.05))
