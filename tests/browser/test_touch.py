@@ -15,7 +15,8 @@ TARGETS = """() => {
     const all = ".prunelab :is(button, select, input, [role=button], [role=slider])";
     return [...document.querySelectorAll(all)].filter((e) => e.checkVisibility({visibilityProperty: true})).map((e) => {
         const hit = e.type === "checkbox" ? e.closest("label") : e;
-        const around = e.matches(".prunelab-number-handle") ? getComputedStyle(e, "::after") : null;
+        const small = e.matches(".prunelab-number-handle, .prunelab-term-button");
+        const around = small ? getComputedStyle(e, "::after") : null;
         const {width, height} = around
             ? {width: parseFloat(around.width), height: parseFloat(around.height)} : hit.getBoundingClientRect();
         return [e.getAttribute("aria-label") || e.textContent.trim() || e.tagName, width, height];
