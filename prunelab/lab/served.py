@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from prunelab.serve import visitor
 from prunelab.sessions.dense_cache import DenseCache
 
 LOOK_EVERY = 1.0  # seconds between two looks whether another kernel wants the saved lab
+LINKS = 100  # links that are remembered: more than a hand makes before the address rests
 CALL_TIMEOUT = 2.0  # seconds that a page has to answer when the kernel calls it
 
 
@@ -35,6 +37,7 @@ class Served:
         self.trouble: str | None = None
         self._visit: Visit | None = None
         self._query = ""
+        self._links: deque[str] = deque(maxlen=LINKS)  # links to the page as it was, the latest last
         self._ended = threading.Event()
         try:
             visits.clean()
@@ -106,9 +109,13 @@ class Served:
         if self._visit is not None and not self._ended.is_set():
             lab = self._lab
             try:
-                self._visit.keep_page(PageSettings(lab.recipe, lab.options, self._query, lab.link()))
+                link = lab.link()
+                if not self._links or self._links[-1] != link:
+                    self._links.append(link)
+                page = PageSettings(lab.recipe, lab.options, self._query, link, tuple(self._links))
             except RecipeError:
                 return  # the controls give no recipe at this moment: what they gave before stays saved
+            self._visit.keep_page(page)
 
     def end(self) -> None:
         """The lab ends."""

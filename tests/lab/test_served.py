@@ -287,3 +287,9 @@ def test_what_nobody_came_back_to_for_a_week_is_cleaned_away(visitor_of):
 def test_the_key_of_a_saved_lab_is_told_from_the_link():
     assert split("?quality=1&session=abc&show=graph,draw") == ("abc", "quality=1&show=graph,draw")
     assert split("quality=1") == (None, "quality=1") and split("") == (None, "")
+
+
+def test_an_address_that_has_not_caught_up_yet_asks_for_nothing_but_the_page():
+    page = visit.PageSettings(pl.Recipe(quality=1.6), Options(), "quality=2", "quality=1.6", ("quality=1.7", ""))
+    assert all(page.opened_by(query) for query in ("quality=2", "quality=1.6", "quality=1.7", ""))
+    assert not page.opened_by("quality=1.8")

@@ -47,16 +47,21 @@ COPY = "This lab is open in another tab or window. This is a copy of it: what is
 
 @dataclass(frozen=True)
 class PageSettings:
-    """What a page was set to. query: of the address that it was opened with; link: of a link to it as it was."""
+    """What a page was set to. query: of the address that it was opened with; link: of a link to it as it was.
+
+    earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
+    these when the page is left.
+    """
 
     recipe: Recipe
     options: Options
     query: str = ""
     link: str = ""
+    earlier: tuple[str, ...] = ()
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page."""
-        return _settings(query) in (_settings(self.query), _settings(self.link))
+        return _settings(query) in map(_settings, (self.query, self.link, *self.earlier))
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,9 @@ class Visit:
             return None
         try:
             recipe = Recipe.from_dict(values["recipe"])
-            return PageSettings(recipe, Options(**values["options"]), str(values["query"]), str(values["link"]))
+            earlier = tuple(map(str, values.get("earlier", ())))
+            options = Options(**values["options"])
+            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier)
         except (KeyError, TypeError, RecipeError) as error:
             raise StorageError(f"{PAGE} of the saved lab is damaged: {error}") from error
 
@@ -115,6 +122,7 @@ class Visit:
             "options": vars(page.options),
             "query": page.query,
             "link": page.link,
+            "earlier": page.earlier,
         }
         if self._written is not None:
             self._written.cancel()  # the latest is enough
