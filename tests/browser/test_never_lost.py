@@ -98,6 +98,10 @@ def test_a_killed_kernel_is_told_and_the_page_opens_again_with_its_run(
     (kernel,) = kernels(server)
     os.kill(kernel.pid, signal.SIGKILL)
     expect_root(page, link="lost", link_cause="ended")
+    torn = """[...document.querySelectorAll(".prunelab *")].filter((e) =>
+        getComputedStyle(e, "::before").backgroundImage !== "none" && e.matches(".jupyter-widgets-disconnected")
+        && getComputedStyle(e, "::before").display !== "none").length"""
+    assert page.evaluate(torn) == 0, "marks of the widgets' library would tear the layout apart"
     expect(root(page).get_by_role("alert").filter(has_text="The kernel has ended")).to_be_visible()
     expect_root(page, link="alive")
     expect_all_back(page, before)
