@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from support.jupyterlab import run_all
 from support.lab_page import DASHBOARD, button, expect_drawn, expect_root, number, reached, root, slider, turn
@@ -157,14 +156,32 @@ def test_a_kernel_that_is_stopped_is_told_and_goes_on(alone: Page, server: Serve
     expect_root(page, preview="1.60")
 
 
+def hide_restarts(page: Page) -> None:
+    """JupyterLab does not get to know that a kernel is restarted, as when it is busy just then."""
+
+    def between(ours: WebSocketRoute) -> None:
+        theirs = ours.connect_to_server()
+        theirs.on_message(lambda data: None if b'"restarting"' in as_bytes(data) else ours.send(data))
+
+    page.route_web_socket("**/channels*", between)
+
+
+def as_bytes(data: bytes | str) -> bytes:
+    return data if isinstance(data, bytes) else data.encode()
+
+
+@pytest.mark.parametrize("noticed", [True, False])
 def test_a_kernel_that_is_restarted_in_jupyterlab_is_told_with_what_to_do(
     alone: Page,
     notebook: Callable[..., Path],
     jupyterlab: Callable[[Page, Path], None],
     shared_jupyterlab: Server,
+    noticed: bool,
 ) -> None:
     page = alone
-    jupyterlab(page, Path(shutil.copy(DASHBOARD, notebook().parent)))
+    if not noticed:
+        hide_restarts(page)
+    jupyterlab(page, notebook("import prunelab as pl\npl.Lab(pl.Recipe(model='mlp-small', epochs=1), measure=False)"))
     run_all(page)
     expect_root(page, state="ready", phase="trained", link="alive")
     (session,) = page.request.get(f"{shared_jupyterlab.url}api/sessions").json()
@@ -174,6 +191,8 @@ def test_a_kernel_that_is_restarted_in_jupyterlab_is_told_with_what_to_do(
     expect(root(page).get_by_role("button", name="Open again")).to_be_hidden()
     run_all(page)
     expect_root(page, state="ready", phase="trained", link="alive")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned", round="1")
 
 
 def test_a_page_that_did_not_run_for_a_while_raises_no_alarm(alone: Page, server: Server) -> None:

@@ -26,18 +26,20 @@ export async function causeOf(kernel) {
 }
 
 /**
- * Whether a kernel answers and does not know a model: it was restarted, and nobody has told this page.
+ * Asks a kernel whether it has a model: one that was restarted, while nobody has told this page, has forgotten it.
  * @param {import("../widgets/types").KernelConnection} kernel
  * @param {string} model its id
+ * @returns {Promise<"known" | "forgotten" | "unanswered">}
  */
-export async function hasForgotten(kernel, model) {
+export async function memoryOf(kernel, model) {
   const nothing = new Promise((resolve) => setTimeout(() => resolve(null), PROBE_TIMEOUT));
   try {
     const reply = await Promise.race([kernel.requestCommInfo({ target_name: "jupyter.widget" }), nothing]);
-    return reply !== null && reply.content.status === "ok" && !(model in reply.content.comms);
+    if (reply === null || reply.content.status !== "ok") return "unanswered";
+    return model in reply.content.comms ? "known" : "forgotten";
   } catch (error) {
     console.debug("[prunelab] the connection broke before the kernel could answer", error);
-    return false;
+    return "unanswered";
   }
 }
 

@@ -36,3 +36,22 @@ export function freeModels(manager, forget) {
     });
   }
 }
+
+/**
+ * Keeps the comms of a kernel that was restarted away from those of the new one. JupyterLab has all comms with a target handled in
+ * one subshell, counts them, and deletes it with the last one. It does not always notice a restart: new comms then go to the
+ * subshell of before, or lose theirs when those of before are closed; and their messages are lost without a word.
+ * @param {import("../widgets/types").WidgetManager} manager
+ */
+export function leaveSubshells(manager) {
+  for (const coming of Object.values(manager._models ?? {})) {
+    void coming.then((model) => {
+      const comm = model.comm?.jsServicesComm;
+      if (!comm?._subshellId) return;
+      comm._commsOverSubshells = "disabled"; // not by its setter, which would count
+      comm._subshellId = null;
+      const shared = comm.constructor._commTargetSubShellsId;
+      if (shared && manager.kernel) delete shared[manager.kernel.id];
+    });
+  }
+}

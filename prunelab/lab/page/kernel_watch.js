@@ -5,13 +5,14 @@
 // Only time during which the page itself ran counts as waiting, so that a machine that wakes up raises no alarm.
 
 import { element, write } from "../widgets/dom.js";
-import { causeOf, hasForgotten, IN_VAIN, words } from "./kernel_loss.js";
-import { dropUnsent, freeModels } from "./kernel_return.js";
+import { causeOf, IN_VAIN, memoryOf, words } from "./kernel_loss.js";
+import { dropUnsent, freeModels, leaveSubshells } from "./kernel_return.js";
 
 const TICK = 250; // ms between two looks at the state
 const ASK_EVERY = 1000; // ms from an answer to the next question
-const PATIENCE = 2750; // ms that a question may be open
-const FIRST_PATIENCE = 20000; // ms that the first one may be: the kernel may still be running the cell that made the lab
+const SLOW = 2000; // ms from an answer to the next one that are long
+const PATIENCE = 3750; // ms that the kernel may be silent; more than LATE in late_messages.py
+const FIRST_PATIENCE = 20000; // ms until the first answer: the kernel may still be running the cell that made the lab
 const RECONNECTING = 1000; // ms that the websocket may take to connect again without an alarm
 const BACKOFF = [500, 1000, 2000, 4000, 8000]; // ms between attempts while the kernel is lost; the last one repeats
 const RENEW_EVERY = 20000; // ms between two new websockets while the server answers and the kernel does not
@@ -46,15 +47,13 @@ class KernelWatch {
     this.cause = /** @type {import("./kernel_loss").Cause | ""} */ ("");
     this.question = 0; // number of the latest question
     this.open = false; // whether it is unanswered
-    this.waited = 0; // ms that it has been open
+    this.silent = 0; // ms since the latest answer, whenever a question was asked since
     this.apart = 0; // ms without a connected websocket
-    this.rested = 0; // ms since the latest answer
     this.looked = performance.now(); // time of the latest tick
     this.left = -Infinity; // time at which the page began to close
     this.heard = /** @type {number | null} */ (null); // time of the latest answer, by the kernel's clock
     this.losses = 0; // how often the kernel was lost; by this it knows which late messages to drop (late_messages.py)
     this.vain = 0; // messages that were dropped since
-    this.id = ""; // of the status model, as the kernel says
     this.gone = false; // whether the lab's comm is closed: it will not come back
     this.attempts = 0; // to reach the kernel, since it was lost
     this.attemptAt = 0; // time of the next one
@@ -65,8 +64,10 @@ class KernelWatch {
   start() {
     this.hear = this.hear.bind(this);
     this.connectionChanged = this.connectionChanged.bind(this);
+    this.statusChanged = this.statusChanged.bind(this);
     this.model.on("msg:custom", this.hear);
     this.kernel?.connectionStatusChanged?.connect(this.connectionChanged);
+    this.kernel?.statusChanged?.connect(this.statusChanged);
     this.show();
     this.ask();
     const timer = setInterval(() => this.tick(), TICK);
@@ -92,6 +93,7 @@ class KernelWatch {
       removeEventListener("pageshow", back);
       this.model.off("msg:custom", this.hear);
       this.kernel?.connectionStatusChanged?.disconnect(this.connectionChanged);
+      this.kernel?.statusChanged?.disconnect(this.statusChanged);
       this.send({ kind: "gone", view: this.view });
     };
   }
@@ -118,12 +120,11 @@ class KernelWatch {
   ask() {
     this.question += 1;
     this.open = true;
-    this.waited = 0;
     const { view, question, heard, losses } = this;
     this.send({ kind: "here", view, question, heard, losses });
   }
 
-  /** @param {{ view?: string, answer?: number, at?: number, model?: string, call?: boolean, dropped?: number }} message */
+  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number }} message */
   hear(message) {
     if (message.call) this.ask(); // the kernel wants to know whether any page is there
     if (message.dropped) {
@@ -132,11 +133,10 @@ class KernelWatch {
       this.tellVain(message.dropped);
     }
     if (message.view !== this.view || typeof message.answer !== "number") return;
-    const slow = this.waited > ASK_EVERY;
+    const slow = this.silent > SLOW;
     this.heard = message.at ?? null;
-    this.id = message.model ?? "";
     this.open = false;
-    this.rested = 0;
+    this.silent = 0;
     if (this.state !== "alive") this.found();
     else if (slow) this.ask(); // the kernel may hold back what it took for late
   }
@@ -174,6 +174,15 @@ class KernelWatch {
     this.ask();
   }
 
+  /**
+   * Called by the kernel connection whenever the kernel says what it does.
+   * @param {unknown} _
+   * @param {string} status
+   */
+  statusChanged(_, status) {
+    if (["starting", "restarting", "autorestarting"].includes(status)) leaveSubshells(this.model.widget_manager);
+  }
+
   tick() {
     const now = performance.now();
     const passed = Math.min(now - this.looked, 2 * TICK); // of a longer gap the page knows nothing: it slept
@@ -185,11 +194,10 @@ class KernelWatch {
       if (now >= this.attemptAt) void this.attempt();
       return;
     }
-    if (this.open) this.waited += passed;
-    else this.rested += passed;
+    this.silent += passed;
     const patience = this.state === "waiting" ? FIRST_PATIENCE : PATIENCE;
-    if (this.gone || this.waited > patience || (this.state === "alive" && this.apart > RECONNECTING)) this.lose();
-    else if (!this.open && this.rested >= ASK_EVERY) this.ask();
+    if (this.gone || this.silent > patience || (this.state === "alive" && this.apart > RECONNECTING)) this.lose();
+    else if (!this.open && this.silent >= ASK_EVERY) this.ask();
   }
 
   lose() {
@@ -209,9 +217,12 @@ class KernelWatch {
     this.attemptAt = Infinity; // one at a time
     const before = this.cause;
     let cause = this.gone ? "ended" : await causeOf(this.kernel);
-    if (cause === "silent" && this.kernel && this.id && this.connected) {
-      this.gone = await hasForgotten(this.kernel, this.id);
-      if (this.gone) cause = "ended";
+    if (cause === "silent" && this.kernel && this.connected) {
+      this.gone = (await memoryOf(this.kernel, this.model.get("own_id"))) === "forgotten";
+      if (this.gone) {
+        cause = "ended";
+        leaveSubshells(this.model.widget_manager);
+      }
     }
     if (this.state !== "lost") return;
     this.attempts += 1;

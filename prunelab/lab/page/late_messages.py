@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-# Seconds since the page last heard of the kernel. Less than a page needs to know that it has lost it (kernel_watch.js);
-# more than it lets pass between two questions.
+# Seconds since the page last heard of the kernel. Less than PATIENCE in kernel_watch.js, after which a page knows that
+# it has lost its kernel; more than it lets pass between two answers.
 LATE = 3.5
 
 Handler = Callable[[Any, Any, Any], Any]  # of comm messages, as the kernel calls it: stream, identity, message
@@ -22,7 +22,9 @@ Handler = Callable[[Any, Any, Any], Any]  # of comm messages, as the kernel call
 
 @dataclass
 class Page:
-    """What is known of a page. heard: the time of the latest answer that it has had, by the kernel's clock."""
+    """What is known of a page. heard: the time of the latest answer that it has had, by the kernel's clock; until it
+    names one, the time of its first question.
+    """
 
     heard: float | None = None
     losses: int = 0  # how often it had lost the kernel
@@ -60,10 +62,13 @@ class LateMessages:
 
     def _hear(self, page: Page, heard: Any, losses: Any) -> None:
         """A page says when it last heard of the kernel, and how often it had lost it."""
-        page.heard = heard if isinstance(heard, int | float) else None
+        if isinstance(heard, int | float):
+            page.heard = heard
+        elif page.heard is None:
+            page.heard = time.monotonic()
         count = losses if isinstance(losses, int) else 0
         if page.held:
-            if page.heard is None or page.heard < page.since:
+            if page.heard < page.since:
                 return  # sent before the break was over: the page cannot know yet
             held, page.held = page.held, []
             if count != page.losses:

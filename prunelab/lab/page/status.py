@@ -39,6 +39,7 @@ class Status(BatchedWidget):
     query = traitlets.Unicode(None, allow_none=True, help="what the address should say; None: as it is").tag(sync=True)
     query_keys = traitlets.List(traitlets.Unicode(), help="keys of the address that ``query`` replaces").tag(sync=True)
     session = traitlets.Unicode("", help="the id under which a served page is saved, for its address").tag(sync=True)
+    own_id = traitlets.Unicode("", help="``model_id``: a page asks whether the kernel still has it").tag(sync=True)
     address = traitlets.Unicode("", help="where the page is, as the browser says; without a query").tag(sync=True)
 
     @traitlets.default("terms")
@@ -47,6 +48,7 @@ class Status(BatchedWidget):
 
     def __init__(self, presence: Presence, **values: Any) -> None:
         super().__init__(**values)
+        self.own_id = self.model_id
         self._presence = presence
         self.on_msg(self._heard)
 
@@ -69,6 +71,6 @@ class Status(BatchedWidget):
                 self._presence.here(view, time.monotonic())
                 question = content.get("question")
                 if isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
-                    self.send({"view": view, "answer": question, "at": time.monotonic(), "model": self.model_id})
+                    self.send({"view": view, "answer": question, "at": time.monotonic()})
             elif kind == "gone":
                 self._presence.gone(view, time.monotonic())

@@ -20,12 +20,20 @@ export interface WidgetManager {
   _models?: Record<string, Promise<ModelInternals>>;
 }
 
-/** The part of a model with which ipywidgets waits for the answer to a change before it sends the next. */
+/** The part of a model with which ipywidgets waits for the answer to a change before it sends the next, and with which it sends. */
 export interface ModelInternals {
+  comm?: { jsServicesComm?: JupyterComm };
   _pending_msgs: number;
   _msg_buffer: object | null;
   _msg_buffer_callbacks: object | null;
   _expectedEchoMsgIds?: Map<string, string>;
+}
+
+/** JupyterLab's: what goes through it is handled in a subshell of the kernel, one for all comms with the same target. */
+export interface JupyterComm {
+  constructor: { _commTargetSubShellsId?: Record<string, unknown> };
+  _commsOverSubshells?: "disabled" | "perComm" | "perCommTarget";
+  _subshellId?: string | null;
 }
 
 interface Signal<Value> {
@@ -40,6 +48,7 @@ export interface KernelConnection {
   status: string;
   connectionStatus: "connected" | "connecting" | "disconnected";
   connectionStatusChanged: Signal<string>;
+  statusChanged: Signal<string>;
   serverSettings: { baseUrl: string };
   reconnect(): Promise<void>;
   requestCommInfo(content: { target_name: string }): Promise<any>;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from types import SimpleNamespace
 from typing import Any
 
@@ -62,6 +64,24 @@ def test_what_was_pressed_before_the_kernel_was_lost_is_dropped(scene):
     assert handled == ["here"] * 3 and dropped == [2]
     press(late, "prune again")
     assert handled[-1] == "prune again"
+
+
+def test_what_was_pressed_before_the_page_could_say_what_it_had_heard_is_late_as_well(scene):
+    clock, late, handled, dropped = scene
+    here(late, None)
+    # The answer, of 100.0, arrives; then the line breaks.
+    clock.now = 160.0
+    press(late, "prune")
+    here(late, 100.0)
+    here(late, 160.0, losses=1)
+    assert handled == ["here"] * 3 and dropped == [1]
+
+
+def test_a_page_that_has_lost_its_kernel_has_not_heard_of_it_for_longer_than_what_is_in_time():
+    script = files("prunelab").joinpath("lab/page/kernel_watch.js").read_text()
+    patience = re.search(r"const PATIENCE = (\d+);", script)
+    assert patience
+    assert int(patience[1]) > LATE * 1000
 
 
 def test_a_page_that_was_only_slow_loses_nothing_and_keeps_the_order(scene):
