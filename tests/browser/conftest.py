@@ -16,6 +16,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -27,7 +28,16 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 from support.jupyterlab import open_notebook
 from support.lab_page import DASHBOARD, EVERYTHING, as_at_first, expect_drawn, expect_root, leave
-from support.servers import CHECKOUT, Server, end_sessions, expect_no_kernels, start_jupyterlab, start_voila, stop
+from support.servers import (
+    CHECKOUT,
+    Server,
+    end_sessions,
+    expect_no_kernels,
+    kernels,
+    start_jupyterlab,
+    start_voila,
+    stop,
+)
 
 ARTEFACTS = CHECKOUT / "artefacts"
 OURS = ("127.0.0.1", "localhost")
@@ -194,7 +204,8 @@ def unwatched(
 @pytest.fixture
 def address(running: list[Used], shared_voila: Server, notebooks: Path) -> Callable[[Path], str]:
     """``address(notebook)``: where the shared Voila serves it. Its kernel has to be gone when its page is."""
-    running.append(Used(shared_voila, len(shared_voila.log), expect_no_kernels))
+    standing = kernels(shared_voila)  # of a page that stays from test to test
+    running.append(Used(shared_voila, len(shared_voila.log), partial(expect_no_kernels, but=standing)))
     return lambda notebook: f"{shared_voila.url}voila/render/{notebook.relative_to(notebooks).as_posix()}"
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from prunelab.lab.wording import CARD_TERMS
 from prunelab.views import glossary
 from prunelab.views.registry import REGISTRY
-from support.lab_page import expect_drawn, root
+from support.lab_page import expect_drawn, leave, root
 
 BUBBLES = ".prunelab-term-text:popover-open"
 
@@ -122,7 +122,7 @@ def test_a_finger_opens_it(
     assert box
     page.touchscreen.tap(box["x"] + box["width"] + 3, box["y"] + box["height"] / 2)  # beside the sign, which is small
     expect_told(page, "accuracy")
-    page.goto("about:blank")
+    leave(context)
     context.close()
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,9 +144,13 @@ def kernels(server: Server) -> list[psutil.Process]:
     return found
 
 
-def expect_no_kernels(server: Server, seconds: float = 60) -> None:
-    """The kernels of this server end by themselves, and soon: an AssertionError names those that do not."""
-    left = psutil.wait_procs(kernels(server), timeout=seconds)[1]
+def expect_no_kernels(server: Server, but: Container[psutil.Process] = (), seconds: float = 60) -> None:
+    """The kernels of this server end by themselves, and soon: an AssertionError names those that do not.
+
+    but: kernels that may go on.
+    """
+    ending = [kernel for kernel in kernels(server) if kernel not in but]
+    left = psutil.wait_procs(ending, timeout=seconds)[1]
     # One that ended is there until its parent has noticed.
     assert all(p.status() == psutil.STATUS_ZOMBIE for p in left), f"kernels whose pages are gone go on: {left}"
 
