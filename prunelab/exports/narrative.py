@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import prunelab
 from prunelab import hardware
-from prunelab.exports.script import by_recipe
+from prunelab.exports.script import by_recipe, unfinished
 from prunelab.formatting import count, kilobytes, percent, times
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
@@ -51,13 +51,11 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
         f"{' and '.join(extras)}, seed {r.seed}.",
         *_rounds(r, history),
     ]
-    if now.round == 0:
-        return " ".join(parts)
-    if rates and r.adjust_dropout:
+    if now.round and rates and r.adjust_dropout:
         parts.append("Dropout was lowered as connections went, by the square root of what was kept.")
-    if r.batch_norm and r.model != OWN and r.recalibrate:
+    if now.round and r.batch_norm and r.model != OWN and r.recalibrate:
         parts.append("Batch normalisation was measured again after each cut.")
-    return " ".join(parts)
+    return " ".join(filter(None, [*parts, unfinished(now)]))
 
 
 def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:

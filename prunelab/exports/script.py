@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,11 +33,11 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     Args:
         recipe: of the run.
         history: of the run, if it may differ from the recipe (manual cuts, stopped early, changed settings), or has
-            another objective than classification. Then its steps are written one by one, up to the last finished one,
-            and replace ``recipe``.
+            another objective than classification. Then its steps are written one by one, also those that were left
+            before their end, and replace ``recipe``.
     """
-    taken = [s for s in history if s.phase in ("trained", "pruned", "retrained")]
-    recipe = next((s.recipe for s in taken if s.phase == "pruned"), recipe)  # all have the same dense training
+    taken = list(_taken(history))
+    recipe = next((s.recipe for s in taken if s.what == "prune"), recipe)  # all have the same dense training
     objective = history[-1].objective if history else CLASSIFYING
     values = {name: value for name, value in differing(recipe).items() if value != OWN}
     custom = [name for name in ("model", "data") if getattr(recipe, name) == OWN]
@@ -48,6 +49,10 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     lines += _written("recipe = pl.Recipe", values)
     given = {"model": ", model=model", "data": ", data=(train, test)"}
     arguments = "".join(given[name] for name in custom) + _objective(objective)
+    if taken and taken[0].what == "train" and taken[0].end.clock == 0:
+        arguments += ", trained=True"
+    if history and unfinished(history[-1]):
+        lines.append(f"# {unfinished(history[-1])}")
     lines.append(f"session = pl.Session(recipe{arguments})")
     lines += _steps(recipe, taken) or ["for snapshot in session:", "    pass"]
     lines += [
@@ -78,31 +83,77 @@ def _written(call: str, values: dict[str, Any], end: str = "") -> list[str]:
     return [f"{call}(", *(f"    {argument}," for argument in arguments), f"){end}"]
 
 
-def _steps(recipe: Recipe, taken: Sequence[Snapshot]) -> list[str]:
-    """The steps that were taken, a line each; [] if they are exactly those of the recipe."""
-    planned = ["trained"] + ["pruned", "retrained"] * recipe.rounds
-    by_it = all(s.recipe == recipe and by_recipe(s) for s in taken if s.round)
-    if not taken or ([s.phase for s in taken] == planned and by_it):
+def unfinished(now: Snapshot) -> str:
+    """A sentence about the phase that a run stands in the middle of; "" if it stands at the end of one."""
+    if now.settled:
+        return ""
+    where = f"the retraining of round {now.round}" if now.round else "dense training"
+    return f"This run is not finished: it stands in {where}, at step {now.step:,} of {now.steps:,}."
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A step of a run. what: "train", "prune" or "retrain". recipe: that it followed. end: the snapshot after it.
+
+    left: whether it was left before its end, at the clock of ``end``.
+    """
+
+    what: str
+    recipe: Recipe
+    end: Snapshot
+    left: bool = False
+
+
+def _taken(history: Sequence[Snapshot]) -> Iterator[_Taken]:
+    """The steps of a run, from its snapshots: all that are settled, and some of the others."""
+    whats = {"trained": "train", "pruned": "prune", "retrained": "retrain"}
+    learning = {"training": "train", "retraining": "retrain"}
+    clock, under_way = 0, None  # of the latest step; a snapshot in the middle of the one that comes next
+    for s in history:
+        if s.phase in learning:
+            under_way = s
+        elif s.phase in whats:
+            if s.phase == "pruned" and s.clock > clock and under_way is not None:
+                yield _Taken(learning[under_way.phase], under_way.recipe, s, left=True)
+            yield _Taken(whats[s.phase], s.recipe, s)
+            clock, under_way = s.clock, None
+    if under_way is not None:
+        yield _Taken(learning[under_way.phase], under_way.recipe, under_way, left=True)
+
+
+def _steps(recipe: Recipe, taken: Sequence[_Taken]) -> list[str]:
+    """The steps that were taken, in lines; [] if they are exactly those of the recipe."""
+    planned = ["train"] + ["prune", "retrain"] * recipe.rounds
+    by_it = all(s.recipe == recipe and by_recipe(s.end) and not s.left for s in taken if s.what != "train")
+    if not taken or ([s.what for s in taken] == planned and by_it and not taken[0].left):
         return []
     lines = []
     for s in taken:
-        if s.round and s.recipe != recipe:
+        if s.what != "train" and s.recipe != recipe:
             old, new = recipe.to_dict(), s.recipe.to_dict()
             changes = {name: value for name, value in new.items() if value != old[name]}
             lines += _written("session.change(session.recipe.changed", changes, ")")
             recipe = s.recipe
-        lines.append(_step(s))
+        lines += _step(s)
     return lines
 
 
-def _step(taken: Snapshot) -> str:
-    if taken.phase != "pruned":
-        return f"list(session.{'train' if taken.phase == 'trained' else 'retrain'}())"
-    if by_recipe(taken):
-        return "session.prune()"
-    assert taken.target is not None
-    density = taken.target.density
-    return f"session.prune({taken.target.quality!r})" if density is None else f"session.prune(density={density!r})"
+def _step(taken: _Taken) -> list[str]:
+    if taken.left:
+        return [
+            f"for _ in session.ticks({taken.what!r}):  # left before its end",
+            f"    if session.clock >= {taken.end.clock}:",
+            "        break",
+        ]
+    if taken.what != "prune":
+        return [f"list(session.{taken.what}())"]
+    if by_recipe(taken.end):
+        return ["session.prune()"]
+    target = taken.end.target
+    assert target is not None
+    return [
+        f"session.prune({target.quality!r})" if target.density is None else f"session.prune(density={target.density!r})"
+    ]
 
 
 def by_recipe(taken: Snapshot) -> bool:

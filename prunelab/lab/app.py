@@ -376,7 +376,8 @@ class Lab(w.VBox):
         elif name == "model":
             self._submit("export", about=partial(self._exporter.send, name))
         else:
-            self._exporter.later(name, self.state)
+            state = self.state
+            self._exporter.later(name, replace(state, viewed=self.timeline.shown(state)))
 
     def _address(self) -> str:
         query = self.link()
@@ -479,7 +480,7 @@ class Lab(w.VBox):
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
         self.live.show(self.options.live, self.controls, state)
         self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY)
-        self.downloads.disabled = downloads.missing(state)
+        self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
         self.modules.show(state.subject)
         if state.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import prunelab as pl
 from prunelab.exports import snippet
+from prunelab.exports.narrative import told
 
 
 def ran(code: str) -> str:
@@ -65,6 +67,52 @@ def test_cuts_to_a_density_and_settings_that_were_changed_on_the_way_are_done_ag
     code = snippet(session.recipe, list(session.history))
     assert "session.prune(density=0.31)" in code
     assert ran(code) == said(session)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 25])
+def test_a_run_that_stands_in_the_middle_of_a_phase_says_so_and_is_done_again_so_far(steps):
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=2, rounds=3))
+    for _ in session.ticks("train"):
+        if session.clock == steps:
+            break
+    code = snippet(session.recipe, [*session.history, session.snapshot()])
+    assert f"# This run is not finished: it stands in dense training, at step {steps} of 46." in code
+    assert ran(code) == said(session)
+    list(session.train())
+    session.change(session.recipe.changed(retrain_epochs=3))
+    session.prune(0.9)
+    for _ in session.ticks("retrain"):
+        if session.step == steps:
+            break
+    history = [*session.history, session.snapshot()]
+    code = snippet(session.recipe, history)
+    words = f"This run is not finished: it stands in the retraining of round 1, at step {steps} of 69."
+    assert f"# {words}" in code and told(session.recipe, history).endswith(words)
+    assert ran(code) == said(session)
+
+
+def test_phases_that_were_left_before_their_end_are_left_there_again():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=2, rounds=3))
+    for _ in session.ticks("train"):
+        if session.clock == 30:
+            break
+    session.prune(0.9)
+    session.prune(1.0)
+    for _ in session.ticks("retrain"):
+        if session.step == 10:
+            break
+    session.prune()
+    list(session.retrain())
+    code = snippet(session.recipe, list(session.history))
+    assert code.count("session.ticks(") == 2
+    assert ran(code) == said(session)
+
+
+def test_a_network_that_had_learned_before_is_given_as_such():
+    data = pl.data.load("digits")
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 20), torch.nn.ReLU(), torch.nn.Linear(20, 10))
+    session = pl.Session(pl.Recipe(epochs=1), model=model, data=data, trained=True)
+    assert "session = pl.Session(recipe, model=model, trained=True)" in snippet(session.recipe, list(session.history))
 
 
 def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():

@@ -35,7 +35,11 @@ NEED_HISTORY = tuple(str(item["name"]) for item in ITEMS if item["name"] != "lin
 
 def missing(state: LabState) -> dict[str, str]:
     """{button: why it is disabled now}."""
-    return {} if state.history else dict.fromkeys(NEED_HISTORY, "Nothing is trained yet")
+    if not state.history:
+        return dict.fromkeys(NEED_HISTORY, "Nothing is trained yet")
+    if state.viewed is not None:
+        return {"model": "Only the network of the latest moment is there: go back to live first"}
+    return {}
 
 
 class Exporter:
@@ -78,7 +82,10 @@ class Exporter:
 
 
 def make(name: str, state: LabState, session: Session | None = None) -> Made:
-    """The file of a button (except the link). session: for the model. Raises ValueError for an unknown name."""
+    """The file of a button (except the link). session: for the model. Raises ValueError for an unknown name.
+
+    Figures show the moment that the page shows; all else is of the whole run.
+    """
     from prunelab import exports  # imports matplotlib and SciPy: only when needed
     from prunelab.sparse.packing import file as packing
 
@@ -88,9 +95,8 @@ def make(name: str, state: LabState, session: Session | None = None) -> Made:
     if name == "report":
         return Made(f"{stem}.html", "text/html", exports.report(recipe, history, measured, subject).encode())
     if name == "figures":
-        return Made(
-            f"{stem}-figures.zip", "application/zip", exports.zipped(exports.figures(recipe, history, measured))
-        )
+        figures = exports.figures(recipe, state.past, measured if state.viewed is None else None)
+        return Made(f"{stem}-figures.zip", "application/zip", exports.zipped(figures))
     if name == "data":
         files = {"snapshots.csv": exports.snapshots_csv(history), "recipe.json": exports.recipe_json(recipe)}
         if subject.modules:

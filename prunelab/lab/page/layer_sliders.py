@@ -15,8 +15,9 @@ MOST = 10.0  # of a quality
 class LayerSliders(w.VBox):
     """One slider per layer.
 
-    own: {layer: quality} of the layers that are not linked. changed: called when the user has moved or linked one; it
-    must cause a call of ``follow`` on the widgets' thread. released: called when a hand has let go of one.
+    own: {layer: quality} of the layers that are not linked. sign: a button, for beside the common slider, that is there
+    while a layer is not linked; it says which, and links them all. changed: called when the user has moved or linked
+    one; it must cause a call of ``follow`` on the widgets' thread. released: called when a hand has let go of one.
     """
 
     def __init__(self, changed: Callable[[], None], released: Callable[[], None]) -> None:
@@ -30,6 +31,10 @@ class LayerSliders(w.VBox):
         self.own: dict[str, float] = {}
         self.sliders: dict[str, NumberField] = {}
         self.links: dict[str, w.Button] = {}
+        self.sign = w.Button(tooltip="Let all layers follow the common quality again")
+        self.sign.add_class("pl-own-quality")
+        self.sign.on_click(lambda _: self._link_all())
+        self.sign.layout.display = "none"
         self._disabled = False
 
     @property
@@ -39,7 +44,7 @@ class LayerSliders(w.VBox):
 
     @disabled.setter
     def disabled(self, value: bool) -> None:
-        self._disabled = value
+        self._disabled = self.sign.disabled = value
         for name, slider in self.sliders.items():
             slider.disabled = value
             self.links[name].disabled = value or name not in self.own
@@ -76,6 +81,9 @@ class LayerSliders(w.VBox):
             slider.value = value
             self.links[name].disabled = self._disabled or name not in self.own
         self._quiet = False
+        self.sign.layout.display = None if self.own else "none"
+        named = ", ".join(f"{name} at {quality:g}" for name, quality in self.own.items())
+        self.sign.description = f"{named if len(self.own) < 3 else f'{len(self.own)} layers on their own'}: link again"
 
     def set(self, own: Mapping[str, float]) -> None:
         """Set the qualities of these layers, and link all others."""
@@ -86,6 +94,10 @@ class LayerSliders(w.VBox):
         if not self._quiet:
             self.own = {**self.own, name: quality}
             self._changed()
+
+    def _link_all(self) -> None:
+        self.own = {}
+        self._changed()
 
     def _linked(self, name: str) -> None:
         self.own = {layer: quality for layer, quality in self.own.items() if layer != name}

@@ -51,10 +51,11 @@ def _step(number: int, name: str, lab: Any) -> w.Widget:
     for button in STEP_BUTTONS[name]:
         lab.buttons[button].button_style = "primary" if button in STEPS else ""
     heading = w.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{STEPS[name]}</h2>')
+    fields = [lab.controls[field] for field in controls.DECK.get(name, ())]
+    if name == "prune":
+        fields.append(lab.layers.sign)
     buttons = box([lab.buttons[button] for button in STEP_BUTTONS[name]], "pl-buttons")
-    return box(
-        [heading, *(lab.controls[field] for field in controls.DECK.get(name, ())), buttons], "pl-step", f"pl-{name}"
-    )
+    return box([heading, *fields, buttons], "pl-step", f"pl-{name}")
 
 
 def _settings(lab: Any) -> w.Widget:

@@ -97,7 +97,7 @@ class CommandHandler:
             case "pause":
                 if self._task is not None:
                     self._unwatched = False
-                    self._report(activity="paused", doing="paused")
+                    self._hold()
             case "resume":
                 if self._task is not None:
                     self._go_on()
@@ -204,7 +204,7 @@ class CommandHandler:
         self._go_on()
         self._report(snapshot=session.snapshot(), preview=self._previewed(APPROXIMATE), history=tuple(session.history))
         if saved.paused:
-            self._report(activity="paused", doing="paused")
+            self._hold()
 
     def _save(self, *, ended: bool) -> None:
         """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
@@ -327,6 +327,14 @@ class CommandHandler:
         self._task.go_on(self._needed())
         self._report(activity=self._task.activity, doing=self._task.activity, trouble=None)
 
+    def _hold(self, **changes: Any) -> None:
+        """The run is paused: the page, and all exports, show it at exactly this batch."""
+        session = self._needed()
+        now, history = session.snapshot(), tuple(session.history)
+        if not history or history[-1].clock != now.clock:
+            history = (*history, now)
+        self._report(activity="paused", doing="paused", snapshot=now, history=history, **changes)
+
     def advance(self) -> None:
         """Compute one batch, or the next part of a test or measurement."""
         task = self._task
@@ -334,7 +342,7 @@ class CommandHandler:
         if self._deserted():
             self._unwatched = True
             self._save(ended=False)
-            self._report(activity="paused", doing="paused", notice="Paused: nobody was looking. Press Resume to go on.")
+            self._hold(notice="Paused: nobody was looking. Press Resume to go on.")
             return
         try:
             tick = next(task.ticks)
