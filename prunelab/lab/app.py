@@ -494,7 +494,9 @@ class Lab(w.VBox):
             self.guess.objective = state.snapshot.objective
             accuracy = state.snapshot.test_accuracy
             self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
-        visible = replace(state, viewed=self.timeline.shown(state))
+        viewed = self.timeline.shown(state)
+        # A warning is about the network as it is.
+        visible = replace(state, viewed=viewed, warning=state.warning if viewed is None else None)
         guessing = self.options.guess and self.guess.objective.is_share
         return wording.concealed(visible, self.guess.waits) if guessing else visible
 

@@ -153,7 +153,9 @@ def concealed(state: LabState, waits: bool) -> LabState:
         return replace(snapshot, test_accuracy=None, test_loss=None, train_loss=None, predicted=snapshot.predicted[:0])
 
     state = replace(state, preview=hidden(state.preview))
-    return replace(state, snapshot=hidden(state.snapshot), history=(), viewed=None) if waits else state
+    if not waits:
+        return state
+    return replace(state, snapshot=hidden(state.snapshot), history=(), viewed=None, warning=None)
 
 
 def _measured(state: LabState) -> list[dict[str, str]]:

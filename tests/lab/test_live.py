@@ -110,5 +110,9 @@ def test_a_cut_that_went_too_deep_is_told_with_what_it_cost_and_the_way_back(lab
     press(lab, "retrain")
     now = f"{100 * lab.state.snapshot.test_accuracy:.1f} %"
     assert f"Retraining did not mend this cut: accuracy is down from {dense} to {now}" in lab.status.trouble
+    lab.timeline.widget.position = 0
+    assert lab.wait(60) and lab.status.trouble == "", "it is about the network as it is"
+    lab.timeline.live()
+    assert lab.wait(60) and "did not mend" in lab.status.trouble
     press(lab, "reset")
     assert lab.status.trouble == ""

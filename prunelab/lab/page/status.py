@@ -58,7 +58,7 @@ class Status(BatchedWidget):
             self.title = wording.title(state.recipe, state.subject)
             self.text = wording.status(state)
             self.progress = state.progress
-            self.trouble = "\n".join((*notes, *filter(None, [state.words])))
+            self.trouble = "\n".join((*notes, *filter(None, [seen.words])))
             self.cards = wording.cards(seen)
             self.story = wording.story(seen)
             self.attributes = wording.attributes(seen)
