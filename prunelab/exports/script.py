@@ -101,8 +101,8 @@ def _step(taken: Snapshot) -> str:
     if by_recipe(taken):
         return "session.prune()"
     assert taken.target is not None
-    density = taken.target.density
-    return f"session.prune({taken.target.quality!r})" if density is None else f"session.prune(density={density!r})"
+    quality, density = taken.target.to_dict().values()
+    return f"session.prune({quality!r})" if density is None else f"session.prune(density={density!r})"
 
 
 def by_recipe(taken: Snapshot) -> bool:

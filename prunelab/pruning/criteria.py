@@ -77,5 +77,8 @@ def check_quality(quality: float) -> float:
 def check_density(density: float) -> float:
     """``density`` as a float if it is above 0 and at most 1, else ValueError."""
     if isinstance(density, bool) or not isinstance(density, numbers.Real) or not 0 < density <= 1:
-        raise ValueError(f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept)")
+        raise ValueError(
+            f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept), or a mapping from "
+            "layer to such a number"
+        )
     return float(density)

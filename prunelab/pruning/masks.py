@@ -6,7 +6,7 @@ No module is wrapped and no parameter renamed: a pruned model is an ordinary mod
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, get_args
 
 import torch
@@ -19,7 +19,7 @@ from prunelab.pruning.coverage import coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import prunable, transposed
 from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
-from prunelab.recipe import Scope, Std, Target
+from prunelab.recipe import PerLayer, Scope, Std, Target
 from prunelab.results.counts import Counted
 from prunelab.results.subject import Module
 
@@ -188,8 +188,8 @@ class Masks(Counted, Mapping[str, Tensor]):
         self,
         target: Target | None = None,
         *,
-        quality: float | Mapping[str, float] | None = None,
-        density: float | None = None,
+        quality: PerLayer | None = None,
+        density: PerLayer | None = None,
         std: Std = "dense",
         scope: Scope = "global",
         unit: Unit = "weight",
@@ -216,17 +216,23 @@ class Masks(Counted, Mapping[str, Tensor]):
     def _checked(self, target: Target) -> Target:
         """The target as Python floats, with layers by parameter name; ValueError for invalid values."""
         if target.density is not None:
-            return Target(density=criteria.check_density(target.density))
-        if isinstance(target.quality, Mapping):
-            return Target({self.resolve(name): criteria.check_quality(q) for name, q in target.quality.items()})
+            return Target(density=self._by_layer(target.density, criteria.check_density))
         assert target.quality is not None
-        return Target(criteria.check_quality(target.quality))
+        return Target(self._by_layer(target.quality, criteria.check_quality))
+
+    def _by_layer(self, value: PerLayer, check: Callable[[float], float]) -> PerLayer:
+        if not isinstance(value, Mapping):
+            return check(value)
+        values = {self.resolve(name): check(own) for name, own in value.items()}
+        if len(values) < len(value):
+            raise ValueError(f"{', '.join(value)}: two of these names are of one layer; give it one value")
+        return values
 
     def prune(
         self,
         *,
-        quality: float | Mapping[str, float] | None = None,
-        density: float | None = None,
+        quality: PerLayer | None = None,
+        density: PerLayer | None = None,
         std: Std = "dense",
         scope: Scope = "global",
         unit: Unit = "weight",
@@ -238,7 +244,9 @@ class Masks(Counted, Mapping[str, Tensor]):
         Args:
             quality: Threshold in standard deviations, >= 0: one for all layers, or {layer: quality}; layers that are
                 not named stay unchanged. Source: Han et al. 2015, section 3.
-            density: Fraction of all connections (or neurons) to keep, above 0 and at most 1, ranked by magnitude.
+            density: Fraction of all connections (or neurons) to keep, above 0 and at most 1, ranked by magnitude; or
+                {layer: density}, each ranked on its own, as ``Sensitivity.needs`` gives them; layers that are not named
+                stay unchanged.
             std: Weights that the deviation is taken over: "dense", the layer's weights when it was first pruned (the
                 threshold then stays fixed from round to round); "survivors"; or "all", zeros included.
             scope: Rank all layers together ("global") or each on its own ("layer"); for density only.

@@ -6,7 +6,7 @@ what is cut stays cut, and every layer keeps at least one connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,17 +62,20 @@ class Layers:
     masks: Tensors
     deviation: Callable[[str], float]
     scope: Scope = "global"
-    outputs: Callable[[], Collection[str]] = frozenset
+    outputs: Callable[[], frozenset[str]] = frozenset
     transposed: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def groups(self) -> list[list[str]]:
-        """Groups of layers that are ranked together."""
-        return self.grouped(list(self.masks))
+    def ranked(self, names: list[str], target: Target) -> list[tuple[list[str], float]]:
+        """Groups of these layers that are ranked together, each with its density; layers without one are in no group.
 
-    def grouped(self, names: list[str]) -> list[list[str]]:
-        """``groups`` for only these layers."""
-        return [names] if self.scope == "global" else [[name] for name in names]
+        Raises ValueError for a target that is no density.
+        """
+        density = target.density
+        if density is None:
+            raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
+        if isinstance(density, Mapping):
+            return [([name], density[name]) for name in names if name in density]
+        return [(names, density)] if self.scope == "global" else [([name], density) for name in names]
 
 
 Strategy = Callable[[Layers, Target], Plan]
@@ -97,10 +100,10 @@ def by_quality(layers: Layers, target: Target) -> Plan:
 
 def by_density(layers: Layers, target: Target) -> Plan:
     """Keep the density x total largest magnitudes, over all layers together or per layer."""
-    masks, density = layers.masks, _density(target)
-    new: dict[str, Tensor] = {}
+    masks = layers.masks
+    new = dict(masks)
     cuts: dict[str, Cut] = {}
-    for names in layers.groups:
+    for names, density in layers.ranked(list(masks), target):
         scores = {name: layers.weights[name].abs().masked_fill(~masks[name], CUT_SCORE) for name in names}
         flat = torch.cat([score.flatten() for score in scores.values()])
         chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
@@ -108,7 +111,7 @@ def by_density(layers: Layers, target: Target) -> Plan:
         for name, part in zip(names, chosen.split([masks[n].numel() for n in names]), strict=True):
             new[name], spared = _keep_one(part.view(masks[name].shape), masks[name], scores[name])
             cuts[name] = Cut(threshold, None, int(new[name].sum()), masks[name].numel(), spared)
-    return Plan({name: new[name] for name in masks}, {name: cuts[name] for name in masks})
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
 def by_neuron(layers: Layers, target: Target) -> Plan:
@@ -116,19 +119,21 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
 
     Raises ValueError if all layers are output layers.
     """
-    masks, transposed, density, outputs = layers.masks, layers.transposed, _density(target), layers.outputs()
+    masks, transposed, outputs = layers.masks, layers.transposed, layers.outputs()
     names = [name for name in masks if name not in outputs]
-    if not names:
-        raise ValueError(f"{', '.join(masks)}: these neurons are the network's outputs and must stay; nothing to prune")
+    named = masks if not isinstance(target.density, Mapping) else target.density
+    if not names or (named is not masks and outputs & named.keys()):
+        whole = ", ".join(name for name in masks if name in outputs and name in named)
+        raise ValueError(f"{whole}: these neurons are the network's outputs and must stay; nothing to prune")
     new = dict(masks)
-    cuts = {name: _untouched(mask) for name, mask in masks.items() if name in outputs}
+    cuts: dict[str, Cut] = {}
 
     def rows_of(tensors: Tensors, name: str) -> Tensor:
         return criteria.outputs_first(tensors[name], transposed[name]) if name in transposed else tensors[name]
 
     alive = {name: rows_of(masks, name).flatten(1).any(1) for name in names}
     scores = {n: criteria.row_scores(rows_of(layers.weights, n)).masked_fill(~alive[n], CUT_SCORE) for n in names}
-    for group in layers.grouped(names):
+    for group, density in layers.ranked(names, target):
         flat = torch.cat([scores[name] for name in group])
         chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
         for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
@@ -136,7 +141,7 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
             mask = rows_of(masks, name) & kept.view(-1, *[1] * (masks[name].dim() - 1))
             new[name] = criteria.inputs_first(mask, transposed[name]) if name in transposed else mask
             cuts[name] = Cut(None, None, int(new[name].sum()), new[name].numel(), spared)
-    return Plan(new, {name: cuts[name] for name in masks})
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
 def two_of_four(layers: Layers, target: Target) -> Plan:
@@ -145,25 +150,29 @@ def two_of_four(layers: Layers, target: Target) -> Plan:
     Raises ValueError for a density other than 0.5, and for layers that the pattern does not fit: not Linear, or inputs
     not a multiple of four.
     """
-    masks, density = layers.masks, _density(target)
-    if density != 0.5:
-        raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
-    unfit = [name for name, mask in masks.items() if mask.dim() != 2 or mask.shape[1] % 4]
+    masks = layers.masks
+    names = []
+    for group, density in layers.ranked(list(masks), target):
+        if density != 0.5:
+            raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
+        names += group
+    unfit = [name for name in names if masks[name].dim() != 2 or masks[name].shape[1] % 4]
     if unfit:
         raise ValueError(
             f"{', '.join(unfit)}: 2:4 fits Linear layers whose inputs are a multiple of four; "
             "leave the others out, Masks(model, exclude=[...])"
         )
-    new: dict[str, Tensor] = {}
+    new = dict(masks)
     cuts: dict[str, Cut] = {}
-    for name, mask in masks.items():
+    for name in names:
+        mask = masks[name]
         scores = layers.weights[name].abs().masked_fill(~mask, CUT_SCORE)
         fours = scores.reshape(-1, 4)
         order = fours.argsort(dim=1, descending=True, stable=True)
         chosen = torch.zeros_like(fours, dtype=torch.bool).scatter_(1, order[:, :2], True).view(mask.shape)
         new[name], spared = _keep_one(chosen & mask, mask, scores)
         cuts[name] = Cut(None, None, int(new[name].sum()), mask.numel(), spared)
-    return Plan(new, cuts)
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
 # Keyed by unit; for single connections, by the kind of target.
@@ -173,12 +182,6 @@ STRATEGIES: dict[str, Strategy] = {
     "neuron": by_neuron,
     "2:4": two_of_four,
 }
-
-
-def _density(target: Target) -> float:
-    if target.density is None:
-        raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
-    return target.density
 
 
 def _untouched(mask: Tensor) -> Cut:

@@ -24,7 +24,7 @@ from prunelab.formatting import suggesting
 from prunelab.pruning import planning
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
-from prunelab.recipe import OWN, Recipe, Target
+from prunelab.recipe import OWN, PerLayer, Recipe, Target
 from prunelab.results.history import History
 from prunelab.results.objective import CLASSIFYING
 from prunelab.results.snapshot import Phase, Snapshot
@@ -41,7 +41,7 @@ from prunelab.sessions.trainer import Trainer
 from prunelab.training import objective as objectives
 from prunelab.training.objective import LossLike, MetricLike
 
-TargetLike = float | Mapping[str, float] | Target | None  # what a caller may give; None: the recipe's target
+TargetLike = PerLayer | Target | None  # what a caller may give; None: the recipe's target
 
 
 @suggesting
@@ -289,7 +289,7 @@ class Session:
 
     # Pruning
 
-    def plan(self, quality: TargetLike = None, *, density: float | None = None) -> Plan:
+    def plan(self, quality: TargetLike = None, *, density: PerLayer | None = None) -> Plan:
         """What the next ``prune`` with the same arguments would cut. Changes nothing."""
         return self._pruner.plan(self.recipe, self._upcoming, Target.given(quality, density))
 
@@ -298,7 +298,7 @@ class Session:
         """The round that the next prune belongs to: still the current one if nothing was retrained since the last."""
         return self.round if self.phase == "pruned" else self.round + 1
 
-    def prune(self, quality: TargetLike = None, *, density: float | None = None) -> Snapshot:
+    def prune(self, quality: TargetLike = None, *, density: PerLayer | None = None) -> Snapshot:
         """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
 
         Adjusts dropout and recomputes batch norm statistics, as the recipe says. Pruning twice without retraining in
@@ -307,7 +307,8 @@ class Session:
         Args:
             quality: threshold in units of a layer's standard deviation, >= 0: one for all layers, {layer: quality}, or
                 a Target (a quality or a density). None: see ``density``.
-            density: fraction of the weights to keep, 0 to 1. None, too: the recipe's target for the round.
+            density: fraction of the weights to keep, 0 to 1: one for all layers, or {layer: density}; layers that are
+                not named stay unchanged. None, too: the recipe's target for the round.
 
         Returns:
             The snapshot after the cut, with the phase "pruned".
@@ -335,7 +336,7 @@ class Session:
         self,
         quality: TargetLike = None,
         *,
-        density: float | None = None,
+        density: PerLayer | None = None,
         samples: int | None = None,
         recipe: Recipe | None = None,
     ) -> Snapshot:
