@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from prunelab import torch_state
 from prunelab.data import Data, custom
-from prunelab.pruning import criteria
+from prunelab.pruning import criteria, ranking
 from prunelab.pruning.masks import Masks
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.sessions import validation
@@ -116,8 +116,9 @@ def _points(
         weight = masks.weight(name)
         original = weight.detach().clone()
         for density in densities:
+            number = max(round(density * original.numel()), 1)
             with torch.no_grad():
-                weight.copy_(original * criteria.largest(original.abs(), max(round(density * original.numel()), 1)))
+                weight.copy_(original * ranking.largest([original], [masks[name]], number)[1][0])
             if calibration is not None:
                 with torch_state.threads(threads):
                     evaluation.recalibrate(model, calibration)

@@ -1,25 +1,49 @@
-"""Pruning criteria: pure functions, tensors in, boolean masks out (True where a connection is kept).
+"""Pruning criteria: what weights are ranked by and compared with, as pure functions of tensors.
 
-They depend only on their arguments; earlier cuts and the choice of rule belong to ``masks.py``.
+Which weights are kept is in ``ranking.py``; earlier cuts and the choice of rule belong to ``masks.py``.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 
 import torch
 from torch import Tensor
 
+from prunelab.pruning.ranking import parts
 
-def deviation(weights: Tensor) -> float:
-    """Population standard deviation of ``weights`` (any shape), in double precision; ValueError for an empty tensor.
 
-    The paper does not say whether population or sample: with thousands of weights they are practically equal.
+def deviation(weights: Tensor, among: Tensor | None = None) -> float:
+    """Population standard deviation of ``weights`` (any shape), in double precision; ValueError if there are none.
+
+    among: a mask of the weights that count; None: all. The paper does not say whether population or sample: with
+    thousands of weights they are practically equal. One part of the weights after another is converted to double
+    precision, and the parts are combined. Source: Chan, Golub and LeVeque 1979, "Updating formulae".
     """
-    if weights.numel() == 0:
+    count, mean, squares = 0, 0.0, 0.0  # squares: sum of the squared distances from the mean
+    masks = itertools.repeat(None) if among is None else parts(among)
+    for part, mask in zip(parts(weights.detach()), masks, strict=False):
+        values = (part if mask is None else part[mask]).double()
+        added = values.numel()
+        if added == 0:
+            continue
+        part_mean = float(values.mean())
+        distance, share = part_mean - mean, added / (count + added)
+        squares += float((values - part_mean).square_().sum()) + distance**2 * count * share
+        mean += distance * share
+        count += added
+    if count == 0:
         raise ValueError("the deviation of no weights at all is not defined")
-    return float(weights.detach().double().std(correction=0))
+    return math.sqrt(squares / count)
+
+
+def finite(weights: Tensor) -> bool:
+    """Whether no weight is NaN or infinite. Both would show in the extremes, which take no memory to find."""
+    values = weights.detach()
+    values = torch.view_as_real(values) if values.is_complex() else values
+    return values.numel() == 0 or all(math.isfinite(float(extreme)) for extreme in torch.aminmax(values))
 
 
 def threshold(weights: Tensor, quality: float) -> float:
@@ -29,20 +53,6 @@ def threshold(weights: Tensor, quality: float) -> float:
     and for a quality that is negative or not finite. Source: Han et al. 2015, section 3.
     """
     return check_quality(quality) * deviation(weights)
-
-
-def at_least(weights: Tensor, threshold: float) -> Tensor:
-    """Mask of the weights whose magnitude is at least ``threshold``."""
-    return weights.detach().abs() >= threshold
-
-
-def largest(scores: Tensor, count: int) -> Tensor:
-    """Mask of the ``count`` highest ``scores`` (any shape; of equal scores the lower index wins)."""
-    flat = scores.detach().flatten()
-    order = torch.sort(flat, descending=True, stable=True).indices
-    mask = torch.zeros(flat.shape, dtype=torch.bool, device=flat.device)
-    mask[order[:count]] = True
-    return mask.view(scores.shape)
 
 
 def row_scores(weights: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prunelab.formatting import did_you_mean, layer_of, suggesting
-from prunelab.pruning import criteria, execution_order, torch_prune
+from prunelab.pruning import criteria, execution_order, ranking, torch_prune
 from prunelab.pruning.coverage import coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import prunable, transposed
@@ -112,7 +112,7 @@ class Masks(Counted, Mapping[str, Tensor]):
             if not mask.any():
                 raise ValueError(f"{name} has no survivor: nothing passes through a layer of zeros; leave it out")
             if not mask.all():
-                self._deviations[name] = criteria.deviation(self.weight(name).detach()[mask])
+                self._deviations[name] = criteria.deviation(self.weight(name), mask)
         self._set({**self._masks, **masks})
         return self
 
@@ -200,7 +200,7 @@ class Masks(Counted, Mapping[str, Tensor]):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
         self._check_current()
         for name, parameter in self._parameters.items():
-            if not torch.isfinite(parameter).all():
+            if not criteria.finite(parameter):
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
         layers = Layers(
             weights={name: p.detach() for name, p in self._parameters.items()},
@@ -272,7 +272,7 @@ class Masks(Counted, Mapping[str, Tensor]):
             known = self._deviations.get(name)
             return criteria.deviation(weights) if known is None else known
         if std == "survivors":
-            return criteria.deviation(weights[self._masks[name]])
+            return criteria.deviation(weights, self._masks[name])
         if std == "all":
             return criteria.deviation(weights)
         raise ValueError(f"std = {std!r}: must be dense, survivors or all")
@@ -322,7 +322,7 @@ class Masks(Counted, Mapping[str, Tensor]):
 
     def _set(self, masks: Mapping[str, Tensor]) -> None:
         self._masks = dict(masks)
-        self._kept = {name: int(mask.sum()) for name, mask in masks.items()}
+        self._kept = {name: ranking.count(mask) for name, mask in masks.items()}
         self._enforcement.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
 
     # Saving, loading, copying

@@ -10,16 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from prunelab.pruning import criteria
+from prunelab.pruning import criteria, ranking
 from prunelab.recipe import Scope, Target
 from prunelab.results.counts import Counted
 
 Tensors = Mapping[str, Tensor]
-
-CUT_SCORE = -1.0  # score of connections already cut: below every survivor's score, zero included
 
 
 @dataclass(frozen=True)
@@ -92,9 +89,9 @@ def by_quality(layers: Layers, target: Target) -> Plan:
             continue
         deviation = layers.deviation(name)
         threshold = quality * deviation
-        magnitude = layers.weights[name].abs()
-        new[name], spared = _keep_one(mask & criteria.at_least(magnitude, threshold), mask, magnitude)
-        cuts[name] = Cut(threshold, deviation, int(new[name].sum()), mask.numel(), spared, quality)
+        weights = layers.weights[name]
+        new[name], spared = _keep_one(ranking.at_least(weights, mask, threshold), mask, weights)
+        cuts[name] = Cut(threshold, deviation, ranking.count(new[name]), mask.numel(), spared, quality)
     return Plan(new, cuts)
 
 
@@ -104,13 +101,12 @@ def by_density(layers: Layers, target: Target) -> Plan:
     new = dict(masks)
     cuts: dict[str, Cut] = {}
     for names, density in layers.ranked(list(masks), target):
-        scores = {name: layers.weights[name].abs().masked_fill(~masks[name], CUT_SCORE) for name in names}
-        flat = torch.cat([score.flatten() for score in scores.values()])
-        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
-        threshold = float(flat[chosen].min())
-        for name, part in zip(names, chosen.split([masks[n].numel() for n in names]), strict=True):
-            new[name], spared = _keep_one(part.view(masks[name].shape), masks[name], scores[name])
-            cuts[name] = Cut(threshold, None, int(new[name].sum()), masks[name].numel(), spared)
+        number = max(round(density * sum(masks[name].numel() for name in names)), 1)
+        weights, before = [layers.weights[name] for name in names], [masks[name] for name in names]
+        threshold, chosen = ranking.largest(weights, before, number)
+        for name, mask in zip(names, chosen, strict=True):
+            new[name], spared = _keep_one(mask, masks[name], layers.weights[name])
+            cuts[name] = Cut(threshold, None, ranking.count(new[name]), mask.numel(), spared)
     return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
@@ -132,15 +128,15 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
         return criteria.outputs_first(tensors[name], transposed[name]) if name in transposed else tensors[name]
 
     alive = {name: rows_of(masks, name).flatten(1).any(1) for name in names}
-    scores = {n: criteria.row_scores(rows_of(layers.weights, n)).masked_fill(~alive[n], CUT_SCORE) for n in names}
+    scores = {name: criteria.row_scores(rows_of(layers.weights, name)) for name in names}
     for group, density in layers.ranked(names, target):
-        flat = torch.cat([scores[name] for name in group])
-        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
-        for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
-            kept, spared = _keep_one(part, alive[name], scores[name])
+        number = max(round(density * sum(len(scores[name]) for name in group)), 1)
+        _, chosen = ranking.largest([scores[name] for name in group], [alive[name] for name in group], number)
+        for name, rows in zip(group, chosen, strict=True):
+            kept, spared = _keep_one(rows, alive[name], scores[name])
             mask = rows_of(masks, name) & kept.view(-1, *[1] * (masks[name].dim() - 1))
             new[name] = criteria.inputs_first(mask, transposed[name]) if name in transposed else mask
-            cuts[name] = Cut(None, None, int(new[name].sum()), new[name].numel(), spared)
+            cuts[name] = Cut(None, None, ranking.count(new[name]), new[name].numel(), spared)
     return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
@@ -165,13 +161,9 @@ def two_of_four(layers: Layers, target: Target) -> Plan:
     new = dict(masks)
     cuts: dict[str, Cut] = {}
     for name in names:
-        mask = masks[name]
-        scores = layers.weights[name].abs().masked_fill(~mask, CUT_SCORE)
-        fours = scores.reshape(-1, 4)
-        order = fours.argsort(dim=1, descending=True, stable=True)
-        chosen = torch.zeros_like(fours, dtype=torch.bool).scatter_(1, order[:, :2], True).view(mask.shape)
-        new[name], spared = _keep_one(chosen & mask, mask, scores)
-        cuts[name] = Cut(None, None, int(new[name].sum()), mask.numel(), spared)
+        mask, weights = masks[name], layers.weights[name]
+        new[name], spared = _keep_one(ranking.two_of_four(weights, mask), mask, weights)
+        cuts[name] = Cut(None, None, ranking.count(new[name]), mask.numel(), spared)
     return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
@@ -185,11 +177,11 @@ STRATEGIES: dict[str, Strategy] = {
 
 
 def _untouched(mask: Tensor) -> Cut:
-    return Cut(None, None, int(mask.sum()), mask.numel())
+    return Cut(None, None, ranking.count(mask), mask.numel())
 
 
 def _keep_one(mask: Tensor, before: Tensor, scores: Tensor) -> tuple[Tensor, bool]:
     """``mask``, or, if it is empty, only the highest score within ``before``; and whether it was empty."""
     if bool(mask.any()):
         return mask, False
-    return criteria.largest(scores.masked_fill(~before, CUT_SCORE), 1), True
+    return ranking.largest([scores], [before], 1)[1][0], True

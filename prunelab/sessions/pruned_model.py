@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from prunelab import torch_state
 from prunelab.errors import WiringError
-from prunelab.pruning import dropout
+from prunelab.pruning import criteria, dropout
 from prunelab.pruning.effective import LayerReach, Wiring, trace
 from prunelab.pruning.enforcement import Attachment
 from prunelab.pruning.masks import Masks
@@ -80,7 +80,7 @@ class PrunedModel:
 
     def unsound(self) -> str | None:
         """Name of the first parameter with NaN or infinite values; None if all are finite."""
-        return next((name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()), None)
+        return next((name for name, p in self.model.named_parameters() if not criteria.finite(p)), None)
 
     def optimizer(self, recipe: Recipe, rate: float) -> Optimizer:
         """A fresh optimizer by the recipe, at learning rate ``rate``, with the masks attached.

@@ -13,6 +13,7 @@ from prunelab import models
 from prunelab.data import Data, load, own
 from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
+from prunelab.pruning import criteria
 from prunelab.pruning.execution_order import execution
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
@@ -141,7 +142,7 @@ def check(
     be trained.
     """
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not criteria.finite(parameter):
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
     x, target = sample
     try:
