@@ -34,6 +34,10 @@ class ClaimedError(StorageError):
     """A saved session that is open elsewhere."""
 
 
+class MaskError(PrunelabError, RuntimeError):
+    """Cut weights that are not zero any more, where nothing can set them back; says how that comes and what to do."""
+
+
 class WiringError(PrunelabError, ValueError):
     """The paths through this model cannot be determined; says why."""
 

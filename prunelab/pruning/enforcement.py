@@ -3,6 +3,10 @@
 Three measures are needed. Weights are masked after each optimizer step, because momentum, Adam's moments and weight
 decay would move them. The optimizer's moments are cleared at every cut. Gradients are masked as they are accumulated,
 so that ``clip_grad_norm_`` sees only the norm of the survivors.
+
+What an optimizer holds, and which weights are trained, is asked at every step and never remembered: groups join later,
+layers are thawed later, and an optimizer may be wrapped or replaced. Where a step has to be replaced to be heard of, a
+caller may still hold the old one: then the weights are looked at with every gradient.
 """
 
 from __future__ import annotations
@@ -13,7 +17,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
+
+from prunelab.errors import MaskError
+from prunelab.pruning import optimizer_steps
+from prunelab.pruning.optimizer_steps import WATCH
 
 
 class Enforcement:
@@ -21,16 +28,19 @@ class Enforcement:
 
     def __init__(self, parameters: Mapping[str, nn.Parameter]) -> None:
         self._parameters = parameters
+        self._names = {id(parameter): name for name, parameter in parameters.items()}
         self._factors: dict[str, Tensor] = {}  # masks as 0 and 1, only for layers with cuts
-        # Number of attachments of each optimizer; it is dropped when the last one is removed.
-        self._optimizers: weakref.WeakKeyDictionary[Optimizer, int] = weakref.WeakKeyDictionary()
+        self._attached = 0
+        self._replaced: list[str] = []  # classes of optimizers whose step was replaced
+        self._gradient_hooks: list[Any] = []  # there while anything is attached
+        self._optimizers: weakref.WeakSet[Any] = weakref.WeakSet()  # those that have moved these weights, or may
 
     def hold(self, masks: Mapping[str, Tensor]) -> None:
         """Enforce these masks from now on and apply them at once; layers that are not named have no cuts."""
         self._factors = {name: mask.to(self._parameters[name].dtype) for name, mask in masks.items()}
         self.apply()
-        for optimizer in tuple(self._optimizers):
-            self._clear_moments(optimizer)
+        if self._attached:
+            self._clear(self._optimizers)
 
     def apply(self) -> None:
         """Set every cut weight to zero now."""
@@ -41,33 +51,64 @@ class Enforcement:
         pairs = ((parameter.detach(), self._factor(name)) for name, parameter in self._parameters.items())
         return all(factor is None or torch.equal(weight * factor, weight) for weight, factor in pairs)
 
-    def attach(self, optimizer: Optimizer) -> Attachment:
+    def attach(self, optimizer: Any) -> Attachment:
         """Keep cut weights at zero after every step of ``optimizer``; see ``Masks.attach``."""
-        parameter_ids = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        names = tuple(name for name, p in self._parameters.items() if id(p) in parameter_ids)
-        if not names:
+        optimizers = optimizer_steps.with_inner(optimizer)
+        if not any(id(p) in self._names for known in optimizers for p in optimizer_steps.parameters(known)):
             raise ValueError("this optimizer holds none of the weights that have a mask; is it another model's?")
-        handles: list[Any] = [optimizer.register_step_post_hook(lambda *_: self._enforce(names))]
-        for name in names:
-            parameter = self._parameters[name]
-            if parameter.requires_grad:
-                handles.append(parameter.register_post_accumulate_grad_hook(self._gradient_hook(name)))
-        self._optimizers[optimizer] = self._optimizers.get(optimizer, 0) + 1
-        self._clear_moments(optimizer)
-        return Attachment(handles, lambda: self._forget(optimizer))
+        stops = optimizer_steps.listen(optimizers, self._stepped)
+        replaced = type(optimizer).__name__ if stops else ""
+        if not self._attached:
+            WATCH.add(self._stepped)
+            self._gradient_hooks = [self._hook_gradient(name) for name in self._parameters if self._trainable(name)]
+        self._attached += 1
+        self._replaced.append(replaced)
+        self._optimizers.update(optimizers)
+        self._clear(optimizers)
+        return Attachment([*stops, lambda: self._detach(replaced)])
 
-    def _forget(self, optimizer: Optimizer) -> None:
-        self._optimizers[optimizer] -= 1
-        if not self._optimizers[optimizer]:
-            del self._optimizers[optimizer]
+    def _detach(self, replaced: str) -> None:
+        self._attached -= 1
+        self._replaced.remove(replaced)
+        if self._attached:
+            return
+        WATCH.discard(self._stepped)
+        for hook in self._gradient_hooks:
+            hook.remove()
+        self._gradient_hooks = []
+        self._optimizers.clear()
 
-    def _gradient_hook(self, name: str) -> Callable[[Tensor], None]:
+    def _stepped(self, optimizer: Any) -> None:
+        """``optimizer`` has made a step; it may be any, also one that holds none of these weights."""
+        moved = [self._names[id(p)] for p in optimizer_steps.parameters(optimizer) if id(p) in self._names]
+        if moved:
+            self._optimizers.add(optimizer)
+            self._enforce(moved)
+
+    def _trainable(self, name: str) -> bool:
+        """Whether this weight can get gradients, now or after ``requires_grad_``."""
+        parameter = self._parameters[name]
+        return (parameter.is_floating_point() or parameter.is_complex()) and not parameter.is_inference()
+
+    def _hook_gradient(self, name: str) -> Any:
         def mask_gradient(parameter: Tensor) -> None:
             factor = self._factor(name)
-            if factor is not None and parameter.grad is not None:
-                parameter.grad.mul_(factor)
+            if factor is None or parameter.grad is None:
+                return
+            if any(self._replaced) and not torch.equal(parameter * factor, parameter):
+                optimizers = " or ".join(filter(None, self._replaced))
+                raise MaskError(
+                    f"{name}: cut weights are not zero any more. If {optimizers}.step was kept or compiled before "
+                    "masks.attach, do that anew; after loading weights call masks.apply()"
+                )
+            parameter.grad.mul_(factor)
 
-        return mask_gradient
+        parameter = self._parameters[name]
+        frozen = not parameter.requires_grad
+        parameter.requires_grad_(True)  # torch takes hooks only then; the layer may be thawed at any time
+        handle = parameter.register_post_accumulate_grad_hook(mask_gradient)
+        parameter.requires_grad_(not frozen)
+        return handle
 
     def _enforce(self, names: Iterable[str]) -> None:
         if not self._factors:  # nothing is cut: dense training has no overhead
@@ -86,26 +127,30 @@ class Enforcement:
         self._factors[name] = factor.to(parameter.device, parameter.dtype)
         return self._factors[name]
 
-    def _clear_moments(self, optimizer: Optimizer) -> None:
+    def _clear(self, optimizers: Iterable[Any]) -> None:
+        """Set gradients and moments of cut weights to zero."""
+        known = tuple(optimizers)
         for name, parameter in self._parameters.items():
             factor = self._factor(name)
             if factor is None:
                 continue
-            for moment in optimizer.state.get(parameter, {}).values():
-                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                    moment.mul_(factor.to(moment.device, moment.dtype))
+            if parameter.grad is not None:
+                parameter.grad.detach().mul_(factor)
+            for optimizer in known:
+                for moment in optimizer.state.get(parameter, {}).values():
+                    # Integers are codes of a compressed moment, where 0 does not stand for zero.
+                    if isinstance(moment, Tensor) and moment.shape == parameter.shape and moment.is_floating_point():
+                        moment.mul_(factor.to(moment.device, moment.dtype))
 
 
 class Attachment:
     """Hooks that enforce masks on one optimizer. ``remove`` takes them off; calling it again does nothing."""
 
-    def __init__(self, handles: list[Any], forget: Callable[[], None]) -> None:
-        self._handles = handles
-        self._forget = forget
+    def __init__(self, stops: list[Callable[[], None]]) -> None:
+        self._stops = stops
 
     def remove(self) -> None:
-        if self._handles:
-            for handle in self._handles:
-                handle.remove()
-            self._handles = []
-            self._forget()
+        """Leave the optimizer as it was; cut weights are no longer kept at zero, unless another is attached."""
+        for stop in self._stops:
+            stop()
+        self._stops = []

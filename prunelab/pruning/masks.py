@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from prunelab.formatting import did_you_mean, layer_of, suggesting
 from prunelab.pruning import criteria, execution_order, ranking, torch_prune
@@ -302,20 +301,24 @@ class Masks(Counted, Mapping[str, Tensor]):
         """Set every cut weight to zero now."""
         self._enforcement.apply()
 
-    def attach(self, optimizer: Optimizer) -> Attachment:
+    def attach(self, optimizer: Any) -> Attachment:
         """Keep cut weights at zero after every step of ``optimizer``, in any training loop.
 
-        Works with any torch optimizer, fused or not, with clip_grad_norm_ and with DistributedDataParallel (build the
-        masks on the plain model). A deepcopy of the optimizer loses the hooks: attach to the copy again.
+        Works with any torch optimizer, fused or not, with clip_grad_norm_, with DistributedDataParallel (build the
+        masks on the plain model), and with optimizers that hold others: accelerate's, SAM, Lookahead. Groups may be
+        added, layers thawed and steps compiled later. While attached, zeros stay zero under other torch optimizers of these
+        weights too.
 
         Args:
-            optimizer: Any torch optimizer over the masked weights, or over some of them.
+            optimizer: Any torch optimizer over the masked weights, or over some of them; or an object around one.
 
         Returns:
             An attachment; zeros are kept until its ``remove`` is called.
 
         Raises:
             ValueError: The optimizer holds none of the masked weights, or a weight is no longer the model's.
+            TypeError: This is no optimizer, or its ``step`` cannot be watched.
+            MaskError: Later, in ``backward``: a ``step`` kept or compiled before has moved cut weights past the hooks.
         """
         self._check_current()
         return self._enforcement.attach(optimizer)
