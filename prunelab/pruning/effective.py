@@ -18,15 +18,15 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from prunelab.errors import WiringError
+from prunelab.inputs import Example, Inputs
 from prunelab.pruning import path_rules
 from prunelab.pruning.layers import transposed
 from prunelab.pruning.masks import Masks
 from prunelab.results.counts import Counted
 
-Example = Tensor | tuple[Tensor, ...]
 NOT_AVAILABLE = "effective density is not available for this model"
 
 
@@ -89,6 +89,13 @@ class _Weight(NamedTuple):
         return parts.any(dim=3).any(dim=1).flatten()
 
 
+@dataclass(frozen=True)
+class _Shape:
+    """In place of an input tensor."""
+
+    sizes: torch.Size
+
+
 class _Call(NamedTuple):
     name: str
     x: Tensor
@@ -108,13 +115,13 @@ class Wiring:
         graph: fx.Graph,
         names: Mapping[str, str],
         weights: Mapping[str, _Weight],
-        inputs: tuple[torch.Size, ...],
+        inputs: list[Any],
     ) -> None:
         self._bare = bare  # the model's structure, without weights
         self._graph = graph
         self._names = names  # name of a weight, tied ones included -> name of its mask
         self._weights = weights
-        self._inputs = inputs
+        self._inputs = inputs  # values in the order of the graph's placeholders, with a _Shape for each tensor
 
     def effective(self, masks: Mapping[str, Tensor]) -> Effective:
         """Effective connections under ``masks``: booleans by parameter name, True where kept, such as a ``Masks``.
@@ -167,7 +174,8 @@ class Wiring:
         device = next(iter(factors.values())).device
         with torch.inference_mode(False), torch.enable_grad():
             flow = _Flow(self._bare, self._graph, factors, self._names)
-            outputs = tree_leaves(flow.run(*(torch.ones(shape, device=device) for shape in self._inputs)))
+            given = tree_map(lambda x: torch.ones(x.sizes, device=device) if isinstance(x, _Shape) else x, self._inputs)
+            outputs = tree_leaves(flow.run(*given))
             total = torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
         return total, flow.calls
 
@@ -180,24 +188,25 @@ def trace(model: nn.Module, example: Example) -> Wiring:
 
     Args:
         model: Any module with Linear or Conv layers.
-        example: A batch of its input, or a tuple of several inputs; only the shapes matter.
+        example: A batch of its input: a tensor, a tuple of arguments, or a dict of arguments by name. Of tensors only
+            the shapes matter.
 
     Raises:
         WiringError: torch.fx cannot trace the model (control flow that depends on data), the paths through an operation
             are unknown (such as the product of two activations in attention), or the example does not fit.
         ValueError: As ``Masks``.
     """
-    inputs = example if isinstance(example, tuple) else (example,)
     masks = Masks(model)
+    inputs = Inputs.of(example, model)
     canonical = {id(masks.weight(name)): name for name in masks}
     parameters = dict(model.named_parameters(remove_duplicate=False))
     names = {full: canonical[id(p)] for full, p in parameters.items() if id(p) in canonical}
     groups = transposed(model, {name: masks.weight(name) for name in masks})
     weights = {name: _Weight(masks.weight(name).shape, groups.get(name)) for name in masks}
-    bare, graph = _traced(model, inputs)
+    bare, graph, values = _traced(model, inputs)
     # All samples of a batch have the same paths: one is enough, unless the model hard-codes its batch size.
-    one = tuple(x[:1].shape if x.dim() > 1 else x.shape for x in inputs)
-    for shapes in (one, tuple(x.shape for x in inputs)):
+    for sizes in (lambda x: x[:1].shape if x.dim() > 1 else x.shape, lambda x: x.shape):
+        shapes = tree_map(lambda x, sizes=sizes: _Shape(sizes(x)) if isinstance(x, Tensor) else x, values)
         wiring = Wiring(bare, graph, names, weights, shapes)
         try:
             wiring._run(wiring._factors({}))
@@ -207,12 +216,12 @@ def trace(model: nn.Module, example: Example) -> Wiring:
             failure = error
         else:
             return wiring
-    sizes = " and ".join(str(tuple(x.shape)) for x in inputs)
     reason = str(failure).splitlines()[0]
-    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {sizes}: {reason}") from failure
+    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {inputs}: {reason}") from failure
 
 
-def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx.Graph]:
+def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list[Any]]:
+    """The structure of ``model``, its graph, and the values of the graph's placeholders, in their order."""
     # Copy only the structure: it needs no memory, and can be in eval mode while another thread trains the model.
     memo: dict[int, Any] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
@@ -220,17 +229,27 @@ def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx
     }
     try:
         bare = copy.deepcopy(model, memo).eval()
-        unused = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
-        defaults = {p.name: p.default for p in unused if p.default is not p.empty}
+        given = inputs.by_name(bare)
+        parameters = inspect.signature(bare.forward).parameters.values()
+        fixed = {p.name: p.default for p in parameters if p.name not in given and p.default is not p.empty}
+        fixed |= {name: value for name, value in given.items() if not any(map(torch.is_tensor, tree_leaves(value)))}
         # Not symbolic_trace: a GraphModule cannot have a layer called "code" or "graph".
-        graph = fx.Tracer().trace(bare, concrete_args=defaults or None)
+        graph = fx.Tracer().trace(bare, concrete_args=fixed or None)
+        values: list[Any] = []
+        for p in parameters:
+            if p.kind is p.VAR_KEYWORD and p.name in given:
+                raise TypeError(f"{', '.join(given[p.name])}: given as **{p.name}")
+            if p.kind is p.VAR_POSITIONAL:
+                values += given.get(p.name, ())
+            elif p.kind is not p.VAR_KEYWORD:
+                values.append(given.get(p.name, fixed.get(p.name)))
     except Exception as error:  # tracing runs the model's code, which can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
     for module in bare.modules():
         if isinstance(module, nn.Linear | _ConvNd):
             module.register_parameter("bias", None)  # a bias is not a path from the input
-    return bare, graph
+    return bare, graph, values
 
 
 def _gradients(total: Tensor, tensors: list[Tensor]) -> Iterable[Tensor]:

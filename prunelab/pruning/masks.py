@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.formatting import did_you_mean, layer_of, suggesting
+from prunelab.inputs import Example
 from prunelab.pruning import criteria, execution_order, ranking, torch_prune
 from prunelab.pruning.coverage import coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
@@ -150,16 +151,17 @@ class Masks(Counted, Mapping[str, Tensor]):
         """The parameter that this layer's mask applies to."""
         return self._parameters[self.resolve(name)]
 
-    def outputs(self, example: Tensor | None = None) -> frozenset[str]:
+    def outputs(self, example: Example | None = None) -> frozenset[str]:
         """Parameter names of the layers whose neurons are the network's outputs, with or without a mask.
 
-        example: a batch, for models that torch.fx cannot trace; without one, the layer registered last is assumed.
+        example: a batch (a tensor, a tuple of arguments, or a dict of arguments by name), for models that torch.fx
+        cannot trace; without one, the layer registered last is assumed, and a GuessWarning says so.
         """
         if self._outputs is None:
             self._outputs = execution_order.outputs(self.model, self._known, example)
-        return self._outputs
+        return self._outputs or execution_order.guessed_outputs(self.model, self._known)
 
-    def modules(self, unit: Unit = "weight", example: Tensor | None = None) -> tuple[Module, ...]:
+    def modules(self, unit: Unit = "weight", example: Example | None = None) -> tuple[Module, ...]:
         """Each module with parameters: whether ``prune`` by ``unit`` can cut its weights, and why.
 
         example: as for ``outputs``; needed for the unit "neuron" only.

@@ -60,7 +60,8 @@ def test_layers_of_outputs_stay_whole_when_neurons_are_cut():
 @pytest.mark.parametrize("name", models())
 def test_a_cut_changes_exactly_the_modules_that_are_called_pruned(name, unit):
     model = models()[name]
-    masks = pl.Masks(model)
+    guessed = {"lstm": ["head"], "lists": ["up"]}  # these two have no forward: which outputs they give is not known
+    masks = pl.Masks(model, outputs=guessed.get(name))
     modules = masks.modules(unit)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     if any(module.pruned for module in modules):

@@ -137,7 +137,14 @@ def test_the_outputs_are_where_the_graph_ends_not_what_was_registered_last():
 def test_outputs_of_a_model_that_cannot_be_traced_are_said_or_found_by_an_example():
     model = Reordered(branches=True)
     assert pl.Masks(model).outputs(torch.zeros(2, 5)) == {"head.weight"}
-    assert pl.Masks(model).outputs() == {"second.weight"}, "nothing better is known than the last one registered"
+    masks = pl.Masks(model)
+    for look in (masks.outputs, lambda: masks.prune(density=0.9, unit="neuron")):
+        with pytest.warns(
+            pl.PrunelabWarning, match=r"Reordered does not show .* outputs: second\.weight, registered last"
+        ):
+            found = look()
+    assert masks.outputs.__self__ is masks and found["second.weight"].density == 1
+    assert masks.outputs(torch.zeros(2, 5)) == {"head.weight"} == masks.outputs(), "a guess is not remembered"
     masks = pl.Masks(model, outputs=["head"])
     assert copy.deepcopy(masks).outputs() == masks.outputs() == {"head.weight"}
     assert masks.prune(density=0.5, unit="neuron")["head.weight"].density == 1

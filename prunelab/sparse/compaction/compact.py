@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from prunelab.errors import CompactError, WiringError
-from prunelab.pruning.effective import NOT_AVAILABLE, Example
+from prunelab.inputs import Example
+from prunelab.pruning.effective import NOT_AVAILABLE
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction import layer_facts, removal
 

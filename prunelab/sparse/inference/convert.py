@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from prunelab.errors import ConvertError
+from prunelab.inputs import Example, Inputs
 from prunelab.sparse.inference import tracing
 from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
 from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
@@ -55,7 +56,7 @@ class Converted(nn.Module):
 
 def convert(
     model: nn.Module,
-    example: Any = None,
+    example: Example | None = None,
     *,
     batches: Iterable[int] = (1, 8, 64, 256),
     kernel: str | Choices | None = None,
@@ -68,8 +69,8 @@ def convert(
 
     Args:
         model: Any module, in any mode; it is not changed. Its zero weights are skipped.
-        example: A batch of input, or a tuple of arguments. Needed to measure convolutions (without it they stay dense)
-            and for batch norm on more than two dimensions.
+        example: A batch of input: a tensor, a tuple of arguments, or a dict of arguments by name. Needed to measure
+            convolutions (without it they stay dense) and for batch norm on more than two dimensions.
         batches: Batch sizes to measure, each at least 1; at run time the nearest by ratio applies.
         kernel: None: measure. "dense", "csr" (torch) or "scipy": use it for all layers that support it.
             {layer: kernel} or {layer: {batch: kernel}}: use these for the named layers, and measure the others.
@@ -88,15 +89,15 @@ def convert(
             raise ConvertError(f"{name} is on {device}: convert() is for the CPU; move the model, or see to_2_4()")
     requested = _RequestedKernels(kernel, layers, sizes)
     twin = tracing.skeleton(model)
-    args = None if example is None else example if isinstance(example, tuple) else (example,)
-    input_shapes = tracing.shapes(twin, args) if args is not None else {}
+    inputs = None if example is None else _inputs(example, twin)
+    input_shapes = {} if inputs is None else tracing.shapes(twin, inputs)
     replacer = _LayerReplacer(
         requested, sizes, input_shapes, {m: n for n, m in reversed(tracing.weighted(twin).items())}
     )
     if tracing.is_plain(twin):
         network = replacer.replacement(twin, contiguous=False) or twin
     else:
-        traced = tracing.trace(twin, args)
+        traced = tracing.trace(twin, inputs)
         if traced is not None:
             replacer.chains(traced)
             traced.delete_all_unused_submodules()
@@ -260,6 +261,13 @@ def _single_chain(traced: fx.GraphModule) -> nn.Module:
             if isinstance(module, Chain) and output.args[0] is call:
                 return module
     return traced
+
+
+def _inputs(example: Example, model: nn.Module) -> Inputs:
+    try:
+        return Inputs.of(example, model)
+    except ValueError as error:
+        raise ConvertError(str(error)) from error
 
 
 def _checked(batches: Iterable[int]) -> tuple[int, ...]:

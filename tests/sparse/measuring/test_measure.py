@@ -17,7 +17,6 @@ import prunelab as pl
 from prunelab import models, views
 from prunelab.results.measurement import NETWORKS, Latency, Measurement
 from prunelab.sparse import MeasureError, bound, measure
-from prunelab.sparse.measuring import latency
 from prunelab.sparse.measuring.file_sizes import sizes
 from prunelab.views import key_figures
 
@@ -208,8 +207,3 @@ def test_views_are_honest_about_what_is_larger_and_slower(measured):
     assert "COO" in views.size(half)["layout"]["title"]["text"], "what is larger than dense is named"
     assert any("larger" in text for text in views.size(half)["data"][0]["text"])
     assert "Nothing measured" in views.size(None)["layout"]["title"]["text"]
-
-
-def test_a_batch_of_any_size_is_made_of_the_example():
-    example = torch.arange(6.0).view(3, 2)
-    assert torch.equal(latency.batch_of(example, 7)[:, 0], torch.tensor([0.0, 2, 4, 0, 2, 4, 0]))
