@@ -27,6 +27,7 @@ from prunelab.pruning.layers import transposed
 from prunelab.pruning.masks import Masks
 from prunelab.results.counts import Counted
 
+FLOW = torch.float32  # the type of masks and paths, whatever torch's default or the model's type is
 NOT_AVAILABLE = "effective density is not available for this model"
 
 
@@ -163,9 +164,7 @@ class Wiring:
         with torch.inference_mode(False):
             return {
                 name: (
-                    masks[name].to(torch.float32, copy=True)
-                    if name in masks
-                    else torch.ones(weight.shape, device=device)
+                    masks[name].to(FLOW, copy=True) if name in masks else _ones(weight.shape, device)
                 ).requires_grad_()
                 for name, weight in self._weights.items()
             }
@@ -174,10 +173,14 @@ class Wiring:
         device = next(iter(factors.values())).device
         with torch.inference_mode(False), torch.enable_grad():
             flow = _Flow(self._bare, self._graph, factors, self._names)
-            given = tree_map(lambda x: torch.ones(x.sizes, device=device) if isinstance(x, _Shape) else x, self._inputs)
+            given = tree_map(lambda x: _ones(x.sizes, device) if isinstance(x, _Shape) else x, self._inputs)
             outputs = tree_leaves(flow.run(*given))
             total = torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
         return total, flow.calls
+
+
+def _ones(sizes: torch.Size, device: torch.device) -> Tensor:
+    return torch.ones(sizes, dtype=FLOW, device=device)
 
 
 def trace(model: nn.Module, example: Example) -> Wiring:
@@ -307,7 +310,7 @@ class _Flow(fx.Interpreter):
         layer = path_rules.LAYERS.get(target)
         if layer is not None and len(args) > 1 and isinstance(args[1], _Constant):
             x, weight, *rest = args
-            mask = weight.value if weight.name else torch.ones(weight.value.shape, device=self._device)
+            mask = weight.value if weight.name else _ones(weight.value.shape, self._device)
             options = {key: value for key, value in kwargs.items() if key != "bias"}
             return self._layer(weight.name, x, target(x, mask, None, *rest[1:], **options), layer)
         return self._call(
@@ -354,7 +357,7 @@ class _Flow(fx.Interpreter):
         if value.name:
             raise self._unknown(f"arithmetic with the weights {value.name}")
         if value.value.is_floating_point():
-            return torch.zeros(value.value.shape, device=self._device)
+            return torch.zeros(value.value.shape, dtype=FLOW, device=self._device)
         return value.value.to(self._device)
 
     def _unknown(self, what: str) -> WiringError:

@@ -50,12 +50,14 @@ class Enforcement:
         with torch.no_grad():
             for name in self._masks:
                 for weight, mask in self._parts(name):
-                    weight.mul_(mask.to(weight.dtype))  # a product with a mask of booleans is five times as slow
+                    if weight.dtype == torch.float16:
+                        weight.masked_fill_(~mask, 0)
+                    else:
+                        weight.mul_(mask.to(weight.dtype))  # a product with a mask of booleans is five times as slow
 
     def holds(self) -> bool:
         """Whether every cut weight is exactly zero."""
-        pairs = (pair for name in self._masks for pair in self._parts(name))
-        return all(torch.equal(weight * mask.to(weight.dtype), weight) for weight, mask in pairs)
+        return all(_is_cut(weight, mask) for name in self._masks for weight, mask in self._parts(name))
 
     def _parts(self, name: str) -> Iterator[tuple[Tensor, Tensor]]:
         """A layer's weights and its mask, one part after another, so that temporaries stay small."""
@@ -106,7 +108,7 @@ class Enforcement:
             factor = self._factor(name)
             if factor is None or parameter.grad is None:
                 return
-            if any(self._replaced) and not torch.equal(parameter * factor, parameter):
+            if any(self._replaced) and not all(_is_cut(weight, mask) for weight, mask in self._parts(name)):
                 optimizers = " or ".join(filter(None, self._replaced))
                 raise MaskError(
                     f"{name}: cut weights are not zero any more. If {optimizers}.step was kept or compiled before "
@@ -126,9 +128,13 @@ class Enforcement:
             return
         factors = [(self._parameters[name], self._factor(name)) for name in names]
         pairs = [(p, f) for p, f in factors if f is not None]
-        if pairs:  # one fused call: multiplying layer by layer takes twice as long on small networks
-            with torch.no_grad():
+        half = [(p, f) for p, f in pairs if p.dtype == torch.float16]
+        pairs = [(p, f) for p, f in pairs if p.dtype != torch.float16]
+        with torch.no_grad():
+            if pairs:  # one fused call: multiplying layer by layer takes twice as long on small networks
                 torch._foreach_mul_([p for p, _ in pairs], [f for _, f in pairs])
+            for parameter, factor in half:  # Adam's eps rounds to 0 in this type, and without a gradient 0 / 0 is NaN
+                parameter.masked_fill_(factor == 0, 0)
 
     def _factor(self, name: str) -> Tensor | None:
         """The mask as 0 and 1, on the weights' current device and dtype; None for a layer without cuts."""
@@ -153,6 +159,11 @@ class Enforcement:
                     # Integers are codes of a compressed moment, where 0 does not stand for zero.
                     if isinstance(moment, Tensor) and moment.shape == parameter.shape and moment.is_floating_point():
                         moment.mul_(factor.to(moment.device, moment.dtype))
+
+
+def _is_cut(weight: Tensor, mask: Tensor) -> bool:
+    """Whether all is zero where ``mask`` is False; survivors may be anything, NaN included."""
+    return not bool(weight.masked_fill(mask, 0).any())
 
 
 class Attachment:

@@ -308,8 +308,8 @@ class Masks(Counted, Mapping[str, Tensor]):
 
         Works with any torch optimizer, fused or not, with clip_grad_norm_, with DistributedDataParallel (build the
         masks on the plain model), and with optimizers that hold others: accelerate's, SAM, Lookahead. Groups may be
-        added, layers thawed and steps compiled later. While attached, zeros stay zero under other torch optimizers of these
-        weights too.
+        added, layers thawed and steps compiled later. While attached, zeros stay zero under other torch optimizers of
+        these weights too.
 
         Args:
             optimizer: Any torch optimizer over the masked weights, or over some of them; or an object around one.

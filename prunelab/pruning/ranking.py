@@ -8,6 +8,7 @@ number of weights, and memory is for one part of a layer at a time, whatever the
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -33,11 +34,23 @@ def count(mask: Tensor) -> int:
 
 
 def at_least(weights: Tensor, among: Tensor, threshold: float) -> Tensor:
-    """Mask of the weights in the mask ``among`` whose magnitude is at least ``threshold``."""
+    """Mask of the weights in the mask ``among`` whose magnitude is at least ``threshold``.
+
+    torch would round the threshold to the weights' type first; in bfloat16 that is a change of up to 0.4 %.
+    """
     mask = torch.empty_like(among)
+    bound = representable(threshold, weights.dtype.to_real())
     for weight, candidates, kept in zip(parts(weights), parts(among), parts(mask), strict=True):
-        torch.logical_and(weight.abs() >= threshold, candidates, out=kept)
+        torch.logical_and(weight.abs() >= bound, candidates, out=kept)
     return mask
+
+
+def representable(number: float, dtype: torch.dtype) -> float:
+    """The smallest value of ``dtype``, a floating-point type, that is at least ``number``."""
+    rounded = torch.tensor(number, dtype=dtype)
+    if float(rounded) < number:
+        rounded = torch.nextafter(rounded, torch.tensor(math.inf, dtype=dtype))
+    return float(rounded)
 
 
 def two_of_four(weights: Tensor, among: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class PrunedModel:
     def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
         self.masks = Masks(model)
-        self.cut_values = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
+        self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
         self._owners = dropout.owners(model, self.masks, example)
         self._owners |= dropout.named_owners(model, self.masks, owners or {})
         self._original_rates = dropout.original_rates(model)

@@ -99,7 +99,7 @@ def test_a_threshold_applies_to_every_candidate(drawn, threshold, part):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ranking, "PART", part)
         for weight, mask in zip(weights, among, strict=True):
-            assert torch.equal(at_least(weight, mask, threshold), (weight.abs() >= threshold) & mask)
+            assert torch.equal(at_least(weight, mask, threshold), (weight.abs().double() >= threshold) & mask)
 
 
 @given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**32), st.sampled_from((1, 1 << 18)))
