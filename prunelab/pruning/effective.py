@@ -26,6 +26,7 @@ from prunelab.pruning import path_rules
 from prunelab.pruning.layers import transposed
 from prunelab.pruning.masks import Masks
 from prunelab.results.counts import Counted
+from prunelab.torch_state import own_types
 
 FLOW = torch.float32  # the type of masks and paths, whatever torch's default or the model's type is
 NOT_AVAILABLE = "effective density is not available for this model"
@@ -171,7 +172,7 @@ class Wiring:
 
     def _run(self, factors: Mapping[str, Tensor]) -> tuple[Tensor, list[_Call]]:
         device = next(iter(factors.values())).device
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad(), own_types():
             flow = _Flow(self._bare, self._graph, factors, self._names)
             given = tree_map(lambda x: _ones(x.sizes, device) if isinstance(x, _Shape) else x, self._inputs)
             outputs = tree_leaves(flow.run(*given))

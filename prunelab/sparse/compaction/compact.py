@@ -22,6 +22,7 @@ from prunelab.inputs import Example
 from prunelab.pruning.effective import NOT_AVAILABLE
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction import layer_facts, removal
+from prunelab.torch_state import own_types
 
 # Largest output difference, as a fraction of the largest output: the order of summation changes.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -76,7 +77,8 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
     inputs = example if isinstance(example, tuple) else (example,)
     if not inputs or not all(isinstance(x, Tensor) for x in inputs):
         raise CompactError(f"example is a {type(example).__name__}: must be a tensor, or a tuple of tensors")
-    with torch.inference_mode(False):  # parameters copied in inference mode could not be trained
+    # Parameters copied in inference mode could not be trained; under autocast outputs would be too coarse to compare.
+    with torch.inference_mode(False), own_types():
         return _compacted(model, tuple(x.clone() for x in inputs))
 
 

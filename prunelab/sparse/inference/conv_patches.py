@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -11,6 +12,7 @@ from prunelab.errors import ConvertError
 from prunelab.sparse.inference.kernel_choice import medians
 from prunelab.sparse.inference.kernels import Kernel, Weights
 from prunelab.sparse.inference.linear_chain import Batches, activations
+from prunelab.torch_state import own_types
 
 
 class PatchConv2d(nn.Module):
@@ -51,6 +53,9 @@ class PatchConv2d(nn.Module):
             self.kernels.append(min(seconds, key=seconds.__getitem__))
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):  # as in Chain
+            with own_types():
+                return self(x.to(self.weights.dtype) if x.is_floating_point() else x)  # type: ignore[no-any-return]
         if x.dim() == 3:
             return self(x[None])[0]  # type: ignore[no-any-return]
         if x.dim() != 4 or x.shape[1] != self.in_channels or x.dtype != self.weights.dtype:

@@ -65,7 +65,8 @@ def convert(
 
     In float32, outputs differ by about 1e-6 of the largest, except for NaN or infinite activations: in the dense model
     a cut weight turns them into NaN, here it ignores them. Layers in half precision, grouped convolutions and layers
-    inside torch's attention modules stay dense.
+    inside torch's attention modules stay dense. Under ``torch.autocast`` the converted layers compute in the type of
+    their weights.
 
     Args:
         model: Any module, in any mode; it is not changed. Its zero weights are skipped.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from prunelab.sparse.inference.kernels import Kernel
+from prunelab.torch_state import own_types
 
 DROP_RATIO = 3.0  # candidates slower than this many times the fastest first run are dropped
 SECONDS = 0.004  # approximate measuring time per candidate
@@ -35,6 +36,7 @@ class Costs:
     back: float
 
 
+@own_types()  # what runs in another type is another kernel
 def medians(candidates: Mapping[Name, Callable[[], object]]) -> dict[Name, float]:
     """Median seconds per run of each candidate; candidates take turns, in reverse order every other turn.
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from prunelab.errors import ConvertError
 from prunelab.sparse.inference.kernel_choice import Costs, cheapest, medians
 from prunelab.sparse.inference.kernels import KERNELS, Kernel, Step, Weights, transposed
+from prunelab.torch_state import own_types
 
 KernelPlan = tuple[Kernel, ...]  # one kernel per layer
 
@@ -86,6 +87,7 @@ class Chain(nn.Module):
 
     Input (..., in), output (..., out); with batch norm, only (batch, in), as batch norm works differently on more
     dimensions. contiguous: whether the output must be contiguous; else it may be a transposed view, which saves a copy.
+    Under autocast too, all is computed and given back in the type of the weights.
     """
 
     def __init__(self, layers: Sequence[ChainLayer], batches: Sequence[int], *, contiguous: bool) -> None:
@@ -111,6 +113,9 @@ class Chain(nn.Module):
         }
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):  # which would give sparse products types that they do not have
+            with own_types():
+                return self(x.to(self.dtype) if x.is_floating_point() else x)  # type: ignore[no-any-return]
         if x.dim() != 2:
             return self._folded(x)
         n, features = x.shape
