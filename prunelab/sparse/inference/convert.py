@@ -17,7 +17,7 @@ from prunelab.inputs import Example, Inputs
 from prunelab.sparse.inference import tracing
 from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
 from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
-from prunelab.sparse.inference.linear_chain import Affine, Chain, ChainLayer, KernelPlan
+from prunelab.sparse.inference.linear_chain import NO_CHOICE, Affine, Chain, ChainLayer, KernelPlan
 from prunelab.sparse.inference.tracing import Shapes, Stretch
 
 __all__ = ["Choices", "ConvertError", "Converted", "convert"]
@@ -28,18 +28,29 @@ Choices = Mapping[str, str | Mapping[Any, str]]  # {layer: kernel}, or {layer: {
 class Converted(nn.Module):
     """A network for inference only: eval mode, no gradients. Its weights are copies; tied ones are stored once."""
 
-    def __init__(self, network: nn.Module, choices: Mapping[str, Mapping[int, Kernel]]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        choices: Mapping[str, Mapping[int, Kernel]],
+        reasons: Mapping[str, Mapping[int, str]],
+    ) -> None:
         super().__init__()
         self.network = network
         # forward() skips GraphModule.__call__, which only improves tracebacks, at a third of a small layer's time.
         self._run = network.forward if isinstance(network, fx.GraphModule | Chain) else network
         self._choices = {name: dict(kernels) for name, kernels in choices.items()}
+        self._reasons = {name: dict(why) for name, why in reasons.items()}
         self.eval()
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
         """Copy of {layer: {batch size: kernel}}, for every Linear and Conv that runs."""
         return {name: dict(kernels) for name, kernels in self._choices.items()}
+
+    @property
+    def reasons(self) -> dict[str, dict[int, str]]:
+        """Copy of {layer: {batch size: why that kernel was chosen}}: how much faster it was, or that none was."""
+        return {name: dict(why) for name, why in self._reasons.items()}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
@@ -114,7 +125,7 @@ def convert(
     requested.check_all_met(replacer.choices)
     replacer.drop_unused()
     tracing.own(network, model)
-    return Converted(network, replacer.choices)
+    return Converted(network, replacer.choices, replacer.reasons)
 
 
 class _RequestedKernels:
@@ -166,6 +177,7 @@ class _LayerReplacer:
         self, requested: _RequestedKernels, sizes: Sequence[int], shapes: Shapes, names: Mapping[nn.Module, str]
     ) -> None:
         self.choices: dict[str, dict[int, Kernel]] = {}
+        self.reasons: dict[str, dict[int, str]] = {}
         self._requested, self._sizes, self._shapes, self._names = requested, sizes, shapes, names
         self._weights: dict[tuple[int, int, bool], Weights] = {}
         self._used: dict[Weights, set[Kernel]] = {}
@@ -196,6 +208,7 @@ class _LayerReplacer:
     def _chain(self, stretches: Sequence[Stretch], *, contiguous: bool) -> Chain:
         chain = Chain([self._layer(stretch) for stretch in stretches], self._sizes, contiguous=contiguous)
         self.choices |= chain.choices
+        self.reasons |= chain.reasons
         for layer, kernels in zip(chain.layers, zip(*chain.plans, strict=True), strict=True):
             self._used.setdefault(layer.weights, set()).update(kernels)  # type: ignore[arg-type]
         return chain
@@ -221,19 +234,25 @@ class _LayerReplacer:
 
     def _patches(self, name: str, conv: nn.Module) -> nn.Module | None:
         weight: Tensor = conv.weight  # type: ignore[assignment]
-        allowed = self._requested.allowed(name, weight.dtype, refusal(conv))
+        refused = refusal(conv)
+        allowed = self._requested.allowed(name, weight.dtype, refused)
         kernels: KernelPlan = tuple({k: None for plan in allowed for k in plan})
         self.choices[name] = dict.fromkeys(self._sizes, "dense")
+        self.reasons[name] = dict.fromkeys(self._sizes, f"this layer {refused}" if refused else NO_CHOICE)
         if kernels == ("dense",):
             return None
         image = self._shapes.get(conv)
         if image is None and "dense" in kernels and all("dense" in plan for plan in allowed):
+            self.reasons[name] = dict.fromkeys(
+                self._sizes, "not measured: that takes an example, convert(model, example)"
+            )
             return None
         key = (id(weight), 0, True)
         if key not in self._weights:
             self._weights[key] = Weights(weight.reshape(len(weight), -1), kernels, name)
         patches = PatchConv2d(name, conv, self._weights[key], self._sizes)  # type: ignore[arg-type]
         patches.choose(allowed, image[-3:] if image else None)
+        self.reasons |= patches.reasons
         used = set(patches.kernels)
         if used == {"dense"}:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,9 +12,9 @@ from torch import nn
 from prunelab import hardware, torch_state
 from prunelab.errors import CompactError, ConvertError, MeasureError
 from prunelab.inputs import Example, Inputs
-from prunelab.results.measurement import Latency, Measurement
+from prunelab.results.measurement import KernelChoice, Latency, Measurement
 from prunelab.sparse.compaction.compact import compact
-from prunelab.sparse.inference.convert import convert
+from prunelab.sparse.inference.convert import Converted, convert
 from prunelab.sparse.measuring import file_sizes, latency
 
 BATCHES = (1, 8, 64, 256)
@@ -62,7 +62,7 @@ def stream(
     part = 1 / (len(counts) * (len(batches) + 1))
     for count in counts:
         networks, missing = _networks(network, example, tuple(batches), count)
-        measurement = _extended(measurement, part, notes=missing)
+        measurement = _extended(measurement, part, notes=missing, kernels=_kernels(networks, count))
         yield measurement
         for size in batches:
             times = latency.compare(networks, inputs.batch(size), threads=count)
@@ -71,11 +71,16 @@ def stream(
 
 
 def _extended(
-    measurement: Measurement, part: float, times: Sequence[Latency] = (), notes: Sequence[str] = ()
+    measurement: Measurement,
+    part: float,
+    times: Sequence[Latency] = (),
+    notes: Sequence[str] = (),
+    kernels: Sequence[KernelChoice] = (),
 ) -> Measurement:
     return replace(
         measurement,
         latencies=(*measurement.latencies, *times),
+        kernels=(*measurement.kernels, *kernels),
         notes=tuple(dict.fromkeys((*measurement.notes, *notes))),
         progress=min(measurement.progress + part, 1.0),
     )
@@ -100,6 +105,19 @@ def _networks(
             except (ConvertError, CompactError) as error:
                 missing.append(f"{name}: not measured, {error}")
     return networks, missing
+
+
+def _kernels(networks: Mapping[str, nn.Module], threads: int) -> list[KernelChoice]:
+    """The kernels of the converted network, if there is one."""
+    converted = networks.get("converted")
+    if not isinstance(converted, Converted):
+        return []
+    reasons = converted.reasons
+    return [
+        KernelChoice(layer, batch, threads, kernel, reasons[layer][batch])
+        for layer, by_batch in converted.choices.items()
+        for batch, kernel in by_batch.items()
+    ]
 
 
 def _checked(model: nn.Module, example: Example, batches: Sequence[int]) -> tuple[nn.Module, Inputs]:

@@ -33,6 +33,15 @@ def measured() -> Measurement:
     return measure(network(), torch.rand(32, 1, 28, 28), batches=(1, 16), threads=(1,))
 
 
+def test_it_says_which_kernel_computes_each_layer_and_why(measured):
+    layers = ["fc1.weight", "fc2.weight", "fc3.weight"]
+    assert [(x.layer, x.batch, x.threads) for x in measured.kernels] == [(n, b, 1) for n in layers for b in (1, 16)]
+    for x in measured.kernels:
+        assert x.kernel in ("dense", "csr", "scipy") and "as fast as dense" in x.why
+        assert ("no clear gain" in x.why) == all(y.kernel == "dense" for y in measured.kernels if y.batch == x.batch)
+    assert measured.to_dict()["kernels"][0]["layer"] == "fc1.weight"
+
+
 def test_bytes_are_those_of_files_that_hold_the_network(tmp_path):
     model = network()
     found = {size.format: size.bytes for size in sizes(model)}
