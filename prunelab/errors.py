@@ -82,6 +82,10 @@ class CoverageWarning(PrunelabWarning):
     """Weights of the model that no mask covers; says which, and their share."""
 
 
+class LeftOutWarning(PrunelabWarning):
+    """Something that another tool cut and that is left as it is; says what."""
+
+
 class DropoutWarning(PrunelabWarning):
     """Dropout that stays as it is though connections go; says which, and at what rate."""
 

@@ -23,13 +23,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 from prunelab.errors import WiringError
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import path_rules
-from prunelab.pruning.layers import transposed
-from prunelab.pruning.masks import Masks
+from prunelab.pruning.layers import CONV, EMBEDDING, LINEAR, Place, transposed
+from prunelab.pruning.selection import Names
 from prunelab.results.counts import Counted
 from prunelab.torch_state import own_types
 
 FLOW = torch.float32  # the type of masks and paths, whatever torch's default or the model's type is
 NOT_AVAILABLE = "effective density is not available for this model"
+WITH_PATHS = (LINEAR, CONV, EMBEDDING)  # kinds of layers whose connections are counted
 
 
 @dataclass(frozen=True)
@@ -78,13 +79,19 @@ class Use:
 
 
 class _Weight(NamedTuple):
-    """groups: of a transposed convolution, whose neurons are the second dimension; None for other layers."""
+    """groups: of a transposed convolution, whose neurons are the second dimension; None for other layers.
+
+    words_first: an embedding, whose neurons (features) are the second dimension.
+    """
 
     shape: torch.Size
     groups: int | None
+    words_first: bool
 
     def neurons(self, effective: Tensor) -> Tensor:
         """Whether each neuron has an effective connection."""
+        if self.words_first:
+            return effective.any(dim=0)
         if self.groups is None:
             return effective.flatten(1).any(dim=1)
         parts = effective.reshape(self.groups, -1, effective.shape[1], effective[0, 0].numel())
@@ -129,7 +136,8 @@ class Wiring:
         """Effective connections under ``masks``: booleans by parameter name, True where kept, such as a ``Masks``.
 
         Layers without a mask count as dense and are not reported. Tied weights count once, and are effective if any of
-        their uses is. Raises WiringError for masks of another network.
+        their uses is. Connections of an embedding lead from a word to a feature. Raises WiringError for masks of
+        another network, and of weights whose paths are not known.
         """
         factors = self._factors(masks)
         total, _ = self._run(factors)
@@ -157,7 +165,8 @@ class Wiring:
         """Masks as float32 tensors that require gradients; ones for layers without a mask."""
         for name, mask in masks.items():
             if name not in self._weights:
-                raise WiringError(f"{name!r} is no layer of this model; there are: {', '.join(self._weights)}")
+                known = ", ".join(self._weights)
+                raise WiringError(f"{name!r} is no layer of this model; there are: {known} (with paths that are known)")
             given, needed = tuple(mask.shape), tuple(self._weights[name].shape)
             if mask.dtype != torch.bool or given != needed:
                 raise WiringError(f"mask {name} is {mask.dtype} of shape {given}; needed: torch.bool of shape {needed}")
@@ -191,22 +200,25 @@ def trace(model: nn.Module, example: Example) -> Wiring:
     tracing.
 
     Args:
-        model: Any module with Linear or Conv layers.
+        model: Any module with Linear or Conv layers, or embeddings.
         example: A batch of its input: a tensor, a tuple of arguments, or a dict of arguments by name. Of tensors only
             the shapes matter.
 
     Raises:
         WiringError: torch.fx cannot trace the model (control flow that depends on data), the paths through an operation
-            are unknown (such as the product of two activations in attention), or the example does not fit.
-        ValueError: As ``Masks``.
+            are unknown (such as the product of two activations in attention, or an LSTM), a weight is computed from
+            others, or the example does not fit.
     """
-    masks = Masks(model)
     inputs = Inputs.of(example, model)
-    canonical = {id(masks.weight(name)): name for name in masks}
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    names = {full: canonical[id(p)] for full, p in parameters.items() if id(p) in canonical}
-    groups = transposed(model, {name: masks.weight(name) for name in masks})
-    weights = {name: _Weight(masks.weight(name).shape, groups.get(name)) for name in masks}
+    known = Names(model)
+    parameters = {name: _checked(place) for name, place in known.places.items() if place.kind in WITH_PATHS}
+    if not parameters:
+        raise WiringError(f"{NOT_AVAILABLE}: no Linear or Conv layer, there is nothing to prune")
+    names = {full: name for full, name in known.canonical.items() if name in parameters}
+    groups = transposed(model, parameters)
+    weights = {
+        name: _Weight(p.shape, groups.get(name), known.places[name].kind is EMBEDDING) for name, p in parameters.items()
+    }
     bare, graph, values = _traced(model, inputs)
     # All samples of a batch have the same paths: one is enough, unless the model hard-codes its batch size.
     for sizes in (lambda x: x[:1].shape if x.dim() > 1 else x.shape, lambda x: x.shape):
@@ -222,6 +234,13 @@ def trace(model: nn.Module, example: Example) -> Wiring:
             return wiring
     reason = str(failure).splitlines()[0]
     raise WiringError(f"{NOT_AVAILABLE} with an example of shape {inputs}: {reason}") from failure
+
+
+def _checked(place: Place) -> nn.Parameter:
+    try:
+        return place.checked()
+    except ValueError as error:
+        raise WiringError(f"{NOT_AVAILABLE}: {error}") from error
 
 
 def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list[Any]]:
@@ -301,11 +320,19 @@ class _Flow(fx.Interpreter):
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         module: Any = self.fetch_attr(target)
+        if isinstance(module, nn.Embedding):
+            return self._embedded(self._factors[self._names[f"{target}.weight"]], *args, **kwargs)
         name = self._names.get(f"{target}.weight") if isinstance(module, nn.Linear | _ConvNd) else None
         if name is None:
             return self._apply_rule(path_rules.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
         y = torch.func.functional_call(module, {"weight": self._factors[name]}, args, kwargs)
         return self._layer(name, args[0], y, module.weight.dim() - 2)
+
+    def _embedded(self, factor: Tensor, input: Tensor | _Constant) -> Tensor:
+        """Each feature of a word; which word it will be is not known, so it may be any. Positions are no input."""
+        if isinstance(input, _Constant):
+            return torch.zeros(*input.value.shape, factor.shape[1], device=self._device)
+        return path_rules.ones(input.unsqueeze(-1) * factor.sum(0))
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         layer = path_rules.LAYERS.get(target)

@@ -125,10 +125,6 @@ def interpolate(operation: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return operation(x, *args, **kwargs)
 
 
-def embedding(module: Any, x: Tensor) -> Tensor:
-    return x.unsqueeze(-1).expand(*x.shape, module.embedding_dim)
-
-
 def _words(text: str) -> list[str]:
     return text.split()
 
@@ -206,7 +202,6 @@ MODULES: dict[type[nn.Module], Rule] = {
     nn.LayerNorm: _with(layer_norm, "normalized_shape"),
     nn.GroupNorm: _with(group_norm, "num_groups"),
     nn.Upsample: interpolate,
-    nn.Embedding: embedding,
 }
 
 # Layers as functions: number of input dimensions after the channels.

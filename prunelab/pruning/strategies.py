@@ -6,7 +6,7 @@ what is cut stays cut, and every layer keeps at least one connection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,7 +52,8 @@ class Layers:
     weights, masks: current ones. deviation: returns the standard deviation of a layer's weights for the quality rule.
     scope: rank all layers together ("global") or each on its own ("layer"). outputs: returns the layers that keep all
     neurons because they are the network's outputs: a class without its neuron could never be predicted. transposed:
-    groups of each transposed convolution, whose weights have their inputs first.
+    groups of each transposed convolution, whose weights have their inputs first. whole: layers whose rows are no
+    neurons. unfit: layers that are no matrix, which 2:4 does not fit.
     """
 
     weights: Tensors
@@ -61,6 +62,8 @@ class Layers:
     scope: Scope = "global"
     outputs: Callable[[], frozenset[str]] = frozenset
     transposed: Mapping[str, int] = field(default_factory=dict)
+    whole: Collection[str] = frozenset()
+    unfit: Collection[str] = frozenset()
 
     def ranked(self, names: list[str], target: Target) -> list[tuple[list[str], float]]:
         """Groups of these layers that are ranked together, each with its density; layers without one are in no group.
@@ -113,14 +116,18 @@ def by_density(layers: Layers, target: Target) -> Plan:
 def by_neuron(layers: Layers, target: Target) -> Plan:
     """Keep density x all neurons (rows, filters), largest root mean square first; output layers keep all neurons.
 
-    Raises ValueError if all layers are output layers.
+    So do layers whose rows are no neurons. Raises ValueError if no other layers are left.
     """
-    masks, transposed, outputs = layers.masks, layers.transposed, layers.outputs()
-    names = [name for name in masks if name not in outputs]
+    masks, transposed = layers.masks, layers.transposed
     named = masks if not isinstance(target.density, Mapping) else target.density
+    whole = [name for name in masks if name in layers.whole and name in named]
+    if len(whole) == len(masks) or (named is not masks and whole):
+        raise ValueError(f"{', '.join(whole)}: the rows of these weights are no neurons; nothing to prune")
+    outputs = layers.outputs()
+    names = [name for name in masks if name not in outputs and name not in layers.whole]
     if not names or (named is not masks and outputs & named.keys()):
-        whole = ", ".join(name for name in masks if name in outputs and name in named)
-        raise ValueError(f"{whole}: these neurons are the network's outputs and must stay; nothing to prune")
+        stay = ", ".join(name for name in masks if name in outputs and name in named)
+        raise ValueError(f"{stay}: these neurons are the network's outputs and must stay; nothing to prune")
     new = dict(masks)
     cuts: dict[str, Cut] = {}
 
@@ -143,7 +150,7 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
 def two_of_four(layers: Layers, target: Target) -> Plan:
     """Keep the two largest of every four neighbouring inputs of a neuron, as sparse tensor cores need.
 
-    Raises ValueError for a density other than 0.5, and for layers that the pattern does not fit: not Linear, or inputs
+    Raises ValueError for a density other than 0.5, and for layers that the pattern does not fit: no matrix, or inputs
     not a multiple of four.
     """
     masks = layers.masks
@@ -152,10 +159,10 @@ def two_of_four(layers: Layers, target: Target) -> Plan:
         if density != 0.5:
             raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
         names += group
-    unfit = [name for name in names if masks[name].dim() != 2 or masks[name].shape[1] % 4]
+    unfit = [n for n in names if n in layers.unfit or masks[n].dim() != 2 or masks[n].shape[1] % 4]
     if unfit:
         raise ValueError(
-            f"{', '.join(unfit)}: 2:4 fits Linear layers whose inputs are a multiple of four; "
+            f"{', '.join(unfit)}: 2:4 fits matrices, as of Linear layers, whose inputs are a multiple of four; "
             "leave the others out, Masks(model, exclude=[...])"
         )
     new = dict(masks)

@@ -234,10 +234,17 @@ def test_weights_that_are_no_longer_the_models_are_not_pruned_in_silence(replace
         lambda: masks.commit(plan),
         lambda: masks.load_state_dict(masks.state_dict()),
         lambda: masks.attach(torch.optim.SGD(model.parameters(), lr=0.1)),
+        masks.apply,
+        masks.zeros_hold,
+        lambda: masks.density,
+        lambda: masks.kept,
+        lambda: masks.kept_in("0"),
     ):
         with pytest.raises(ValueError, match=r"0\.weight has been replaced.*Masks\(model\)"):
             attempt()
-    assert masks.density == 1 and all(torch.equal(before[n], t) for n, t in model.state_dict().items())
+    assert repr(masks).startswith("Masks(1,008 of 1,008")
+    assert all(mask.all() for mask in masks.values())
+    assert all(torch.equal(before[n], t) for n, t in model.state_dict().items())
     model.to(torch.float64)
     assert pl.Masks(model).prune(quality=1.0)["0.weight"].density < 1
 

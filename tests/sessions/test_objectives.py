@@ -77,7 +77,8 @@ def test_tokens_reach_the_model_as_they_are():
         pl.Session(RECIPE.changed(optimizer="adam"), model=model, data=((ids.int(), y), (ids, y)), loss="bce")
     )
     assert set(seen) == {torch.int64} and session.data.input_shape == (6,)
-    assert [layer.name for layer in session.snapshot().layers] == ["head.weight"], "neither embedding nor LSTM is cut"
+    names = [layer.name for layer in session.snapshot().layers]
+    assert names == ["lstm.weight_ih_l0", "lstm.weight_hh_l0", "head.weight"], "the embedding is not cut"
     assert session.snapshot().test_accuracy > 0.8
     classes = finished(pl.Session(quick(), model=Tokens(2), data=((ids, y), (ids, y))))
     assert classes.objective == CLASSIFYING and len(classes.snapshot().predicted) == len(y)

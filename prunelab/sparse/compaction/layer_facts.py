@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from prunelab.pruning.effective import Use, trace
-from prunelab.pruning.masks import Masks
+from prunelab.pruning.layers import linear_and_conv
 
 ROUNDINGS = 8  # a constant that is itself a sum may differ between positions by this many rounding errors
 
@@ -70,16 +70,18 @@ def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any])
 
     Raises ValueError as ``Masks`` and ``trace`` do.
     """
-    masks = Masks(model)
-    weights = {name: masks.weight(name).detach() for name in masks}
+    names: dict[int, str] = {}
+    weights: dict[str, Tensor] = {}
+    for name, _, weight in linear_and_conv(model):
+        if names.setdefault(id(weight), name) == name:
+            weights[name] = weight.detach()
     uses = trace(model, inputs).uses({name: weight != 0 for name, weight in weights.items()})
-    names = {id(masks.weight(name)): name for name in masks}
     modules: dict[str, tuple[str, Any]] = {}
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear | _ConvNd):
             modules.setdefault(names[id(module.weight)], (path, module))
     constants = _constants(run, {name: module for name, (_, module) in modules.items()})
-    return {name: _layer(name, *modules[name], uses[name], constants.get(name)) for name in masks}
+    return {name: _layer(name, *modules[name], uses[name], constants.get(name)) for name in weights}
 
 
 def fold(module: Any, layer: LayerFacts, channels: set[int], carriers: Mapping[int, int]) -> None:
