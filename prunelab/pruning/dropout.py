@@ -36,7 +36,7 @@ class Found(NamedTuple):
     missed: dict[str, str]
     others: list[str]
 
-    def warn(self, named: Collection[str] = ()) -> None:
+    def warn(self, named: Collection[str] = (), stacklevel: int = 3) -> None:
         """A DropoutWarning of what keeps its rate, if anything does. named: modules with an owner by name."""
         kept = [f"{name} ({why})" for name, why in self.missed.items() if name not in named] + self.others
         if kept:
@@ -44,7 +44,7 @@ class Found(NamedTuple):
                 f"this dropout keeps its rate as connections go: {'; '.join(kept)}. Where that is too much, set it by "
                 "hand: original rate x sqrt(kept / total) of the layer before it",
                 DropoutWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
 
 

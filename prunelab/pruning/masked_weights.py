@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from torch import Tensor, nn
 
 from prunelab.formatting import did_you_mean, layer_of
+from prunelab.pruning import uncovered
 from prunelab.pruning.layers import at
 from prunelab.pruning.selection import Names
 from prunelab.results.counts import Counted
@@ -20,6 +21,8 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
     _parameters: dict[str, nn.Parameter]
     _masks: dict[str, Tensor]
     _kept: dict[str, int]  # survivors in each mask
+    _excluded: tuple[str, ...]  # names that were left out
+    _told: bool  # whether nothing is left to tell of weights without a mask
 
     def __getitem__(self, name: str) -> Tensor:
         return self._masks[self.resolve(name)]
@@ -35,7 +38,34 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         kept, total = sum(self._kept.values()), self.total
-        return f"Masks({kept:,} of {total:,} connections kept, density {kept / total:.4f})"
+        whole = f"; density of all weights of the model {self.model_density:.4f}" if self._without_mask() else ""
+        return f"Masks({kept:,} of {total:,} connections kept, density {kept / total:.4f}{whole})"
+
+    @property
+    def model_density(self) -> float:
+        """Fraction of all weights of the model that are not zero, 0 to 1, whether a mask covers them or not.
+
+        ``density`` is that of the weights with a mask alone. Biases and norms are not counted: parameters of one
+        dimension.
+        """
+        without = self._without_mask()
+        weights = uncovered.matrices(self.model)
+        kept = sum(self._kept.values()) + sum(int(weights[name].detach().count_nonzero()) for name in without)
+        return kept / (self.total + sum(without.values()))
+
+    def untold(self) -> str | None:
+        """In words, the weights that have no mask though nobody left them out, and their share; None if few or none.
+
+        It is told once: None from then on.
+        """
+        if self._told:
+            return None
+        self._told = True
+        found = uncovered.uncovered(self.model, self._parameters.values(), self._excluded)
+        return uncovered.words(self.model, found)
+
+    def _without_mask(self) -> dict[str, int]:
+        return uncovered.uncovered(self.model, self._parameters.values())
 
     @property
     def kept(self) -> int:

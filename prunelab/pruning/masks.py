@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from prunelab.errors import CoverageWarning, warn
 from prunelab.formatting import suggesting
 from prunelab.inputs import Example
 from prunelab.pruning import criteria, execution_order, foreign, ranking
@@ -67,6 +68,8 @@ class Masks(MaskedWeights):
         self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
+        self._excluded = as_names(exclude)
+        self._told = layers is not None  # whether nothing is left to tell of weights without a mask
         self._enforcement = Enforcement(self._parameters)
 
     # Importing networks pruned by other tools
@@ -122,8 +125,6 @@ class Masks(MaskedWeights):
         for name, mask in masks.items():
             if not mask.any():
                 raise ValueError(f"{name} has no survivor: nothing passes through a layer of zeros; leave it out")
-            if not mask.all():
-                self._deviations[name] = criteria.deviation(self.weight(name), mask)
         self._set({**self._masks, **masks})
         return self
 
@@ -241,6 +242,8 @@ class Masks(MaskedWeights):
                 model's.
         """
         plan = self.plan(quality=quality, density=density, std=std, scope=scope, unit=unit)
+        if (words := self.untold()) is not None:
+            warn(words, CoverageWarning)
         self.commit(plan)
         return plan.cuts
 
@@ -255,13 +258,18 @@ class Masks(MaskedWeights):
             return criteria.deviation(weights)
         raise ValueError(f"std = {std!r}: must be dense, survivors or all")
 
+    def _deviation_of_dense(self, name: str, mask: Tensor) -> float:
+        """For std="dense", at a layer's first cut: afterwards its dense weights are gone.
+
+        Where they are gone already, because what is cut is zero, the survivors' deviation comes nearest.
+        """
+        weights = self._parameters[name].detach()
+        known = bool(((weights != 0) & ~mask).any())
+        return criteria.deviation(weights) if known else criteria.deviation(weights, mask)
+
     def commit(self, plan: Plan) -> None:
         """Carry out a plan from ``plan``; ValueError if the model's parameters have been replaced since."""
         self.check_current()
-        for name, cut in plan.cuts.items():
-            # Stored at the first cut under any rule: afterwards the dense weights are gone.
-            if self._kept[name] == cut.total > cut.kept:
-                self._deviations[name] = criteria.deviation(self._parameters[name])
         self._set(plan.masks)
 
     # Keeping cut weights at zero
@@ -296,6 +304,9 @@ class Masks(MaskedWeights):
     def _set(self, masks: Mapping[str, Tensor]) -> None:
         self._masks = dict(masks)
         self._kept = {name: ranking.count(mask) for name, mask in masks.items()}
+        for name, mask in masks.items():
+            if name not in self._deviations and 0 < self._kept[name] < mask.numel():
+                self._deviations[name] = self._deviation_of_dense(name, mask)
         self._enforcement.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
 
     # Saving, loading, copying

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prunelab import torch_state
+from prunelab import errors, torch_state
 from prunelab.errors import WiringError
 from prunelab.pruning import criteria, dropout
 from prunelab.pruning.effective import LayerReach, Wiring, trace
@@ -46,18 +46,18 @@ SCHEMA = {
 class PrunedModel:
     """A model that is pruned in place, with the state that belongs to it.
 
-    model: any module with prunable layers. example: a batch, to find the layer that each dropout belongs to. owners:
-    {dropout name: layer name}, which overrides what was found.
+    model: any module with prunable layers. masks: of this model; what they cut is zero and stays so. example: a batch,
+    to find the layer that each dropout belongs to. owners: {dropout name: layer name}, which overrides what was found.
     Modules in eval mode within a model in training mode stay in eval mode: the user froze them.
     cut_values: {parameter name: value of each weight at the moment it was cut, 0 where none was cut}, in float32.
     """
 
-    def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
+    def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
-        self.masks = Masks(model)
+        self.masks = masks
         self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
-        self._owners = dropout.owners(model, self.masks, example)
-        self._owners |= dropout.named_owners(model, self.masks, owners or {})
+        self._found = dropout.find(model, self.masks, example)
+        self._owners = self._found.owners | dropout.named_owners(model, self.masks, owners or {})
         self._original_rates = dropout.original_rates(model)
         frozen = set(held(model))
         self._frozen = [name for name, module in model.named_modules() if module in frozen]
@@ -125,6 +125,13 @@ class PrunedModel:
             for name, mask in plan.masks.items():
                 weights[name].mul_(mask)
         return twin
+
+    def warn(self, *, adjusted: bool) -> None:
+        """Warn of weights without a mask and, if dropout is to be ``adjusted``, of what keeps its rate."""
+        if (words := self.masks.untold()) is not None:
+            errors.warn(words, errors.CoverageWarning, stacklevel=4)
+        if adjusted:
+            self._found.warn(self._owners, stacklevel=5)
 
     def adjust_dropout(self) -> None:
         """Set every dropout to its rate under the masks."""

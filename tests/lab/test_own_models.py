@@ -61,7 +61,7 @@ def test_a_network_with_parts_that_are_not_pruned_is_named_and_listed():
     data = own((words, classes), (words, classes), name="four words / test")
     lab = pl.Lab(QUICK, model=Reader(), data=data, measure=False)
     lab.wait(60)
-    assert lab.status.trouble == "" and lab.status.title == "four words / test · Reader · seed 0"
+    assert lab.state.trouble is None and lab.status.title == "four words / test · Reader · seed 0"
     assert lab.recipe.model == lab.recipe.data == "own"
     # By hand: 192 + 64 + 128 + 128 + 160 + 60 weights; an own factor and a norm are not counted.
     compression = next(card for card in lab.status.cards if card["name"] == "compression")
