@@ -24,6 +24,7 @@ from prunelab.errors import WiringError
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import path_rules
 from prunelab.pruning.layers import CONV, EMBEDDING, LINEAR, Place, transposed
+from prunelab.pruning.ranking import count
 from prunelab.pruning.selection import Names
 from prunelab.results.counts import Counted
 from prunelab.torch_state import own_types
@@ -146,10 +147,10 @@ class Wiring:
             effective = (gradient > 0) & masks[name]
             alive = self._weights[name].neurons(effective)
             layers[name] = LayerReach(
-                kept=int(effective.sum()),
+                kept=count(effective),
                 total=effective.numel(),
                 neurons=len(alive),
-                dead=len(alive) - int(alive.sum()),
+                dead=len(alive) - count(alive),
             )
         return Effective(layers)
 

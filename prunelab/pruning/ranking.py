@@ -33,6 +33,13 @@ def count(mask: Tensor) -> int:
     return int(torch.count_nonzero(mask))
 
 
+def zero_(weights: Tensor, mask: Tensor) -> None:
+    """Set the weights outside the mask to zero, in place."""
+    with torch.no_grad():
+        for weight, kept in zip(parts(weights.detach()), parts(mask.to(weights.device)), strict=True):
+            weight.mul_(kept.to(weight.dtype))  # a product with a mask of booleans is five times as slow
+
+
 def at_least(weights: Tensor, among: Tensor, threshold: float) -> Tensor:
     """Mask of the weights in the mask ``among`` whose magnitude is at least ``threshold``.
 

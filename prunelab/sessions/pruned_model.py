@@ -16,6 +16,7 @@ from prunelab.pruning import criteria, dropout
 from prunelab.pruning.effective import LayerReach, Wiring, trace
 from prunelab.pruning.enforcement import Attachment
 from prunelab.pruning.masks import Masks
+from prunelab.pruning.ranking import zero_
 from prunelab.pruning.strategies import Cut, Plan
 from prunelab.recipe import Recipe
 from prunelab.results.snapshot import DropoutSnapshot, LayerSnapshot
@@ -121,9 +122,8 @@ class PrunedModel:
         for name in self._frozen:
             twin.get_submodule(name).eval()
         weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
-        with torch.no_grad():
-            for name, mask in plan.masks.items():
-                weights[name].mul_(mask)
+        for name, mask in plan.masks.items():
+            zero_(weights[name], mask)
         return twin
 
     def warn(self, *, adjusted: bool) -> None:
@@ -159,10 +159,8 @@ class PrunedModel:
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
-        weight, cut_values = self.masks.weight(name), self.cut_values[name]
-        if plan:  # weights about to be cut count at their current value
-            cut_values = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), cut_values)
-        limit, kept_counts, cut_counts = histograms(weight, cut_values, mask)
+        weight = self.masks.weight(name)
+        limit, kept_counts, cut_counts = histograms(weight, self.cut_values[name], mask, self.masks[name])
         order, strengths = strongest(weight, mask)
         return LayerSnapshot(
             name=name,

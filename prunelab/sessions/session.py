@@ -351,6 +351,7 @@ class Session:
         *,
         density: PerLayer | None = None,
         samples: int | None = None,
+        seconds: float | None = None,
         recipe: Recipe | None = None,
     ) -> Snapshot:
         """The snapshot that ``prune`` would lead to, with the phase "preview". Changes nothing.
@@ -358,14 +359,36 @@ class Session:
         Args:
             quality: as for ``prune``.
             density: as for ``prune``.
-            samples: measure accuracy on this number of test samples only: a fixed random subset. Then ``exact`` is
-                False and ``predicted`` is empty. None: on all.
+            samples: measure accuracy on at most this number of test samples: a fixed random subset. If these are not
+                all, ``exact`` is False and ``predicted`` is empty. None: on all.
+            seconds: measure on no more of them than can be tested in about this time. None: whatever it takes.
             recipe: preview as if ``change(recipe)`` had been called. None: the session's recipe.
         """
-        with torch_state.threads(self._threads):
-            manual = Target.given(quality, density)
-            outcome = self._pruner.preview(recipe or self.recipe, self._upcoming, manual, samples)
-            return self._snapshot("preview", outcome)
+        *_, snapshot = self.previewing(quality, density=density, samples=samples, seconds=seconds, recipe=recipe)
+        assert snapshot is not None
+        return snapshot
+
+    def previewing(
+        self,
+        quality: TargetLike = None,
+        *,
+        density: PerLayer | None = None,
+        samples: int | None = None,
+        seconds: float | None = None,
+        recipe: Recipe | None = None,
+    ) -> Iterator[Snapshot | None]:
+        """``preview`` in parts: None after each part of the test but the last, then the snapshot. Stop to give up."""
+        manual = Target.given(quality, density)
+        parts = self._pruner.preview(recipe or self.recipe, self._upcoming, manual, samples, seconds)
+        while True:
+            with torch_state.threads(self._threads):
+                try:
+                    next(parts)
+                except StopIteration as end:
+                    snapshot = self._snapshot("preview", end.value)
+                    break
+            yield None
+        yield snapshot
 
     # Looking
 
