@@ -22,6 +22,8 @@ def deviation(weights: Tensor, among: Tensor | None = None) -> float:
     thousands of weights they are practically equal. One part of the weights after another is converted to double
     precision, and the parts are combined. Source: Chan, Golub and LeVeque 1979, "Updating formulae".
     """
+    if weights.is_complex():
+        return math.hypot(deviation(weights.real, among), deviation(weights.imag, among))
     count, mean, squares = 0, 0.0, 0.0  # squares: sum of the squared distances from the mean
     masks = itertools.repeat(None) if among is None else parts(among)
     for part, mask in zip(parts(weights.detach()), masks, strict=False):
@@ -42,7 +44,10 @@ def deviation(weights: Tensor, among: Tensor | None = None) -> float:
 def finite(weights: Tensor) -> bool:
     """Whether no weight is NaN or infinite. Both would show in the extremes, which take no memory to find."""
     values = weights.detach()
-    values = torch.view_as_real(values) if values.is_complex() else values
+    if values.is_complex():
+        values = torch.view_as_real(values)
+    elif values.is_floating_point() and values.itemsize == 1:  # these types are for storage only
+        values = values.float()
     return values.numel() == 0 or all(math.isfinite(float(extreme)) for extreme in torch.aminmax(values))
 
 
@@ -61,7 +66,8 @@ def row_scores(weights: Tensor) -> Tensor:
     weights: outputs first, as in Linear and Conv; for transposed convolutions see ``outputs_first``. A mean rather than
     a sum makes rows of different lengths comparable, so that layers can be ranked together.
     """
-    return weights.detach().flatten(1).square().mean(1).sqrt()
+    values = weights.detach().flatten(1)
+    return (values.abs() if values.is_complex() else values).square().mean(1).sqrt()
 
 
 def outputs_first(weights: Tensor, groups: int) -> Tensor:

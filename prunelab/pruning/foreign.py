@@ -34,7 +34,12 @@ def with_zeros(names: Names, exclude: str | Iterable[str]) -> list[str]:
             chosen.append(name)
             continue
         weight = place.weight
-        if name in excluded or weight is None or isinstance(weight, nn.parameter.UninitializedParameter):
+        if (
+            name in excluded
+            or weight is None
+            or weight.is_meta
+            or isinstance(weight, nn.parameter.UninitializedParameter)
+        ):
             continue
         zeros = weight.detach() == 0
         if place.kind is EMBEDDING and (padding := getattr(place.module, "padding_idx", None)) is not None:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from prunelab.pruning import reparametrisation
 from prunelab.pruning.reparametrisation import Computed
+from prunelab.pruning.wrappers import unwrapped
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,8 @@ def places(model: nn.Module, released: Iterable[Computed] = ()) -> Iterator[Plac
     names = {(module, origin): name for (module, name), origin in origins.items()}
     modules = dict(model.named_modules(remove_duplicate=False))
     for prefix, module in modules.items():
+        if isinstance(module, torch.jit.ScriptModule):  # its weights stand elsewhere
+            continue
         kind = kind_of(module)
         if kind is None:
             for attribute, parameter in module._parameters.items():
@@ -133,12 +137,13 @@ def linear_and_conv(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Param
 
 
 def at(model: nn.Module, name: str) -> nn.Parameter | None:
-    """The model's parameter of this name; None if it has none."""
+    """The model's parameter of this name; None if it has none. Parts may have been wrapped since they were named."""
     module: nn.Module | None = model
     *path, attribute = name.split(".")
     for step in path:
-        module = module._modules.get(step) if module is not None else None
-    return None if module is None else module._parameters.get(attribute)
+        if module is not None:
+            module = module._modules[step] if step in module._modules else unwrapped(module)._modules.get(step)
+    return None if module is None else unwrapped(module)._parameters.get(attribute)
 
 
 def join(prefix: str, name: str) -> str:

@@ -49,7 +49,8 @@ class Masks(MaskedWeights):
 
     Raises:
         ValueError: A name matches no layer, there is nothing to prune, or a weight that is not left out is computed
-            from others (torch.nn.utils.prune, parametrizations) or has no shape yet.
+            from others (torch.nn.utils.prune, parametrizations), has no shape or no values yet, is of a type that does
+            not compute, or shares its memory with another.
     """
 
     def __init__(

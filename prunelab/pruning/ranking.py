@@ -80,7 +80,7 @@ def largest(weights: Sequence[Tensor], among: Sequence[Tensor], number: int) -> 
     Of equal magnitudes the one in the earlier tensor, then the one at the lower index, wins.
 
     Args:
-        weights: Floating-point tensors of any shapes, finite.
+        weights: Floating-point or complex tensors of any shapes, finite.
         among: A mask for each; only these weights are candidates. If there are fewer than ``number``, all are kept.
         number: At least 1.
 
@@ -90,7 +90,7 @@ def largest(weights: Sequence[Tensor], among: Sequence[Tensor], number: int) -> 
     number = min(number, sum(map(count, among)))
     if number == 0:
         return None, [mask.clone() for mask in among]
-    dtype = functools.reduce(torch.promote_types, {weight.dtype for weight in weights})
+    dtype = functools.reduce(torch.promote_types, {weight.dtype.to_real() for weight in weights})
     threshold, equals = _smallest_kept(weights, among, number, dtype)
     masks = [torch.empty_like(mask) for mask in among]
     for layer, candidates, mask in zip(weights, among, masks, strict=True):

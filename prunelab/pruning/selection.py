@@ -8,6 +8,7 @@ from typing import Literal
 from torch import nn
 
 from prunelab.formatting import did_you_mean, layer_of
+from prunelab.pruning import model_state
 from prunelab.pruning.layers import Place, places
 from prunelab.pruning.reparametrisation import Computed
 
@@ -29,7 +30,7 @@ class Names:
         self.places: dict[str, Place] = {}
         self.canonical: dict[str, str] = {}
         self.layers: dict[str, list[str]] = {}
-        self._model = type(model).__name__
+        self._model = model
         found = list(places(model, released))
         first: dict[int | str, str] = {}
         for place in sorted(found, key=_rank):
@@ -50,14 +51,15 @@ class Names:
     def select(self, layers: str | Iterable[str] | None, exclude: str | Iterable[str]) -> dict[str, nn.Parameter]:
         """The weights of ``layers`` (None: all usual ones) without those of ``exclude``, by canonical name.
 
-        Raises ValueError: a name matches nothing, nothing is left, or a weight that is left is computed from others or
-        has no shape yet.
+        Those without entries are left out too. Raises ValueError: a name matches nothing, nothing is left, or a weight
+        that is left is computed from others, has no shape yet, or can have no mask (see ``model_state``).
         """
         if layers is None:
             if not self.usual:
+                obstacle = model_state.obstacle(self._model)
                 raise ValueError(
-                    f"{self._model} has no Linear or Conv layer, no recurrent or bilinear one and no attention: "
-                    f"there is nothing to prune{self._others()}"
+                    f"{type(self._model).__name__} has no Linear or Conv layer, no recurrent or bilinear one and no "
+                    f"attention: there is nothing to prune{f'; {obstacle}' if obstacle else self._others()}"
                 )
             selected = set(self.usual)
         else:
@@ -66,7 +68,8 @@ class Names:
         if not selected:
             raise ValueError("layers and exclude leave no layer to prune")
         try:
-            return {name: place.checked() for name, place in self.places.items() if name in selected}
+            weights = {name: place.checked() for name, place in self.places.items() if name in selected}
+            return model_state.cuttable(weights)
         except ValueError as error:
             raise ValueError(f"{error}; or leave it out with exclude=") from None
 

@@ -14,7 +14,7 @@ from prunelab.data import Data, load, own
 from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
 from prunelab.formatting import percent
-from prunelab.pruning import criteria
+from prunelab.pruning import criteria, model_state
 from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import OWN, Recipe
@@ -172,6 +172,8 @@ def check(
     sample: a few samples and their targets, from ``tensors``. batch_size: of the training; None if the model is not to
     be trained.
     """
+    if reason := model_state.without_values(model):
+        raise SessionError(reason)
     for name, parameter in model.named_parameters():
         if not criteria.finite(parameter):
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")

@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from prunelab.errors import CompactError, WiringError
 from prunelab.inputs import Example
+from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.effective import NOT_AVAILABLE
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction import layer_facts, removal
@@ -55,6 +56,28 @@ class Compaction:
         return sum(layer.removed for layer in self.layers.values())
 
 
+@dataclass(frozen=True)
+class _Flags:
+    """Which modules of a model are in training mode, and which of its parameters are trained, by name."""
+
+    training: Mapping[str, bool]
+    trained: Mapping[str, bool]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> _Flags:
+        return cls(
+            {path: module.training for path, module in model.named_modules()},
+            {name: parameter.requires_grad for name, parameter in model.named_parameters()},
+        )
+
+    def restore(self, model: nn.Module) -> None:
+        for path, module in model.named_modules():
+            module.training = self.training[path]
+        for name, parameter in model.named_parameters():
+            weight_name = name.removesuffix(".bias") + ".weight"  # the weight of a bias that folding created
+            parameter.requires_grad_(self.trained.get(name, self.trained.get(weight_name, True)))
+
+
 def compact(model: nn.Module, example: Example) -> nn.Module:
     """A copy of ``model`` without dead neurons and filters; its outputs are those of ``model`` in eval mode.
 
@@ -63,7 +86,8 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
     largest (float32; 1e-9 in float64, 2e-2 in float16, 1e-1 in bfloat16).
 
     Args:
-        model: Any module that can be traced; it is not changed.
+        model: Any module that can be traced; it is not changed. Of a wrapper (torch.compile, DataParallel), the model
+            inside is compacted.
         example: A batch of input, or a tuple of several inputs, of the shape that the model will be used with.
 
     Returns:
@@ -79,11 +103,13 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
         raise CompactError(f"example is a {type(example).__name__}: must be a tensor, or a tuple of tensors")
     # Parameters copied in inference mode could not be trained; under autocast outputs would be too coarse to compare.
     with torch.inference_mode(False), own_types():
-        return _compacted(model, tuple(x.clone() for x in inputs))
+        return _compacted(wrappers.unwrapped(model), tuple(x.clone() for x in inputs))
 
 
 def _compacted(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
     dense = _copied(model)
+    flags = _Flags.of(dense)
+    dense.eval()
     probes = (inputs, tuple(_shuffled(x) for x in inputs))
     expected = [_outputs(dense, probe) for probe in probes]
     if not all(torch.isfinite(out).all() for out in expected[0]):
@@ -96,22 +122,26 @@ def _compacted(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
     small, refused = removal.operate(folded, inputs, plan.cuts, lambda trial: _agree(trial, probes, expected))
     if not _agree(small, probes, expected):
         raise CompactError(f"{type(model).__name__} without its dead neurons would give other outputs")
-    return _finish(small, model, layers, plan, refused)
+    return _finish(small, model, flags, layers, plan, refused)
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy in eval mode. CompactError if it cannot be copied, has nothing to prune, or has weights not finite."""
+    """A copy without wrappers. CompactError if it cannot be copied, has nothing to prune, or has weights not finite."""
+    if reason := model_state.scripted(model) or model_state.without_values(model):
+        raise CompactError(reason)
     try:
         Masks(model)
     except ValueError as error:
         raise CompactError(str(error)) from error
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not criteria.finite(parameter):
             raise CompactError(f"{name} holds NaN or infinite weights: dead neurons cannot be determined")
     try:
-        return copy.deepcopy(model).eval()
+        dense = copy.deepcopy(model)
     except Exception as error:  # copying runs the model's code, which can raise anything
         raise CompactError(f"{type(model).__name__} cannot be copied: {error}") from error
+    wrappers.unwrap_parts(dense)
+    return dense
 
 
 def _outputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
@@ -185,18 +215,13 @@ def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.LayerFacts], plan
 def _finish(
     small: nn.Module,
     model: nn.Module,
+    flags: _Flags,
     layers: Mapping[str, layer_facts.LayerFacts],
     plan: removal.RemovalPlan,
     refused: list[removal.Removal],
 ) -> nn.Module:
     """Restore the original's modes and requires_grad on the copy, and attach the Compaction."""
-    trainable = {name: p.requires_grad for name, p in model.named_parameters()}
-    for name, parameter in small.named_parameters():
-        weight_name = name.removesuffix(".bias") + ".weight"  # the weight of a bias that folding created
-        parameter.requires_grad_(trainable.get(name, trainable.get(weight_name, True)))
-    modes = {path: module.training for path, module in model.named_modules()}
-    for path, module in small.named_modules():
-        module.training = modes[path]
+    flags.restore(small)
     stayed = {name: set(reasons.values()) for name, reasons in plan.stayed.items() if reasons}
     for cut in refused:
         for name in cut.rows:

@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 
 from prunelab.errors import ConvertError
 from prunelab.inputs import Example, Inputs
+from prunelab.pruning import model_state, wrappers
 from prunelab.sparse.inference import tracing
 from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
 from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
@@ -80,7 +81,8 @@ def convert(
     their weights.
 
     Args:
-        model: Any module, in any mode; it is not changed. Its zero weights are skipped.
+        model: Any module, in any mode; it is not changed. Its zero weights are skipped. Wrappers (torch.compile,
+            DataParallel) are left out: what is converted is the model inside.
         example: A batch of input: a tensor, a tuple of arguments, or a dict of arguments by name. Needed to measure
             convolutions (without it they stay dense) and for batch norm on more than two dimensions.
         batches: Batch sizes to measure, each at least 1; at run time the nearest by ratio applies.
@@ -95,17 +97,18 @@ def convert(
             not on the CPU, the example does not fit, or there is nothing to convert.
     """
     sizes = _checked(batches)
-    layers = tracing.weighted(model)
-    for name, module in layers.items():
+    if reason := model_state.scripted(model) or model_state.without_values(model):
+        raise ConvertError(reason)
+    model = wrappers.unwrapped(model)
+    for name, module in tracing.weighted(model).items():
         if (device := module.get_parameter("weight").device).type != "cpu":
             raise ConvertError(f"{name} is on {device}: convert() is for the CPU; move the model, or see to_2_4()")
-    requested = _RequestedKernels(kernel, layers, sizes)
     twin = tracing.skeleton(model)
+    layers = tracing.weighted(twin)
+    requested = _RequestedKernels(kernel, layers, sizes)
     inputs = None if example is None else _inputs(example, twin)
     input_shapes = {} if inputs is None else tracing.shapes(twin, inputs)
-    replacer = _LayerReplacer(
-        requested, sizes, input_shapes, {m: n for n, m in reversed(tracing.weighted(twin).items())}
-    )
+    replacer = _LayerReplacer(requested, sizes, input_shapes, {m: n for n, m in reversed(layers.items())})
     if tracing.is_plain(twin):
         network = replacer.replacement(twin, contiguous=False) or twin
     else:
@@ -121,7 +124,11 @@ def convert(
         if traced is not None:
             network = _single_chain(traced)
     if not replacer.choices:
-        raise ConvertError(f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted")
+        reason = model_state.quantised(model)
+        raise ConvertError(
+            f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted"
+            + (f"; {reason}" if reason else "")
+        )
     requested.check_all_met(replacer.choices)
     replacer.drop_unused()
     tracing.own(network, model)

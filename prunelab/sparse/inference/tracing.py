@@ -17,6 +17,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from prunelab.errors import ConvertError
 from prunelab.formatting import did_you_mean, layer_of
 from prunelab.inputs import Inputs
+from prunelab.pruning import wrappers
 from prunelab.pruning.layers import identity, linear_and_conv
 
 Shapes = Mapping[nn.Module, tuple[int, ...]]  # of the first input of each module
@@ -59,12 +60,17 @@ class Stretch:
 
 
 def skeleton(model: nn.Module) -> nn.Module:
-    """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``."""
+    """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``.
+
+    Compiled and parallel parts are replaced by the modules inside: compiled code would run past what is replaced.
+    """
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
     try:
-        return copy.deepcopy(model, memo).eval()
+        twin = copy.deepcopy(model, memo).eval()
     except (RuntimeError, TypeError) as error:
         raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
+    wrappers.unwrap_parts(twin)
+    return twin
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Module]:
@@ -186,10 +192,15 @@ def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module,
 
 
 def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
-    """Parameter name for the name of a layer or a parameter; ConvertError if nothing matches."""
-    for candidate in (name, f"{name}.weight"):
-        if candidate in layers:
-            return next(first for first, module in layers.items() if module is layers[candidate])
+    """Parameter name for the name of a layer or a parameter; ConvertError if nothing matches.
+
+    name: may have the prefixes of wrappers around the model.
+    """
+    inside = wrappers.plain(name)
+    for known in (name, inside, inside.removeprefix(f"{wrappers.PARALLEL}.")):
+        for candidate in (known, f"{known}.weight"):
+            if candidate in layers:
+                return next(first for first, module in layers.items() if module is layers[candidate])
     raise ConvertError(f"{name!r} matches no Linear or Conv layer; {did_you_mean(name, [*map(layer_of, layers)])}")
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from prunelab import hardware, torch_state
 from prunelab.errors import CompactError, ConvertError, MeasureError
 from prunelab.inputs import Example, Inputs
+from prunelab.pruning import criteria, model_state
 from prunelab.results.measurement import KernelChoice, Latency, Measurement
 from prunelab.sparse.compaction.compact import compact
 from prunelab.sparse.inference.convert import Converted, convert
@@ -38,7 +39,8 @@ def measure(
         threads: Numbers of torch threads to time with. None: one, and torch's current number.
 
     Raises:
-        MeasureError: Batch sizes are out of range, weights are NaN or infinite, or the model cannot run on the example.
+        MeasureError: Batch sizes are out of range, weights are NaN or infinite, the model cannot run on the example, or
+            it is quantised, TorchScript, or on the meta device.
     """
     *_, last = stream(model, example, batches=batches, threads=threads)
     return last
@@ -124,6 +126,8 @@ def _checked(model: nn.Module, example: Example, batches: Sequence[int]) -> tupl
     """A copy of the model in eval mode, and the example's arguments, after a check that it runs on them."""
     if not batches or any(isinstance(b, bool) or not isinstance(b, int) or b < 1 for b in batches):
         raise MeasureError(f"batches = {tuple(batches)}: must be whole numbers, at least one of them, from 1 on")
+    if reason := model_state.obstacle(model):
+        raise MeasureError(reason)
     try:
         inputs = Inputs.of(example, model)
     except ValueError as error:
@@ -131,7 +135,7 @@ def _checked(model: nn.Module, example: Example, batches: Sequence[int]) -> tupl
     if not inputs.samples:
         raise MeasureError("example: its first tensor must have at least one sample, (samples, ...)")
     for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if not criteria.finite(tensor):
             raise MeasureError(f"{name} holds NaN or infinite values: there is nothing sound to measure")
     network = copy.deepcopy(model).eval()
     try:

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from prunelab import hardware
 from prunelab.disk import write_atomically
 from prunelab.errors import PackedError
+from prunelab.pruning import model_state, wrappers
 from prunelab.pruning.layers import identity
 from prunelab.sparse.packing import container, index
 from prunelab.sparse.packing.container import ENTRY, damaged
+from prunelab.sparse.packing.filling import fill
 from prunelab.sparse.packing.index import NAMES, Record
 
 __all__ = ["PackedError", "bound", "load", "save"]
@@ -54,8 +56,8 @@ def save(
     Args:
         model: A module or its state dict; it is not changed.
         path: The file; an existing one is replaced atomically.
-        masks: A Masks, or bool tensors by parameter name: weights that are True survive, zero or not. None: the
-            non-zero weights survive.
+        masks: A Masks, or bool tensors by parameter name, with or without the prefixes of wrappers: weights that are
+            True survive, zero or not. None: the non-zero weights survive.
         dtype: "float16" rounds survivors; "float32" keeps them exact.
         bits: 1 to 8: the survivors of a tensor share 2 ** bits values, computed by k-means (Han et al. 2016, section
             3). None: exact.
@@ -121,7 +123,7 @@ def load(
     Args:
         path: The file.
         model: A module to fill; it must have exactly the names, shapes and types in the file, as for load_state_dict
-            with strict=True.
+            with strict=True. Prefixes of wrappers (torch.compile, DataParallel) do not count.
         limit: Bytes of memory that unpacking may use; None: the free memory.
 
     Returns:
@@ -149,7 +151,10 @@ def load(
     except ValueError as error:
         raise damaged(path, error) from error
     tensors |= {alias: tensors[name] for alias, name in ties.items()}
-    return tensors if model is None else _fill(model, tensors, path)
+    if model is None:
+        return tensors
+    fill(model, tensors, str(path))
+    return model
 
 
 def bound(model: Source, masks: Mapping[str, Tensor] | None = None) -> int:
@@ -179,6 +184,8 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The distinct tensors of a model on the CPU, and {other name: name} for tied ones."""
     if not isinstance(model, nn.Module | Mapping):
         raise TypeError(f"{type(model).__name__} is neither a module nor a mapping of tensors by name")
+    if isinstance(model, nn.Module) and (reason := model_state.quantised(model) or model_state.without_values(model)):
+        raise ValueError(reason)
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     first: dict[Any, str] = {}
@@ -209,8 +216,10 @@ def _masks(
 ) -> dict[str, Tensor]:
     """Masks on the CPU by stored name, each with the shape of its tensor; ValueError for masks that do not fit."""
     checked = {}
+    aligned = wrappers.aligned(masks or {}, [*tensors, *ties]) or {}
     for name, mask in (masks or {}).items():
-        stored_name = ties.get(name, name)
+        known = aligned.get(name, name)
+        stored_name = ties.get(known, known)
         if stored_name not in tensors:
             near = difflib.get_close_matches(name, [*tensors, *ties], n=1)
             raise ValueError(f"mask {name!r} belongs to no tensor" + (f"; did you mean {near[0]!r}?" if near else ""))
@@ -219,26 +228,3 @@ def _masks(
             raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[stored_name].shape)}")
         checked[stored_name] = mask.detach().cpu()
     return checked
-
-
-def _fill(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
-    """Load ``tensors`` into ``model`` if all of them match; else PackedError, with the model unchanged."""
-    expected = model.state_dict()
-    wrong = [f"{name} is in the model only" for name in expected if name not in tensors]
-    wrong += [f"{name} is in the file only" for name in tensors if name not in expected]
-    first: dict[Any, str] = {}
-    for name, current in ((name, current) for name, current in expected.items() if name in tensors):
-        stored = tensors[name]
-        if nn.parameter.is_lazy(current):
-            wrong.append(f"{name} has no shape yet in the model, run it once")
-        elif stored.shape != current.shape or stored.dtype != current.dtype:
-            in_file, in_model = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (stored, current))
-            wrong.append(f"{name} is {in_file} in the file, {in_model} in the model")
-        elif current.numel() and not torch.equal(stored, tensors[first.setdefault(identity(current), name)]):
-            wrong.append(f"{name} and {first[identity(current)]} are one tensor in the model, two in the file")
-    if wrong:
-        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        words = f"{'; '.join(wrong[:3])}{more}. The model was not touched"
-        raise PackedError(f"{path} is not of this {type(model).__name__}: {words}")
-    model.load_state_dict(dict(tensors))
-    return model
