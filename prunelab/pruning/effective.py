@@ -66,19 +66,6 @@ class Effective(Counted):
         return sum(layer.dead for layer in self.layers.values())
 
 
-@dataclass(frozen=True, eq=False)
-class Use:
-    """One call of a layer in the graph, as boolean tensors.
-
-    fed: per input channel, whether a path from the input ends there. reached: the same per neuron. needed: per neuron,
-    whether a path to the output begins there.
-    """
-
-    fed: Tensor
-    reached: Tensor
-    needed: Tensor
-
-
 class _Weight(NamedTuple):
     """groups: of a transposed convolution, whose neurons are the second dimension; None for other layers.
 
@@ -104,13 +91,6 @@ class _Shape:
     """In place of an input tensor."""
 
     sizes: torch.Size
-
-
-class _Call(NamedTuple):
-    name: str
-    x: Tensor
-    y: Tensor
-    spatial: int
 
 
 class Wiring:
@@ -141,7 +121,7 @@ class Wiring:
         another network, and of weights whose paths are not known.
         """
         factors = self._factors(masks)
-        total, _ = self._run(factors)
+        total = self._run(factors)
         layers = {}
         for name, gradient in zip(masks, _gradients(total, [factors[name] for name in masks]), strict=True):
             effective = (gradient > 0) & masks[name]
@@ -153,14 +133,6 @@ class Wiring:
                 dead=len(alive) - count(alive),
             )
         return Effective(layers)
-
-    def uses(self, masks: Mapping[str, Tensor]) -> dict[str, list[Use]]:
-        """The fed, reached and needed channels of each layer under ``masks``, one Use per call, by parameter name."""
-        total, calls = self._run(self._factors(masks))
-        uses: dict[str, list[Use]] = {name: [] for name in self._weights}
-        for call, gradient in zip(calls, _gradients(total, [call.y for call in calls]), strict=True):
-            uses[call.name].append(Use(*(_by_channel(flow, call.spatial) for flow in (call.x, call.y, gradient))))
-        return uses
 
     def _factors(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Masks as float32 tensors that require gradients; ones for layers without a mask."""
@@ -180,14 +152,13 @@ class Wiring:
                 for name, weight in self._weights.items()
             }
 
-    def _run(self, factors: Mapping[str, Tensor]) -> tuple[Tensor, list[_Call]]:
+    def _run(self, factors: Mapping[str, Tensor]) -> Tensor:
         device = next(iter(factors.values())).device
         with torch.inference_mode(False), torch.enable_grad(), own_types():
             flow = _Flow(self._bare, self._graph, factors, self._names)
             given = tree_map(lambda x: _ones(x.sizes, device) if isinstance(x, _Shape) else x, self._inputs)
             outputs = tree_leaves(flow.run(*given))
-            total = torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
-        return total, flow.calls
+            return torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
 
 
 def _ones(sizes: torch.Size, device: torch.device) -> Tensor:
@@ -283,10 +254,6 @@ def _gradients(total: Tensor, tensors: list[Tensor]) -> Iterable[Tensor]:
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, gradients, strict=True)]
 
 
-def _by_channel(flow: Tensor, spatial: int) -> Tensor:
-    return (flow.detach().movedim(-1 - spatial, 0).flatten(1) > 0).any(1)
-
-
 @dataclass(frozen=True, eq=False)
 class _Constant:
     """A parameter or buffer: no path leads to it. name: of its mask, if it is a layer's weight."""
@@ -296,14 +263,13 @@ class _Constant:
 
 
 class _Flow(fx.Interpreter):
-    """Runs the graph over zeros and ones, and records the calls of layers."""
+    """Runs the graph over zeros and ones."""
 
     def __init__(
         self, bare: nn.Module, graph: fx.Graph, factors: Mapping[str, Tensor], names: Mapping[str, str]
     ) -> None:
         super().__init__(bare, graph=graph)
         self.extra_traceback = False
-        self.calls: list[_Call] = []
         self._factors = factors
         self._names = names
         self._device = next(iter(factors.values())).device
@@ -327,7 +293,7 @@ class _Flow(fx.Interpreter):
         if name is None:
             return self._apply_rule(path_rules.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
         y = torch.func.functional_call(module, {"weight": self._factors[name]}, args, kwargs)
-        return self._layer(name, args[0], y, module.weight.dim() - 2)
+        return path_rules.ones(y)
 
     def _embedded(self, factor: Tensor, input: Tensor | _Constant) -> Tensor:
         """Each feature of a word; which word it will be is not known, so it may be any. Positions are no input."""
@@ -336,12 +302,11 @@ class _Flow(fx.Interpreter):
         return path_rules.ones(input.unsqueeze(-1) * factor.sum(0))
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        layer = path_rules.LAYERS.get(target)
-        if layer is not None and len(args) > 1 and isinstance(args[1], _Constant):
+        if target in path_rules.LAYERS and len(args) > 1 and isinstance(args[1], _Constant):
             x, weight, *rest = args
             mask = weight.value if weight.name else _ones(weight.value.shape, self._device)
             options = {key: value for key, value in kwargs.items() if key != "bias"}
-            return self._layer(weight.name, x, target(x, mask, None, *rest[1:], **options), layer)
+            return path_rules.ones(target(x, mask, None, *rest[1:], **options))
         return self._call(
             target, path_rules.FUNCTIONS.get(target), getattr(target, "__name__", str(target)), args, kwargs
         )
@@ -372,12 +337,6 @@ class _Flow(fx.Interpreter):
             return rule(operation, *args, **kwargs)
         except path_rules.UnknownPath as unknown:
             raise self._unknown(f"{what} {unknown}") from unknown
-
-    def _layer(self, name: str | None, x: Tensor, y: Tensor, spatial: int) -> Tensor:
-        y = path_rules.ones(y)
-        if name is not None:
-            self.calls.append(_Call(name, x, y, spatial))
-        return y
 
     def _to_paths(self, value: Any) -> Any:
         """Constants carry no path, so floats become zeros; integers may be indices and keep their values."""

@@ -139,7 +139,9 @@ class Masks(MaskedWeights):
         """
         if self._outputs is None:
             self._outputs = execution_order.outputs(self.model, self._names.of_neurons, example)
-        return self._outputs or execution_order.guessed_outputs(self.model, self._names.of_neurons)
+        if self._outputs is None:
+            return execution_order.guessed_outputs(self.model, self._names.of_neurons)
+        return self._outputs
 
     def modules(self, unit: Unit = "weight", example: Example | None = None) -> tuple[Module, ...]:
         """Each module with parameters: whether ``prune`` by ``unit`` can cut its weights, and why.

@@ -148,6 +148,9 @@ def test_outputs_of_a_model_that_cannot_be_traced_are_said_or_found_by_an_exampl
     masks = pl.Masks(model, outputs=["head"])
     assert copy.deepcopy(masks).outputs() == masks.outputs() == {"head.weight"}
     assert masks.prune(density=0.5, unit="neuron")["head.weight"].density == 1
+    none = pl.Masks(model, outputs=[])  # said, not guessed: every layer may lose neurons
+    assert none.outputs() == none.outputs(torch.zeros(2, 5)) == frozenset()
+    assert all(cut.density < 1 for cut in none.prune(density=0.5, unit="neuron", scope="layer").values())
     with pytest.raises(ValueError, match="'tail' matches no layer"):
         pl.Masks(model, outputs=["tail"])
 
