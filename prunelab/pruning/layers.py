@@ -33,6 +33,13 @@ class Kind:
     neurons: bool = False
     matrix: bool = False
 
+    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
+        return _called, (self.word,)  # kinds are told apart by identity, in copies and pickles too
+
+
+def _called(word: str) -> Kind:
+    return next(kind for kind in KINDS if kind.word == word)
+
 
 def _one(_: nn.Module) -> tuple[str, ...]:
     return ("weight",)

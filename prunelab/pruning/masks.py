@@ -5,7 +5,6 @@ No module is wrapped and no parameter renamed: a pruned model is an ordinary mod
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
@@ -338,9 +337,13 @@ class Masks(MaskedWeights):
         device = {name: p.device for name, p in self._parameters.items()}
         self._set({name: masks[name].clone().to(device[name]) for name in self._masks})
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Masks:
-        """Masks of a deep copy of the model, attached to no optimizer."""
-        twin = Masks(copy.deepcopy(self.model, memo), layers=list(self._masks))
-        twin._outputs = self._outputs
-        twin.load_state_dict(self.state_dict())
-        return twin
+    # Copies and pickles are attached to no optimizer. They hold parameters, which are those of the model that is copied
+    # or pickled along with them.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_enforcement"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._enforcement = Enforcement(self._parameters)
+        self._set(self._masks)
