@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
 from prunelab import hardware
-from prunelab.disk import write_atomically
 from prunelab.errors import PackedError
 from prunelab.pruning import model_state, wrappers
 from prunelab.pruning.layers import identity
@@ -25,6 +22,7 @@ from prunelab.sparse.packing import container, index
 from prunelab.sparse.packing.container import ENTRY, damaged
 from prunelab.sparse.packing.filling import fill
 from prunelab.sparse.packing.index import NAMES, Record
+from prunelab.sparse.packing.place import Place, name_of, write
 
 __all__ = ["PackedError", "bound", "load", "save"]
 
@@ -41,7 +39,7 @@ DEFAULT_LIMIT = 4 * 2**30  # bytes, where the system does not report free memory
 
 def save(
     model: Source,
-    path: str | os.PathLike[str],
+    path: Place,
     *,
     masks: Mapping[str, Tensor] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
@@ -55,7 +53,8 @@ def save(
 
     Args:
         model: A module or its state dict; it is not changed.
-        path: The file; an existing one is replaced atomically.
+        path: The file; an existing one is replaced atomically. Or a binary file object, such as io.BytesIO, which is
+            written at its position.
         masks: A Masks, or bool tensors by parameter name, with or without the prefixes of wrappers: weights that are
             True survive, zero or not. None: the non-zero weights survive.
         dtype: "float16" rounds survivors; "float32" keeps them exact.
@@ -69,17 +68,10 @@ def save(
         PackedError: The file cannot be written.
         ValueError: NaN, a mask that does not fit, non-zero weights outside their mask, or values that an option cannot
             represent; names the tensor.
-        TypeError: ``model`` is not a model.
+        TypeError: ``model`` is not a model, or ``path`` is neither a path nor a binary file.
     """
-    path = Path(path)
     blob = packed(model, masks=masks, dtype=dtype, bits=bits)
-    try:
-        write_atomically(path, blob)
-    except OSError as error:
-        raise PackedError(
-            f"{path} cannot be written: {error.strerror or error}. Nothing was changed; "
-            "free space, or choose a file in a directory that exists and is yours"
-        ) from error
+    write(path, blob)
     return len(blob)
 
 
@@ -112,16 +104,14 @@ def packed(
 
 
 @overload
-def load(path: str | os.PathLike[str], model: None = None, *, limit: int | None = None) -> dict[str, Tensor]: ...
+def load(path: Place, model: None = None, *, limit: int | None = None) -> dict[str, Tensor]: ...
 @overload
-def load(path: str | os.PathLike[str], model: M, *, limit: int | None = None) -> M: ...
-def load(
-    path: str | os.PathLike[str], model: nn.Module | None = None, *, limit: int | None = None
-) -> dict[str, Tensor] | nn.Module:
+def load(path: Place, model: M, *, limit: int | None = None) -> M: ...
+def load(path: Place, model: nn.Module | None = None, *, limit: int | None = None) -> dict[str, Tensor] | nn.Module:
     """Load a packed file.
 
     Args:
-        path: The file.
+        path: The file. Or a binary file object that can seek, from its position on.
         model: A module to fill; it must have exactly the names, shapes and types in the file, as for load_state_dict
             with strict=True. Prefixes of wrappers (torch.compile, DataParallel) do not count.
         limit: Bytes of memory that unpacking may use; None: the free memory.
@@ -133,7 +123,7 @@ def load(
         PackedError: The file is missing, damaged, not a packed file, of a newer format, beyond the limit, or of another
             network. Raised before memory is allocated and before the model is changed.
     """
-    path = Path(path)
+    name = name_of(path)
     if limit is None:
         limit = hardware.memory() or DEFAULT_LIMIT
     tensors, content = container.unpack(path, limit)
@@ -143,17 +133,17 @@ def load(
         needed = len(content) + dense + max((record.work for record in sparse), default=0)
         if needed > limit:
             raise PackedError(
-                f"{path} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
+                f"{name} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
                 "Give limit= more if there is more"
             )
         for record, section in zip(sparse, sections, strict=True):
             tensors[record.name] = index.unpack(record, section)
     except ValueError as error:
-        raise damaged(path, error) from error
+        raise damaged(name, error) from error
     tensors |= {alias: tensors[name] for alias, name in ties.items()}
     if model is None:
         return tensors
-    fill(model, tensors, str(path))
+    fill(model, tensors, name)
     return model
 
 
