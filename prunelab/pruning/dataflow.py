@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from prunelab.inputs import Example, Inputs
+from prunelab.pruning import wrappers
 from prunelab.torch_state import process_lock, seeded
 
 Node = TypeVar("Node")
@@ -59,7 +60,10 @@ def dataflow(model: nn.Module, weights: Names, example: Example | None = None) -
 
     Raises ValueError, in words, if the model cannot run on the example or, without one, if it cannot be traced.
     """
-    return _traced(model, weights) if example is None else _observed(model, weights, Inputs.of(example, model))
+    before, inside = wrappers.prefix(model), wrappers.unwrapped(model)
+    names = {name.removeprefix(before): canonical for name, canonical in weights.items()}
+    flow = _traced(inside, names) if example is None else _observed(inside, names, Inputs.of(example, inside))
+    return Dataflow(flow.outputs, {before + name: weights for name, weights in flow.dropouts.items()})
 
 
 def functional_dropouts(model: nn.Module, example: Example | None = None) -> list[float]:
@@ -67,6 +71,7 @@ def functional_dropouts(model: nn.Module, example: Example | None = None) -> lis
 
     Raises ValueError as ``dataflow`` does.
     """
+    model = wrappers.unwrapped(model)
     if example is not None:
         return _observed_dropouts(model, Inputs.of(example, model))
     rates: list[float] = []

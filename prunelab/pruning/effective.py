@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from prunelab.errors import WiringError
 from prunelab.inputs import Example, Inputs
-from prunelab.pruning import path_rules
+from prunelab.pruning import path_rules, wrappers
 from prunelab.pruning.layers import CONV, EMBEDDING, LINEAR, Place, transposed
 from prunelab.pruning.ranking import count
 from prunelab.pruning.selection import Names
@@ -181,17 +181,18 @@ def trace(model: nn.Module, example: Example) -> Wiring:
             are unknown (such as the product of two activations in attention, or an LSTM), a weight is computed from
             others, or the example does not fit.
     """
-    inputs = Inputs.of(example, model)
+    before, inside = wrappers.prefix(model), wrappers.unwrapped(model)
+    inputs = Inputs.of(example, inside)
     known = Names(model)
     parameters = {name: _checked(place) for name, place in known.places.items() if place.kind in WITH_PATHS}
     if not parameters:
         raise WiringError(f"{NOT_AVAILABLE}: no Linear or Conv layer, there is nothing to prune")
-    names = {full: name for full, name in known.canonical.items() if name in parameters}
+    names = {full.removeprefix(before): name for full, name in known.canonical.items() if name in parameters}
     groups = transposed(model, parameters)
     weights = {
         name: _Weight(p.shape, groups.get(name), known.places[name].kind is EMBEDDING) for name, p in parameters.items()
     }
-    bare, graph, values = _traced(model, inputs)
+    bare, graph, values = _traced(inside, inputs)
     # All samples of a batch have the same paths: one is enough, unless the model hard-codes its batch size.
     for sizes in (lambda x: x[:1].shape if x.dim() > 1 else x.shape, lambda x: x.shape):
         shapes = tree_map(lambda x, sizes=sizes: _Shape(sizes(x)) if isinstance(x, Tensor) else x, values)

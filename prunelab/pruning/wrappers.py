@@ -20,6 +20,15 @@ def unwrapped(model: nn.Module) -> nn.Module:
     return model
 
 
+def prefix(model: nn.Module) -> str:
+    """What the names of a wrapped model have before those of the model inside, such as "_orig_mod."; "" for others."""
+    before = ""
+    while (inside := _inside(model)) is not None:
+        before += f"{COMPILED if COMPILED in model._modules else PARALLEL}."
+        model = inside
+    return before
+
+
 def unwrap_parts(model: nn.Module) -> None:
     """Put the models inside in place of all wrappers among the submodules of ``model``."""
     for parent in list(model.modules()):

@@ -179,6 +179,12 @@ def test_layers_without_entries_have_no_mask_and_are_in_nobodys_way(sizes, tmp_p
     load(tmp_path / "net", copy.deepcopy(model))
     with pytest.raises(ValueError, match="no entries"):
         pl.Masks(network(0, 0, 0))
+    with pytest.raises(pl.PrunelabError, match=r"weight has no entries.*take its layer out"):
+        compact(model, X)
+    found = measure(model, X, batches=(1,), threads=(1,))
+    assert any(note.startswith("compacted: not measured") for note in found.notes)
+    with torch.no_grad():
+        assert torch.equal(convert(model, X, kernel="csr", batches=(4,))(X), model(X))
 
 
 def test_views_of_one_buffer_that_are_apart_are_weights_like_others(tmp_path):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import prunelab as pl
+from prunelab.pruning import effective
 from prunelab.pruning.wrappers import aligned, unwrapped
 from prunelab.sparse.compaction.compact import compact
 from prunelab.sparse.inference.convert import convert
@@ -154,6 +155,26 @@ def test_a_session_trains_a_wrapped_model(name, tmp_path):
     *_, last = session
     assert last.phase == "retrained" and session.masks.zeros_hold()
     assert pl.sensitivity(session.model, (x, y), densities=[0.5]).points
+
+
+@pytest.mark.parametrize("name", [name for name in WRAPS if not name.startswith("a part")])
+def test_paths_outputs_and_dropouts_are_found_inside(name):
+    def dropping(model: nn.Sequential) -> nn.Sequential:
+        model[1] = nn.Sequential(nn.ReLU(), nn.Dropout(0.5))
+        return model
+
+    plain, wrapped = dropping(network()), WRAPS[name](dropping(network()))
+    expected, found = pl.Masks(plain), pl.Masks(wrapped)
+    for masks in (expected, found):
+        masks.prune(density=0.05, scope="layer")
+        masks.outputs()
+    before = next(iter(found)).removesuffix("0.0.weight")
+    assert found.outputs(X) == found.outputs() == {before + output for output in expected.outputs()}
+    reach, wanted = effective.trace(wrapped, X).effective(found), effective.trace(plain, X).effective(expected)
+    assert (reach.kept, reach.dead) == (wanted.kept, wanted.dead)
+    assert reach.layers.keys() == {before + layer for layer in wanted.layers}
+    rates = {before + dropout: rate for dropout, rate in pl.adjust_dropout(plain, expected).items()}
+    assert pl.adjust_dropout(wrapped, found) == rates == pl.adjust_dropout(wrapped, found, example=X)
 
 
 @pytest.mark.parametrize("name", ["a part compiled", "a part parallel"])

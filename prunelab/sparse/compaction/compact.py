@@ -138,6 +138,10 @@ def _copied(model: nn.Module) -> nn.Module:
     except ValueError as error:
         raise CompactError(str(error)) from error
     for name, parameter in model.named_parameters():
+        if parameter.dim() > 1 and not parameter.numel():
+            raise CompactError(
+                f"{name} has no entries, shape {tuple(parameter.shape)}: take its layer out of the network"
+            )
         if not criteria.finite(parameter):
             raise CompactError(f"{name} holds NaN or infinite weights: dead neurons cannot be determined")
     try:

@@ -187,7 +187,10 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
         if nn.parameter.is_lazy(tensor):
             raise ValueError(f"{name} has no shape yet: run the model once before it is saved")
         if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in STORABLE:
-            raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored")
+            raise ValueError(
+                f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored; bring it to a "
+                "real, dense type first (torch.view_as_real, to_dense), or leave it out of the state dict"
+            )
         key = identity(tensor)
         if tensor.numel() and key in first:
             ties[name] = first[key]
