@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prunelab import views as views
     from prunelab.data import Data as Data
     from prunelab.errors import PrunelabError as PrunelabError
+    from prunelab.errors import PrunelabWarning as PrunelabWarning
     from prunelab.errors import RecipeError as RecipeError
     from prunelab.experiments.sensitivity import sensitivity as sensitivity
     from prunelab.lab import Lab as Lab
@@ -31,6 +32,7 @@ _HOMES = {
     "Metric": "training.objective",
     "Recipe": "recipe",
     "PrunelabError": "errors",
+    "PrunelabWarning": "errors",
     "RecipeError": "errors",
     "Session": "sessions.session",
     "Snapshot": "results.snapshot",
@@ -45,6 +47,7 @@ __all__ = [
     "Masks",
     "Metric",
     "PrunelabError",
+    "PrunelabWarning",
     "Recipe",
     "RecipeError",
     "Session",

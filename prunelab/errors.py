@@ -1,6 +1,14 @@
-"""All errors of prunelab, with one base class. Messages say what went wrong, the value, and what to do."""
+"""All errors and warnings of prunelab, with one base class each.
+
+Messages say what went wrong (or was not found, or only guessed), the value, and what to do.
+"""
 
 from __future__ import annotations
+
+import contextlib
+import contextvars
+import warnings
+from collections.abc import Iterator
 
 
 class PrunelabError(Exception):
@@ -34,6 +42,10 @@ class ClaimedError(StorageError):
     """A saved session that is open elsewhere."""
 
 
+class MaskError(PrunelabError, RuntimeError):
+    """Cut weights that are not zero any more, where nothing can set them back; says how that comes and what to do."""
+
+
 class WiringError(PrunelabError, ValueError):
     """The paths through this model cannot be determined; says why."""
 
@@ -60,3 +72,47 @@ class ServeError(PrunelabError, RuntimeError):
 
 class PortInUseError(ServeError):
     """The port is in use by another program."""
+
+
+class PrunelabWarning(UserWarning):
+    """Base of all warnings of prunelab; each names what it is about, and what to do."""
+
+
+class CoverageWarning(PrunelabWarning):
+    """Weights of the model that no mask covers; says which, and their share."""
+
+
+class LeftOutWarning(PrunelabWarning):
+    """Something that another tool cut and that is left as it is; says what."""
+
+
+class DropoutWarning(PrunelabWarning):
+    """Dropout that stays as it is though connections go; says which, and at what rate."""
+
+
+class GuessWarning(PrunelabWarning):
+    """Something that could not be determined was guessed; says what, and how to give it."""
+
+
+# Of this thread (or task) only: the filters of ``warnings`` are one for all threads.
+_collecting: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("prunelab_notices", default=None)
+
+
+def warn(text: str, category: type[PrunelabWarning], stacklevel: int = 2) -> None:
+    """Warn of ``text`` as ``warnings.warn`` does, or add it to the list that is collected."""
+    notices = _collecting.get()
+    if notices is None:
+        warnings.warn(text, category, stacklevel=stacklevel + 1)
+    elif text not in notices:
+        notices.append(text)
+
+
+@contextlib.contextmanager
+def collected() -> Iterator[list[str]]:
+    """Within the block, warnings of prunelab go into the list that the block gets, and are not shown."""
+    notices: list[str] = []
+    token = _collecting.set(notices)
+    try:
+        yield notices
+    finally:
+        _collecting.reset(token)

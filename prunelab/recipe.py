@@ -28,6 +28,7 @@ LONGEST_QUERY = 8192
 Std = Literal["dense", "survivors", "all"]
 Scope = Literal["global", "layer"]
 Unit = Literal["weight", "neuron"]
+PerLayer = float | Mapping[str, float]  # one value for all layers, or {layer: value}
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second for digits, ten for MNIST.
@@ -57,19 +58,19 @@ TRAINING_FIELDS = (
 class Target:
     """The target of a prune: exactly one of ``quality`` and ``density``.
 
-    quality: threshold in standard deviations of a layer's weights, one for all layers or {layer: quality}; layers that
-    are not named stay unchanged. density: fraction to keep, 0 to 1. Raises ValueError for both and for neither.
+    quality: threshold in standard deviations of a layer's weights. density: fraction to keep, 0 to 1. Either is one for
+    all layers, or {layer: value}; layers that are not named stay unchanged. Raises ValueError for both and for neither.
     """
 
-    quality: float | Mapping[str, float] | None = None
-    density: float | None = None
+    quality: PerLayer | None = None
+    density: PerLayer | None = None
 
     def __post_init__(self) -> None:
         if (self.quality is None) == (self.density is None):
             raise ValueError("give either quality= or density=, not both and not neither")
 
     @classmethod
-    def given(cls, quality: float | Mapping[str, float] | Target | None, density: float | None) -> Target | None:
+    def given(cls, quality: PerLayer | Target | None, density: PerLayer | None) -> Target | None:
         """The target for a caller's arguments: a target, a quality or a density; None if none is given."""
         if isinstance(quality, Target):
             if density is not None:
@@ -79,13 +80,18 @@ class Target:
 
     def to_dict(self) -> dict[str, Any]:
         """The target as JSON types, with the constructor's keys."""
-        quality = dict(self.quality) if isinstance(self.quality, Mapping) else self.quality
-        return {"quality": quality, "density": self.density}
+        values = {"quality": self.quality, "density": self.density}
+        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
 
     @property
     def common_quality(self) -> float | None:
         """The quality shared by all layers; None for a density, and for qualities per layer."""
         return None if isinstance(self.quality, Mapping) else self.quality
+
+    @property
+    def common_density(self) -> float | None:
+        """The density asked for of all layers; None for a quality, and for densities per layer."""
+        return None if isinstance(self.density, Mapping) else self.density
 
 
 @suggesting

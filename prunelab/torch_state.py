@@ -1,4 +1,4 @@
-"""Context managers that change torch's state and restore it: random generator, threads, tracing, eval mode.
+"""Context managers that change torch's state and restore it: random generator, threads, tracing, eval mode, autocast.
 
 A fair lock serialises prunelab's threads around torch's process-wide state.
 """
@@ -33,6 +33,13 @@ def process_lock() -> Iterator[None]:
     finally:
         _owner = None
         _lock.release()
+
+
+@contextlib.contextmanager
+def own_types() -> Iterator[None]:
+    """Within the block ``torch.autocast`` is off on the CPU: operations run in the types of their tensors."""
+    with torch.autocast("cpu", enabled=False):
+        yield
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from prunelab.bench.statistics import Spread, interleave, ratios, spread, timed
 from prunelab.bench.table import Row, Say
 from prunelab.sparse.inference.convert import convert
-from prunelab.sparse.inference.kernel_choice import medians
+from prunelab.sparse.inference.kernel_choice import race
 from prunelab.sparse.inference.kernels import Weights, available
 
 SIZES = ((300, 784), (1024, 1024), (4096, 4096))  # out, in
@@ -31,6 +31,7 @@ BATCHES = (1, 64)
 SLOWER = 0.95  # ratio below which converted counts as slower
 TURN = 1e-3  # minimal duration of one turn in seconds
 Runs = Mapping[str, Callable[[], object]]
+Chosen = tuple[str, str]  # kernel, and why
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Cell:
     density: float
     batch: int
     kernel: str  # the one that was chosen for "ours"
+    why: str  # it was chosen
     seconds: Mapping[str, list[float]]  # times by candidate: "ours", and the handwritten ones
 
     @property
@@ -93,10 +95,10 @@ def _measured(size: tuple[int, int], density: float, rounds: int) -> list[tuple[
     """For each batch size (the layer alone, the product inside a chain)."""
     return [
         (
-            Cell(size, density, batch, kernels[0], _raced(alone, rounds)),
-            Cell(size, density, batch, kernels[1], _raced(inside, rounds)),
+            Cell(size, density, batch, *alone_by, _raced(alone, rounds)),
+            Cell(size, density, batch, *inside_by, _raced(inside, rounds)),
         )
-        for batch, kernels, alone, inside in _candidates(_layer(size, density), size)
+        for batch, (alone_by, inside_by), alone, inside in _candidates(_layer(size, density), size)
     ]
 
 
@@ -106,7 +108,7 @@ def _rows(what: str, cells: Sequence[Cell]) -> list[Row]:
     worst = min(cells, key=lambda cell: cell.ratio.median)
     grid: dict[tuple[int, int], list[str]] = {}
     for cell in cells:
-        grid.setdefault(cell.size, []).append(f"{cell.ratio.median:.2f} {cell.kernel}")
+        grid.setdefault(cell.size, []).append(f"{cell.ratio.median:.2f} {cell.kernel} ({cell.why})")
     ratios_by_size = "; ".join(f"{out}x{features}: {', '.join(texts)}" for (out, features), texts in grid.items())
     order = f"densities {', '.join(map(str, DENSITIES))}, each at batches {', '.join(map(str, BATCHES))}"
     names = ", ".join(f"{cell.place} {cell.ratio.median:.2f}" for cell in slower) or "none"
@@ -128,8 +130,8 @@ def _layer(size: tuple[int, int], density: float) -> nn.Linear:
     return layer
 
 
-def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, tuple[str, str], Runs, Runs]]:
-    """For each batch size: (batch, kernels chosen for both comparisons, layers alone, products inside a chain)."""
+def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, tuple[Chosen, Chosen], Runs, Runs]]:
+    """For each batch size: (batch, what was chosen in both comparisons, layers alone, products inside a chain)."""
     converted = convert(layer, batches=BATCHES)
     weight, bias = layer.weight.detach(), layer.bias.detach()
     with warnings.catch_warnings():
@@ -153,16 +155,19 @@ def _candidates(layer: nn.Linear, size: tuple[int, int]) -> Iterator[tuple[int, 
         columns = x[0] if batch == 1 else x.t().contiguous()
         form = ours.vector_by if batch == 1 else ours.columns_by
         products = {kernel: partial(form(kernel, None), columns) for kernel in available(weight.dtype)}
-        seconds = medians(products)
-        best = min(seconds, key=seconds.__getitem__)
+        inside_race = race(products, standard="dense")
         alone = {name: partial(module, x) for name, module in (by_vector if batch == 1 else handwritten).items()}
         inside: dict[str, Callable[[], object]] = {
             "dense": partial(torch.matmul, weight, columns),
             "csr": partial(torch.matmul, csr, columns),
             "scipy": lambda columns=columns: scipy @ columns.numpy(),  # type: ignore[misc]
         }
-        chosen = converted.choices["weight"][batch]
-        yield batch, (chosen, best), {"ours": partial(converted, x), **alone}, {"ours": products[best], **inside}
+        chosen = (
+            (converted.choices["weight"][batch], converted.reasons["weight"][batch]),
+            (inside_race.winner, inside_race.explained("dense", inside_race.rival)),
+        )
+        ours_alone, ours_inside = partial(converted, x), products[inside_race.winner]
+        yield batch, chosen, {"ours": ours_alone, **alone}, {"ours": ours_inside, **inside}
 
 
 class _Module(nn.Module):

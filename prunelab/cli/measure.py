@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from prunelab import disk, errors, models, sparse
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import DataError, SessionError
-from prunelab.formatting import compared, kilobytes, latency
+from prunelab.formatting import compared, kilobytes, latency, layer_of
 from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.sessions.session import Session
 from prunelab.sparse.measuring.file_sizes import distinct
@@ -55,6 +55,8 @@ def run(
     stdout.print(_sizes(measurement))
     if measurement.latencies:
         stdout.print(_latencies(measurement))
+    if measurement.kernels:
+        stdout.print(_kernels(measurement))
     summary = f"{measurement.kept:,} of {measurement.total:,} connections. {measurement.machine}."
     stdout.print(summary, markup=False, highlight=False)
     for note in measurement.notes:
@@ -115,4 +117,18 @@ def _latencies(measurement: Measurement) -> Table:
             words = "" if name == "dense" else f" · {verdict(measurement, name, batch, threads)}"
             cells.append(latency(timing.median) + words)
         table.add_row(str(threads), str(batch), *cells)
+    return table
+
+
+def _kernels(measurement: Measurement) -> Table:
+    """What each layer of the converted network is computed by, and why; batch sizes with the same answer in one row."""
+    rows: dict[tuple[int, str, str, str], list[int]] = {}
+    for x in measurement.kernels:
+        rows.setdefault((x.threads, layer_of(x.layer), x.kernel, x.why), []).append(x.batch)
+    table = Table(title="kernels of the converted network")
+    table.add_column("threads", justify="right")
+    for name in ("layer", "batch", "kernel", "why"):
+        table.add_column(name)
+    for (threads, layer, kernel, why), batches in rows.items():
+        table.add_row(str(threads), layer, ", ".join(map(str, batches)), kernel, why)
     return table

@@ -42,17 +42,21 @@ def as_dict(session: Session) -> dict[str, Any]:
             }
             for layer in now.layers
         ],
-        "rounds": [_round(number, session) for number in range(1, now.round + 1)],
+        "rounds": [row for number in range(1, now.round + 1) if (row := _round(number, session)) is not None],
     }
 
 
-def _round(number: int, session: Session) -> dict[str, Any]:
-    """The figures of a round; accuracy_retrained is None until the round has ended."""
+def _round(number: int, session: Session) -> dict[str, Any] | None:
+    """The figures of a round; accuracy_retrained is None until the round has ended.
+
+    None for a round that the history of a very large network had no memory for.
+    """
     snapshots = [snapshot for snapshot in session.history if snapshot.round == number]
     pruned = _last(snapshots, "pruned")
     retrained = _last(snapshots, "retrained")
     shown = retrained or pruned
-    assert shown is not None  # a round starts with its cut, and settled snapshots are never thinned out
+    if shown is None:
+        return None
     return {
         "round": number,
         "quality": shown.quality,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from prunelab import torch_state
 from prunelab.data import Data, custom
-from prunelab.pruning import criteria
+from prunelab.pruning import criteria, ranking
 from prunelab.pruning.masks import Masks
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.sessions import validation
@@ -41,9 +41,9 @@ def sensitivity(
     Source: Han et al. 2015, section 5, figure 6.
 
     Args:
-        model: Any module; it is not changed, nor its device and mode. In a pruned network, cut weights stay cut.
+        model: Any module; it is not changed, nor its device, type and mode. In a pruned network, cut weights stay cut.
         data: A ``Data``: measures on its test set, and recalibrates batch norm on its training set after each cut, as
-            in a session. Or a pair (x, y) of samples and labels: no recalibration.
+            in a session. Or a pair (x, y) of samples and labels: no recalibration. Brought to the model's type.
         densities: Fractions of a layer to keep, each above 0 and at most 1.
         layers: Names of the layers to cut; None: all.
         loss: As for ``Session``; None: classification.
@@ -78,18 +78,16 @@ def stream(
     classes = takes_classes(loss, metric)
     if isinstance(data, Data):
         data = validation.with_classes(data) if classes else data
-        calibration = data.train_x
+        recalibrates = True
     else:
         x, y = custom.samples(data, "data", classes=classes)
-        data, calibration = Data("own", x, y, x, y, int(y.max()) + 1 if classes else None), None
+        data, recalibrates = Data("own", x, y, x, y, int(y.max()) + 1 if classes else None), False
     functions = loss_and_metric(loss, metric, data.train_y)
-    device = masks.weight(next(iter(masks))).device
-    x, y = data.test_x.to(device), data.test_y.to(device)
+    (calibration, _), (x, y) = validation.tensors(twin, data)
     validation.check(twin, data, (x[:2], y[:2]), functions=functions)
     connections = sum(p.numel() for p in twin.parameters())
     threads = threads or torch_state.threads_for(connections, min(len(y), evaluation.CHUNK))
-    calibration = None if calibration is None else calibration.to(device)
-    return _points(twin, masks, targets, (x, y), functions, calibration, threads)
+    return _points(twin, masks, targets, (x, y), functions, calibration if recalibrates else None, threads)
 
 
 def _points(
@@ -116,8 +114,9 @@ def _points(
         weight = masks.weight(name)
         original = weight.detach().clone()
         for density in densities:
+            number = max(round(density * original.numel()), 1)
             with torch.no_grad():
-                weight.copy_(original * criteria.largest(original.abs(), max(round(density * original.numel()), 1)))
+                weight.copy_(original * ranking.largest([original], [masks[name]], number)[1][0])
             if calibration is not None:
                 with torch_state.threads(threads):
                     evaluation.recalibrate(model, calibration)

@@ -80,8 +80,10 @@ def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
 def _target(cut: Snapshot) -> str:
     """The target of a manual cut in words."""
     assert cut.target is not None
+    if cut.target.common_density is not None:
+        return f"until {percent(cut.target.common_density)} were left"
     if cut.target.density is not None:
-        return f"until {percent(cut.target.density)} were left"
+        return f"until {percent(cut.density)} were left, by densities of each layer's own"
     return "below qualities of their own" if cut.quality is None else f"below quality {cut.quality:g}"
 
 
@@ -90,7 +92,7 @@ def _cut(r: Recipe, last: int) -> str:
     if r.rule == "density":
         unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
         place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
-        left = percent(r.target_of_round(last).density or 0.0)
+        left = percent(r.target_of_round(last).common_density or 0.0)
         return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {left} were left"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]

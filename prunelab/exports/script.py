@@ -149,11 +149,9 @@ def _step(taken: _Taken) -> list[str]:
         return [f"list(session.{taken.what}())"]
     if by_recipe(taken.end):
         return ["session.prune()"]
-    target = taken.end.target
-    assert target is not None
-    return [
-        f"session.prune({target.quality!r})" if target.density is None else f"session.prune(density={target.density!r})"
-    ]
+    assert taken.end.target is not None
+    quality, density = taken.end.target.to_dict().values()
+    return [f"session.prune({quality!r})" if density is None else f"session.prune(density={density!r})"]
 
 
 def by_recipe(taken: Snapshot) -> bool:

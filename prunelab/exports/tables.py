@@ -41,7 +41,7 @@ def snapshots_csv(history: Sequence[Snapshot]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for number, snapshot in enumerate(history):
-        target = snapshot.target and snapshot.target.density
+        target = snapshot.target and snapshot.target.common_density
         shared = [_text(getattr(snapshot, name)) for name in SNAPSHOT_NUMBERS]
         shared += [_text(snapshot.quality), _text(target), snapshot.objective.metric]
         for layer in snapshot.layers:

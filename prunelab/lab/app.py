@@ -43,6 +43,7 @@ from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
+from prunelab.pruning.masks import Masks
 from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, allowed
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
@@ -70,6 +71,7 @@ class Lab(w.VBox):
         hide: names of panels, controls and buttons to hide.
         lock: names of controls and buttons that are shown but cannot be used. See ``links.Options`` for the names.
         trained: the custom model is trained already and can be pruned at once.
+        masks: masks of the custom model, as for ``Session``; None: its zeros are taken as cut, and stay zero.
         measure: measure bytes and latency after every run and retraining.
         start: False builds the lab without training.
 
@@ -97,6 +99,7 @@ class Lab(w.VBox):
         hide: Iterable[str] = (),
         lock: Iterable[str] = (),
         trained: bool = False,
+        masks: Masks | None = None,
         measure: bool = True,
         start: bool = True,
     ) -> None:
@@ -113,7 +116,7 @@ class Lab(w.VBox):
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
         folder = None if directory is None else Path(directory).absolute()
-        self._opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained)
+        self._opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained, masks=masks)
         self._listeners: list[Callable[[LabState], object]] = []
         self._shown: LabState | None = None  # the latest state that listeners were told
         self._presence = presence = Presence()

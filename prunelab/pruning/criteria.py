@@ -1,25 +1,54 @@
-"""Pruning criteria: pure functions, tensors in, boolean masks out (True where a connection is kept).
+"""Pruning criteria: what weights are ranked by and compared with, as pure functions of tensors.
 
-They depend only on their arguments; earlier cuts and the choice of rule belong to ``masks.py``.
+Which weights are kept is in ``ranking.py``; earlier cuts and the choice of rule belong to ``masks.py``.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import numbers
 
 import torch
 from torch import Tensor
 
+from prunelab.pruning.ranking import parts
 
-def deviation(weights: Tensor) -> float:
-    """Population standard deviation of ``weights`` (any shape), in double precision; ValueError for an empty tensor.
 
-    The paper does not say whether population or sample: with thousands of weights they are practically equal.
+def deviation(weights: Tensor, among: Tensor | None = None) -> float:
+    """Population standard deviation of ``weights`` (any shape), in double precision; ValueError if there are none.
+
+    among: a mask of the weights that count; None: all. The paper does not say whether population or sample: with
+    thousands of weights they are practically equal. One part of the weights after another is converted to double
+    precision, and the parts are combined. Source: Chan, Golub and LeVeque 1979, "Updating formulae".
     """
-    if weights.numel() == 0:
+    if weights.is_complex():
+        return math.hypot(deviation(weights.real, among), deviation(weights.imag, among))
+    count, mean, squares = 0, 0.0, 0.0  # squares: sum of the squared distances from the mean
+    masks = itertools.repeat(None) if among is None else parts(among)
+    for part, mask in zip(parts(weights.detach()), masks, strict=False):
+        values = (part if mask is None else part[mask]).double()
+        added = values.numel()
+        if added == 0:
+            continue
+        part_mean = float(values.mean())
+        distance, share = part_mean - mean, added / (count + added)
+        squares += float((values - part_mean).square_().sum()) + distance**2 * count * share
+        mean += distance * share
+        count += added
+    if count == 0:
         raise ValueError("the deviation of no weights at all is not defined")
-    return float(weights.detach().double().std(correction=0))
+    return math.sqrt(squares / count)
+
+
+def finite(weights: Tensor) -> bool:
+    """Whether no weight is NaN or infinite. Both would show in the extremes, which take no memory to find."""
+    values = weights.detach()
+    if values.is_complex():
+        values = torch.view_as_real(values)
+    elif values.is_floating_point() and values.itemsize == 1:  # these types are for storage only
+        values = values.float()
+    return values.numel() == 0 or all(math.isfinite(float(extreme)) for extreme in torch.aminmax(values))
 
 
 def threshold(weights: Tensor, quality: float) -> float:
@@ -31,27 +60,14 @@ def threshold(weights: Tensor, quality: float) -> float:
     return check_quality(quality) * deviation(weights)
 
 
-def at_least(weights: Tensor, threshold: float) -> Tensor:
-    """Mask of the weights whose magnitude is at least ``threshold``."""
-    return weights.detach().abs() >= threshold
-
-
-def largest(scores: Tensor, count: int) -> Tensor:
-    """Mask of the ``count`` highest ``scores`` (any shape; of equal scores the lower index wins)."""
-    flat = scores.detach().flatten()
-    order = torch.sort(flat, descending=True, stable=True).indices
-    mask = torch.zeros(flat.shape, dtype=torch.bool, device=flat.device)
-    mask[order[:count]] = True
-    return mask.view(scores.shape)
-
-
 def row_scores(weights: Tensor) -> Tensor:
     """Root mean square of each output neuron's or filter's weights, shape (outputs,).
 
     weights: outputs first, as in Linear and Conv; for transposed convolutions see ``outputs_first``. A mean rather than
     a sum makes rows of different lengths comparable, so that layers can be ranked together.
     """
-    return weights.detach().flatten(1).square().mean(1).sqrt()
+    values = weights.detach().flatten(1)
+    return (values.abs() if values.is_complex() else values).square().mean(1).sqrt()
 
 
 def outputs_first(weights: Tensor, groups: int) -> Tensor:
@@ -77,5 +93,8 @@ def check_quality(quality: float) -> float:
 def check_density(density: float) -> float:
     """``density`` as a float if it is above 0 and at most 1, else ValueError."""
     if isinstance(density, bool) or not isinstance(density, numbers.Real) or not 0 < density <= 1:
-        raise ValueError(f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept)")
+        raise ValueError(
+            f"density = {density!r}: must be above 0 and at most 1 (the fraction that is kept), or a mapping from "
+            "layer to such a number"
+        )
     return float(density)

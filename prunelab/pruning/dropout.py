@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from torch import Tensor, nn
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
-from prunelab.pruning import execution_order
+from prunelab.errors import DropoutWarning, warn
+from prunelab.inputs import Example
+from prunelab.pruning.dataflow import dataflow, functional_dropouts
 from prunelab.pruning.masks import Masks
 
 Owners = Mapping[str, str]  # dropout module -> parameter name of the layer it belongs to
@@ -23,28 +26,84 @@ def rate(original: float, kept: int, total: int) -> float:
     return original * math.sqrt(kept / total)
 
 
-def owners(model: nn.Module, masks: Masks, example: Tensor | None = None) -> dict[str, str]:
-    """Owner of each dropout: {module name: parameter name of the last layer with a mask that runs before it}.
+class Found(NamedTuple):
+    """Owners of dropouts, {module name: parameter name of a layer}, and what keeps its rate.
 
-    A dropout without such a layer (on the input, for example) has no owner and keeps its rate; one that runs several
-    times belongs to the layer before its first call. example: a batch for one forward pass; without it, the model is
-    traced symbolically. Raises ValueError if the model cannot be traced without an example.
+    missed: {module name: why}; others: in words, dropouts that are no modules.
     """
-    if not any(isinstance(module, _DropoutNd) for module in model.modules()):
-        return {}
+
+    owners: dict[str, str]
+    missed: dict[str, str]
+    others: list[str]
+
+    def warn(self, named: Collection[str] = (), stacklevel: int = 3) -> None:
+        """A DropoutWarning of what keeps its rate, if anything does. named: modules with an owner by name."""
+        kept = [f"{name} ({why})" for name, why in self.missed.items() if name not in named] + self.others
+        if kept:
+            warn(
+                f"this dropout keeps its rate as connections go: {'; '.join(kept)}. Where that is too much, set it by "
+                "hand: original rate x sqrt(kept / total) of the layer before it",
+                DropoutWarning,
+                stacklevel=stacklevel,
+            )
+
+
+def find(model: nn.Module, masks: Masks, example: Example | None = None) -> Found:
+    """Owner of each dropout: the last layer with a mask that runs before it, with no other weights between.
+
+    A dropout with no weights before it (on the input) has no owner and keeps its rate; one that runs several times
+    belongs to the layer before its first call. example: a batch for one forward pass; without it, the model is traced
+    symbolically. Raises ValueError if the model cannot be traced without an example, or cannot run on it.
+    """
+    modules = {name: module for name, module in model.named_modules() if isinstance(module, _DropoutNd)}
     owners: dict[str, str] = {}
-    layer: str | None = None
-    modules = dict(model.named_modules())
-    for name in execution_order.execution(model, example):
-        if isinstance(modules[name], _DropoutNd):
-            if layer is not None:
-                owners.setdefault(name, layer)
-        else:
-            try:
-                layer = masks.resolve(name)
-            except ValueError:
-                continue  # a layer without a mask: activation, normalisation, excluded
-    return owners
+    missed: dict[str, str] = {}
+    if modules:
+        before = dataflow(model, _stops(model, masks), example).dropouts
+        for name, module in modules.items():
+            owner = next((layer for layer in reversed(before.get(name, ())) if layer in masks), None)
+            if owner is not None:
+                owners[name] = owner
+            elif module.p and before.get(name):
+                missed[name] = f"{module.p:g}, behind {before[name][-1]}, which has no mask"
+            elif module.p and name not in before:
+                why = "inside a module that torch.fx does not look into: give example=" if example is None else "unused"
+                missed[name] = f"{module.p:g}, {why}"
+    return Found(owners, missed, [*_numbers(model), *_functions(model, example)])
+
+
+def owners(model: nn.Module, masks: Masks, example: Example | None = None) -> dict[str, str]:
+    """The owners that ``find`` finds."""
+    return find(model, masks, example).owners
+
+
+def _stops(model: nn.Module, masks: Masks) -> dict[str, str]:
+    """The weights that stand between a dropout and what runs before: all, except those of layers that were left out."""
+    stops = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        left_out = isinstance(model.get_submodule(name.rpartition(".")[0]), nn.Linear | _ConvNd)
+        if name in masks:
+            stops[name] = masks.resolve(name)
+        elif parameter.dim() > 1 and not left_out:
+            stops[name] = name
+    return stops
+
+
+def _numbers(model: nn.Module) -> Iterator[str]:
+    """Modules that drop out by themselves, with the rate as a number."""
+    for name, module in model.named_modules():
+        if isinstance(module, nn.RNNBase | nn.MultiheadAttention) and module.dropout:
+            yield f"{name or 'the model'} ({type(module).__name__}, dropout={module.dropout:g})"
+
+
+def _functions(model: nn.Module, example: Example | None) -> list[str]:
+    try:
+        rates = functional_dropouts(model, example)
+    except ValueError:
+        if example is not None:
+            raise
+        return ["functions such as F.dropout, if it calls any (give example=: it cannot be traced without)"]
+    return [f"a function in the code of {type(model).__name__} (F.dropout or the like, {rate:g})" for rate in rates]
 
 
 def named_owners(model: nn.Module, masks: Masks, names: Owners) -> dict[str, str]:
@@ -61,7 +120,7 @@ def adjust_dropout(
     model: nn.Module,
     masks: Masks,
     *,
-    example: Tensor | None = None,
+    example: Example | None = None,
     owners: Owners | None = None,
     originals: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
@@ -72,21 +131,26 @@ def adjust_dropout(
     Args:
         model: The masked model; its dropout modules are changed in place.
         masks: Masks of this model.
-        example: A batch, for models that cannot be traced without one.
+        example: A batch of input (a tensor, a tuple of arguments, or a dict of arguments by name), for models that
+            cannot be traced without one; attention is looked into only with one.
         owners: {dropout: layer}, to override the execution order. The owners of other dropouts are determined only if
             there is an example; without one these keep their rates.
         originals: {dropout: rate before pruning, 0 to 1}. None: the rate is stored on each module at the first call,
             so that repeated calls do not compound.
 
     Returns:
-        The new rates by module name, 0 to 1.
+        The new rates by module name, 0 to 1. A DropoutWarning names the dropouts that keep their rates: functions such
+        as F.dropout, rates of LSTM or MultiheadAttention, and modules behind weights without a mask.
 
     Raises:
         ValueError: A name matches no dropout or layer, or the model cannot be traced without an example.
     """
     modules = dict(model.named_modules())
-    layer_of_dropout = _find_owners(model, masks, example) if owners is None or example is not None else {}
-    layer_of_dropout |= named_owners(model, masks, owners or {})
+    layer_of_dropout = named_owners(model, masks, owners or {})
+    if owners is None or example is not None:
+        found = find(model, masks, example)
+        found.warn(layer_of_dropout)
+        layer_of_dropout = found.owners | layer_of_dropout
     rates = {}
     for name, layer in layer_of_dropout.items():
         module: Any = modules[name]
@@ -96,9 +160,6 @@ def adjust_dropout(
             original = module.original_p = getattr(module, "original_p", module.p)
         rates[name] = module.p = rate(original, masks.kept_in(layer), masks[layer].numel())
     return rates
-
-
-_find_owners = owners  # an argument of adjust_dropout shadows the name
 
 
 def rates(model: nn.Module) -> dict[str, float]:

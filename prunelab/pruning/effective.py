@@ -18,16 +18,20 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.node import map_aggregate
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map
 
 from prunelab.errors import WiringError
-from prunelab.pruning import path_rules
-from prunelab.pruning.layers import transposed
-from prunelab.pruning.masks import Masks
+from prunelab.inputs import Example, Inputs
+from prunelab.pruning import path_rules, wrappers
+from prunelab.pruning.layers import CONV, EMBEDDING, LINEAR, Place, transposed
+from prunelab.pruning.ranking import count
+from prunelab.pruning.selection import Names
 from prunelab.results.counts import Counted
+from prunelab.torch_state import own_types
 
-Example = Tensor | tuple[Tensor, ...]
+FLOW = torch.float32  # the type of masks and paths, whatever torch's default or the model's type is
 NOT_AVAILABLE = "effective density is not available for this model"
+WITH_PATHS = (LINEAR, CONV, EMBEDDING)  # kinds of layers whose connections are counted
 
 
 @dataclass(frozen=True)
@@ -62,38 +66,31 @@ class Effective(Counted):
         return sum(layer.dead for layer in self.layers.values())
 
 
-@dataclass(frozen=True, eq=False)
-class Use:
-    """One call of a layer in the graph, as boolean tensors.
-
-    fed: per input channel, whether a path from the input ends there. reached: the same per neuron. needed: per neuron,
-    whether a path to the output begins there.
-    """
-
-    fed: Tensor
-    reached: Tensor
-    needed: Tensor
-
-
 class _Weight(NamedTuple):
-    """groups: of a transposed convolution, whose neurons are the second dimension; None for other layers."""
+    """groups: of a transposed convolution, whose neurons are the second dimension; None for other layers.
+
+    words_first: an embedding, whose neurons (features) are the second dimension.
+    """
 
     shape: torch.Size
     groups: int | None
+    words_first: bool
 
     def neurons(self, effective: Tensor) -> Tensor:
         """Whether each neuron has an effective connection."""
+        if self.words_first:
+            return effective.any(dim=0)
         if self.groups is None:
             return effective.flatten(1).any(dim=1)
         parts = effective.reshape(self.groups, -1, effective.shape[1], effective[0, 0].numel())
         return parts.any(dim=3).any(dim=1).flatten()
 
 
-class _Call(NamedTuple):
-    name: str
-    x: Tensor
-    y: Tensor
-    spatial: int
+@dataclass(frozen=True)
+class _Shape:
+    """In place of an input tensor."""
+
+    sizes: torch.Size
 
 
 class Wiring:
@@ -108,47 +105,41 @@ class Wiring:
         graph: fx.Graph,
         names: Mapping[str, str],
         weights: Mapping[str, _Weight],
-        inputs: tuple[torch.Size, ...],
+        inputs: list[Any],
     ) -> None:
         self._bare = bare  # the model's structure, without weights
         self._graph = graph
         self._names = names  # name of a weight, tied ones included -> name of its mask
         self._weights = weights
-        self._inputs = inputs
+        self._inputs = inputs  # values in the order of the graph's placeholders, with a _Shape for each tensor
 
     def effective(self, masks: Mapping[str, Tensor]) -> Effective:
         """Effective connections under ``masks``: booleans by parameter name, True where kept, such as a ``Masks``.
 
         Layers without a mask count as dense and are not reported. Tied weights count once, and are effective if any of
-        their uses is. Raises WiringError for masks of another network.
+        their uses is. Connections of an embedding lead from a word to a feature. Raises WiringError for masks of
+        another network, and of weights whose paths are not known.
         """
         factors = self._factors(masks)
-        total, _ = self._run(factors)
+        total = self._run(factors)
         layers = {}
         for name, gradient in zip(masks, _gradients(total, [factors[name] for name in masks]), strict=True):
             effective = (gradient > 0) & masks[name]
             alive = self._weights[name].neurons(effective)
             layers[name] = LayerReach(
-                kept=int(effective.sum()),
+                kept=count(effective),
                 total=effective.numel(),
                 neurons=len(alive),
-                dead=len(alive) - int(alive.sum()),
+                dead=len(alive) - count(alive),
             )
         return Effective(layers)
-
-    def uses(self, masks: Mapping[str, Tensor]) -> dict[str, list[Use]]:
-        """The fed, reached and needed channels of each layer under ``masks``, one Use per call, by parameter name."""
-        total, calls = self._run(self._factors(masks))
-        uses: dict[str, list[Use]] = {name: [] for name in self._weights}
-        for call, gradient in zip(calls, _gradients(total, [call.y for call in calls]), strict=True):
-            uses[call.name].append(Use(*(_by_channel(flow, call.spatial) for flow in (call.x, call.y, gradient))))
-        return uses
 
     def _factors(self, masks: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Masks as float32 tensors that require gradients; ones for layers without a mask."""
         for name, mask in masks.items():
             if name not in self._weights:
-                raise WiringError(f"{name!r} is no layer of this model; there are: {', '.join(self._weights)}")
+                known = ", ".join(self._weights)
+                raise WiringError(f"{name!r} is no layer of this model; there are: {known} (with paths that are known)")
             given, needed = tuple(mask.shape), tuple(self._weights[name].shape)
             if mask.dtype != torch.bool or given != needed:
                 raise WiringError(f"mask {name} is {mask.dtype} of shape {given}; needed: torch.bool of shape {needed}")
@@ -156,20 +147,22 @@ class Wiring:
         with torch.inference_mode(False):
             return {
                 name: (
-                    masks[name].to(torch.float32, copy=True)
-                    if name in masks
-                    else torch.ones(weight.shape, device=device)
+                    masks[name].to(FLOW, copy=True) if name in masks else _ones(weight.shape, device)
                 ).requires_grad_()
                 for name, weight in self._weights.items()
             }
 
-    def _run(self, factors: Mapping[str, Tensor]) -> tuple[Tensor, list[_Call]]:
+    def _run(self, factors: Mapping[str, Tensor]) -> Tensor:
         device = next(iter(factors.values())).device
-        with torch.inference_mode(False), torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad(), own_types():
             flow = _Flow(self._bare, self._graph, factors, self._names)
-            outputs = tree_leaves(flow.run(*(torch.ones(shape, device=device) for shape in self._inputs)))
-            total = torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
-        return total, flow.calls
+            given = tree_map(lambda x: _ones(x.sizes, device) if isinstance(x, _Shape) else x, self._inputs)
+            outputs = tree_leaves(flow.run(*given))
+            return torch.stack([out.sum() for out in outputs if isinstance(out, Tensor)]).sum()
+
+
+def _ones(sizes: torch.Size, device: torch.device) -> Tensor:
+    return torch.ones(sizes, dtype=FLOW, device=device)
 
 
 def trace(model: nn.Module, example: Example) -> Wiring:
@@ -179,25 +172,30 @@ def trace(model: nn.Module, example: Example) -> Wiring:
     tracing.
 
     Args:
-        model: Any module with Linear or Conv layers.
-        example: A batch of its input, or a tuple of several inputs; only the shapes matter.
+        model: Any module with Linear or Conv layers, or embeddings.
+        example: A batch of its input: a tensor, a tuple of arguments, or a dict of arguments by name. Of tensors only
+            the shapes matter.
 
     Raises:
         WiringError: torch.fx cannot trace the model (control flow that depends on data), the paths through an operation
-            are unknown (such as the product of two activations in attention), or the example does not fit.
-        ValueError: As ``Masks``.
+            are unknown (such as the product of two activations in attention, or an LSTM), a weight is computed from
+            others, or the example does not fit.
     """
-    inputs = example if isinstance(example, tuple) else (example,)
-    masks = Masks(model)
-    canonical = {id(masks.weight(name)): name for name in masks}
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    names = {full: canonical[id(p)] for full, p in parameters.items() if id(p) in canonical}
-    groups = transposed(model, {name: masks.weight(name) for name in masks})
-    weights = {name: _Weight(masks.weight(name).shape, groups.get(name)) for name in masks}
-    bare, graph = _traced(model, inputs)
+    before, inside = wrappers.prefix(model), wrappers.unwrapped(model)
+    inputs = Inputs.of(example, inside)
+    known = Names(model)
+    parameters = {name: _checked(place) for name, place in known.places.items() if place.kind in WITH_PATHS}
+    if not parameters:
+        raise WiringError(f"{NOT_AVAILABLE}: no Linear or Conv layer, there is nothing to prune")
+    names = {full.removeprefix(before): name for full, name in known.canonical.items() if name in parameters}
+    groups = transposed(model, parameters)
+    weights = {
+        name: _Weight(p.shape, groups.get(name), known.places[name].kind is EMBEDDING) for name, p in parameters.items()
+    }
+    bare, graph, values = _traced(inside, inputs)
     # All samples of a batch have the same paths: one is enough, unless the model hard-codes its batch size.
-    one = tuple(x[:1].shape if x.dim() > 1 else x.shape for x in inputs)
-    for shapes in (one, tuple(x.shape for x in inputs)):
+    for sizes in (lambda x: x[:1].shape if x.dim() > 1 else x.shape, lambda x: x.shape):
+        shapes = tree_map(lambda x, sizes=sizes: _Shape(sizes(x)) if isinstance(x, Tensor) else x, values)
         wiring = Wiring(bare, graph, names, weights, shapes)
         try:
             wiring._run(wiring._factors({}))
@@ -207,12 +205,19 @@ def trace(model: nn.Module, example: Example) -> Wiring:
             failure = error
         else:
             return wiring
-    sizes = " and ".join(str(tuple(x.shape)) for x in inputs)
     reason = str(failure).splitlines()[0]
-    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {sizes}: {reason}") from failure
+    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {inputs}: {reason}") from failure
 
 
-def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx.Graph]:
+def _checked(place: Place) -> nn.Parameter:
+    try:
+        return place.checked()
+    except ValueError as error:
+        raise WiringError(f"{NOT_AVAILABLE}: {error}") from error
+
+
+def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list[Any]]:
+    """The structure of ``model``, its graph, and the values of the graph's placeholders, in their order."""
     # Copy only the structure: it needs no memory, and can be in eval mode while another thread trains the model.
     memo: dict[int, Any] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
@@ -220,17 +225,27 @@ def _traced(model: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[nn.Module, fx
     }
     try:
         bare = copy.deepcopy(model, memo).eval()
-        unused = list(inspect.signature(bare.forward).parameters.values())[len(inputs) :]
-        defaults = {p.name: p.default for p in unused if p.default is not p.empty}
+        given = inputs.by_name(bare)
+        parameters = inspect.signature(bare.forward).parameters.values()
+        fixed = {p.name: p.default for p in parameters if p.name not in given and p.default is not p.empty}
+        fixed |= {name: value for name, value in given.items() if not any(map(torch.is_tensor, tree_leaves(value)))}
         # Not symbolic_trace: a GraphModule cannot have a layer called "code" or "graph".
-        graph = fx.Tracer().trace(bare, concrete_args=defaults or None)
+        graph = fx.Tracer().trace(bare, concrete_args=fixed or None)
+        values: list[Any] = []
+        for p in parameters:
+            if p.kind is p.VAR_KEYWORD and p.name in given:
+                raise TypeError(f"{', '.join(given[p.name])}: given as **{p.name}")
+            if p.kind is p.VAR_POSITIONAL:
+                values += given.get(p.name, ())
+            elif p.kind is not p.VAR_KEYWORD:
+                values.append(given.get(p.name, fixed.get(p.name)))
     except Exception as error:  # tracing runs the model's code, which can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
     for module in bare.modules():
         if isinstance(module, nn.Linear | _ConvNd):
             module.register_parameter("bias", None)  # a bias is not a path from the input
-    return bare, graph
+    return bare, graph, values
 
 
 def _gradients(total: Tensor, tensors: list[Tensor]) -> Iterable[Tensor]:
@@ -238,10 +253,6 @@ def _gradients(total: Tensor, tensors: list[Tensor]) -> Iterable[Tensor]:
         return [torch.zeros_like(t) for t in tensors]
     gradients = torch.autograd.grad(total, tensors, allow_unused=True)
     return [torch.zeros_like(t) if g is None else g for t, g in zip(tensors, gradients, strict=True)]
-
-
-def _by_channel(flow: Tensor, spatial: int) -> Tensor:
-    return (flow.detach().movedim(-1 - spatial, 0).flatten(1) > 0).any(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,14 +264,13 @@ class _Constant:
 
 
 class _Flow(fx.Interpreter):
-    """Runs the graph over zeros and ones, and records the calls of layers."""
+    """Runs the graph over zeros and ones."""
 
     def __init__(
         self, bare: nn.Module, graph: fx.Graph, factors: Mapping[str, Tensor], names: Mapping[str, str]
     ) -> None:
         super().__init__(bare, graph=graph)
         self.extra_traceback = False
-        self.calls: list[_Call] = []
         self._factors = factors
         self._names = names
         self._device = next(iter(factors.values())).device
@@ -278,19 +288,26 @@ class _Flow(fx.Interpreter):
 
     def call_module(self, target: Any, args: Any, kwargs: Any) -> Any:
         module: Any = self.fetch_attr(target)
+        if isinstance(module, nn.Embedding):
+            return self._embedded(self._factors[self._names[f"{target}.weight"]], *args, **kwargs)
         name = self._names.get(f"{target}.weight") if isinstance(module, nn.Linear | _ConvNd) else None
         if name is None:
             return self._apply_rule(path_rules.MODULES.get(type(module)), module, type(module).__name__, args, kwargs)
         y = torch.func.functional_call(module, {"weight": self._factors[name]}, args, kwargs)
-        return self._layer(name, args[0], y, module.weight.dim() - 2)
+        return path_rules.ones(y)
+
+    def _embedded(self, factor: Tensor, input: Tensor | _Constant) -> Tensor:
+        """Each feature of a word; which word it will be is not known, so it may be any. Positions are no input."""
+        if isinstance(input, _Constant):
+            return torch.zeros(*input.value.shape, factor.shape[1], device=self._device)
+        return path_rules.ones(input.unsqueeze(-1) * factor.sum(0))
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        layer = path_rules.LAYERS.get(target)
-        if layer is not None and len(args) > 1 and isinstance(args[1], _Constant):
+        if target in path_rules.LAYERS and len(args) > 1 and isinstance(args[1], _Constant):
             x, weight, *rest = args
-            mask = weight.value if weight.name else torch.ones(weight.value.shape, device=self._device)
+            mask = weight.value if weight.name else _ones(weight.value.shape, self._device)
             options = {key: value for key, value in kwargs.items() if key != "bias"}
-            return self._layer(weight.name, x, target(x, mask, None, *rest[1:], **options), layer)
+            return path_rules.ones(target(x, mask, None, *rest[1:], **options))
         return self._call(
             target, path_rules.FUNCTIONS.get(target), getattr(target, "__name__", str(target)), args, kwargs
         )
@@ -322,12 +339,6 @@ class _Flow(fx.Interpreter):
         except path_rules.UnknownPath as unknown:
             raise self._unknown(f"{what} {unknown}") from unknown
 
-    def _layer(self, name: str | None, x: Tensor, y: Tensor, spatial: int) -> Tensor:
-        y = path_rules.ones(y)
-        if name is not None:
-            self.calls.append(_Call(name, x, y, spatial))
-        return y
-
     def _to_paths(self, value: Any) -> Any:
         """Constants carry no path, so floats become zeros; integers may be indices and keep their values."""
         if not isinstance(value, _Constant):
@@ -335,7 +346,7 @@ class _Flow(fx.Interpreter):
         if value.name:
             raise self._unknown(f"arithmetic with the weights {value.name}")
         if value.value.is_floating_point():
-            return torch.zeros(value.value.shape, device=self._device)
+            return torch.zeros(value.value.shape, dtype=FLOW, device=self._device)
         return value.value.to(self._device)
 
     def _unknown(self, what: str) -> WiringError:

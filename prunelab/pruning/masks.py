@@ -5,22 +5,23 @@ No module is wrapped and no parameter renamed: a pruned model is an ordinary mod
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from prunelab.formatting import did_you_mean, layer_of, suggesting
-from prunelab.pruning import criteria, execution_order, torch_prune
-from prunelab.pruning.coverage import coverage
+from prunelab.errors import CoverageWarning, warn
+from prunelab.formatting import suggesting
+from prunelab.inputs import Example
+from prunelab.pruning import criteria, execution_order, foreign, ranking
+from prunelab.pruning.coverage import NO_NEURONS, OUTPUTS, coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
-from prunelab.pruning.layers import prunable, transposed
+from prunelab.pruning.layers import transposed
+from prunelab.pruning.masked_weights import MaskedWeights
+from prunelab.pruning.selection import Names, as_names
 from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
-from prunelab.recipe import Scope, Std, Target
-from prunelab.results.counts import Counted
+from prunelab.recipe import PerLayer, Scope, Std, Target
 from prunelab.results.subject import Module
 
 Unit = Literal["weight", "neuron", "2:4"]  # recipes allow only the first two
@@ -30,53 +31,58 @@ DEVIATION = ".deviation"  # suffix of the key that stores a layer's deviation in
 
 
 @suggesting
-class Masks(Counted, Mapping[str, Tensor]):
-    """Boolean masks of a model's Linear and Conv weights, by parameter name; True where a connection is kept.
+class Masks(MaskedWeights):
+    """Boolean masks of a model's weights, by parameter name; True where a connection is kept.
 
-    Layers are named by parameter ("fc1.weight") or by module ("fc1"). Tied weights have one mask and count once.
+    Masked are the weights of Linear, Conv and Bilinear layers, of RNN, LSTM and GRU layers and cells, and the
+    projections of MultiheadAttention; with ``layers`` also embeddings and matrices of one's own modules. Weights are
+    named by parameter ("fc1.weight", "lstm.weight_hh_l0") or by layer ("fc1"; "lstm": all of its weights). Tied
+    weights have one mask and count once.
 
     Args:
         model: Any module; it is not changed until ``prune``.
-        layers: Mask only these layers; None means all Linear and Conv layers.
-        exclude: Layers without a mask.
+        layers: Mask only these; None means all but embeddings and modules of one's own. A string is one name.
+        exclude: Left without a mask, whatever their state. A string is one name.
         outputs: Layers whose neurons are the network's outputs, which unit="neuron" leaves whole. None: determined
             from the model's graph (see ``execution_order.outputs``) when first needed.
 
     Raises:
-        ValueError: A name matches no layer, or there is nothing to prune.
+        ValueError: A name matches no layer, there is nothing to prune, or a weight that is not left out is computed
+            from others (torch.nn.utils.prune, parametrizations), has no shape or no values yet, is of a type that does
+            not compute, or shares its memory with another.
     """
 
     def __init__(
         self,
         model: nn.Module,
         *,
-        layers: Iterable[str] | None = None,
-        exclude: Iterable[str] = (),
-        outputs: Iterable[str] | None = None,
+        layers: str | Iterable[str] | None = None,
+        exclude: str | Iterable[str] = (),
+        outputs: str | Iterable[str] | None = None,
     ) -> None:
         self.model = model
-        self._parameters, self._aliases = prunable(model)
-        self._known = {**{name: name for name in self._parameters}, **self._aliases}  # all layers, masked or not
-        if not self._parameters:
-            raise ValueError(f"{type(model).__name__} has no Linear or Conv layer: there is nothing to prune")
-        selected = set(self._parameters) if layers is None else {self.resolve(name) for name in layers}
-        selected -= {self.resolve(name) for name in exclude}
-        self._outputs = None if outputs is None else frozenset(self.resolve(name) for name in outputs)
-        if not selected:
-            raise ValueError("layers and exclude leave no layer to prune")
-        self._parameters = {name: p for name, p in self._parameters.items() if name in selected}
+        self._names = Names(model)
+        self._parameters = self._names.select(layers, exclude)
+        known = None if outputs is None else [self._names.known(name) for name in as_names(outputs)]
+        self._outputs = None if known is None else frozenset(name for found in known for name in found)
         self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
+        self._excluded = as_names(exclude)
+        self._told = layers is not None  # whether nothing is left to tell of weights without a mask
         self._enforcement = Enforcement(self._parameters)
 
     # Importing networks pruned by other tools
 
     @classmethod
-    def from_zeros(cls, model: nn.Module, *, layers: Iterable[str] | None = None, exclude: Iterable[str] = ()) -> Masks:
+    def from_zeros(
+        cls, model: nn.Module, *, layers: str | Iterable[str] | None = None, exclude: str | Iterable[str] = ()
+    ) -> Masks:
         """Masks of a network whose cut weights are plain zeros, whichever tool cut them.
 
-        The dense weights are unknown, so std="dense" uses the deviation of the survivors instead.
+        Embeddings that have zeros (beside the row for padding) get a mask too. Matrices of one's own modules get one
+        only where ``layers`` names them; if they have zeros, a LeftOutWarning names them. The dense weights are
+        unknown, so std="dense" uses the deviation of the survivors instead.
 
         Args:
             model: Any module; it is not changed.
@@ -86,100 +92,72 @@ class Masks(Counted, Mapping[str, Tensor]):
         Raises:
             ValueError: As ``Masks``, and for a layer that has only zeros.
         """
+        if layers is None:
+            layers = foreign.with_zeros(Names(model), exclude) or None
         masks = cls(model, layers=layers, exclude=exclude)
         return masks._adopt({name: masks.weight(name).detach() != 0 for name in masks})
 
     @classmethod
-    def from_torch(cls, model: nn.Module) -> Masks:
+    def from_torch(
+        cls, model: nn.Module, *, layers: str | Iterable[str] | None = None, exclude: str | Iterable[str] = ()
+    ) -> Masks:
         """Masks of a network pruned by ``torch.nn.utils.prune``; its reparametrisation is removed in place.
 
         The model is then an ordinary one with the same outputs, and can be pruned further. Layers that torch did not
-        prune get full masks. Biases that torch pruned stay zero only until they are trained: no mask covers them.
-        std="dense" uses the deviation of the survivors, as in ``from_zeros``.
+        prune get full masks; what it pruned gets its own, embeddings and matrices of one's own modules too. Biases that
+        it pruned stay zero only until they are trained: a LeftOutWarning names them. std="dense" uses the deviation of
+        the survivors, as in ``from_zeros``.
 
         Args:
             model: A module pruned by ``torch.nn.utils.prune``; changed in place.
+            layers: Take up only these; what is left out stays under ``torch.nn.utils.prune``.
+            exclude: Leave these as they are.
 
         Raises:
-            ValueError: torch pruned nothing here, or pruned a whole layer.
+            ValueError: torch pruned nothing here, or pruned a whole layer, or a tied weight at one of its places only;
+                or as ``Masks``. The model is then as it was.
         """
-        found_masks = torch_prune.release(model)
-        masks = cls(model)
-        return masks._adopt({name: found_masks[name] for name in masks if name in found_masks})
+        taken = foreign.taken_up(model, layers, exclude)
+        masks = cls(model, layers=taken.layers)
+        return masks._adopt({masks.resolve(name): mask for name, mask in taken.masks.items()})
 
     def _adopt(self, masks: Mapping[str, Tensor]) -> Masks:
         for name, mask in masks.items():
             if not mask.any():
                 raise ValueError(f"{name} has no survivor: nothing passes through a layer of zeros; leave it out")
-            if not mask.all():
-                self._deviations[name] = criteria.deviation(self.weight(name).detach()[mask])
         self._set({**self._masks, **masks})
         return self
 
     # Reading masks
 
-    def __getitem__(self, name: str) -> Tensor:
-        return self._masks[self.resolve(name)]
-
-    def __contains__(self, name: object) -> bool:
-        return any(self._aliases.get(known, known) in self._parameters for known in (str(name), f"{name}.weight"))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._masks)
-
-    def __len__(self) -> int:
-        return len(self._masks)
-
-    def __repr__(self) -> str:
-        return f"Masks({self.kept:,} of {self.total:,} connections kept, density {self.density:.4f})"
-
-    @property
-    def kept(self) -> int:
-        """Connections that survive, in all layers."""
-        return sum(self._kept.values())
-
-    @property
-    def total(self) -> int:
-        """Connections of the dense network, in all layers that have a mask."""
-        return sum(mask.numel() for mask in self._masks.values())
-
-    def kept_in(self, name: str) -> int:
-        """Connections that survive in one layer."""
-        return self._kept[self.resolve(name)]
-
-    def weight(self, name: str) -> nn.Parameter:
-        """The parameter that this layer's mask applies to."""
-        return self._parameters[self.resolve(name)]
-
-    def outputs(self, example: Tensor | None = None) -> frozenset[str]:
+    def outputs(self, example: Example | None = None) -> frozenset[str]:
         """Parameter names of the layers whose neurons are the network's outputs, with or without a mask.
 
-        example: a batch, for models that torch.fx cannot trace; without one, the layer registered last is assumed.
+        example: a batch (a tensor, a tuple of arguments, or a dict of arguments by name), for models that torch.fx
+        cannot trace; without one, the layer registered last is assumed, and a GuessWarning says so.
         """
         if self._outputs is None:
-            self._outputs = execution_order.outputs(self.model, self._known, example)
+            self._outputs = execution_order.outputs(self.model, self._names.of_neurons, example)
+        if self._outputs is None:
+            return execution_order.guessed_outputs(self.model, self._names.of_neurons)
         return self._outputs
 
-    def modules(self, unit: Unit = "weight", example: Tensor | None = None) -> tuple[Module, ...]:
+    def modules(self, unit: Unit = "weight", example: Example | None = None) -> tuple[Module, ...]:
         """Each module with parameters: whether ``prune`` by ``unit`` can cut its weights, and why.
 
         example: as for ``outputs``; needed for the unit "neuron" only.
         """
         if unit not in UNITS:
             raise ValueError(f"unit = {unit!r}: must be one of {', '.join(UNITS)}")
-        return tuple(coverage(self.model, self._parameters, self.outputs(example) if unit == "neuron" else ()))
-
-    def resolve(self, name: str) -> str:
-        """Parameter name for the name of a layer, a parameter or a tied parameter; ValueError if it has no mask."""
-        for candidate in (name, f"{name}.weight"):
-            candidate = self._aliases.get(candidate, candidate)
-            if candidate in self._parameters:
-                return candidate
-        hint = did_you_mean(name, [layer_of(known) for known in self._parameters])
-        raise ValueError(f"{name!r} matches no layer with a mask; {hint}")
+        whole: dict[str, str] = {}
+        if unit == "neuron":
+            whole = dict.fromkeys(self._names.without("neurons"), NO_NEURONS)
+            whole |= dict.fromkeys(self.outputs(example), OUTPUTS)
+        return tuple(coverage(self.model, self._parameters, whole))
 
     def zeros_hold(self) -> bool:
-        """Whether every cut weight is exactly zero."""
+        """Whether every cut weight of the model is exactly zero. ValueError if a weight is no longer the model's."""
+        self.check_current()
         return self._enforcement.holds()
 
     # Pruning
@@ -188,8 +166,8 @@ class Masks(Counted, Mapping[str, Tensor]):
         self,
         target: Target | None = None,
         *,
-        quality: float | Mapping[str, float] | None = None,
-        density: float | None = None,
+        quality: PerLayer | None = None,
+        density: PerLayer | None = None,
         std: Std = "dense",
         scope: Scope = "global",
         unit: Unit = "weight",
@@ -198,9 +176,9 @@ class Masks(Counted, Mapping[str, Tensor]):
         target = target or Target(quality, density)
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
-        self._check_current()
+        self.check_current()
         for name, parameter in self._parameters.items():
-            if not torch.isfinite(parameter).all():
+            if not criteria.finite(parameter):
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
         layers = Layers(
             weights={name: p.detach() for name, p in self._parameters.items()},
@@ -209,6 +187,8 @@ class Masks(Counted, Mapping[str, Tensor]):
             scope=scope,
             outputs=self.outputs,
             transposed=transposed(self.model, self._parameters),
+            whole=self._names.without("neurons"),
+            unfit=self._names.without("matrix"),
         )
         strategy = unit if unit != "weight" else "quality" if target.density is None else "density"
         return STRATEGIES[strategy](layers, self._checked(target))
@@ -216,17 +196,23 @@ class Masks(Counted, Mapping[str, Tensor]):
     def _checked(self, target: Target) -> Target:
         """The target as Python floats, with layers by parameter name; ValueError for invalid values."""
         if target.density is not None:
-            return Target(density=criteria.check_density(target.density))
-        if isinstance(target.quality, Mapping):
-            return Target({self.resolve(name): criteria.check_quality(q) for name, q in target.quality.items()})
+            return Target(density=self._by_layer(target.density, criteria.check_density))
         assert target.quality is not None
-        return Target(criteria.check_quality(target.quality))
+        return Target(self._by_layer(target.quality, criteria.check_quality))
+
+    def _by_layer(self, value: PerLayer, check: Callable[[float], float]) -> PerLayer:
+        if not isinstance(value, Mapping):
+            return check(value)
+        values = {each: check(own) for name, own in value.items() for each in self.names_of(name)}
+        if len(values) < sum(len(self.names_of(name)) for name in value):
+            raise ValueError(f"{', '.join(value)}: two of these names are of one layer; give it one value")
+        return values
 
     def prune(
         self,
         *,
-        quality: float | Mapping[str, float] | None = None,
-        density: float | None = None,
+        quality: PerLayer | None = None,
+        density: PerLayer | None = None,
         std: Std = "dense",
         scope: Scope = "global",
         unit: Unit = "weight",
@@ -238,14 +224,17 @@ class Masks(Counted, Mapping[str, Tensor]):
         Args:
             quality: Threshold in standard deviations, >= 0: one for all layers, or {layer: quality}; layers that are
                 not named stay unchanged. Source: Han et al. 2015, section 3.
-            density: Fraction of all connections (or neurons) to keep, above 0 and at most 1, ranked by magnitude.
+            density: Fraction of all connections (or neurons) to keep, above 0 and at most 1, ranked by magnitude; or
+                {layer: density}, each ranked on its own, as ``Sensitivity.needs`` gives them; layers that are not named
+                stay unchanged.
             std: Weights that the deviation is taken over: "dense", the layer's weights when it was first pruned (the
                 threshold then stays fixed from round to round); "survivors"; or "all", zeros included.
             scope: Rank all layers together ("global") or each on its own ("layer"); for density only.
             unit: "weight": single connections. "neuron": whole rows of a Linear and filters of a Conv, ranked by the
-                root mean square of their weights; layers that give the network's outputs keep all. "2:4": the two
-                largest of every four neighbouring inputs of a neuron stay, a pattern that GPUs multiply fast; needs
-                density=0.5 and only Linear layers whose inputs are a multiple of four.
+                root mean square of their weights; layers that give the network's outputs keep all, as do recurrent
+                layers, attention and embeddings, whose rows are no neurons. "2:4": the two largest of every four
+                neighbouring inputs of a neuron stay, a pattern that GPUs multiply fast; needs density=0.5 and only
+                matrices whose inputs are a multiple of four.
 
         Returns:
             What was cut, by parameter name; ``Cut.spared`` marks layers where the last connection had to be kept.
@@ -255,6 +244,8 @@ class Masks(Counted, Mapping[str, Tensor]):
                 model's.
         """
         plan = self.plan(quality=quality, density=density, std=std, scope=scope, unit=unit)
+        if (words := self.untold()) is not None:
+            warn(words, CoverageWarning)
         self.commit(plan)
         return plan.cuts
 
@@ -264,57 +255,60 @@ class Masks(Counted, Mapping[str, Tensor]):
             known = self._deviations.get(name)
             return criteria.deviation(weights) if known is None else known
         if std == "survivors":
-            return criteria.deviation(weights[self._masks[name]])
+            return criteria.deviation(weights, self._masks[name])
         if std == "all":
             return criteria.deviation(weights)
         raise ValueError(f"std = {std!r}: must be dense, survivors or all")
 
+    def _deviation_of_dense(self, name: str, mask: Tensor) -> float:
+        """For std="dense", at a layer's first cut: afterwards its dense weights are gone.
+
+        Where they are gone already, because what is cut is zero, the survivors' deviation comes nearest.
+        """
+        weights = self._parameters[name].detach()
+        known = bool(((weights != 0) & ~mask).any())
+        return criteria.deviation(weights) if known else criteria.deviation(weights, mask)
+
     def commit(self, plan: Plan) -> None:
         """Carry out a plan from ``plan``; ValueError if the model's parameters have been replaced since."""
-        self._check_current()
-        for name, cut in plan.cuts.items():
-            # Stored at the first cut under any rule: afterwards the dense weights are gone.
-            if self._kept[name] == cut.total > cut.kept:
-                self._deviations[name] = criteria.deviation(self._parameters[name])
+        self.check_current()
         self._set(plan.masks)
-
-    def _check_current(self) -> None:
-        """Raise ValueError if a weight is no longer part of the model: pruning it would have no effect."""
-        now = dict(self.model.named_parameters(remove_duplicate=False))
-        for name, parameter in self._parameters.items():
-            if now.get(name) is not parameter:
-                raise ValueError(
-                    f"{name} has been replaced since these masks were made (by module.weight = ..., or load_state_dict "
-                    "with assign=True): make new ones, Masks(model) or, if weights are zero already, Masks.from_zeros"
-                )
 
     # Keeping cut weights at zero
 
     def apply(self) -> None:
-        """Set every cut weight to zero now."""
+        """Set every cut weight to zero now. ValueError if a weight is no longer the model's."""
+        self.check_current()
         self._enforcement.apply()
 
-    def attach(self, optimizer: Optimizer) -> Attachment:
+    def attach(self, optimizer: Any) -> Attachment:
         """Keep cut weights at zero after every step of ``optimizer``, in any training loop.
 
-        Works with any torch optimizer, fused or not, with clip_grad_norm_ and with DistributedDataParallel (build the
-        masks on the plain model). A deepcopy of the optimizer loses the hooks: attach to the copy again.
+        Works with any torch optimizer, fused or not, with clip_grad_norm_, with DistributedDataParallel (build the
+        masks on the plain model), and with optimizers that hold others: accelerate's, SAM, Lookahead. Groups may be
+        added, layers thawed and steps compiled later. While attached, zeros stay zero under other torch optimizers of
+        these weights too.
 
         Args:
-            optimizer: Any torch optimizer over the masked weights, or over some of them.
+            optimizer: Any torch optimizer over the masked weights, or over some of them; or an object around one.
 
         Returns:
             An attachment; zeros are kept until its ``remove`` is called.
 
         Raises:
             ValueError: The optimizer holds none of the masked weights, or a weight is no longer the model's.
+            TypeError: This is no optimizer, or its ``step`` cannot be watched.
+            MaskError: Later, in ``backward``: a ``step`` kept or compiled before has moved cut weights past the hooks.
         """
-        self._check_current()
+        self.check_current()
         return self._enforcement.attach(optimizer)
 
     def _set(self, masks: Mapping[str, Tensor]) -> None:
         self._masks = dict(masks)
-        self._kept = {name: int(mask.sum()) for name, mask in masks.items()}
+        self._kept = {name: ranking.count(mask) for name, mask in masks.items()}
+        for name, mask in masks.items():
+            if name not in self._deviations and 0 < self._kept[name] < mask.numel():
+                self._deviations[name] = self._deviation_of_dense(name, mask)
         self._enforcement.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
 
     # Saving, loading, copying
@@ -339,13 +333,17 @@ class Masks(Counted, Mapping[str, Tensor]):
                     f"needed: torch.bool of shape {tuple(self._masks[name].shape)}"
                 )
         self._deviations = {n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state}
-        self._check_current()
+        self.check_current()
         device = {name: p.device for name, p in self._parameters.items()}
         self._set({name: masks[name].clone().to(device[name]) for name in self._masks})
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Masks:
-        """Masks of a deep copy of the model, attached to no optimizer."""
-        twin = Masks(copy.deepcopy(self.model, memo), layers=list(self._masks))
-        twin._outputs = self._outputs
-        twin.load_state_dict(self.state_dict())
-        return twin
+    # Copies and pickles are attached to no optimizer. They hold parameters, which are those of the model that is copied
+    # or pickled along with them.
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_enforcement"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._enforcement = Enforcement(self._parameters)
+        self._set(self._masks)

@@ -125,10 +125,6 @@ def interpolate(operation: Any, x: Tensor, *args: Any, **kwargs: Any) -> Any:
     return operation(x, *args, **kwargs)
 
 
-def embedding(module: Any, x: Tensor) -> Tensor:
-    return x.unsqueeze(-1).expand(*x.shape, module.embedding_dim)
-
-
 def _words(text: str) -> list[str]:
     return text.split()
 
@@ -156,7 +152,7 @@ _AS_IS = _words("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d a
     channel_shuffle chunk concat concatenate dim expand expand_as flatten flip getitem mean moveaxis movedim narrow
     numel permute pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll select size split
     squeeze stack sum swapaxes swapdims t tensor_split transpose unbind unflatten unsqueeze view view_as""")
-_RULES: dict[str, Rule] = {
+RULES: dict[str, Rule] = {
     **dict.fromkeys(_ELEMENTWISE, elementwise),
     **dict.fromkeys(_JOIN, join),
     **dict.fromkeys(_AS_IS, as_is),
@@ -172,12 +168,9 @@ _RULES: dict[str, Rule] = {
     "interpolate": interpolate,
 }
 
-METHODS: dict[str, Rule] = {name: rule for name, rule in _RULES.items() if hasattr(Tensor, name)}
+METHODS: dict[str, Rule] = {name: rule for name, rule in RULES.items() if hasattr(Tensor, name)}
 FUNCTIONS: dict[Any, Rule] = {
-    getattr(space, name): rule
-    for space in (torch, F, operator)
-    for name, rule in _RULES.items()
-    if hasattr(space, name)
+    getattr(space, name): rule for space in (torch, F, operator) for name, rule in RULES.items() if hasattr(space, name)
 }
 FUNCTIONS[getattr] = as_is  # x.shape, x.T
 
@@ -206,7 +199,6 @@ MODULES: dict[type[nn.Module], Rule] = {
     nn.LayerNorm: _with(layer_norm, "normalized_shape"),
     nn.GroupNorm: _with(group_norm, "num_groups"),
     nn.Upsample: interpolate,
-    nn.Embedding: embedding,
 }
 
 # Layers as functions: number of input dimensions after the channels.

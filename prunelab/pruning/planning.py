@@ -14,7 +14,7 @@ from prunelab.recipe import Recipe, Target
 def check(masks: Masks, recipe: Recipe) -> None:
     """Raise ValueError if the recipe sets the quality of a layer that does not exist."""
     for name, _ in recipe.layer_quality:
-        masks.resolve(name)
+        masks.names_of(name)
 
 
 def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, example: Tensor) -> Plan:
@@ -31,6 +31,8 @@ def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, exampl
     if recipe.layer_quality and not isinstance(target.quality, Mapping):
         assert target.quality is not None
         ramp = target.quality / recipe.quality if manual is None and recipe.quality else 1.0
-        layer_qualities = {masks.resolve(name): ramp * quality for name, quality in recipe.layer_quality}
+        layer_qualities = {
+            each: ramp * quality for name, quality in recipe.layer_quality for each in masks.names_of(name)
+        }
         return masks.plan(Target(dict.fromkeys(masks, target.quality) | layer_qualities), std=recipe.std)
     return masks.plan(target, std=recipe.std)

@@ -10,16 +10,13 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
-from prunelab.pruning import criteria
+from prunelab.pruning import criteria, ranking
 from prunelab.recipe import Scope, Target
 from prunelab.results.counts import Counted
 
 Tensors = Mapping[str, Tensor]
-
-CUT_SCORE = -1.0  # score of connections already cut: below every survivor's score, zero included
 
 
 @dataclass(frozen=True)
@@ -55,24 +52,30 @@ class Layers:
     weights, masks: current ones. deviation: returns the standard deviation of a layer's weights for the quality rule.
     scope: rank all layers together ("global") or each on its own ("layer"). outputs: returns the layers that keep all
     neurons because they are the network's outputs: a class without its neuron could never be predicted. transposed:
-    groups of each transposed convolution, whose weights have their inputs first.
+    groups of each transposed convolution, whose weights have their inputs first. whole: layers whose rows are no
+    neurons. unfit: layers that are no matrix, which 2:4 does not fit.
     """
 
     weights: Tensors
     masks: Tensors
     deviation: Callable[[str], float]
     scope: Scope = "global"
-    outputs: Callable[[], Collection[str]] = frozenset
+    outputs: Callable[[], frozenset[str]] = frozenset
     transposed: Mapping[str, int] = field(default_factory=dict)
+    whole: Collection[str] = frozenset()
+    unfit: Collection[str] = frozenset()
 
-    @property
-    def groups(self) -> list[list[str]]:
-        """Groups of layers that are ranked together."""
-        return self.grouped(list(self.masks))
+    def ranked(self, names: list[str], target: Target) -> list[tuple[list[str], float]]:
+        """Groups of these layers that are ranked together, each with its density; layers without one are in no group.
 
-    def grouped(self, names: list[str]) -> list[list[str]]:
-        """``groups`` for only these layers."""
-        return [names] if self.scope == "global" else [[name] for name in names]
+        Raises ValueError for a target that is no density.
+        """
+        density = target.density
+        if density is None:
+            raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
+        if isinstance(density, Mapping):
+            return [([name], density[name]) for name in names if name in density]
+        return [(names, density)] if self.scope == "global" else [([name], density) for name in names]
 
 
 Strategy = Callable[[Layers, Target], Plan]
@@ -89,81 +92,86 @@ def by_quality(layers: Layers, target: Target) -> Plan:
             continue
         deviation = layers.deviation(name)
         threshold = quality * deviation
-        magnitude = layers.weights[name].abs()
-        new[name], spared = _keep_one(mask & criteria.at_least(magnitude, threshold), mask, magnitude)
-        cuts[name] = Cut(threshold, deviation, int(new[name].sum()), mask.numel(), spared, quality)
+        weights = layers.weights[name]
+        new[name], spared = _keep_one(ranking.at_least(weights, mask, threshold), mask, weights)
+        cuts[name] = Cut(threshold, deviation, ranking.count(new[name]), mask.numel(), spared, quality)
     return Plan(new, cuts)
 
 
 def by_density(layers: Layers, target: Target) -> Plan:
     """Keep the density x total largest magnitudes, over all layers together or per layer."""
-    masks, density = layers.masks, _density(target)
-    new: dict[str, Tensor] = {}
+    masks = layers.masks
+    new = dict(masks)
     cuts: dict[str, Cut] = {}
-    for names in layers.groups:
-        scores = {name: layers.weights[name].abs().masked_fill(~masks[name], CUT_SCORE) for name in names}
-        flat = torch.cat([score.flatten() for score in scores.values()])
-        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
-        threshold = float(flat[chosen].min())
-        for name, part in zip(names, chosen.split([masks[n].numel() for n in names]), strict=True):
-            new[name], spared = _keep_one(part.view(masks[name].shape), masks[name], scores[name])
-            cuts[name] = Cut(threshold, None, int(new[name].sum()), masks[name].numel(), spared)
-    return Plan({name: new[name] for name in masks}, {name: cuts[name] for name in masks})
+    for names, density in layers.ranked(list(masks), target):
+        number = max(round(density * sum(masks[name].numel() for name in names)), 1)
+        weights, before = [layers.weights[name] for name in names], [masks[name] for name in names]
+        threshold, chosen = ranking.largest(weights, before, number)
+        for name, mask in zip(names, chosen, strict=True):
+            new[name], spared = _keep_one(mask, masks[name], layers.weights[name])
+            cuts[name] = Cut(threshold, None, ranking.count(new[name]), mask.numel(), spared)
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
 def by_neuron(layers: Layers, target: Target) -> Plan:
     """Keep density x all neurons (rows, filters), largest root mean square first; output layers keep all neurons.
 
-    Raises ValueError if all layers are output layers.
+    So do layers whose rows are no neurons. Raises ValueError if no other layers are left.
     """
-    masks, transposed, density, outputs = layers.masks, layers.transposed, _density(target), layers.outputs()
-    names = [name for name in masks if name not in outputs]
-    if not names:
-        raise ValueError(f"{', '.join(masks)}: these neurons are the network's outputs and must stay; nothing to prune")
+    masks, transposed = layers.masks, layers.transposed
+    named = masks if not isinstance(target.density, Mapping) else target.density
+    whole = [name for name in masks if name in layers.whole and name in named]
+    if len(whole) == len(masks) or (named is not masks and whole):
+        raise ValueError(f"{', '.join(whole)}: the rows of these weights are no neurons; nothing to prune")
+    outputs = layers.outputs()
+    names = [name for name in masks if name not in outputs and name not in layers.whole]
+    if not names or (named is not masks and outputs & named.keys()):
+        stay = ", ".join(name for name in masks if name in outputs and name in named)
+        raise ValueError(f"{stay}: these neurons are the network's outputs and must stay; nothing to prune")
     new = dict(masks)
-    cuts = {name: _untouched(mask) for name, mask in masks.items() if name in outputs}
+    cuts: dict[str, Cut] = {}
 
     def rows_of(tensors: Tensors, name: str) -> Tensor:
         return criteria.outputs_first(tensors[name], transposed[name]) if name in transposed else tensors[name]
 
     alive = {name: rows_of(masks, name).flatten(1).any(1) for name in names}
-    scores = {n: criteria.row_scores(rows_of(layers.weights, n)).masked_fill(~alive[n], CUT_SCORE) for n in names}
-    for group in layers.grouped(names):
-        flat = torch.cat([scores[name] for name in group])
-        chosen = criteria.largest(flat, max(round(density * flat.numel()), 1)) & (flat > CUT_SCORE)
-        for name, part in zip(group, chosen.split([len(scores[n]) for n in group]), strict=True):
-            kept, spared = _keep_one(part, alive[name], scores[name])
+    scores = {name: criteria.row_scores(rows_of(layers.weights, name)) for name in names}
+    for group, density in layers.ranked(names, target):
+        number = max(round(density * sum(len(scores[name]) for name in group)), 1)
+        _, chosen = ranking.largest([scores[name] for name in group], [alive[name] for name in group], number)
+        for name, rows in zip(group, chosen, strict=True):
+            kept, spared = _keep_one(rows, alive[name], scores[name])
             mask = rows_of(masks, name) & kept.view(-1, *[1] * (masks[name].dim() - 1))
             new[name] = criteria.inputs_first(mask, transposed[name]) if name in transposed else mask
-            cuts[name] = Cut(None, None, int(new[name].sum()), new[name].numel(), spared)
-    return Plan(new, {name: cuts[name] for name in masks})
+            cuts[name] = Cut(None, None, ranking.count(new[name]), new[name].numel(), spared)
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
 def two_of_four(layers: Layers, target: Target) -> Plan:
     """Keep the two largest of every four neighbouring inputs of a neuron, as sparse tensor cores need.
 
-    Raises ValueError for a density other than 0.5, and for layers that the pattern does not fit: not Linear, or inputs
+    Raises ValueError for a density other than 0.5, and for layers that the pattern does not fit: no matrix, or inputs
     not a multiple of four.
     """
-    masks, density = layers.masks, _density(target)
-    if density != 0.5:
-        raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
-    unfit = [name for name, mask in masks.items() if mask.dim() != 2 or mask.shape[1] % 4]
+    masks = layers.masks
+    names = []
+    for group, density in layers.ranked(list(masks), target):
+        if density != 0.5:
+            raise ValueError(f"density = {density:g}: two of four is 0.5, neither more nor less")
+        names += group
+    unfit = [n for n in names if n in layers.unfit or masks[n].dim() != 2 or masks[n].shape[1] % 4]
     if unfit:
         raise ValueError(
-            f"{', '.join(unfit)}: 2:4 fits Linear layers whose inputs are a multiple of four; "
+            f"{', '.join(unfit)}: 2:4 fits matrices, as of Linear layers, whose inputs are a multiple of four; "
             "leave the others out, Masks(model, exclude=[...])"
         )
-    new: dict[str, Tensor] = {}
+    new = dict(masks)
     cuts: dict[str, Cut] = {}
-    for name, mask in masks.items():
-        scores = layers.weights[name].abs().masked_fill(~mask, CUT_SCORE)
-        fours = scores.reshape(-1, 4)
-        order = fours.argsort(dim=1, descending=True, stable=True)
-        chosen = torch.zeros_like(fours, dtype=torch.bool).scatter_(1, order[:, :2], True).view(mask.shape)
-        new[name], spared = _keep_one(chosen & mask, mask, scores)
-        cuts[name] = Cut(None, None, int(new[name].sum()), mask.numel(), spared)
-    return Plan(new, cuts)
+    for name in names:
+        mask, weights = masks[name], layers.weights[name]
+        new[name], spared = _keep_one(ranking.two_of_four(weights, mask), mask, weights)
+        cuts[name] = Cut(None, None, ranking.count(new[name]), mask.numel(), spared)
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
 
 
 # Keyed by unit; for single connections, by the kind of target.
@@ -175,18 +183,12 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def _density(target: Target) -> float:
-    if target.density is None:
-        raise ValueError("quality= cuts single connections; for whole neurons or 2:4 give density=")
-    return target.density
-
-
 def _untouched(mask: Tensor) -> Cut:
-    return Cut(None, None, int(mask.sum()), mask.numel())
+    return Cut(None, None, ranking.count(mask), mask.numel())
 
 
 def _keep_one(mask: Tensor, before: Tensor, scores: Tensor) -> tuple[Tensor, bool]:
     """``mask``, or, if it is empty, only the highest score within ``before``; and whether it was empty."""
     if bool(mask.any()):
         return mask, False
-    return criteria.largest(scores.masked_fill(~before, CUT_SCORE), 1), True
+    return ranking.largest([scores], [before], 1)[1][0], True

@@ -45,11 +45,23 @@ class Latency:
 
 
 @dataclass(frozen=True)
+class KernelChoice:
+    """The kernel that the converted network uses for a layer at a batch size, and why."""
+
+    layer: str
+    batch: int
+    threads: int
+    kernel: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Measurement:
     """File sizes and latencies of a network, measured on ``machine``.
 
     kept, total: connections. sizes: bytes by format. latencies: seconds by network, batch size and threads. notes:
     what could not be measured and why, and possible disturbances. progress: 0 to 1, below 1 while measuring goes on.
+    kernels: of the converted network.
     """
 
     machine: Machine
@@ -59,6 +71,7 @@ class Measurement:
     latencies: tuple[Latency, ...] = ()
     notes: tuple[str, ...] = ()
     progress: float = 0.0
+    kernels: tuple[KernelChoice, ...] = ()
 
     def bytes(self, format: str) -> int:
         """Bytes of the network in a format; KeyError, with the known formats, for another name."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, overload
 
 from prunelab.results.objective import CLASSIFYING, Objective
 
@@ -55,12 +55,20 @@ class Sensitivity:
             raise KeyError(f"{layer!r} was not scanned; there are {list(self.layers)}")
         return tuple(point for point in self.points if point.layer == layer)
 
-    def needs(self, layer: str, tolerance: float = TOLERANCE) -> float:
+    @overload
+    def needs(self, layer: str, tolerance: float = ...) -> float: ...
+
+    @overload
+    def needs(self, layer: None = ..., tolerance: float = ...) -> dict[str, float]: ...
+
+    def needs(self, layer: str | None = None, tolerance: float = TOLERANCE) -> float | dict[str, float]:
         """Fraction of its connections (0 to 1) that a layer needs to keep the accuracy within ``tolerance``.
 
         The smallest measured fraction where it and all larger ones lose at most ``tolerance``; 1 if already the first
-        cut loses more.
+        cut loses more. layer: None for {layer: fraction} of all layers, as ``prune(density=...)`` takes it.
         """
+        if layer is None:
+            return {name: self.needs(name, tolerance) for name in self.layers}
         least = 1.0
         for point in self.of(layer):
             if self.accuracy - point.accuracy > tolerance + 1e-9:

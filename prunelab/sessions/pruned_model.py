@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prunelab import torch_state
+from prunelab import errors, torch_state
 from prunelab.errors import WiringError
-from prunelab.pruning import dropout
+from prunelab.pruning import criteria, dropout
 from prunelab.pruning.effective import LayerReach, Wiring, trace
 from prunelab.pruning.enforcement import Attachment
 from prunelab.pruning.masks import Masks
+from prunelab.pruning.ranking import zero_
 from prunelab.pruning.strategies import Cut, Plan
 from prunelab.recipe import Recipe
 from prunelab.results.snapshot import DropoutSnapshot, LayerSnapshot
@@ -46,18 +47,18 @@ SCHEMA = {
 class PrunedModel:
     """A model that is pruned in place, with the state that belongs to it.
 
-    model: any module with prunable layers. example: a batch, to find the layer that each dropout belongs to. owners:
-    {dropout name: layer name}, which overrides what was found.
+    model: any module with prunable layers. masks: of this model; what they cut is zero and stays so. example: a batch,
+    to find the layer that each dropout belongs to. owners: {dropout name: layer name}, which overrides what was found.
     Modules in eval mode within a model in training mode stay in eval mode: the user froze them.
     cut_values: {parameter name: value of each weight at the moment it was cut, 0 where none was cut}, in float32.
     """
 
-    def __init__(self, model: nn.Module, example: Tensor, owners: Mapping[str, str] | None) -> None:
+    def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
-        self.masks = Masks(model)
-        self.cut_values = {name: torch.zeros(mask.shape) for name, mask in self.masks.items()}
-        self._owners = dropout.owners(model, self.masks, example)
-        self._owners |= dropout.named_owners(model, self.masks, owners or {})
+        self.masks = masks
+        self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
+        self._found = dropout.find(model, self.masks, example)
+        self._owners = self._found.owners | dropout.named_owners(model, self.masks, owners or {})
         self._original_rates = dropout.original_rates(model)
         frozen = set(held(model))
         self._frozen = [name for name, module in model.named_modules() if module in frozen]
@@ -80,7 +81,7 @@ class PrunedModel:
 
     def unsound(self) -> str | None:
         """Name of the first parameter with NaN or infinite values; None if all are finite."""
-        return next((name for name, p in self.model.named_parameters() if not torch.isfinite(p).all()), None)
+        return next((name for name, p in self.model.named_parameters() if not criteria.finite(p)), None)
 
     def optimizer(self, recipe: Recipe, rate: float) -> Optimizer:
         """A fresh optimizer by the recipe, at learning rate ``rate``, with the masks attached.
@@ -121,10 +122,16 @@ class PrunedModel:
         for name in self._frozen:
             twin.get_submodule(name).eval()
         weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
-        with torch.no_grad():
-            for name, mask in plan.masks.items():
-                weights[name].mul_(mask)
+        for name, mask in plan.masks.items():
+            zero_(weights[name], mask)
         return twin
+
+    def warn(self, *, adjusted: bool) -> None:
+        """Warn of weights without a mask and, if dropout is to be ``adjusted``, of what keeps its rate."""
+        if (words := self.masks.untold()) is not None:
+            errors.warn(words, errors.CoverageWarning, stacklevel=4)
+        if adjusted:
+            self._found.warn(self._owners, stacklevel=5)
 
     def adjust_dropout(self) -> None:
         """Set every dropout to its rate under the masks."""
@@ -152,10 +159,8 @@ class PrunedModel:
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
-        weight, cut_values = self.masks.weight(name), self.cut_values[name]
-        if plan:  # weights about to be cut count at their current value
-            cut_values = torch.where(self.masks[name].cpu(), weight.detach().float().cpu(), cut_values)
-        limit, kept_counts, cut_counts = histograms(weight, cut_values, mask)
+        weight = self.masks.weight(name)
+        limit, kept_counts, cut_counts = histograms(weight, self.cut_values[name], mask, self.masks[name])
         order, strengths = strongest(weight, mask)
         return LayerSnapshot(
             name=name,

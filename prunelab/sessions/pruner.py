@@ -59,19 +59,28 @@ class Pruner:
             self._pruned.adjust_dropout()
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=True)
 
-    def preview(self, recipe: Recipe, round: int, manual: Target | None, samples: int | None) -> Outcome:
-        """The outcome that ``prune`` would have. samples: size of a fixed random subset of the test; None: all."""
-        x, y = self._test
-        exact = samples is None or samples >= len(y)
-        if samples is not None and not exact:
-            chosen = evaluation.subset(len(y), samples).to(y.device)
-            x, y = x[chosen], y[chosen]
-        plan = self.plan(recipe, round, manual)
-        tested = evaluation.evaluate(self._cut_copy(plan, recipe), x, y, self._functions)
-        return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact)
+    def preview(
+        self, recipe: Recipe, round: int, manual: Target | None, samples: int | None, seconds: float | None
+    ) -> Generator[None, None, Outcome]:
+        """The outcome that ``prune`` would have, with a yield after every part of the test.
 
-    def _cut_copy(self, plan: Plan, recipe: Recipe) -> nn.Module:
+        samples: most of the test to use, a fixed random subset; None: all. seconds: no more of it, and for batch norm
+        no more of the training samples, than run in about that time; None: as many as there are.
+        """
+        plan = self.plan(recipe, round, manual)
+        twin = self._cut_copy(plan, recipe, seconds)
+        x, y = self._test
+        most = len(y) if samples is None else min(samples, len(y))
+        if seconds is not None:
+            most = min(most, evaluation.affordable(twin, x, seconds))
+        if most < len(y):
+            chosen = evaluation.subset(len(y), most).to(y.device)
+            x, y = x[chosen], y[chosen]
+        tested = yield from evaluation.evaluation(twin, x, y, self._functions)
+        return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=most == len(self._test[1]))
+
+    def _cut_copy(self, plan: Plan, recipe: Recipe, seconds: float | None = None) -> nn.Module:
         twin = self._pruned.twin(plan)
         if recipe.recalibrate:
-            evaluation.recalibrate(twin, self._train)
+            evaluation.recalibrate(twin, self._train, seconds)
         return twin

@@ -22,9 +22,9 @@ from prunelab.errors import Diverged as Diverged
 from prunelab.errors import SessionError
 from prunelab.formatting import suggesting
 from prunelab.pruning import planning
-from prunelab.pruning.masks import Masks
+from prunelab.pruning.masks import DEVIATION, Masks
 from prunelab.pruning.strategies import Plan
-from prunelab.recipe import OWN, Recipe, Target
+from prunelab.recipe import OWN, PerLayer, Recipe, Target
 from prunelab.results.history import History
 from prunelab.results.objective import CLASSIFYING
 from prunelab.results.snapshot import Phase, Snapshot
@@ -41,7 +41,7 @@ from prunelab.sessions.trainer import Trainer
 from prunelab.training import objective as objectives
 from prunelab.training.objective import LossLike, MetricLike
 
-TargetLike = float | Mapping[str, float] | Target | None  # what a caller may give; None: the recipe's target
+TargetLike = PerLayer | Target | None  # what a caller may give; None: the recipe's target
 
 
 @suggesting
@@ -62,9 +62,17 @@ class Session:
         directory: folder to save in after every phase. None: nothing is saved.
         owners: {dropout name: layer name}, where the forward order does not show which layer a dropout belongs to. The
             others are found by the session.
+        masks: masks of the custom model; what they cut is zero from the start, and stays so. None: the zeros that its
+            weights have are taken as cut, and stay zero; layers of zeros alone are taken as dense. ``Masks(model)``
+            takes all of it as dense.
+
+    Warns:
+        PrunelabWarning: many weights have no mask, some dropout keeps its rate, or a model that is not trained has
+            zeros that are taken as cut.
 
     Raises:
-        SessionError: model, data, loss and metric do not fit each other, or ``trained`` without a model.
+        SessionError: model, data, loss and metric do not fit each other, masks of another model, or ``trained`` or
+            ``masks`` without a model.
         ValueError: the model has nothing to prune, or a name matches nothing.
     """
 
@@ -79,9 +87,12 @@ class Session:
         trained: bool = False,
         directory: str | Path | None = None,
         owners: Mapping[str, str] | None = None,
+        masks: Masks | None = None,
     ) -> None:
         if trained and model is None:
             raise SessionError("trained=True: which network has learned already? Give it, model=...")
+        if masks is not None and model is None:
+            raise SessionError("masks=: the network that they are of is needed too; give it, model=...")
         recipe = recipe or Recipe()
         self.recipe = validation.recipe_of(recipe, model, data)
         self.data = validation.data_of(recipe, data, classes=objectives.takes_classes(loss, metric))
@@ -93,7 +104,9 @@ class Session:
         self._train, self._test = validation.tensors(self.model, self.data)
         x, y = self._test
         validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
-        self._pruned = PrunedModel(self.model, self._train[0][:2], owners)
+        masks = validation.masks_of(self.model, masks, fresh=not trained)
+        self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
+        self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
         self._pruner = Pruner(self._pruned, self._train[0], self._test, functions)
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
@@ -289,7 +302,7 @@ class Session:
 
     # Pruning
 
-    def plan(self, quality: TargetLike = None, *, density: float | None = None) -> Plan:
+    def plan(self, quality: TargetLike = None, *, density: PerLayer | None = None) -> Plan:
         """What the next ``prune`` with the same arguments would cut. Changes nothing."""
         return self._pruner.plan(self.recipe, self._upcoming, Target.given(quality, density))
 
@@ -298,7 +311,7 @@ class Session:
         """The round that the next prune belongs to: still the current one if nothing was retrained since the last."""
         return self.round if self.phase == "pruned" else self.round + 1
 
-    def prune(self, quality: TargetLike = None, *, density: float | None = None) -> Snapshot:
+    def prune(self, quality: TargetLike = None, *, density: PerLayer | None = None) -> Snapshot:
         """Cut: by the recipe's rule for the next round, or below ``quality`` x deviation, or to ``density``.
 
         Adjusts dropout and recomputes batch norm statistics, as the recipe says. Pruning twice without retraining in
@@ -307,7 +320,8 @@ class Session:
         Args:
             quality: threshold in units of a layer's standard deviation, >= 0: one for all layers, {layer: quality}, or
                 a Target (a quality or a density). None: see ``density``.
-            density: fraction of the weights to keep, 0 to 1. None, too: the recipe's target for the round.
+            density: fraction of the weights to keep, 0 to 1: one for all layers, or {layer: density}; layers that are
+                not named stay unchanged. None, too: the recipe's target for the round.
 
         Returns:
             The snapshot after the cut, with the phase "pruned".
@@ -335,8 +349,9 @@ class Session:
         self,
         quality: TargetLike = None,
         *,
-        density: float | None = None,
+        density: PerLayer | None = None,
         samples: int | None = None,
+        seconds: float | None = None,
         recipe: Recipe | None = None,
     ) -> Snapshot:
         """The snapshot that ``prune`` would lead to, with the phase "preview". Changes nothing.
@@ -344,14 +359,36 @@ class Session:
         Args:
             quality: as for ``prune``.
             density: as for ``prune``.
-            samples: measure accuracy on this number of test samples only: a fixed random subset. Then ``exact`` is
-                False and ``predicted`` is empty. None: on all.
+            samples: measure accuracy on at most this number of test samples: a fixed random subset. If these are not
+                all, ``exact`` is False and ``predicted`` is empty. None: on all.
+            seconds: measure on no more of them than can be tested in about this time. None: whatever it takes.
             recipe: preview as if ``change(recipe)`` had been called. None: the session's recipe.
         """
-        with torch_state.threads(self._threads):
-            manual = Target.given(quality, density)
-            outcome = self._pruner.preview(recipe or self.recipe, self._upcoming, manual, samples)
-            return self._snapshot("preview", outcome)
+        *_, snapshot = self.previewing(quality, density=density, samples=samples, seconds=seconds, recipe=recipe)
+        assert snapshot is not None
+        return snapshot
+
+    def previewing(
+        self,
+        quality: TargetLike = None,
+        *,
+        density: PerLayer | None = None,
+        samples: int | None = None,
+        seconds: float | None = None,
+        recipe: Recipe | None = None,
+    ) -> Iterator[Snapshot | None]:
+        """``preview`` in parts: None after each part of the test but the last, then the snapshot. Stop to give up."""
+        manual = Target.given(quality, density)
+        parts = self._pruner.preview(recipe or self.recipe, self._upcoming, manual, samples, seconds)
+        while True:
+            with torch_state.threads(self._threads):
+                try:
+                    next(parts)
+                except StopIteration as end:
+                    snapshot = self._snapshot("preview", end.value)
+                    break
+            yield None
+        yield snapshot
 
     # Looking
 
@@ -417,6 +454,7 @@ class Session:
         data: Data | tuple[Any, Any] | None = None,
         loss: LossLike = None,
         metric: MetricLike = None,
+        masks: Masks | None = None,
     ) -> Self:
         """Read what ``save`` wrote. The session goes on saving into ``directory``.
 
@@ -426,6 +464,7 @@ class Session:
             data: needed where the session had custom data.
             loss: needed where the session had a function as loss; a name is known.
             metric: needed where the session had a function as metric; a name is known.
+            masks: of the custom model, where the session's named its outputs; else they are made from the folder.
 
         Raises:
             StorageError: the folder is damaged, holds something else, is of a newer version, or does not fit the model,
@@ -437,7 +476,12 @@ class Session:
             if getattr(recipe, what) == OWN and given is None:
                 raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
         loss, metric = validation.again(state["session"], loss, metric)
-        session = cls(recipe, model=model, data=data, loss=loss, metric=metric, directory=directory)
+        try:
+            if model is not None and masks is None:
+                masks = Masks(model, layers=[name for name in state["model"]["masks"] if not name.endswith(DEVIATION)])
+        except ValueError as error:
+            raise errors.StorageError(f"{directory} does not fit this model and data: {error}") from error
+        session = cls(recipe, model=model, data=data, loss=loss, metric=metric, directory=directory, masks=masks)
         try:
             session.restore(state)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:

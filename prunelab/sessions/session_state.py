@@ -41,7 +41,9 @@ SCHEMA = {
             own=lambda value: isinstance(value, list) and set(value) <= {"loss", "metric"},
         )
     ),
-    "target": optional(fields(quality=optional(either(number, each(number))), density=optional(share))),
+    "target": optional(
+        fields(quality=optional(either(number, each(number))), density=optional(either(share, each(share))))
+    ),
     "samples": row(count, count),
     "data": text,
 }

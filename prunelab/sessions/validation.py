@@ -9,11 +9,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from prunelab import models
+from prunelab import errors, models
 from prunelab.data import Data, load, own
 from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
+from prunelab.formatting import percent
+from prunelab.pruning import criteria, model_state
 from prunelab.pruning.execution_order import execution
+from prunelab.pruning.masks import Masks
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.sessions.subject import name_of
@@ -74,6 +77,35 @@ def model_of(recipe: Recipe, data: Data) -> nn.Module:
         return models.build(
             r.model, data.input_shape, data.classes, dropout=r.dropout, batch_norm=r.batch_norm, seed=r.seed
         )
+
+
+def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
+    """The given masks, with all that they cut at zero; None: masks that take up the zeros of the model's weights.
+
+    A layer of zeros alone is taken as dense: nothing would pass through it. fresh: the model is not trained yet, so
+    that its zeros may be meant to learn; a GuessWarning names them. Raises SessionError for masks of another model.
+    """
+    if masks is not None:
+        if masks.model is not model:
+            raise SessionError("masks=: these are masks of another model, or of a copy; make them of this one")
+        masks.apply()
+        return masks
+    masks = Masks(model)
+    survivors = {name: masks.weight(name).detach() != 0 for name in masks}
+    taken = {name: mask for name, mask in survivors.items() if mask.any() and not mask.all()}
+    if taken:
+        masks.load_state_dict({**masks, **taken})
+    if taken and fresh:
+        shares = ", ".join(
+            f"{name} ({percent(1 - masks.kept_in(name) / mask.numel())})" for name, mask in taken.items()
+        )
+        errors.warn(
+            f"weights of zero are taken as cut, and stay zero: {shares}. If they are to learn, give the session "
+            "masks=prunelab.Masks(model)",
+            errors.GuessWarning,
+            stacklevel=4,
+        )
+    return masks
 
 
 def tensors(model: nn.Module, data: Data) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
@@ -140,8 +172,10 @@ def check(
     sample: a few samples and their targets, from ``tensors``. batch_size: of the training; None if the model is not to
     be trained.
     """
+    if reason := model_state.without_values(model):
+        raise SessionError(reason)
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if not criteria.finite(parameter):
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
     x, target = sample
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Generator
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from prunelab.training.steps import shuffled
 
 CHUNK = 250  # samples per forward pass in evaluation: as fast as larger chunks, and no longer than a training step
 CALIBRATION = 2000  # samples for the statistics of batch norm
+PROBE = 16  # samples that show how long others take
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +68,22 @@ def evaluation(
     return Tested(loss / len(y), score, classes)
 
 
-def recalibrate(model: nn.Module, x: Tensor) -> None:
+def affordable(model: nn.Module, x: Tensor, seconds: float) -> int:
+    """How many samples of ``x`` the model runs in about ``seconds``: at least PROBE, if there are so many."""
+    few = x[:PROBE]
+    taken = math.inf
+    with evaluating(model), torch.no_grad():
+        for _ in range(2):  # the first is slower: memory is new
+            began = time.perf_counter()
+            model(few)
+            taken = min(taken, time.perf_counter() - began)
+    return max(len(few), min(len(x), int(len(few) * seconds / max(taken, 1e-9))))
+
+
+def recalibrate(model: nn.Module, x: Tensor, seconds: float | None = None) -> None:
     """Recompute batch norm's running mean and variance on 2,000 random samples of ``x``, with dropout off.
+
+    seconds: on fewer, if only those run in about this time; None: whatever it takes.
 
     Pruning shifts the inputs of a batch norm; old statistics would spoil the outputs until training updates them.
     Samples are shuffled, as ``x`` may be sorted by class, and chunks have equal size, as all count the same. A batch
@@ -75,9 +91,9 @@ def recalibrate(model: nn.Module, x: Tensor) -> None:
     """
     frozen = set(held(model))
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m.track_running_stats and m not in frozen]
-    chosen = subset(len(x), CALIBRATION)
-    if not norms or len(chosen) < 2:  # a variance needs two samples
+    if not norms or len(x) < 2:  # a variance needs two samples
         return
+    chosen = subset(len(x), CALIBRATION if seconds is None else min(CALIBRATION, affordable(model, x, seconds)))
     momenta = [norm.momentum for norm in norms]
     with evaluating(model), torch.no_grad():
         for norm in norms:

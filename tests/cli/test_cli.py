@@ -88,6 +88,8 @@ def test_a_run_is_packed_and_the_file_is_measured_as_the_session_is(tmp_path):
         assert {x["network"] for x in found["latencies"]} == {"dense", "sparse", "converted", "compacted"}
         assert all(x["batch"] == 4 and 0 < x["low"] <= x["median"] <= x["high"] for x in found["latencies"])
     assert csv.read_text().startswith("what,name,batch,threads,value,low,high,least,unit\nsize,dense,")
+    tables = command("measure", str(file), *options[:-1]).stdout
+    assert "kernels of the converted network" in tables and "as fast as dense" in tables.replace("\n", " ")
 
 
 def test_shared_values_make_the_file_smaller_and_their_accuracy_is_told(tmp_path):

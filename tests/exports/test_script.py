@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prunelab as pl
-from prunelab.exports import snippet
-from prunelab.exports.narrative import told
+from prunelab.exports import narrative, snippet
+from prunelab.formatting import percent
 
 
 def ran(code: str) -> str:
@@ -87,7 +87,7 @@ def test_a_run_that_stands_in_the_middle_of_a_phase_says_so_and_is_done_again_so
     history = [*session.history, session.snapshot()]
     code = snippet(session.recipe, history)
     words = f"This run is not finished: it stands in the retraining of round 1, at step {steps} of 69."
-    assert f"# {words}" in code and told(session.recipe, history).endswith(words)
+    assert f"# {words}" in code and narrative.told(session.recipe, history).endswith(words)
     assert ran(code) == said(session)
 
 
@@ -165,3 +165,16 @@ def test_what_is_ones_own_is_asked_for(own, call):
     code = snippet(pl.Recipe(quality=2.0, **own))
     assert call in code and "'own'" not in code and "# " in code
     ast.parse(code)
+
+
+def test_densities_of_single_layers_are_in_the_lines_and_in_the_words():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=1, rounds=1))
+    list(session.train())
+    first = next(iter(session.masks))
+    session.prune(density={first: 0.25})
+    code = snippet(session.recipe, list(session.history))
+    assert f"session.prune(density={{{first!r}: 0.25}})" in code
+    assert ran(code) == said(session)
+    words = narrative.told(session.recipe, list(session.history))
+    left = percent(session.snapshot().density)
+    assert f"Connections were cut by hand: until {left} were left, by densities of each layer's own in round 1" in words

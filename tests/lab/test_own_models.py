@@ -61,18 +61,18 @@ def test_a_network_with_parts_that_are_not_pruned_is_named_and_listed():
     data = own((words, classes), (words, classes), name="four words / test")
     lab = pl.Lab(QUICK, model=Reader(), data=data, measure=False)
     lab.wait(60)
-    assert lab.status.trouble == "" and lab.status.title == "four words / test · Reader · seed 0"
+    assert lab.state.trouble is None and lab.status.title == "four words / test · Reader · seed 0"
     assert lab.recipe.model == lab.recipe.data == "own"
-    # By hand: 64 + 128 + 128 + 160 + 60 weights; an own factor, attention and a norm are not counted.
+    # By hand: 192 + 64 + 128 + 128 + 160 + 60 weights; an own factor and a norm are not counted.
     compression = next(card for card in lab.status.cards if card["name"] == "compression")
-    assert compression["more"].endswith("x if cut now; 233 not counted")
+    assert compression["more"].endswith("x if cut now; 17 not counted")
     press(lab, "prune")
     compression = next(card for card in lab.status.cards if card["name"] == "compression")
-    assert compression["more"] == "of 540 weights in 5 layers; 233 in others not counted"
+    assert compression["more"] == "of 732 weights in 6 layers; 17 in others not counted"
     assert lab.modules.layout.display is None and lab.modules.selected_index is None
-    assert lab.modules.titles == ("3 of 9 modules are not pruned, and why",)
+    assert lab.modules.titles == ("2 of 9 modules are not pruned, and why",)
     table = lab.modules.children[0].value
-    assert table.count("<tr>") == 10 and ">233</td>" not in table
+    assert table.count("<tr>") == 10 and ">17</td>" not in table
     assert "<td>attention</td><td>MultiheadAttention</td>" in table and "tied to again.weight" in table
     for name, ending in (("report", ".html"), ("data", "-data.zip"), ("python", ".py")):
         made = downloads.make(name, lab.state, lab.session)

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 import prunelab as pl
 from prunelab.pruning import dropout
@@ -59,6 +60,76 @@ def test_a_model_that_cannot_be_traced_needs_an_example_or_names():
         pl.adjust_dropout(model, masks, owners={"drop_z": "first"})
     with pytest.raises(ValueError, match="matches no layer"):
         pl.adjust_dropout(model, masks, owners={"drop_b": "fifth"})
+
+
+class Attentive(nn.Module):
+    """Attention with a rate of its own, dropouts behind it, a recurrent part, and a function."""
+
+    def __init__(self, how: str = "") -> None:
+        super().__init__()
+        self.how = how
+        self.embed, self.drop_in = nn.Linear(6, 8), nn.Dropout(0.2)
+        self.attention = nn.MultiheadAttention(8, 2, dropout=0.3 if how == "rate" else 0.0, batch_first=True)
+        self.drop_a, self.memory, self.drop_m = nn.Dropout(0.4), nn.GRU(8, 8, batch_first=True), nn.Dropout(0.6)
+        self.out = nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = self.embed(self.drop_in(x))
+        x = x + self.drop_a(self.attention(x, x, x, need_weights=False)[0])
+        if self.how == "function":
+            x = F.dropout(x, 0.7, self.training)
+        if self.how == "memory":
+            x = self.drop_m(self.memory(x)[0])
+        return self.out(x)
+
+
+def kept(masks: pl.Masks, layer: str) -> float:
+    return masks.kept_in(layer) / masks[layer].numel()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("", r"drop_m \(0\.6, unused\)"),
+        ("function", r"a function in the code of Attentive \(F\.dropout or the like, 0\.7\)"),
+        ("rate", r"attention \(MultiheadAttention, dropout=0\.3\)"),
+        ("memory", r"drop_m \(0\.6, behind memory\.weight_[hi]h_l0, which has no mask\)"),
+    ],
+)
+def test_dropout_behind_attention_is_found_and_what_cannot_be_reached_is_named(how, said):
+    torch.manual_seed(0)
+    model = Attentive(how)
+    masks = pl.Masks(model, layers=["embed", "attention.out_proj", "out"])
+    masks.prune(density=0.25)
+    with pytest.warns(pl.PrunelabWarning, match=said) as told:
+        rates = pl.adjust_dropout(model, masks, example=torch.randn(2, 3, 6))
+    assert len(told) == 1 and "drop_in" not in str(told[0].message), (
+        "what drops out of the input has no layer before it"
+    )
+    assert rates == {"drop_a": pytest.approx(0.4 * kept(masks, "attention.out_proj") ** 0.5)}
+    assert (model.drop_m.p, model.drop_in.p, model.attention.dropout) == (0.6, 0.2, 0.3 if how == "rate" else 0.0)
+
+
+def test_what_torch_fx_does_not_look_into_is_named():
+    model = nn.Sequential(nn.Linear(6, 8), Leaf(), nn.Linear(8, 2))
+    masks = pl.Masks(model)
+    masks.prune(density=0.5)
+    with pytest.warns(pl.PrunelabWarning, match=r"1\.drop \(0\.5, inside a module .* give example="):
+        assert pl.adjust_dropout(model, masks) == {}
+    assert pl.adjust_dropout(model, masks, example=torch.randn(2, 6)) == {"1.drop": 0.5 * kept(masks, "0") ** 0.5}
+
+
+class Leaf(nn.Module):
+    """Named as a module of torch's, which torch.fx takes for a leaf."""
+
+    __module__ = "torch.nn.leaf"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.5)
+
+    def forward(self, x):
+        return self.drop(x)
 
 
 def test_rates_follow_the_connections_from_the_original_rate_every_time():

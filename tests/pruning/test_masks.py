@@ -137,10 +137,20 @@ def test_the_outputs_are_where_the_graph_ends_not_what_was_registered_last():
 def test_outputs_of_a_model_that_cannot_be_traced_are_said_or_found_by_an_example():
     model = Reordered(branches=True)
     assert pl.Masks(model).outputs(torch.zeros(2, 5)) == {"head.weight"}
-    assert pl.Masks(model).outputs() == {"second.weight"}, "nothing better is known than the last one registered"
+    masks = pl.Masks(model)
+    for look in (masks.outputs, lambda: masks.prune(density=0.9, unit="neuron")):
+        with pytest.warns(
+            pl.PrunelabWarning, match=r"Reordered does not show .* outputs: second\.weight, registered last"
+        ):
+            found = look()
+    assert masks.outputs.__self__ is masks and found["second.weight"].density == 1
+    assert masks.outputs(torch.zeros(2, 5)) == {"head.weight"} == masks.outputs(), "a guess is not remembered"
     masks = pl.Masks(model, outputs=["head"])
     assert copy.deepcopy(masks).outputs() == masks.outputs() == {"head.weight"}
     assert masks.prune(density=0.5, unit="neuron")["head.weight"].density == 1
+    none = pl.Masks(model, outputs=[])  # said, not guessed: every layer may lose neurons
+    assert none.outputs() == none.outputs(torch.zeros(2, 5)) == frozenset()
+    assert all(cut.density < 1 for cut in none.prune(density=0.5, unit="neuron", scope="layer").values())
     with pytest.raises(ValueError, match="'tail' matches no layer"):
         pl.Masks(model, outputs=["tail"])
 
@@ -227,10 +237,17 @@ def test_weights_that_are_no_longer_the_models_are_not_pruned_in_silence(replace
         lambda: masks.commit(plan),
         lambda: masks.load_state_dict(masks.state_dict()),
         lambda: masks.attach(torch.optim.SGD(model.parameters(), lr=0.1)),
+        masks.apply,
+        masks.zeros_hold,
+        lambda: masks.density,
+        lambda: masks.kept,
+        lambda: masks.kept_in("0"),
     ):
         with pytest.raises(ValueError, match=r"0\.weight has been replaced.*Masks\(model\)"):
             attempt()
-    assert masks.density == 1 and all(torch.equal(before[n], t) for n, t in model.state_dict().items())
+    assert repr(masks).startswith("Masks(1,008 of 1,008")
+    assert all(mask.all() for mask in masks.values())
+    assert all(torch.equal(before[n], t) for n, t in model.state_dict().items())
     model.to(torch.float64)
     assert pl.Masks(model).prune(quality=1.0)["0.weight"].density < 1
 

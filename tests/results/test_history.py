@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from prunelab.recipe import Recipe
 from prunelab.results.history import LONGEST_HISTORY, History
-from prunelab.results.snapshot import Phase, Snapshot
+from prunelab.results.snapshot import LayerSnapshot, Phase, Snapshot
 
 RECIPE = Recipe()
 
@@ -119,3 +121,45 @@ def test_a_history_saved_by_an_earlier_version_is_thinned_when_it_is_opened(long
     history = History(old, longest=longest)
     assert len(history) == max(longest, 5) and history[0] is old[0] and history[-1] is old[-1]
     assert [s for s in history if s.settled] == [s for s in old if s.settled]
+
+
+MASKS = 1000  # bytes of a mask
+
+
+def masked(run: list[Snapshot]) -> Iterator[Snapshot]:
+    """The run, with a mask for each round that the snapshots of the round share, and predictions of each one's own."""
+    none = np.empty(0, np.int32)
+    masks = {}
+    for snapshot in run:
+        packed = masks.setdefault(snapshot.round, bytes([snapshot.round]) * MASKS)
+        layer = LayerSnapshot(
+            "fc.weight", (8, MASKS), 1, 8 * MASKS, None, None, None, False, None, None, 1.0,
+            none, none, packed, none, np.empty(0, np.float32),
+        )  # fmt: skip
+        yield replace(snapshot, layers=(layer,), predicted=np.zeros(10, np.uint8))
+
+
+@given(st.lists(st.lists(st.integers(1, 9), max_size=9), min_size=1, max_size=12), st.integers(0, 14 * MASKS))
+def test_all_arrays_together_take_no_more_memory_than_there_is(phases, most):
+    run = list(masked(course(phases)))
+    history = History(most=most)
+    for snapshot in run:
+        before = [s for s in [*history, snapshot] if s.settled]
+        history.append(snapshot)
+        arrays = {id(a): len(a) for s in history for a in (s.layers[0].packed, s.predicted)}
+        assert history.bytes == sum(arrays.values())
+        assert history.bytes <= most or len(history) <= 2
+        assert history[0] is run[0] and history[-1] is snapshot
+        if sum(s.settled for s in history) < len(before):
+            assert all(s.settled for s in list(history)[1:-1]), "all others go first"
+    assert [id(s) for s in History(run, most=10**9)] == [id(s) for s in run]
+
+
+def test_a_run_of_a_large_network_with_many_rounds_keeps_what_memory_allows():
+    run = list(masked(course([[5, 5]] + [[5, 5]] * 30)))
+    history = History(most=10 * MASKS + 500)
+    for snapshot in run:
+        history.append(snapshot)
+    assert history.bytes <= 10 * MASKS + 500 and len({s.round for s in history}) == 10
+    gaps = np.diff([s.clock for s in history])
+    assert gaps.max() <= 6 * 10, "what is left is spread over the whole run"

@@ -9,6 +9,7 @@ from torch import nn
 
 import prunelab as pl
 from prunelab.errors import SessionError
+from prunelab.training import evaluation
 from support.own_models import TwoDrops, blobs
 from support.sessions import finished, quick
 
@@ -30,6 +31,31 @@ def test_a_preview_is_what_the_prune_then_gives_and_changes_nothing(batch_norm):
         np.testing.assert_array_equal(a.kept_counts, b.kept_counts)
         np.testing.assert_array_equal(a.cut_counts, b.cut_counts)
     assert not session.preview(2.0, samples=10).exact
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_preview_of_a_slow_network_is_on_as_many_samples_as_time_allows(batch_norm, monkeypatch):
+    session = pl.Session(quick(batch_norm=batch_norm))
+    for _ in session.train():
+        pass
+    exact = session.preview(1.0)
+    assert session.preview(1.0, seconds=1e9).test_loss == exact.test_loss, "there is time for all"
+    monkeypatch.setattr(evaluation, "affordable", lambda model, x, seconds: 40)
+    few = session.preview(1.0, seconds=0.1)
+    assert not few.exact and not len(few.predicted) and few.kept == exact.kept
+    assert (40 * few.test_accuracy) % 1 == pytest.approx(0) and session.preview(1.0, seconds=0.1, samples=7)
+    assert session.phase == "trained" and session.masks.density == 1
+
+
+def test_a_preview_can_be_given_up_between_parts_of_its_test():
+    session = pl.Session(quick())
+    for _ in session.train():
+        pass
+    parts = session.previewing(1.0)
+    assert next(parts) is None, "the test has more than one part"
+    parts.close()
+    *before, snapshot = session.previewing(1.0)
+    assert set(before) == {None} and snapshot.test_loss == session.preview(1.0).test_loss
 
 
 def test_settings_of_pruning_may_change_on_the_way_those_of_training_not():

@@ -47,7 +47,7 @@ def settle(model: nn.Module, seed: int = 0) -> nn.Module:
                 (module.running_var, 0.5, 2),
             ):
                 tensor.data.uniform_(low, high, generator=generator)
-        elif getattr(module, "bias", None) is not None:
+        elif isinstance(getattr(module, "bias", None), Tensor):
             module.bias.data.uniform_(-0.5, 0.5, generator=generator)
     return model
 

@@ -2,6 +2,7 @@
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -77,6 +78,31 @@ def test_recalibration_gives_the_statistics_of_the_data_in_whatever_order(sample
     torch.testing.assert_close(norm.running_mean, x.mean(0), rtol=0.01, atol=0.01 if exact else 0.2)
     torch.testing.assert_close(norm.running_var, x.var(0), rtol=0.02 if exact else 0.1, atol=0)
     assert model.training and norm.training and norm.momentum == 0.1
+
+
+def test_so_many_samples_are_affordable_as_time_allows_but_some_always(monkeypatch):
+    clock = SimpleNamespace(now=0.0, perf_counter=lambda: clock.now)
+    monkeypatch.setattr(evaluation, "time", clock)
+    taken = iter([5.0, 0.5, 0.5, 0.5, 9.0, 9.0, 1e-12, 1e-12])
+
+    def model_for(x):
+        clock.now += next(taken)
+        return x
+
+    model = nn.Identity()
+    model.forward = model_for
+    x = torch.zeros(500, 3)
+    assert evaluation.affordable(model, x, 2.0) == 64, "16 samples take half a second, the first run does not count"
+    assert evaluation.affordable(model, x[:50], 2.0) == 50
+    assert evaluation.affordable(model, x, 2.0) == evaluation.PROBE
+    assert evaluation.affordable(model, x, 2.0) == 500
+
+
+def test_recalibration_in_little_time_takes_fewer_samples(monkeypatch):
+    monkeypatch.setattr(evaluation, "affordable", lambda model, x, seconds: 30)
+    x, norm = torch.randn(900, 5), nn.BatchNorm1d(5)
+    evaluation.recalibrate(nn.Sequential(norm).train(), x, 0.1)
+    torch.testing.assert_close(norm.running_mean, x[evaluation.subset(900, 30)].mean(0))
 
 
 def test_a_batch_norm_that_its_owner_holds_in_eval_mode_stays_as_it_is():

@@ -28,6 +28,7 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
+QUICK = 0.25  # seconds that they may take: fewer of them for networks of tens of millions of weights
 SAVED_AFTER = ("prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit")
 # Commands that a comparison does not mind: they leave the network as it is.
 BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "forget", "pin")
@@ -483,12 +484,18 @@ class CommandHandler:
         snapshot = self.state.snapshot or session.snapshot()
         self._report(preview=preview, snapshot=snapshot, warning=wording.about_to_lose(preview), urgent=True)
         if preview is not None and not preview.exact and not self.running and not self._waiting():
-            self._report(preview=self._previewed(None))
+            # The test of a large network may take long, and a hand that drags on waits.
+            for exact in session.previewing(target, recipe=self._fit()):
+                if exact is not None:
+                    self._report(preview=exact)
+                elif self._waiting():
+                    break
 
     def _previewed(self, samples: int | None) -> Snapshot | None:
         if self._preview is None or self.session is None:
             return None
-        return self.session.preview(self._preview, samples=samples, recipe=self._fit())
+        seconds = None if samples is None else QUICK
+        return self.session.preview(self._preview, samples=samples, seconds=seconds, recipe=self._fit())
 
     def fail(self, error: Exception) -> None:
         """Report an error. The session, if there is one, is at its last good state and can be used."""

@@ -14,7 +14,9 @@ from torch import nn
 from prunelab import data as data_module
 from prunelab.data import Data
 from prunelab.disk import claim
+from prunelab.errors import collected
 from prunelab.lab.worker.visit import RunState, Visit
+from prunelab.pruning.masks import Masks
 from prunelab.recipe import DEPENDENT, TRAINING_FIELDS, Recipe
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
@@ -51,8 +53,8 @@ class SessionSource(Protocol):
 class SessionOpener:
     """Opens new and saved sessions, and locks their folder against other processes.
 
-    model, data, loss, metric: custom ones, or None. trained: the custom model is trained already. directory: where to
-    save after every phase and to continue from; None: nothing is saved.
+    model, data, loss, metric: custom ones, or None. trained: the custom model is trained already. masks: of it, or
+    None. directory: where to save after every phase and to continue from; None: nothing is saved.
 
     A saved session is never overwritten by another one: a new network goes into a new folder beside it. A visit (see
     ``enter``) is a page rather than a session: there a new network takes the place of the old one.
@@ -69,8 +71,10 @@ class SessionOpener:
         loss: LossLike = None,
         metric: MetricLike = None,
         trained: bool = False,
+        masks: Masks | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._masks = model, masks
+        self._said: list[str] = []  # warnings about the latest session
         self._loss, self._metric = loss, metric
         self._trained = trained
         self._data = data
@@ -90,8 +94,11 @@ class SessionOpener:
                 self._claim(source)
         if source is None or not (source / INDEX).exists():
             return None
-        model = copy.deepcopy(self._model)
-        session = Session.load(source, model=model, data=self._data, loss=self._loss, metric=self._metric)
+        model, masks = self._copies()
+        with collected() as self._said:
+            session = Session.load(
+                source, model=model, data=self._data, loss=self._loss, metric=self._metric, masks=masks
+            )
         session.directory = self.directory  # a visit is saved by ``keep``
         return session
 
@@ -137,10 +144,11 @@ class SessionOpener:
             if self._loaded is None or self._loaded[0] != key:
                 self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
             data = self._loaded[1]
-        session = Session(
-            recipe, model=copy.deepcopy(self._model), data=data, loss=self._loss, metric=self._metric,
-            trained=self._trained,
-        )  # fmt: skip
+        model, masks = self._copies()
+        with collected() as self._said:
+            session = Session(
+                recipe, model=model, data=data, loss=self._loss, metric=self._metric, trained=self._trained, masks=masks
+            )
         if self.cache is not None:
             known = self.cache.find(session.recipe) if cached else None
             if known is not None:
@@ -153,18 +161,26 @@ class SessionOpener:
             session.directory = self.directory
         return session
 
+    def _copies(self) -> tuple[nn.Module | None, Masks | None]:
+        """Copies of the custom model and of its masks, which belong together."""
+        model, masks = copy.deepcopy((self._model, self._masks))
+        return model, masks
+
     def take_back(self, session: Session) -> None:
         """A session from before goes on: its folder is locked again. StorageError if another process has it now."""
         if session.directory is not None:
             self._claim(session.directory)
 
     def notice(self) -> str | None:
-        """What the user should know about where the session is saved; None if it is where it was asked for."""
+        """What the user should know about the session's network, and about where it is saved; None: nothing."""
+        said = [f"{text[:1].upper()}{text[1:]}." for text in self._said]
         if self._visit is not None:
-            return self._visit.notice
-        if self.directory == self._requested:
-            return None
-        return f"This network is saved in {self.directory}: {self._requested} holds another one, which stays as it is."
+            said += [self._visit.notice] if self._visit.notice else []
+        elif self.directory != self._requested:
+            said.append(
+                f"This network is saved in {self.directory}: {self._requested} holds another one, which stays as it is."
+            )
+        return "\n".join(said) or None
 
     def close(self) -> None:
         """Release the locks on all folders."""

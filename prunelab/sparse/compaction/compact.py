@@ -17,10 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
-from prunelab.errors import CompactError, WiringError
-from prunelab.pruning.effective import NOT_AVAILABLE, Example
+from prunelab.errors import CompactError
+from prunelab.inputs import Example, Inputs
+from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.masks import Masks
 from prunelab.sparse.compaction import layer_facts, removal
+from prunelab.torch_state import own_types
 
 # Largest output difference, as a fraction of the largest output: the order of summation changes.
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
@@ -53,6 +55,28 @@ class Compaction:
         return sum(layer.removed for layer in self.layers.values())
 
 
+@dataclass(frozen=True)
+class _Flags:
+    """Which modules of a model are in training mode, and which of its parameters are trained, by name."""
+
+    training: Mapping[str, bool]
+    trained: Mapping[str, bool]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> _Flags:
+        return cls(
+            {path: module.training for path, module in model.named_modules()},
+            {name: parameter.requires_grad for name, parameter in model.named_parameters()},
+        )
+
+    def restore(self, model: nn.Module) -> None:
+        for path, module in model.named_modules():
+            module.training = self.training[path]
+        for name, parameter in model.named_parameters():
+            weight_name = name.removesuffix(".bias") + ".weight"  # the weight of a bias that folding created
+            parameter.requires_grad_(self.trained.get(name, self.trained.get(weight_name, True)))
+
+
 def compact(model: nn.Module, example: Example) -> nn.Module:
     """A copy of ``model`` without dead neurons and filters; its outputs are those of ``model`` in eval mode.
 
@@ -61,64 +85,90 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
     largest (float32; 1e-9 in float64, 2e-2 in float16, 1e-1 in bfloat16).
 
     Args:
-        model: Any module that can be traced; it is not changed.
-        example: A batch of input, or a tuple of several inputs, of the shape that the model will be used with.
+        model: Any module; it is not changed. Its control flow may depend on sizes and data: the example decides it. Of
+            a wrapper (torch.compile, DataParallel), the model inside is compacted.
+        example: A batch of input (a tensor, a tuple of arguments, or a dict of arguments by name), of the shape that
+            the model will be used with.
 
     Returns:
         The copy. Its parameters are new: an optimizer of ``model`` does not train them. Its attribute ``compaction``
         (a ``Compaction``) says what was removed, and which dead neurons stay and why.
 
     Raises:
-        CompactError: The model has nothing to prune, cannot be copied, traced or run on the example, has weights or
-            outputs that are not finite, or gives different outputs each time.
+        CompactError: The model has nothing to prune, cannot be copied or run on the example, writes into views, has
+            weights or outputs that are not finite, gives different outputs each time, or would give others without its
+            dead neurons.
     """
-    inputs = example if isinstance(example, tuple) else (example,)
-    if not inputs or not all(isinstance(x, Tensor) for x in inputs):
-        raise CompactError(f"example is a {type(example).__name__}: must be a tensor, or a tuple of tensors")
-    with torch.inference_mode(False):  # parameters copied in inference mode could not be trained
-        return _compacted(model, tuple(x.clone() for x in inputs))
+    model = wrappers.unwrapped(model)
+    try:
+        inputs = Inputs.of(example, model)
+    except ValueError as error:
+        raise CompactError(str(error)) from error
+    if not inputs.tensors:
+        raise CompactError(f"example is a {type(example).__name__}, and shows no tensor to compare outputs with")
+    # Parameters copied in inference mode could not be trained; under autocast outputs would be too coarse to compare.
+    with torch.inference_mode(False), own_types():
+        return _compacted(model, inputs.cloned())
 
 
-def _compacted(model: nn.Module, inputs: tuple[Tensor, ...]) -> nn.Module:
+def _compacted(model: nn.Module, inputs: Inputs) -> nn.Module:
     dense = _copied(model)
-    probes = (inputs, tuple(_shuffled(x) for x in inputs))
-    expected = [_outputs(dense, probe) for probe in probes]
+    flags = _Flags.of(dense)
+    dense.eval()
+    probes, expected = _probes(dense, inputs)
     if not all(torch.isfinite(out).all() for out in expected[0]):
         raise CompactError("the model's outputs on the example are not finite: there is nothing to compare with")
     if not _agree(dense, probes, expected):
         raise CompactError("the model answers differently each time, even in eval mode (dropout that is always on?)")
-    layers = _facts(dense, inputs)
+    layers = layer_facts.layers(dense, inputs, lambda: _outputs(dense, inputs))
     plan = _plan(dense, inputs, layers)
     folded = _folded(dense, layers, plan)
     small, refused = removal.operate(folded, inputs, plan.cuts, lambda trial: _agree(trial, probes, expected))
     if not _agree(small, probes, expected):
         raise CompactError(f"{type(model).__name__} without its dead neurons would give other outputs")
-    return _finish(small, model, layers, plan, refused)
+    return _finish(small, model, flags, layers, plan, refused)
 
 
 def _copied(model: nn.Module) -> nn.Module:
-    """A copy in eval mode. CompactError if it cannot be copied, has nothing to prune, or has weights not finite."""
+    """A copy without wrappers. CompactError if it cannot be copied, has nothing to prune, or has weights not finite."""
+    if reason := model_state.scripted(model) or model_state.without_values(model):
+        raise CompactError(reason)
     try:
         Masks(model)
     except ValueError as error:
         raise CompactError(str(error)) from error
     for name, parameter in model.named_parameters():
-        if not torch.isfinite(parameter).all():
+        if parameter.dim() > 1 and not parameter.numel():
+            raise CompactError(
+                f"{name} has no entries, shape {tuple(parameter.shape)}: take its layer out of the network"
+            )
+        if not criteria.finite(parameter):
             raise CompactError(f"{name} holds NaN or infinite weights: dead neurons cannot be determined")
     try:
-        return copy.deepcopy(model).eval()
+        dense = copy.deepcopy(model)
     except Exception as error:  # copying runs the model's code, which can raise anything
         raise CompactError(f"{type(model).__name__} cannot be copied: {error}") from error
+    wrappers.unwrap_parts(dense)
+    return dense
 
 
-def _outputs(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+def _probes(dense: nn.Module, inputs: Inputs) -> tuple[list[Inputs], list[list[Tensor]]]:
+    """The example, and a shuffled one if the model takes it (token ids and lengths may allow no other order)."""
+    shuffled = inputs.mapped(_shuffled)
+    expected = _outputs(dense, inputs)
+    try:
+        return [inputs, shuffled], [expected, _outputs(dense, shuffled)]
+    except CompactError:
+        return [inputs], [expected]
+
+
+def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     try:
         with torch.no_grad():
-            outputs = model(*(x.clone() for x in inputs))
+            outputs = inputs.cloned().run(model)
     except Exception as error:  # the model's code can raise anything
-        sizes = " and ".join(str(tuple(x.shape)) for x in inputs)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CompactError(f"the model cannot run on an example of shape {sizes}: {reason}") from error
+        raise CompactError(f"the model cannot run on an example of shape {inputs}: {reason}") from error
     return [out.clone() for out in tree_leaves(outputs) if isinstance(out, Tensor)]
 
 
@@ -128,7 +178,7 @@ def _shuffled(x: Tensor) -> Tensor:
     return x.flatten()[order].view_as(x)
 
 
-def _agree(model: nn.Module, probes: tuple[tuple[Tensor, ...], ...], expected: list[list[Tensor]]) -> bool:
+def _agree(model: nn.Module, probes: list[Inputs], expected: list[list[Tensor]]) -> bool:
     """Whether ``model`` gives the expected outputs for all probes, within TOLERANCE."""
     for probe, expected_outputs in zip(probes, expected, strict=True):
         try:
@@ -151,17 +201,7 @@ def _close(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a, b, rtol=0, atol=tolerance * largest, equal_nan=True)
 
 
-def _facts(dense: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, layer_facts.LayerFacts]:
-    try:
-        return layer_facts.layers(dense, inputs, lambda: _outputs(dense, inputs))
-    except WiringError as error:
-        reason = str(error).removeprefix(NOT_AVAILABLE).lstrip(": ")
-        raise CompactError(f"{type(dense).__name__} cannot be compacted: {reason}") from error
-
-
-def _plan(
-    dense: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, layer_facts.LayerFacts]
-) -> removal.RemovalPlan:
+def _plan(dense: nn.Module, inputs: Inputs, layers: Mapping[str, layer_facts.LayerFacts]) -> removal.RemovalPlan:
     try:
         return removal.plan(dense, inputs, layers)
     except Exception as error:  # Torch-Pruning runs the model's code, and fails in many ways
@@ -182,18 +222,13 @@ def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.LayerFacts], plan
 def _finish(
     small: nn.Module,
     model: nn.Module,
+    flags: _Flags,
     layers: Mapping[str, layer_facts.LayerFacts],
     plan: removal.RemovalPlan,
     refused: list[removal.Removal],
 ) -> nn.Module:
     """Restore the original's modes and requires_grad on the copy, and attach the Compaction."""
-    trainable = {name: p.requires_grad for name, p in model.named_parameters()}
-    for name, parameter in small.named_parameters():
-        weight_name = name.removesuffix(".bias") + ".weight"  # the weight of a bias that folding created
-        parameter.requires_grad_(trainable.get(name, trainable.get(weight_name, True)))
-    modes = {path: module.training for path, module in model.named_modules()}
-    for path, module in small.named_modules():
-        module.training = modes[path]
+    flags.restore(small)
     stayed = {name: set(reasons.values()) for name, reasons in plan.stayed.items() if reasons}
     for cut in refused:
         for name in cut.rows:

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from prunelab.pruning.effective import Use, trace
-from prunelab.pruning.masks import Masks
+from prunelab.inputs import Inputs
+from prunelab.pruning.layers import linear_and_conv
+from prunelab.sparse.compaction import observed_paths
+from prunelab.sparse.compaction.observed_paths import Use
 
 ROUNDINGS = 8  # a constant that is itself a sum may differ between positions by this many rounding errors
 
@@ -65,21 +67,21 @@ class LayerFacts:
         return self.pads and not self.unread[channel] and self.constants[channel] != 0
 
 
-def layers(model: nn.Module, inputs: tuple[Tensor, ...], run: Callable[[], Any]) -> dict[str, LayerFacts]:
+def layers(model: nn.Module, inputs: Inputs, run: Callable[[], Any]) -> dict[str, LayerFacts]:
     """Facts about the layers of ``model`` (in eval mode) by parameter name. run: runs it once on ``inputs``.
 
-    Raises ValueError as ``Masks`` and ``trace`` do.
+    Raises ValueError for weights that are computed from others, and CompactError as ``observed_paths.uses``.
     """
-    masks = Masks(model)
-    weights = {name: masks.weight(name).detach() for name in masks}
-    uses = trace(model, inputs).uses({name: weight != 0 for name, weight in weights.items()})
-    names = {id(masks.weight(name)): name for name in masks}
+    names: dict[int, str] = {}
+    for name, _, weight in linear_and_conv(model):
+        names.setdefault(id(weight), name)
+    uses = observed_paths.uses(model, inputs, names)
     modules: dict[str, tuple[str, Any]] = {}
     for path, module in model.named_modules():
         if isinstance(module, nn.Linear | _ConvNd):
             modules.setdefault(names[id(module.weight)], (path, module))
     constants = _constants(run, {name: module for name, (_, module) in modules.items()})
-    return {name: _layer(name, *modules[name], uses[name], constants.get(name)) for name in masks}
+    return {name: _layer(name, *modules[name], uses[name], constants.get(name)) for name in names.values()}
 
 
 def fold(module: Any, layer: LayerFacts, channels: set[int], carriers: Mapping[int, int]) -> None:
@@ -142,7 +144,7 @@ def _constants(run: Callable[[], Any], modules: Mapping[str, Any]) -> dict[str, 
 
 def _layer(name: str, path: str, module: Any, uses: list[Use], constants: Tensor | None) -> LayerFacts:
     if len(uses) != 1 or constants is None:
-        frozen = "it does not run" if not uses else "its weights are used more than once (tied)"
+        frozen = "it does not run by itself" if not uses else "its weights are used more than once (tied)"
         channels = module.in_features if isinstance(module, nn.Linear) else module.in_channels
         alive = [any(bool(use.reached[i]) and bool(use.needed[i]) for use in uses) for i in range(neurons(module))]
         return LayerFacts(

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 
+from prunelab.inputs import Inputs
 from prunelab.sparse.compaction.layer_facts import LayerFacts
 
 Rows = Mapping[str, set[int]]
@@ -43,7 +44,7 @@ class RemovalPlan:
     stayed: dict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
 
 
-def plan(model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, LayerFacts]) -> RemovalPlan:
+def plan(model: nn.Module, inputs: Inputs, layers: Mapping[str, LayerFacts]) -> RemovalPlan:
     """Plan what to remove from ``model``, without changing it. Torch-Pruning may raise any exception."""
     result = RemovalPlan()
     planner = _Planner(copy.deepcopy(model), inputs, layers)
@@ -62,7 +63,7 @@ def plan(model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, Laye
 
 
 def operate(
-    model: nn.Module, inputs: tuple[Tensor, ...], cuts: Iterable[Removal], agrees: Callable[[nn.Module], bool]
+    model: nn.Module, inputs: Inputs, cuts: Iterable[Removal], agrees: Callable[[nn.Module], bool]
 ) -> tuple[nn.Module, list[Removal]]:
     """A copy of ``model`` after ``cuts``, and the cuts that were left out because outputs would change.
 
@@ -83,7 +84,7 @@ def operate(
 
 def _attempt(
     model: nn.Module,
-    inputs: tuple[Tensor, ...],
+    inputs: Inputs,
     cuts: list[Removal],
     done: list[Removal],
     agrees: Callable[[nn.Module], bool],
@@ -95,7 +96,7 @@ def _attempt(
     return small if agrees(small) else None
 
 
-def _after(model: nn.Module, inputs: tuple[Tensor, ...], cuts: list[Removal], done: list[Removal]) -> nn.Module:
+def _after(model: nn.Module, inputs: Inputs, cuts: list[Removal], done: list[Removal]) -> nn.Module:
     """A copy of ``model`` after ``cuts``. done: cuts already applied to it."""
     small = copy.deepcopy(model)
     graph = dependencies(small, inputs)
@@ -112,7 +113,7 @@ def _after(model: nn.Module, inputs: tuple[Tensor, ...], cuts: list[Removal], do
     return small
 
 
-def dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+def dependencies(model: nn.Module, inputs: Inputs) -> Any:
     """Torch-Pruning's graph of ``model``; it needs autograd, so all parameters are set to require gradients."""
     from torch_pruning import DependencyGraph
 
@@ -122,15 +123,15 @@ def dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     with torch.inference_mode(False), torch.enable_grad():
         return DependencyGraph().build_dependency(
             model,
-            tuple(x.clone() for x in inputs),
+            inputs.cloned(),
             forward_fn=_run,
             verbose=False,
         )
 
 
-def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+def _run(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     """The outputs, each after an extra operation, which shows that the layer before it feeds an output."""
-    return [out * 1 for out in tree_leaves(model(*inputs)) if isinstance(out, Tensor) and out.requires_grad]
+    return [out * 1 for out in tree_leaves(inputs.run(model)) if isinstance(out, Tensor) and out.requires_grad]
 
 
 def _add(sets: defaultdict[str, set[int]], added: Rows) -> None:
@@ -141,7 +142,7 @@ def _add(sets: defaultdict[str, set[int]], added: Rows) -> None:
 class _Planner:
     """Plans cuts one by one. rows, columns: neurons and input channels planned for removal so far, by layer."""
 
-    def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...], layers: Mapping[str, LayerFacts]) -> None:
+    def __init__(self, model: nn.Module, inputs: Inputs, layers: Mapping[str, LayerFacts]) -> None:
         from torch_pruning.ops import OPTYPE as kinds
 
         self.rows: defaultdict[str, set[int]] = defaultdict(set)

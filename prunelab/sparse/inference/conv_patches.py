@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prunelab.errors import ConvertError
-from prunelab.sparse.inference.kernel_choice import medians
+from prunelab.sparse.inference.kernel_choice import race
 from prunelab.sparse.inference.kernels import Kernel, Weights
-from prunelab.sparse.inference.linear_chain import Batches, activations
+from prunelab.sparse.inference.linear_chain import NO_CHOICE, Batches, activations
+from prunelab.torch_state import own_types
 
 
 class PatchConv2d(nn.Module):
@@ -31,11 +34,17 @@ class PatchConv2d(nn.Module):
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
         self.batches = Batches(batches)
         self.kernels: list[Kernel] = []
+        self._reasons: list[str] = []
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
         """{layer: {batch: kernel}} for this layer."""
         return {self.name: dict(zip(self.batches.sizes, self.kernels, strict=True))}
+
+    @property
+    def reasons(self) -> dict[str, dict[int, str]]:
+        """{layer: {batch: why}} for this layer, as ``choices``."""
+        return {self.name: dict(zip(self.batches.sizes, self._reasons, strict=True))}
 
     def choose(self, allowed: Sequence[Sequence[Kernel]], image: tuple[int, ...] | None) -> None:
         """Choose the kernel for each batch size, from those ``allowed`` for it.
@@ -45,12 +54,18 @@ class PatchConv2d(nn.Module):
         for n, kernels in zip(self.batches.sizes, allowed, strict=True):
             if image is None or len(kernels) == 1:
                 self.kernels.append(kernels[0])
+                self._reasons.append(NO_CHOICE)
                 continue
             x = activations(n, *image, dtype=self.weights.dtype)
-            seconds = medians({kernel: lambda k=kernel, x=x: self.run(k, x) for kernel in kernels})  # type: ignore[misc]
-            self.kernels.append(min(seconds, key=seconds.__getitem__))
+            runs = {kernel: partial(self.run, kernel, x) for kernel in kernels}
+            found = race(runs, standard=kernels[0])
+            self.kernels.append(found.winner)
+            self._reasons.append(found.explained(kernels[0], found.rival))
 
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):  # as in Chain
+            with own_types():
+                return self(x.to(self.weights.dtype) if x.is_floating_point() else x)  # type: ignore[no-any-return]
         if x.dim() == 3:
             return self(x[None])[0]  # type: ignore[no-any-return]
         if x.dim() != 4 or x.shape[1] != self.in_channels or x.dtype != self.weights.dtype:

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from prunelab.errors import ConvertError
+from prunelab.inputs import Example, Inputs
+from prunelab.pruning import model_state, wrappers
 from prunelab.sparse.inference import tracing
 from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
 from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
-from prunelab.sparse.inference.linear_chain import Affine, Chain, ChainLayer, KernelPlan
+from prunelab.sparse.inference.linear_chain import NO_CHOICE, Affine, Chain, ChainLayer, KernelPlan
 from prunelab.sparse.inference.tracing import Shapes, Stretch
 
 __all__ = ["Choices", "ConvertError", "Converted", "convert"]
@@ -27,18 +29,29 @@ Choices = Mapping[str, str | Mapping[Any, str]]  # {layer: kernel}, or {layer: {
 class Converted(nn.Module):
     """A network for inference only: eval mode, no gradients. Its weights are copies; tied ones are stored once."""
 
-    def __init__(self, network: nn.Module, choices: Mapping[str, Mapping[int, Kernel]]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        choices: Mapping[str, Mapping[int, Kernel]],
+        reasons: Mapping[str, Mapping[int, str]],
+    ) -> None:
         super().__init__()
         self.network = network
         # forward() skips GraphModule.__call__, which only improves tracebacks, at a third of a small layer's time.
         self._run = network.forward if isinstance(network, fx.GraphModule | Chain) else network
         self._choices = {name: dict(kernels) for name, kernels in choices.items()}
+        self._reasons = {name: dict(why) for name, why in reasons.items()}
         self.eval()
 
     @property
     def choices(self) -> dict[str, dict[int, Kernel]]:
         """Copy of {layer: {batch size: kernel}}, for every Linear and Conv that runs."""
         return {name: dict(kernels) for name, kernels in self._choices.items()}
+
+    @property
+    def reasons(self) -> dict[str, dict[int, str]]:
+        """Copy of {layer: {batch size: why that kernel was chosen}}: how much faster it was, or that none was."""
+        return {name: dict(why) for name, why in self._reasons.items()}
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         if not torch.is_grad_enabled():
@@ -55,7 +68,7 @@ class Converted(nn.Module):
 
 def convert(
     model: nn.Module,
-    example: Any = None,
+    example: Example | None = None,
     *,
     batches: Iterable[int] = (1, 8, 64, 256),
     kernel: str | Choices | None = None,
@@ -64,12 +77,14 @@ def convert(
 
     In float32, outputs differ by about 1e-6 of the largest, except for NaN or infinite activations: in the dense model
     a cut weight turns them into NaN, here it ignores them. Layers in half precision, grouped convolutions and layers
-    inside torch's attention modules stay dense.
+    inside torch's attention modules stay dense. Under ``torch.autocast`` the converted layers compute in the type of
+    their weights.
 
     Args:
-        model: Any module, in any mode; it is not changed. Its zero weights are skipped.
-        example: A batch of input, or a tuple of arguments. Needed to measure convolutions (without it they stay dense)
-            and for batch norm on more than two dimensions.
+        model: Any module, in any mode; it is not changed. Its zero weights are skipped. Wrappers (torch.compile,
+            DataParallel) are left out: what is converted is the model inside.
+        example: A batch of input: a tensor, a tuple of arguments, or a dict of arguments by name. Needed to measure
+            convolutions (without it they stay dense) and for batch norm on more than two dimensions.
         batches: Batch sizes to measure, each at least 1; at run time the nearest by ratio applies.
         kernel: None: measure. "dense", "csr" (torch) or "scipy": use it for all layers that support it.
             {layer: kernel} or {layer: {batch: kernel}}: use these for the named layers, and measure the others.
@@ -82,21 +97,22 @@ def convert(
             not on the CPU, the example does not fit, or there is nothing to convert.
     """
     sizes = _checked(batches)
-    layers = tracing.weighted(model)
-    for name, module in layers.items():
+    if reason := model_state.scripted(model) or model_state.without_values(model):
+        raise ConvertError(reason)
+    model = wrappers.unwrapped(model)
+    for name, module in tracing.weighted(model).items():
         if (device := module.get_parameter("weight").device).type != "cpu":
             raise ConvertError(f"{name} is on {device}: convert() is for the CPU; move the model, or see to_2_4()")
-    requested = _RequestedKernels(kernel, layers, sizes)
     twin = tracing.skeleton(model)
-    args = None if example is None else example if isinstance(example, tuple) else (example,)
-    input_shapes = tracing.shapes(twin, args) if args is not None else {}
-    replacer = _LayerReplacer(
-        requested, sizes, input_shapes, {m: n for n, m in reversed(tracing.weighted(twin).items())}
-    )
+    layers = tracing.weighted(twin)
+    requested = _RequestedKernels(kernel, layers, sizes)
+    inputs = None if example is None else _inputs(example, twin)
+    input_shapes = {} if inputs is None else tracing.shapes(twin, inputs)
+    replacer = _LayerReplacer(requested, sizes, input_shapes, {m: n for n, m in reversed(layers.items())})
     if tracing.is_plain(twin):
         network = replacer.replacement(twin, contiguous=False) or twin
     else:
-        traced = tracing.trace(twin, args)
+        traced = tracing.trace(twin, inputs)
         if traced is not None:
             replacer.chains(traced)
             traced.delete_all_unused_submodules()
@@ -108,11 +124,15 @@ def convert(
         if traced is not None:
             network = _single_chain(traced)
     if not replacer.choices:
-        raise ConvertError(f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted")
+        reason = model_state.quantised(model)
+        raise ConvertError(
+            f"{type(model).__name__} has no Linear or Conv layer that runs and can be converted"
+            + (f"; {reason}" if reason else "")
+        )
     requested.check_all_met(replacer.choices)
     replacer.drop_unused()
     tracing.own(network, model)
-    return Converted(network, replacer.choices)
+    return Converted(network, replacer.choices, replacer.reasons)
 
 
 class _RequestedKernels:
@@ -164,6 +184,7 @@ class _LayerReplacer:
         self, requested: _RequestedKernels, sizes: Sequence[int], shapes: Shapes, names: Mapping[nn.Module, str]
     ) -> None:
         self.choices: dict[str, dict[int, Kernel]] = {}
+        self.reasons: dict[str, dict[int, str]] = {}
         self._requested, self._sizes, self._shapes, self._names = requested, sizes, shapes, names
         self._weights: dict[tuple[int, int, bool], Weights] = {}
         self._used: dict[Weights, set[Kernel]] = {}
@@ -194,6 +215,7 @@ class _LayerReplacer:
     def _chain(self, stretches: Sequence[Stretch], *, contiguous: bool) -> Chain:
         chain = Chain([self._layer(stretch) for stretch in stretches], self._sizes, contiguous=contiguous)
         self.choices |= chain.choices
+        self.reasons |= chain.reasons
         for layer, kernels in zip(chain.layers, zip(*chain.plans, strict=True), strict=True):
             self._used.setdefault(layer.weights, set()).update(kernels)  # type: ignore[arg-type]
         return chain
@@ -219,19 +241,25 @@ class _LayerReplacer:
 
     def _patches(self, name: str, conv: nn.Module) -> nn.Module | None:
         weight: Tensor = conv.weight  # type: ignore[assignment]
-        allowed = self._requested.allowed(name, weight.dtype, refusal(conv))
+        refused = refusal(conv)
+        allowed = self._requested.allowed(name, weight.dtype, refused)
         kernels: KernelPlan = tuple({k: None for plan in allowed for k in plan})
         self.choices[name] = dict.fromkeys(self._sizes, "dense")
+        self.reasons[name] = dict.fromkeys(self._sizes, f"this layer {refused}" if refused else NO_CHOICE)
         if kernels == ("dense",):
             return None
         image = self._shapes.get(conv)
         if image is None and "dense" in kernels and all("dense" in plan for plan in allowed):
+            self.reasons[name] = dict.fromkeys(
+                self._sizes, "not measured: that takes an example, convert(model, example)"
+            )
             return None
         key = (id(weight), 0, True)
         if key not in self._weights:
             self._weights[key] = Weights(weight.reshape(len(weight), -1), kernels, name)
         patches = PatchConv2d(name, conv, self._weights[key], self._sizes)  # type: ignore[arg-type]
         patches.choose(allowed, image[-3:] if image else None)
+        self.reasons |= patches.reasons
         used = set(patches.kernels)
         if used == {"dense"}:
             return None
@@ -260,6 +288,13 @@ def _single_chain(traced: fx.GraphModule) -> nn.Module:
             if isinstance(module, Chain) and output.args[0] is call:
                 return module
     return traced
+
+
+def _inputs(example: Example, model: nn.Module) -> Inputs:
+    try:
+        return Inputs.of(example, model)
+    except ValueError as error:
+        raise ConvertError(str(error)) from error
 
 
 def _checked(batches: Iterable[int]) -> tuple[int, ...]:

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.errors import ConvertError
-from prunelab.sparse.inference.kernel_choice import Costs, cheapest, medians
+from prunelab.sparse.inference.kernel_choice import Costs, cheapest, medians, race
 from prunelab.sparse.inference.kernels import KERNELS, Kernel, Step, Weights, transposed
+from prunelab.torch_state import own_types
 
 KernelPlan = tuple[Kernel, ...]  # one kernel per layer
+NO_CHOICE = "not measured: no other kernel was asked for, or is possible"
 
 
 class Affine(nn.Module):
@@ -86,6 +88,7 @@ class Chain(nn.Module):
 
     Input (..., in), output (..., out); with batch norm, only (batch, in), as batch norm works differently on more
     dimensions. contiguous: whether the output must be contiguous; else it may be a transposed view, which saves a copy.
+    Under autocast too, all is computed and given back in the type of the weights.
     """
 
     def __init__(self, layers: Sequence[ChainLayer], batches: Sequence[int], *, contiguous: bool) -> None:
@@ -98,7 +101,10 @@ class Chain(nn.Module):
         self.dtype = layers[0].weights.dtype
         self.batches = Batches(batches)
         self._compiled: dict[tuple[KernelPlan, bool], list[Step]] = {}
-        self.plans = [self._fastest(number, n) for number, n in enumerate(batches)]
+        self._by_batch: dict[int, list[Step]] = {}
+        fastest = [self._fastest(number, n) for number, n in enumerate(batches)]
+        self.plans = [plan for plan, _ in fastest]
+        self._reasons = dict(zip(batches, [why for _, why in fastest], strict=True))
         self._compiled = {}  # plans that were only measured would keep forms of the weights alive
 
     @property
@@ -110,7 +116,15 @@ class Chain(nn.Module):
             for layer, chosen in zip(self.layers, kernels, strict=True)
         }
 
+    @property
+    def reasons(self) -> dict[str, dict[int, str]]:
+        """{layer: {batch: why}} as ``choices``; the layers of a chain were measured together."""
+        return {str(layer.name): dict(self._reasons) for layer in self.layers}
+
     def forward(self, x: Tensor) -> Tensor:
+        if torch.is_autocast_enabled("cpu"):  # which would give sparse products types that they do not have
+            with own_types():
+                return self(x.to(self.dtype) if x.is_floating_point() else x)  # type: ignore[no-any-return]
         if x.dim() != 2:
             return self._folded(x)
         n, features = x.shape
@@ -119,19 +133,30 @@ class Chain(nn.Module):
                 f"{self.layers[0].name} takes {self.dtype} of shape (batch, {self.in_features}), "
                 f"not {x.dtype} of shape {tuple(x.shape)}"
             )
-        if n == 0:
-            return x.new_empty(0, self.out_features)
-        return self.run(self.plans[self.batches.nearest(n)], x)
-
-    def run(self, plan: KernelPlan, x: Tensor) -> Tensor:
-        """x (batch, in) -> (batch, out), with these kernels; batch at least 1."""
-        key = plan, x.shape[0] == 1
-        for step in self._compiled.get(key) or self._compile(*key):
+        for step in self._by_batch.get(n) or self._prepared(n):
             x = step(x)
         return x
 
-    def _compile(self, plan: KernelPlan, vector: bool) -> list[Step]:
+    def _prepared(self, n: int) -> list[Step]:
+        """The steps for batch size ``n``, remembered: on small layers looking for the plan takes as long as a layer."""
+        if n == 0:
+            steps: list[Step] = [lambda x: x.new_empty(0, self.out_features)]
+        else:
+            steps = self._steps(self.plans[self.batches.nearest(n)], n == 1)
+        self._by_batch[n] = steps
+        return steps
+
+    def run(self, plan: KernelPlan, x: Tensor) -> Tensor:
+        """x (batch, in) -> (batch, out), with these kernels; batch at least 1."""
+        for step in self._steps(plan, x.shape[0] == 1):
+            x = step(x)
+        return x
+
+    def _steps(self, plan: KernelPlan, vector: bool) -> list[Step]:
         """The steps of a plan. vector: for one sample, where both layouts are the same."""
+        known = self._compiled.get((plan, vector))
+        if known is not None:
+            return known
         steps: list[Step] = []
         columns = False
         for layer, kernel in zip(self._layers, plan, strict=True):
@@ -175,18 +200,18 @@ class Chain(nn.Module):
             raise AttributeError(f"a chain of {len(self.layers)} layers has no one weight or bias")
         return self.layers[0]  # type: ignore[return-value]
 
-    def _fastest(self, number: int, n: int) -> KernelPlan:
-        """The plan for batch size ``n`` (index ``number``), measured if there is a choice."""
+    def _fastest(self, number: int, n: int) -> tuple[KernelPlan, str]:
+        """The plan for batch size ``n`` (index ``number``), measured if there is a choice; and why it was chosen."""
         allowed = [layer.allowed[number] for layer in self._layers]
         if all(len(kernels) == 1 for kernels in allowed):
-            return tuple(kernels[0] for kernels in allowed)
+            return tuple(kernels[0] for kernels in allowed), NO_CHOICE
         x = activations(n, self.in_features, dtype=self.dtype)
         plans: list[KernelPlan] = [tuple(k if k in kernels else kernels[0] for kernels in allowed) for k in KERNELS]
         if len(allowed) > 1:
             plans.append(cheapest([_costs(layer, number, n) for layer in self._layers], allowed))
         # Timing single layers is precise, but only end-to-end times are real: the layerwise winner must win here too.
-        seconds = medians({plan: partial(self.run, plan, x) for plan in plans})
-        return min(seconds, key=seconds.__getitem__)
+        found = race({plan: partial(self.run, plan, x) for plan in plans}, standard=plans[0])
+        return found.winner, found.explained(_named(plans[0]), _named(found.rival))
 
     @property
     def _layers(self) -> list[ChainLayer]:
@@ -195,10 +220,10 @@ class Chain(nn.Module):
     # Compiled steps point into the buffers: they must not outlive them or be copied.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_compiled": {}}
+        return {**self.__dict__, "_compiled": {}, "_by_batch": {}}
 
     def _apply(self, *args: Any, **kwargs: Any) -> Chain:
-        self._compiled = {}
+        self._compiled, self._by_batch = {}, {}
         super()._apply(*args, **kwargs)  # type: ignore[no-untyped-call]
         return self
 
@@ -219,6 +244,10 @@ def _costs(layer: ChainLayer, number: int, n: int) -> Costs:
 def activations(*shape: int, dtype: torch.dtype) -> Tensor:
     """Random values to measure with; torch's global random state is not changed."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(dtype)
+
+
+def _named(plan: KernelPlan) -> str:
+    return " + ".join(dict.fromkeys(plan))
 
 
 def _flat(x: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from prunelab.errors import ConvertError
 from prunelab.formatting import did_you_mean, layer_of
+from prunelab.inputs import Inputs
+from prunelab.pruning import wrappers
 from prunelab.pruning.layers import identity, linear_and_conv
 
 Shapes = Mapping[nn.Module, tuple[int, ...]]  # of the first input of each module
@@ -58,12 +60,17 @@ class Stretch:
 
 
 def skeleton(model: nn.Module) -> nn.Module:
-    """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``."""
+    """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``.
+
+    Compiled and parallel parts are replaced by the modules inside: compiled code would run past what is replaced.
+    """
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
     try:
-        return copy.deepcopy(model, memo).eval()
+        twin = copy.deepcopy(model, memo).eval()
     except (RuntimeError, TypeError) as error:
         raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
+    wrappers.unwrap_parts(twin)
+    return twin
 
 
 def weighted(model: nn.Module) -> dict[str, nn.Module]:
@@ -98,32 +105,31 @@ def places(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
             yield from places(child)
 
 
-def shapes(twin: nn.Module, args: tuple[Any, ...]) -> Shapes:
-    """Input shape of each module when ``twin`` runs on ``args``; ConvertError if it cannot run."""
+def shapes(twin: nn.Module, inputs: Inputs) -> Shapes:
+    """Input shape of each module when ``twin`` runs on ``inputs``; ConvertError if it cannot run."""
     input_shapes: dict[nn.Module, tuple[int, ...]] = {}
 
-    def remember(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if inputs and isinstance(inputs[0], Tensor):
-            input_shapes[module] = tuple(inputs[0].shape)
+    def remember(module: nn.Module, args: tuple[Any, ...]) -> None:
+        if args and isinstance(args[0], Tensor):
+            input_shapes[module] = tuple(args[0].shape)
 
     handles = [module.register_forward_pre_hook(remember) for module in twin.modules()]
     try:
         with torch.no_grad():
-            twin(*args)
+            inputs.run(twin)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        described = ", ".join(str(tuple(a.shape)) if isinstance(a, Tensor) else type(a).__name__ for a in args)
-        raise ConvertError(f"the example ({described}) does not pass through the model: {error}") from error
+        raise ConvertError(f"the example ({inputs}) does not pass through the model: {error}") from error
     finally:
         for handle in handles:
             handle.remove()
     return input_shapes
 
 
-def trace(twin: nn.Module, args: tuple[Any, ...] | None) -> fx.GraphModule | None:
+def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
     """``twin`` as a graph, or None if the graph might behave differently.
 
     That is the case if control flow depends on data or on optional arguments, if a module other than a leaf has hooks,
-    or if the graph gives another result for ``args``.
+    or if the graph gives another result for ``inputs``.
     """
     parameters = inspect.signature(twin.forward).parameters.values()
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -138,9 +144,9 @@ def trace(twin: nn.Module, args: tuple[Any, ...] | None) -> fx.GraphModule | Non
     if any(_hooked(module) for module in twin.modules() if module not in leaves):
         return None
     traced = fx.GraphModule(twin, graph).eval()
-    if args is not None:
+    if inputs is not None:
         with torch.no_grad():
-            if not _same(traced(*args), twin(*args)):
+            if not _same(inputs.run(traced), inputs.run(twin)):
                 return None
     return traced
 
@@ -186,10 +192,15 @@ def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module,
 
 
 def resolve(name: str, layers: Mapping[str, nn.Module]) -> str:
-    """Parameter name for the name of a layer or a parameter; ConvertError if nothing matches."""
-    for candidate in (name, f"{name}.weight"):
-        if candidate in layers:
-            return next(first for first, module in layers.items() if module is layers[candidate])
+    """Parameter name for the name of a layer or a parameter; ConvertError if nothing matches.
+
+    name: may have the prefixes of wrappers around the model.
+    """
+    inside = wrappers.plain(name)
+    for known in (name, inside, inside.removeprefix(f"{wrappers.PARALLEL}.")):
+        for candidate in (known, f"{known}.weight"):
+            if candidate in layers:
+                return next(first for first, module in layers.items() if module is layers[candidate])
     raise ConvertError(f"{name!r} matches no Linear or Conv layer; {did_you_mean(name, [*map(layer_of, layers)])}")
 
 

@@ -7,9 +7,10 @@ import time
 from collections.abc import Iterator, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.benchmark import Timer
 
+from prunelab.inputs import Inputs
 from prunelab.results.measurement import Latency
 
 BLOCK = 4e-3  # seconds of one timed block: much longer than the clock's resolution, shorter than bursts of other load
@@ -18,15 +19,11 @@ MIN_ROUNDS, MAX_SECONDS = 5, 2.0  # rounds that always run; time after which no 
 LONGEST_BLOCK = 1000  # runs per block
 
 
-def batch_of(example: Tensor, size: int) -> Tensor:
-    """``size`` samples: those of ``example``, repeated."""
-    return example[torch.arange(size) % len(example)].contiguous()
-
-
-def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, rounds: int = ROUNDS) -> list[Latency]:
-    """Time all networks on the batch ``x``, in turns, after a warm-up. The networks must be in eval mode."""
+def compare(networks: Mapping[str, nn.Module], batch: Inputs, *, threads: int, rounds: int = ROUNDS) -> list[Latency]:
+    """Time all networks on ``batch``, in turns, after a warm-up. The networks must be in eval mode."""
+    given = {"args": batch.args, "kwargs": batch.kwargs}
     timers = {
-        name: Timer("network(x)", globals={"network": network, "x": x}, num_threads=threads)
+        name: Timer("network(*args, **kwargs)", globals={"network": network, **given}, num_threads=threads)
         for name, network in networks.items()
     }
     with torch.inference_mode():
@@ -38,7 +35,7 @@ def compare(networks: Mapping[str, nn.Module], x: Tensor, *, threads: int, round
                 break  # busy machine or large network: report the rounds done so far
             for name in _order(list(timers), number):
                 blocks[name].append(timers[name].timeit(runs[name]).median)
-    return [Latency(name, len(x), threads, *_quartiles(blocks[name])) for name in networks]
+    return [Latency(name, batch.samples, threads, *_quartiles(blocks[name])) for name in networks]
 
 
 def _runs(timer: Timer) -> int:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from prunelab import hardware, torch_state
 from prunelab.errors import CompactError, ConvertError, MeasureError
-from prunelab.results.measurement import Latency, Measurement
+from prunelab.inputs import Example, Inputs
+from prunelab.pruning import criteria, model_state
+from prunelab.results.measurement import KernelChoice, Latency, Measurement
 from prunelab.sparse.compaction.compact import compact
-from prunelab.sparse.inference.convert import convert
+from prunelab.sparse.inference.convert import Converted, convert
 from prunelab.sparse.measuring import file_sizes, latency
 
 BATCHES = (1, 8, 64, 256)
@@ -22,7 +24,7 @@ UNSTEADY = 1.5  # ratio of the quartiles above which timings are unreliable
 
 
 def measure(
-    model: nn.Module, example: Tensor, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
+    model: nn.Module, example: Example, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
 ) -> Measurement:
     """Measure file sizes by format, and latency of the network dense, sparse, converted and compacted.
 
@@ -31,22 +33,24 @@ def measure(
     Args:
         model: A pruned module whose cut weights are zero; it is not changed. After torch's reparametrisation use
             ``Masks.from_torch`` first.
-        example: Inputs (samples, ...), any number of samples, at least 1.
+        example: A batch of input: a tensor (samples, ...), a tuple of arguments, or a dict of arguments by name. Any
+            number of samples, at least 1; the first tensor counts them.
         batches: Batch sizes to time, each at least 1.
         threads: Numbers of torch threads to time with. None: one, and torch's current number.
 
     Raises:
-        MeasureError: Batch sizes are out of range, weights are NaN or infinite, or the model cannot run on the example.
+        MeasureError: Batch sizes are out of range, weights are NaN or infinite, the model cannot run on the example, or
+            it is quantised, TorchScript, or on the meta device.
     """
     *_, last = stream(model, example, batches=batches, threads=threads)
     return last
 
 
 def stream(
-    model: nn.Module, example: Tensor, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
+    model: nn.Module, example: Example, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
 ) -> Iterator[Measurement]:
     """``measure`` step by step: first the sizes, then one batch size after another."""
-    network = _checked(model, example, batches)
+    network, inputs = _checked(model, example, batches)
     counts = sorted({1, torch.get_num_threads()} if threads is None else set(threads))
     weights = [t for t in file_sizes.distinct(network).values() if t.dim() > 1]
     measurement = Measurement(
@@ -60,27 +64,32 @@ def stream(
     part = 1 / (len(counts) * (len(batches) + 1))
     for count in counts:
         networks, missing = _networks(network, example, tuple(batches), count)
-        measurement = _extended(measurement, part, notes=missing)
+        measurement = _extended(measurement, part, notes=missing, kernels=_kernels(networks, count))
         yield measurement
         for size in batches:
-            times = latency.compare(networks, latency.batch_of(example, size), threads=count)
+            times = latency.compare(networks, inputs.batch(size), threads=count)
             measurement = _extended(measurement, part, times, _unsteady(times))
             yield measurement
 
 
 def _extended(
-    measurement: Measurement, part: float, times: Sequence[Latency] = (), notes: Sequence[str] = ()
+    measurement: Measurement,
+    part: float,
+    times: Sequence[Latency] = (),
+    notes: Sequence[str] = (),
+    kernels: Sequence[KernelChoice] = (),
 ) -> Measurement:
     return replace(
         measurement,
         latencies=(*measurement.latencies, *times),
+        kernels=(*measurement.kernels, *kernels),
         notes=tuple(dict.fromkeys((*measurement.notes, *notes))),
         progress=min(measurement.progress + part, 1.0),
     )
 
 
 def _networks(
-    network: nn.Module, example: Tensor, batches: tuple[int, ...], threads: int
+    network: nn.Module, example: Example, batches: tuple[int, ...], threads: int
 ) -> tuple[dict[str, nn.Module], list[str]]:
     """The networks to time, and reasons for those that are missing."""
     networks, missing = {"dense": network}, []
@@ -100,22 +109,41 @@ def _networks(
     return networks, missing
 
 
-def _checked(model: nn.Module, example: Tensor, batches: Sequence[int]) -> nn.Module:
-    """A copy of the model in eval mode, after a check that it runs on the example."""
+def _kernels(networks: Mapping[str, nn.Module], threads: int) -> list[KernelChoice]:
+    """The kernels of the converted network, if there is one."""
+    converted = networks.get("converted")
+    if not isinstance(converted, Converted):
+        return []
+    reasons = converted.reasons
+    return [
+        KernelChoice(layer, batch, threads, kernel, reasons[layer][batch])
+        for layer, by_batch in converted.choices.items()
+        for batch, kernel in by_batch.items()
+    ]
+
+
+def _checked(model: nn.Module, example: Example, batches: Sequence[int]) -> tuple[nn.Module, Inputs]:
+    """A copy of the model in eval mode, and the example's arguments, after a check that it runs on them."""
     if not batches or any(isinstance(b, bool) or not isinstance(b, int) or b < 1 for b in batches):
         raise MeasureError(f"batches = {tuple(batches)}: must be whole numbers, at least one of them, from 1 on")
-    if not isinstance(example, Tensor) or example.dim() < 1 or len(example) == 0:
-        raise MeasureError("example: must be a tensor with at least one sample, (samples, ...)")
+    if reason := model_state.obstacle(model):
+        raise MeasureError(reason)
+    try:
+        inputs = Inputs.of(example, model)
+    except ValueError as error:
+        raise MeasureError(str(error)) from error
+    if not inputs.samples:
+        raise MeasureError("example: its first tensor must have at least one sample, (samples, ...)")
     for name, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        if not criteria.finite(tensor):
             raise MeasureError(f"{name} holds NaN or infinite values: there is nothing sound to measure")
     network = copy.deepcopy(model).eval()
     try:
         with torch.inference_mode():
-            network(example[:1])
+            inputs.batch(1).run(network)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise MeasureError(f"the model cannot take the example, shape {tuple(example.shape)}: {error}") from error
-    return network
+        raise MeasureError(f"the model cannot take the example, shape {inputs}: {error}") from error
+    return network, inputs
 
 
 def _loaded() -> tuple[str, ...]:

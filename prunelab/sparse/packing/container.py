@@ -7,12 +7,10 @@ claims: reads never exceed the length of the file.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import safetensors.torch
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from prunelab.errors import PackedError
+from prunelab.sparse.packing.place import Place, name_of, opened
 
 FORMAT = 1
 MARK = "prunelab"  # key in the file's metadata; its value is the format version
@@ -28,9 +27,9 @@ MARKED = f'"{MARK}"'.encode()  # found near the start of the file, because safet
 DIGEST = 32  # bytes at the start of the entry: SHA-256 of the file without them
 
 
-def damaged(path: Path, words: object) -> PackedError:
+def damaged(place: str, words: object) -> PackedError:
     """The error for a packed file that is not as it was written."""
-    return PackedError(f"{path} is damaged: {words}. Copy or pack it again from its origin")
+    return PackedError(f"{place} is damaged: {words}. Copy or pack it again from its origin")
 
 
 def pack(tensors: Mapping[str, Tensor], content: bytes) -> bytes:
@@ -42,22 +41,18 @@ def pack(tensors: Mapping[str, Tensor], content: bytes) -> bytes:
     return bytes(blob)
 
 
-def unpack(path: Path, limit: int) -> tuple[dict[str, Tensor], bytes]:
+def unpack(place: Place, limit: int) -> tuple[dict[str, Tensor], bytes]:
     """The inverse of ``pack``. limit: bytes of the longest file that is read. PackedError for an invalid file."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe could block, reading a device might never end
-            raise PackedError(f"{path} is not a file but a {'directory' if path.is_dir() else 'device'}")
-        with open(path, "rb") as file:
-            blob, header = _read(path, file, limit)
-    except OSError as error:
-        raise PackedError(f"{path} cannot be read: {error.strerror or error}. Check the name and its rights") from error
+    name = name_of(place)
+    with opened(place) as file:
+        blob, header = _read(name, file, limit)
     begin, end = header.entry
     if _digest(blob, begin) != blob[begin : begin + DIGEST]:
-        raise damaged(path, "it is not what was written, its digest differs")
+        raise damaged(name, "it is not what was written, its digest differs")
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load(blob)
     except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise damaged(path, f"safetensors refuses it ({error})") from error
+        raise damaged(name, f"safetensors refuses it ({error})") from error
     del tensors[ENTRY]
     return tensors, blob[begin + DIGEST : end]
 
@@ -86,42 +81,44 @@ class _Header:
         return cls(metadata, start + max((e for _, e in offsets.values()), default=0), (start + begin, start + end))
 
 
-def _read(path: Path, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:
+def _read(name: str, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:
     """Bytes and header of the file, after a check that it is a packed file and as long as its header says."""
-    size = os.fstat(file.fileno()).st_size
+    origin = file.tell()
+    size = file.seek(0, io.SEEK_END) - origin
+    file.seek(origin)
     if size == 0:
-        raise PackedError(f"{path} is empty. Pack it again from its origin")
+        raise PackedError(f"{name} is empty. Pack it again from its origin")
     start = file.read(64)
     length = int.from_bytes(start[:8], "little")
     if length > size - 8:
         if MARKED in start:
-            raise damaged(path, f"it is truncated, {size} bytes are not even its header")
-        raise _foreign(path, "it is not a safetensors file")
+            raise damaged(name, f"it is truncated, {size} bytes are not even its header")
+        raise _foreign(name, "it is not a safetensors file")
     try:
         header = _Header.of(start + file.read(8 + length - len(start)))
     except ValueError as error:
         if MARKED in start:
-            raise damaged(path, f"its header can't be read ({error})") from error
-        raise _foreign(path, "it is not a safetensors file") from error
+            raise damaged(name, f"its header can't be read ({error})") from error
+        raise _foreign(name, "it is not a safetensors file") from error
     version = header.metadata.get(MARK)
     if version is None:
-        raise _foreign(path, "it is a safetensors file of something else; try safetensors.torch.load_file")
+        raise _foreign(name, "it is a safetensors file of something else; try safetensors.torch.load_file")
     if version != str(FORMAT):
         raise PackedError(
-            f"{path} is of format {version!r:.20}, this version of prunelab reads format {FORMAT}. Update prunelab"
+            f"{name} is of format {version!r:.20}, this version of prunelab reads format {FORMAT}. Update prunelab"
         )
     if header.size != size:
         how = "truncated" if size < header.size else "longer than it should be"
-        raise damaged(path, f"it is {how}, {size} bytes where its header says {header.size}")
+        raise damaged(name, f"it is {how}, {size} bytes where its header says {header.size}")
     begin, end = header.entry
     if not 8 + length <= begin <= end - DIGEST <= size - DIGEST:
-        raise damaged(path, f"its header has no entry {ENTRY!r} of at least {DIGEST} bytes")
+        raise damaged(name, f"its header has no entry {ENTRY!r} of at least {DIGEST} bytes")
     if size > limit:
-        raise PackedError(f"{path} has {size:,} bytes; the limit is {limit:,}. Give limit= more if there is more")
-    file.seek(0)
+        raise PackedError(f"{name} has {size:,} bytes; the limit is {limit:,}. Give limit= more if there is more")
+    file.seek(origin)
     blob = file.read(size)
     if len(blob) != size:
-        raise PackedError(f"{path} was changed while it was read. Try again")
+        raise PackedError(f"{name} was changed while it was read. Try again")
     return blob, header
 
 
@@ -133,5 +130,5 @@ def _digest(blob: bytes | bytearray, begin: int) -> bytes:
     return digest.digest()
 
 
-def _foreign(path: Path, words: str) -> PackedError:
-    return PackedError(f"{path} is not a packed file of prunelab's: {words}. Packed files come from sparse.save")
+def _foreign(name: str, words: str) -> PackedError:
+    return PackedError(f"{name} is not a packed file of prunelab's: {words}. Packed files come from sparse.save")

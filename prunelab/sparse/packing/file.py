@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import difflib
 import math
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
 from prunelab import hardware
-from prunelab.disk import write_atomically
 from prunelab.errors import PackedError
+from prunelab.pruning import model_state, wrappers
 from prunelab.pruning.layers import identity
 from prunelab.sparse.packing import container, index
 from prunelab.sparse.packing.container import ENTRY, damaged
+from prunelab.sparse.packing.filling import fill
 from prunelab.sparse.packing.index import NAMES, Record
+from prunelab.sparse.packing.place import Place, name_of, write
 
 __all__ = ["PackedError", "bound", "load", "save"]
 
@@ -39,7 +39,7 @@ DEFAULT_LIMIT = 4 * 2**30  # bytes, where the system does not report free memory
 
 def save(
     model: Source,
-    path: str | os.PathLike[str],
+    path: Place,
     *,
     masks: Mapping[str, Tensor] | None = None,
     dtype: Literal["float32", "float16"] = "float32",
@@ -53,9 +53,10 @@ def save(
 
     Args:
         model: A module or its state dict; it is not changed.
-        path: The file; an existing one is replaced atomically.
-        masks: A Masks, or bool tensors by parameter name: weights that are True survive, zero or not. None: the
-            non-zero weights survive.
+        path: The file; an existing one is replaced atomically. Or a binary file object, such as io.BytesIO, which is
+            written at its position.
+        masks: A Masks, or bool tensors by parameter name, with or without the prefixes of wrappers: weights that are
+            True survive, zero or not. None: the non-zero weights survive.
         dtype: "float16" rounds survivors; "float32" keeps them exact.
         bits: 1 to 8: the survivors of a tensor share 2 ** bits values, computed by k-means (Han et al. 2016, section
             3). None: exact.
@@ -67,17 +68,10 @@ def save(
         PackedError: The file cannot be written.
         ValueError: NaN, a mask that does not fit, non-zero weights outside their mask, or values that an option cannot
             represent; names the tensor.
-        TypeError: ``model`` is not a model.
+        TypeError: ``model`` is not a model, or ``path`` is neither a path nor a binary file.
     """
-    path = Path(path)
     blob = packed(model, masks=masks, dtype=dtype, bits=bits)
-    try:
-        write_atomically(path, blob)
-    except OSError as error:
-        raise PackedError(
-            f"{path} cannot be written: {error.strerror or error}. Nothing was changed; "
-            "free space, or choose a file in a directory that exists and is yours"
-        ) from error
+    write(path, blob)
     return len(blob)
 
 
@@ -110,18 +104,16 @@ def packed(
 
 
 @overload
-def load(path: str | os.PathLike[str], model: None = None, *, limit: int | None = None) -> dict[str, Tensor]: ...
+def load(path: Place, model: None = None, *, limit: int | None = None) -> dict[str, Tensor]: ...
 @overload
-def load(path: str | os.PathLike[str], model: M, *, limit: int | None = None) -> M: ...
-def load(
-    path: str | os.PathLike[str], model: nn.Module | None = None, *, limit: int | None = None
-) -> dict[str, Tensor] | nn.Module:
+def load(path: Place, model: M, *, limit: int | None = None) -> M: ...
+def load(path: Place, model: nn.Module | None = None, *, limit: int | None = None) -> dict[str, Tensor] | nn.Module:
     """Load a packed file.
 
     Args:
-        path: The file.
+        path: The file. Or a binary file object that can seek, from its position on.
         model: A module to fill; it must have exactly the names, shapes and types in the file, as for load_state_dict
-            with strict=True.
+            with strict=True. Prefixes of wrappers (torch.compile, DataParallel) do not count.
         limit: Bytes of memory that unpacking may use; None: the free memory.
 
     Returns:
@@ -131,7 +123,7 @@ def load(
         PackedError: The file is missing, damaged, not a packed file, of a newer format, beyond the limit, or of another
             network. Raised before memory is allocated and before the model is changed.
     """
-    path = Path(path)
+    name = name_of(path)
     if limit is None:
         limit = hardware.memory() or DEFAULT_LIMIT
     tensors, content = container.unpack(path, limit)
@@ -141,15 +133,18 @@ def load(
         needed = len(content) + dense + max((record.work for record in sparse), default=0)
         if needed > limit:
             raise PackedError(
-                f"{path} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
+                f"{name} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
                 "Give limit= more if there is more"
             )
         for record, section in zip(sparse, sections, strict=True):
             tensors[record.name] = index.unpack(record, section)
     except ValueError as error:
-        raise damaged(path, error) from error
+        raise damaged(name, error) from error
     tensors |= {alias: tensors[name] for alias, name in ties.items()}
-    return tensors if model is None else _fill(model, tensors, path)
+    if model is None:
+        return tensors
+    fill(model, tensors, name)
+    return model
 
 
 def bound(model: Source, masks: Mapping[str, Tensor] | None = None) -> int:
@@ -179,6 +174,8 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The distinct tensors of a model on the CPU, and {other name: name} for tied ones."""
     if not isinstance(model, nn.Module | Mapping):
         raise TypeError(f"{type(model).__name__} is neither a module nor a mapping of tensors by name")
+    if isinstance(model, nn.Module) and (reason := model_state.quantised(model) or model_state.without_values(model)):
+        raise ValueError(reason)
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     first: dict[Any, str] = {}
@@ -190,7 +187,10 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
         if nn.parameter.is_lazy(tensor):
             raise ValueError(f"{name} has no shape yet: run the model once before it is saved")
         if tensor.layout != torch.strided or tensor.is_meta or tensor.dtype not in STORABLE:
-            raise ValueError(f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored")
+            raise ValueError(
+                f"{name} is {tensor.dtype}, {tensor.layout}, on {tensor.device}: it cannot be stored; bring it to a "
+                "real, dense type first (torch.view_as_real, to_dense), or leave it out of the state dict"
+            )
         key = identity(tensor)
         if tensor.numel() and key in first:
             ties[name] = first[key]
@@ -209,8 +209,10 @@ def _masks(
 ) -> dict[str, Tensor]:
     """Masks on the CPU by stored name, each with the shape of its tensor; ValueError for masks that do not fit."""
     checked = {}
+    aligned = wrappers.aligned(masks or {}, [*tensors, *ties]) or {}
     for name, mask in (masks or {}).items():
-        stored_name = ties.get(name, name)
+        known = aligned.get(name, name)
+        stored_name = ties.get(known, known)
         if stored_name not in tensors:
             near = difflib.get_close_matches(name, [*tensors, *ties], n=1)
             raise ValueError(f"mask {name!r} belongs to no tensor" + (f"; did you mean {near[0]!r}?" if near else ""))
@@ -219,26 +221,3 @@ def _masks(
             raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[stored_name].shape)}")
         checked[stored_name] = mask.detach().cpu()
     return checked
-
-
-def _fill(model: M, tensors: Mapping[str, Tensor], path: Path) -> M:
-    """Load ``tensors`` into ``model`` if all of them match; else PackedError, with the model unchanged."""
-    expected = model.state_dict()
-    wrong = [f"{name} is in the model only" for name in expected if name not in tensors]
-    wrong += [f"{name} is in the file only" for name in tensors if name not in expected]
-    first: dict[Any, str] = {}
-    for name, current in ((name, current) for name, current in expected.items() if name in tensors):
-        stored = tensors[name]
-        if nn.parameter.is_lazy(current):
-            wrong.append(f"{name} has no shape yet in the model, run it once")
-        elif stored.shape != current.shape or stored.dtype != current.dtype:
-            in_file, in_model = (f"{t.dtype} of shape {tuple(t.shape)}" for t in (stored, current))
-            wrong.append(f"{name} is {in_file} in the file, {in_model} in the model")
-        elif current.numel() and not torch.equal(stored, tensors[first.setdefault(identity(current), name)]):
-            wrong.append(f"{name} and {first[identity(current)]} are one tensor in the model, two in the file")
-    if wrong:
-        more = f", and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        words = f"{'; '.join(wrong[:3])}{more}. The model was not touched"
-        raise PackedError(f"{path} is not of this {type(model).__name__}: {words}")
-    model.load_state_dict(dict(tensors))
-    return model

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import prunelab as pl
 from prunelab.lab.messages import Command
+from prunelab.lab.worker import command_handler
 from prunelab.lab.worker import runner as runners
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
@@ -33,6 +34,43 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed(monkeypatch):
     runner.start()
     assert runner.wait(60)
     assert asked[-1] == 49 / 50 and len(asked) < 10
+    runner.end()
+
+
+def test_the_exact_preview_is_given_up_for_a_hand_that_moves_on(monkeypatch):
+    monkeypatch.setattr(command_handler, "APPROXIMATE", 20)
+    reported, parts = [], []
+
+    class Slow(pl.Session):
+        def previewing(self, *arguments, **more):
+            if more.get("samples") is not None:  # the quick one
+                yield from super().previewing(*arguments, **more)
+                return
+            for part in super().previewing(*arguments, **more):
+                parts.append(part)
+                if len(parts) == 1:
+                    runner.submit(Command("preview", QUICK, Target(0.9)))  # the hand moves on
+                    yield None
+                yield part
+
+    class Source(SessionOpener):
+        def new(self, recipe, **_):
+            return Slow(recipe)
+
+    def hear(state):
+        if state.preview is not None:
+            reported.append((state.preview.quality, state.preview.exact))
+
+    runner = Runner(QUICK, Source(None, None, None), hear)
+    runner.submit(Command("train", QUICK))
+    runner.start()
+    assert runner.wait(60)
+    reported.clear()
+    parts.clear()
+    runner.submit(Command("preview", QUICK, Target(0.5)))
+    assert runner.wait(60)
+    assert (0.5, False) in reported and (0.5, True) not in reported and len(parts) > 1
+    assert reported[-1] == (0.9, True)
     runner.end()
 
 

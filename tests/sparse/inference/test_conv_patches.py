@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from prunelab.sparse.inference import conv_patches
 from prunelab.sparse.inference.conv_patches import PatchConv2d, unfold
 from prunelab.sparse.inference.convert import convert
+from prunelab.sparse.inference.kernel_choice import Race
 from support.convertible import network
 
 
@@ -30,8 +31,11 @@ def test_patches_are_torchs(window, stride, padding, dilation, batch, channels_l
 
 def test_convolutions_stay_dense_without_an_example_and_when_they_lose(monkeypatch):
     model, shape = network("lenet-5")
-    assert set(convert(model).choices["conv2.weight"].values()) == {"dense"}
+    unmeasured = convert(model)
+    assert set(unmeasured.choices["conv2.weight"].values()) == {"dense"}
+    assert "takes an example" in unmeasured.reasons["conv2.weight"][1]
     monkeypatch.setattr(PatchConv2d, "run", lambda self, kernel, x: None)
-    monkeypatch.setattr(conv_patches, "medians", lambda runs: {k: float(k != "dense") for k in runs})
+    monkeypatch.setattr(conv_patches, "race", lambda runs, standard: Race(standard, "csr", 0.5))
     converted = convert(model, torch.randn(1, *shape))
     assert isinstance(converted.network.conv2, nn.Conv2d) and converted.choices["conv2.weight"][1] == "dense"
+    assert converted.reasons["conv2.weight"][1] == "csr 0.50x as fast as dense: no clear gain"

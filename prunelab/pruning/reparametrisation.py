@@ -1,0 +1,123 @@
+"""Weights that a module computes from other parameters: torch.nn.utils.prune, parametrizations, and their forerunners.
+
+``torch.nn.utils.prune``, ``weight_norm`` and ``spectral_norm`` set the weight before each forward pass, by a hook;
+``torch.nn.utils.parametrize`` and ``torch.nn.utils.parametrizations`` compute it whenever it is read.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize, prune
+from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
+from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
+
+By = Literal["prune", "parametrize", "weight_norm", "spectral_norm"]
+
+
+@dataclass(frozen=True, eq=False)
+class Computed:
+    """A weight that its module computes. path: of the module. name: of the attribute. by: what computes it."""
+
+    path: str
+    module: Any
+    name: str
+    by: By
+
+    @property
+    def full_name(self) -> str:
+        """The name that the weight has as a parameter."""
+        return f"{self.path}.{self.name}" if self.path else self.name
+
+    @property
+    def sources(self) -> dict[str, Tensor]:
+        """What it is computed from, parameters and buffers, by name within the module."""
+        if self.by == "parametrize":
+            prefix = f"parametrizations.{self.name}."
+            return {prefix + key: value for key, value in self.module.parametrizations[self.name].state_dict().items()}
+        known = [f"{self.name}_{part}" for part in ("orig", "mask", "g", "v", "u")]
+        return {key: value for key, value in self.module.state_dict(keep_vars=True).items() if key in known}
+
+    def value(self) -> Tensor:
+        """The weight as the module uses it in eval mode; the module is not changed."""
+        # In a copy: reading a weight may count as a step (spectral_norm).
+        twin = copy.deepcopy(self.module, _memo(self.module)).eval()
+        Computed("", twin, self.name, self.by).remove()
+        weight: Tensor = twin.get_parameter(self.name)
+        return weight.detach()
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it has zeros that the parameters it is computed from do not have."""
+        parameters = dict(self.module.named_parameters(remove_duplicate=False))
+        known = [value for key, value in self.sources.items() if key in parameters]
+        return int((self.value() == 0).sum()) > sum(int((value == 0).sum()) for value in known)
+
+    def remove(self) -> None:
+        """Make it an ordinary parameter of its value, in place."""
+        if self.by == "prune":
+            prune.remove(self.module, self.name)
+        elif self.by == "parametrize":
+            parametrize.remove_parametrizations(self.module, self.name)
+        elif self.by == "weight_norm":
+            remove_weight_norm(self.module, self.name)
+        else:
+            remove_spectral_norm(self.module, self.name)
+
+
+def computed(model: nn.Module) -> Iterator[Computed]:
+    """Every weight of ``model`` that is computed, modules once."""
+    for path, module in list(model.named_modules()):
+        for name, by in _of(module):
+            yield Computed(path, module, name, by)
+
+
+def described(module: nn.Module, name: str) -> str:
+    """By what a weight of ``module`` is computed, and how it becomes a parameter again; to follow its name."""
+    by = dict(_of(module)).get(name)
+    if by is None:
+        return "is not a parameter of its layer: register it as one"
+    if by == "prune":
+        return (
+            "is computed from other parameters by torch.nn.utils.prune: take up what that cut with "
+            f"Masks.from_torch(model), or remove it with torch.nn.utils.prune.remove(layer, {name!r})"
+        )
+    if by == "parametrize":
+        parametrizations: Any = module.parametrizations
+        word = ", ".join(type(each).__name__ for each in parametrizations[name])
+        way = f"torch.nn.utils.parametrize.remove_parametrizations(layer, {name!r})"
+    else:
+        word, way = by, f"torch.nn.utils.remove_{by}(layer, {name!r})"
+    return f"is computed from other parameters by {word}: make it one of its present value with {way}"
+
+
+def plain_copy(model: nn.Module) -> nn.Module:
+    """A copy in which every computed weight is an ordinary parameter; in eval mode it gives the same outputs."""
+    twin = copy.deepcopy(model, _memo(model)).eval()
+    for weight in list(computed(twin)):
+        weight.remove()
+    return twin
+
+
+def _memo(model: nn.Module) -> dict[int, Any]:
+    """For a deepcopy: weights that hooks have set are results of a computation, which torch refuses to copy."""
+    set_by_hooks = [module.__dict__.get(name) for module in model.modules() for name, _ in _of(module)]
+    return {id(value): value.detach().clone() for value in set_by_hooks if isinstance(value, Tensor)}
+
+
+def _of(module: nn.Module) -> Iterator[tuple[str, By]]:
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, prune.BasePruningMethod):
+            yield hook._tensor_name, "prune"
+        elif isinstance(hook, WeightNorm):
+            yield hook.name, "weight_norm"
+        elif isinstance(hook, SpectralNorm):
+            yield hook.name, "spectral_norm"
+    if parametrize.is_parametrized(module):
+        parametrizations: Any = module.parametrizations
+        for name in parametrizations:
+            yield name, "parametrize"

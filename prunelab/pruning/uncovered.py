@@ -1,0 +1,47 @@
+"""Weights of a model that no mask covers, though nobody left them out: how many, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from torch import nn
+
+from prunelab.formatting import count, percent
+
+SHARE = 0.05  # of all weights, from which those without a mask are told
+NAMED = 5  # at most as many are told by name, largest first
+
+
+def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The model's weights by name, tied ones once: its parameters of two or more dimensions, so no biases or norms."""
+    lazy = nn.parameter.UninitializedParameter
+    return {name: p for name, p in model.named_parameters() if not isinstance(p, lazy) and p.dim() > 1}
+
+
+def uncovered(model: nn.Module, masked: Iterable[nn.Parameter], excluded: Collection[str] = ()) -> dict[str, int]:
+    """{parameter name: number of weights} of those without a mask, except in what is ``excluded`` by name."""
+    covered = {id(weight) for weight in masked}
+
+    def left_out(name: str) -> bool:
+        return any(name == part or name.startswith(f"{part}.") for part in excluded)
+
+    return {
+        name: weight.numel()
+        for name, weight in matrices(model).items()
+        if id(weight) not in covered and not left_out(name)
+    }
+
+
+def words(model: nn.Module, found: Mapping[str, int]) -> str | None:
+    """What there is to tell of weights without a mask; None if they are less than SHARE of all."""
+    total = sum(weight.numel() for weight in matrices(model).values())
+    left = sum(found.values())
+    if left <= SHARE * total:
+        return None
+    largest = sorted(found, key=lambda name: -found[name])
+    named = ", ".join(f"{name} ({percent(found[name] / total)})" for name in largest[:NAMED])
+    more = f" and {len(largest) - NAMED} more" if len(largest) > NAMED else ""
+    return (
+        f"{percent(left / total)} of the {count(total)} weights of {type(model).__name__} have no mask and stay as "
+        f"they are: {named}{more}. The density of the masks is that of the others; model_density is that of all"
+    )

@@ -1,0 +1,75 @@
+"""Sees through the wrappers that torch puts around a model: torch.compile, DataParallel, DistributedDataParallel.
+
+The model inside is the same; only its names have a prefix, "_orig_mod." or "module.".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from torch import nn
+
+COMPILED = "_orig_mod"  # torch.compile's name for the model inside, anywhere in a name
+PARALLEL = "module"  # that of both parallel wrappers, always outermost
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model inside the wrappers around it, or the model itself."""
+    while (inside := _inside(model)) is not None:
+        model = inside
+    return model
+
+
+def prefix(model: nn.Module) -> str:
+    """What the names of a wrapped model have before those of the model inside, such as "_orig_mod."; "" for others."""
+    before = ""
+    while (inside := _inside(model)) is not None:
+        before += f"{COMPILED if COMPILED in model._modules else PARALLEL}."
+        model = inside
+    return before
+
+
+def unwrap_parts(model: nn.Module) -> None:
+    """Put the models inside in place of all wrappers among the submodules of ``model``."""
+    for parent in list(model.modules()):
+        for name, child in parent._modules.items():
+            if child is not None:
+                parent._modules[name] = unwrapped(child)
+
+
+def _inside(model: nn.Module) -> nn.Module | None:
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        inside = model.module
+    else:
+        inside = getattr(model, COMPILED, None)
+    return inside if isinstance(inside, nn.Module) else None
+
+
+def aligned(names: Collection[str], others: Collection[str]) -> dict[str, str] | None:
+    """{name: the same name among ``others``}, where wrappers' prefixes do not count.
+
+    None if one of ``names`` is not among them, or two of them are one.
+    """
+    if set(names) <= set(others):
+        return {name: name for name in names}
+    for parallel in (False, True):
+        known = {_plain(name, parallel and _all_parallel(others)): name for name in others}
+        found = {name: known.get(_plain(name, parallel and _all_parallel(names))) for name in names}
+        same = {name: other for name, other in found.items() if other is not None}
+        if len(same) == len(names) == len(set(same.values())):
+            return same
+    return None
+
+
+def plain(name: str) -> str:
+    """``name`` without the prefixes that torch.compile put into it."""
+    return _plain(name, parallel=False)
+
+
+def _plain(name: str, parallel: bool) -> str:
+    parts = [part for part in name.split(".") if part != COMPILED]
+    return ".".join(parts[1:] if parallel and parts[0] == PARALLEL else parts)
+
+
+def _all_parallel(names: Collection[str]) -> bool:
+    return all(_plain(name, parallel=False).startswith(f"{PARALLEL}.") for name in names)

@@ -1,0 +1,94 @@
+"""Sessions and sensitivity on networks in any floating-point type, and with another default type in torch."""
+
+import pytest
+import torch
+from torch import nn
+
+import prunelab as pl
+from prunelab.data import own
+
+FLOATS = [torch.float16, torch.bfloat16, torch.float64]
+SHORT = {"epochs": 1, "retrain_epochs": 1, "rounds": 1}
+
+
+@pytest.fixture
+def doubles_by_default():
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Dropout(0.1), nn.Linear(30, 5))
+
+
+def samples(dtype=None) -> tuple[torch.Tensor, torch.Tensor]:
+    x = torch.randn(100, 20, generator=torch.Generator().manual_seed(1), dtype=torch.float32)
+    return x.to(dtype or torch.get_default_dtype()), torch.arange(100) % 5
+
+
+def ended(session: pl.Session) -> pl.Session:
+    *_, last = session
+    assert session.masks.zeros_hold() and last.phase == "retrained"
+    assert last.density == pytest.approx(session.masks.density)
+    return session
+
+
+def test_a_session_of_ones_own_network_with_doubles_as_default(doubles_by_default, tmp_path):
+    session = pl.Session(pl.Recipe(**SHORT), model=network(), data=(samples(), samples()))
+    ended(session).save(tmp_path / "run")
+    again = pl.Session.load(tmp_path / "run", model=network(), data=(samples(), samples()))
+    assert torch.equal(again.model[0].weight, session.model[0].weight)
+    assert again.model[0].weight.dtype == torch.float64
+
+
+@pytest.mark.parametrize("model", ["mlp-small", "lenet-5"])
+def test_a_session_of_the_recipes_network_with_doubles_as_default(doubles_by_default, model):
+    session = pl.Session(pl.Recipe(model=model, **SHORT))
+    stream = iter(session)
+    for _ in range(3):
+        next(stream)
+    assert next(session.model.parameters()).dtype == torch.float64
+
+
+def test_values_as_targets_with_doubles_as_default(doubles_by_default):
+    x, _ = samples()
+    y = x[:, :5] * 2
+    ended(pl.Session(pl.Recipe(**SHORT), model=network(), data=((x, y), (x, y)), loss="mse"))
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.float32], ids=str)
+def test_sensitivity_brings_the_data_to_the_models_type_as_a_session_does(dtype):
+    model = network().to(dtype).eval()
+    x, y = samples(dtype)
+    for data in ((x, y), (x.float(), y), own((x, y), (x, y))):
+        scan = pl.sensitivity(model, data, densities=[0.5])
+        with torch.no_grad():
+            expected = (model(x).argmax(1) == y).float().mean()
+        assert scan.accuracy == pytest.approx(float(expected))
+        assert [point.kept for point in scan.points] == [300, 75]
+    assert model[0].weight.dtype == dtype
+
+
+def test_sensitivity_with_doubles_as_default(doubles_by_default):
+    assert pl.sensitivity(network(), samples(), densities=[0.5]).points
+
+
+@pytest.mark.parametrize("ids", [torch.int64, torch.int32], ids=str)
+def test_token_ids_reach_an_embedding_in_any_type_of_network(ids):
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding, self.head = nn.Embedding(30, 16), nn.Linear(16, 5)
+
+        def forward(self, tokens):
+            return self.head(self.embedding(tokens).mean(1))
+
+    x, y = torch.randint(0, 30, (60, 7)).to(ids), torch.arange(60) % 5
+    for dtype in (torch.float32, torch.float64):
+        model = Reader().to(dtype)
+        with pytest.warns(pl.PrunelabWarning, match=r"85\.7 % .*embedding\.weight"):
+            session = pl.Session(pl.Recipe(**SHORT), model=model, data=((x, y), (x, y)))
+        ended(session)
+        assert pl.sensitivity(model, (x, y), densities=[0.5]).points
