@@ -9,6 +9,8 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.metadata import version
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor, nn
@@ -47,24 +49,36 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
 
 
 def training_rows(*, steps: int, rounds: int) -> list[Row]:
-    """Time per step of three training loops of LeNet-300-100, batch 128, which take turns of ``steps`` steps."""
+    """Time per step of training loops of LeNet-300-100, batch 128, which take turns of ``steps`` steps."""
     x, y, source = _samples()
     dense = models.build("lenet-300-100", tuple(x.shape[1:]), 10, seed=0)
-    candidates = {
-        "dense": _stretch(_our_loop(dense, x, y, masked=False), steps),
-        "masked": _stretch(_our_loop(dense, x, y, masked=True), steps),
-        "usual": _stretch(_usual_loop(dense, x, y), steps),
+    loops = {
+        "dense": _our_loop(dense, x, y, masked=False),
+        "masked": _our_loop(dense, x, y, masked=True),
+        "usual": _usual_loop(dense, x, y, _by_torch),
+        "products": _products(dense, x[:BATCH]),
     }
+    if find_spec("fasterai") is not None:
+        loops["fasterai"] = _usual_loop(dense, x, y, _by_fasterai)
+    candidates = {name: _stretch(loop, steps) for name, loop in loops.items()}
     with torch_state.threads(torch_state.threads_for(sum(p.numel() for p in dense.parameters()), BATCH)):
         results = interleave(candidates, rounds)
     times = {name: f"{1e3 * spread(values).median:.2f} ms" for name, values in results.items()}
-    return [
+    rows = [
         Row.of(
             "training step, masks attached / without",
             ratios(results["masked"], results["dense"]),
             "x",
             target=1.10,
             note=f"{times['masked']} against {times['dense']}, density {DENSITY}, {source}",
+        ),
+        Row.of(
+            "matrix products alone / training step with masks",
+            ratios(results["products"], results["masked"]),
+            "x",
+            target=0.85,
+            better="at least",
+            note=f"{times['products']} against {times['masked']}; the products of forward and backward pass",
         ),
         Row.of(
             "DataLoader + torch.nn.utils.prune / our loop with masks",
@@ -75,6 +89,16 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
             note=f"{times['usual']} against {times['masked']}",
         ),
     ]
+    if "fasterai" in results:
+        rows.append(
+            Row.of(
+                "DataLoader + fasterai's Sparsifier / our loop with masks",
+                ratios(results["fasterai"], results["masked"]),
+                "x",
+                note=f"{times['fasterai']} against {times['masked']}, fasterai {version('fasterai')}",
+            )
+        )
+    return rows
 
 
 def lab_row(*, epochs: int, rounds: int) -> Row:
@@ -180,12 +204,46 @@ def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterat
             yield
 
 
-def _usual_loop(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
-    """An endless training loop as in tutorials: a DataLoader, and masks by torch.nn.utils.prune."""
-    model = copy.deepcopy(model)
+def _products(model: nn.Module, x: Tensor) -> Iterator[None]:
+    """An endless loop over the matrix products of a training step: of each layer, and of both its gradients."""
+    weights = [layer.weight.detach().clone() for layer in model.modules() if isinstance(layer, nn.Linear)]
+    inputs = [x.flatten(1)] + [torch.rand(len(x), len(weight)) for weight in weights]
+    while True:
+        for weight, given in zip(weights, inputs, strict=False):
+            given @ weight.t()
+        for number in reversed(range(len(weights))):
+            gradient = inputs[number + 1]
+            gradient.t() @ inputs[number]
+            if number:  # nobody needs the gradient of the samples
+                gradient @ weights[number]
+        yield
+
+
+def _by_torch(model: nn.Module) -> Callable[[], None]:
+    """Prune by torch.nn.utils.prune, which masks in every forward pass. Returns what to do after each step: nothing."""
     for module in model.modules():
         if isinstance(module, nn.Linear):
             prune.l1_unstructured(module, "weight", amount=1 - DENSITY)
+    return lambda: None
+
+
+def _by_fasterai(model: nn.Module) -> Callable[[], None]:
+    """Prune by fasterai's Sparsifier. Returns what its callback does after each step."""
+    from fasterai.core.criteria import large_final
+    from fasterai.sparse.sparsifier import Sparsifier
+
+    sparsifier = Sparsifier(model, "weight", "local", large_final, layer_type=nn.Linear)
+    sparsifier.sparsify_model(1 - DENSITY)
+    after_step: Callable[[], None] = sparsifier._apply_masks
+    return after_step
+
+
+def _usual_loop(
+    model: nn.Module, x: Tensor, y: Tensor, pruned_by: Callable[[nn.Module], Callable[[], None]]
+) -> Iterator[None]:
+    """An endless training loop as in tutorials: a DataLoader, and masks by another library."""
+    model = copy.deepcopy(model)
+    after_step = pruned_by(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
     loader = DataLoader(TensorDataset(x, y), batch_size=BATCH, shuffle=True)
     model.train()
@@ -197,6 +255,7 @@ def _usual_loop(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
             loss = F.cross_entropy(output, labels)
             loss.backward()
             optimizer.step()
+            after_step()
             # Loss and accuracy, as in prunelab's loop.
             loss_sum += loss.item()
             right += int((output.argmax(1) == labels).sum())

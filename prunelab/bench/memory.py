@@ -10,19 +10,17 @@ STATUS = Path("/proc/self/status")
 RESET = Path("/proc/self/clear_refs"), "5"  # sets the peak of this process to what it holds now
 
 
-def measurable() -> bool:
-    """Whether this system reports peaks that can be reset; Linux does."""
-    return STATUS.exists() and RESET[0].exists()
+def peak(run: Callable[[], object]) -> int | None:
+    """Bytes that ``run`` needed at its peak, beyond what the process held before; None where nothing counts that.
 
-
-def peak(run: Callable[[], object]) -> int:
-    """Bytes that ``run`` needed at its peak, beyond what the process held before. Linux only, see ``measurable``.
-
-    What was loaded or kept for the first time counts too: run a small case before. What the allocator kept of memory
-    that was freed before does not count: measure in a process that has done little else.
+    Linux counts it. What was loaded or kept for the first time counts too: run a small case before. What the allocator
+    kept of memory that was freed before does not count: measure in a process that has done little else.
     """
     gc.collect()
     path, reset = RESET
+    if not path.exists():
+        run()
+        return None
     path.write_text(reset)
     before = _bytes("VmRSS")
     run()

@@ -266,7 +266,7 @@ class Masks(MaskedWeights):
         Where they are gone already, because what is cut is zero, the survivors' deviation comes nearest.
         """
         weights = self._parameters[name].detach()
-        known = bool(((weights != 0) & ~mask).any())
+        known = any(bool(((w != 0) & ~m).any()) for w, m in zip(*map(ranking.parts, (weights, mask)), strict=True))
         return criteria.deviation(weights) if known else criteria.deviation(weights, mask)
 
     def commit(self, plan: Plan) -> None:

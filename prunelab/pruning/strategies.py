@@ -189,6 +189,6 @@ def _untouched(mask: Tensor) -> Cut:
 
 def _keep_one(mask: Tensor, before: Tensor, scores: Tensor) -> tuple[Tensor, bool]:
     """``mask``, or, if it is empty, only the highest score within ``before``; and whether it was empty."""
-    if bool(mask.any()):
+    if any(bool(part.any()) for part in ranking.parts(mask)):
         return mask, False
     return ranking.largest([scores], [before], 1)[1][0], True

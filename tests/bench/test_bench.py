@@ -4,10 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from prunelab.bench import engine
+from prunelab.bench import costs, engine, memory
 from prunelab.bench.statistics import interleave, percentile, ratios, spread
 from prunelab.bench.table import Row, rendered
 
@@ -55,4 +58,63 @@ def test_a_row_knows_which_side_of_its_target_is_good():
 
 def test_the_training_loops_run_and_give_finite_ratios():
     rows = engine.training_rows(steps=2, rounds=2)
-    assert len(rows) == 2 and all(math.isfinite(row.figure) and row.figure > 0 for row in rows)
+    assert len(rows) == 3 and all(math.isfinite(row.figure) and row.figure > 0 for row in rows)
+
+
+def test_a_peer_that_is_installed_has_a_row_of_its_own(monkeypatch):
+    monkeypatch.setattr(engine, "find_spec", lambda name: name)
+    monkeypatch.setattr(engine, "version", lambda name: "9.9")
+    monkeypatch.setattr(engine, "_by_fasterai", engine._by_torch)
+    peer = engine.training_rows(steps=1, rounds=1)[-1]
+    assert peer.name.startswith("DataLoader + fasterai") and "fasterai 9.9" in peer.note and peer.target is None
+
+
+def test_the_products_are_those_of_a_training_step():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3))
+    x = torch.rand(4, 1, 2, 3)
+
+    def products(run):
+        with FlopCounterMode(display=False) as counter:
+            run()
+        return counter.get_total_flops()
+
+    step = products(lambda: model(x).sum().backward())
+    assert products(lambda: next(engine._products(model, x))) == step == 2 * 4 * (2 * 30 + 3 * 15)
+
+
+@pytest.mark.parametrize("name", costs.OPERATIONS)
+def test_every_operation_runs(name, tmp_path):
+    assert costs.OPERATIONS[name](costs.network(0.01), tmp_path) is not None
+    costs.OPERATIONS[name](costs.network(0.01), tmp_path)()
+
+
+def test_each_is_measured_in_a_process_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(costs, "OPERATIONS", {name: costs.OPERATIONS[name] for name in ("density cut", "load")})
+    found = costs._measured(0.01, tmp_path, rounds=1)
+    assert {name: len(measured) for name, measured in found.items()} == {"density cut": 1, "load": 1}
+    assert all(cost.seconds > 0 and cost.bytes >= 0 for (cost,) in found.values())
+
+
+def test_costs_are_told_by_ratios_and_targets():
+    def linear(seconds, peak):
+        return {size: [costs.Cost(seconds * size, peak)] * 3 for size in costs.SIZES}
+
+    measured = {name: linear(1.0, 2.0) for name in costs.OPERATIONS}
+    measured["global_unstructured"] = linear(10.0, 50.0)
+    measured["save"] = {size: [costs.Cost(size**2, None)] * 3 for size in costs.SIZES}
+    measured["quality cut"] = linear(0.1, 9.0)
+    rows = {row.name: row for row in costs._rows(measured)}
+    cut = rows["density cut of 25 million weights / torch.nn.utils.prune.global_unstructured"]
+    assert cut.figure == pytest.approx(0.1) and cut.met and "50.0 bytes a weight" in cut.note
+    assert rows["density cut of 25 million weights: peak memory beyond the model"].met
+    assert not rows["quality cut of 25 million weights: peak memory beyond the model"].met
+    growth = {name: row for name, row in rows.items() if "time a weight" in name}
+    assert len(growth) == len(costs.OPERATIONS) - 1
+    assert [name.partition(":")[0] for name, row in growth.items() if not row.met] == ["save"]
+
+
+def test_a_peak_is_what_was_held_at_once():
+    megabytes = 50
+    ones = memory.peak(lambda: [bytearray(megabytes << 20) for _ in range(3)][:0])
+    twice = memory.peak(lambda: [len(bytearray(megabytes << 20)) for _ in range(3)])
+    assert 2.9 < ones / (megabytes << 20) < 3.2 and twice / (megabytes << 20) < 1.2
