@@ -36,10 +36,11 @@ class Command:
 
 @dataclass(frozen=True)
 class Classification:
-    """How two networks classify a drawing: a probability (0 to 1) for each class, all 0 for a blank drawing."""
+    """How networks classify a drawing: a probability (0 to 1) for each class, all 0 for a blank drawing."""
 
     dense: tuple[float, ...] | None = None  # by the dense network; None: there is no dense network or no drawing
     pruned: tuple[float, ...] | None = None  # by the network as it is; None: there is no drawing
+    preview: tuple[float, ...] | None = None  # as a cut by the slider would leave it; None: none is previewed
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,10 @@ class Pruner:
         tested = yield from evaluation.evaluation(twin, x, y, self._functions)
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=most == len(self._test[1]))
 
+    def cut_copy(self, recipe: Recipe, round: int, manual: Target | None) -> nn.Module:
+        """A copy of the model as ``prune`` would leave it."""
+        return self._cut_copy(self.plan(recipe, round, manual), recipe)
+
     def _cut_copy(self, plan: Plan, recipe: Recipe, seconds: float | None = None) -> nn.Module:
         twin = self._pruned.twin(plan)
         if recipe.recalibrate:

@@ -390,6 +390,19 @@ class Session:
             yield None
         yield snapshot
 
+    def cut_copy(
+        self, quality: TargetLike = None, *, density: PerLayer | None = None, recipe: Recipe | None = None
+    ) -> nn.Module:
+        """A copy of the model as ``prune`` would leave it. Changes nothing.
+
+        Args:
+            quality: as for ``prune``.
+            density: as for ``prune``.
+            recipe: as for ``preview``.
+        """
+        with torch_state.threads(self._threads):
+            return self._pruner.cut_copy(recipe or self.recipe, self._upcoming, Target.given(quality, density))
+
     # Looking
 
     def snapshot(self) -> Snapshot:

@@ -11,10 +11,15 @@ from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
 
 MAX_CLASSES = 10  # more are unreadable
+PREVIEW = "if cut now"
 
 
 def probabilities(
-    dense: Sequence[float] | None, pruned: Sequence[float] | None = None, classes: Sequence[str] | None = None
+    dense: Sequence[float] | None,
+    pruned: Sequence[float] | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    preview: bool = False,
 ) -> View:
     """Two bars per class (%), dense and pruned; of more than ten classes the ten most likely ones.
 
@@ -23,6 +28,7 @@ def probabilities(
             sample is blank.
         pruned: the same by the pruned network.
         classes: names of the classes. None: their numbers.
+        preview: ``pruned`` is by the network as a cut would leave it now.
 
     Returns:
         The view; an empty one if both networks are missing.
@@ -30,7 +36,8 @@ def probabilities(
     Raises:
         ValueError: lengths differ, or a value is not a probability.
     """
-    given = {"dense": dense, "pruned": pruned}
+    second = PREVIEW if preview else "pruned"
+    given = {"dense": dense, second: pruned}
     rows = {name: [float(p) for p in values] for name, values in given.items() if values is not None}
     if not rows:
         return empty("Draw a digit: the dense and the pruned network<br>say here what they read.")
@@ -39,7 +46,7 @@ def probabilities(
     names = [str(i) for i in range(size)] if classes is None else [str(name) for name in classes]
     _check(rows, names)
     shown = sorted(sorted(range(size), key=lambda i: -max(row[i] for row in rows.values()))[:MAX_CLASSES])
-    colours = {"dense": palette.DENSE, "pruned": palette.KEPT}
+    colours = {"dense": palette.DENSE, second: palette.KEPT}
     data: list[dict[str, Any]] = [
         {
             "type": "bar", "orientation": "h", "name": name, "y": list(range(len(shown))),
@@ -75,9 +82,10 @@ def _check(rows: dict[str, list[float]], names: list[str]) -> None:
 def _title(rows: dict[str, list[float]], names: list[str], predicted: dict[str, int]) -> str:
     share = {name: f"{100 * rows[name][i]:.0f} %" for name, i in predicted.items()}
     words = {name: escaped(names[i], 30) for name, i in predicted.items()}
-    if len(predicted) == 2 and predicted["dense"] == predicted["pruned"]:
-        return f"both say {words['dense']}: dense {share['dense']}, pruned {share['pruned']}"
-    return ", ".join(f"{name} says {words[name]} ({share[name]})" for name in predicted)
+    if len(predicted) == 2 and len(set(predicted.values())) == 1:
+        return f"both say {words['dense']}: {', '.join(f'{name} {part}' for name, part in share.items())}"
+    says = {PREVIEW: f"{PREVIEW} it says"}
+    return ", ".join(f"{says.get(name, f'{name} says')} {words[name]} ({share[name]})" for name in predicted)
 
 
 def _summary(rows: dict[str, list[float]], names: list[str], shown: list[int]) -> str:

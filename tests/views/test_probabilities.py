@@ -37,6 +37,8 @@ def test_agreement_is_said_once():
 def test_one_network_alone_is_drawn_alone():
     assert title(probabilities(SEVEN, None)) == "dense says 7 (98 %)"
     assert title(probabilities(None, ONE)) == "pruned says 1 (55 %)"
+    assert title(probabilities(SEVEN, ONE, preview=True)) == "dense says 7 (98 %), if cut now it says 1 (55 %)"
+    assert title(probabilities(SEVEN, SEVEN, preview=True)) == "both say 7: dense 98 %, if cut now 98 %"
 
 
 def test_before_anything_is_drawn_the_view_asks_for_it():

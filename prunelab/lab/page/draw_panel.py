@@ -14,7 +14,8 @@ from prunelab.views.figure import View
 
 
 class DrawPanel(Panel):
-    """A sheet to draw a digit on, which the dense and the pruned network classify at once.
+    """A sheet to draw a digit on, which the dense and the pruned network classify at once; while a cut is previewed,
+    the network as this cut would leave it.
 
     submit: puts a command on the queue. redraw: called when a choice changes. soon: runs a function on the widgets'
     thread.
@@ -44,7 +45,10 @@ class DrawPanel(Panel):
             return views.empty("Classification only: this network does not tell classes apart.")
         if self.sheet.layout.display == "none":
             return views.empty("No drawing: the inputs of this network are not small grey pictures.")
-        return views.probabilities(state.classification.dense, state.classification.pruned)
+        read = state.classification
+        if read.preview is not None:
+            return views.probabilities(read.dense, read.preview, preview=True)
+        return views.probabilities(read.dense, read.pruned)
 
     def _example(self) -> None:
         """Put a test sample on the sheet, a different one each time."""

@@ -1,4 +1,4 @@
-"""Classification of a drawing by the dense and the pruned network."""
+"""Classification of a drawing by the dense and the pruned network, and by the network as a cut would leave it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from prunelab.sessions.session import Session
 from prunelab.torch_state import evaluating
 
 
-def reading(session: Session, dense: nn.Module | None, picture: NDArray[np.float32]) -> Classification:
-    """Class probabilities (0 to 1) by both networks; all 0 for a blank picture.
+def reading(
+    session: Session, dense: nn.Module | None, preview: nn.Module | None, picture: NDArray[np.float32]
+) -> Classification:
+    """Class probabilities (0 to 1) by these networks and the session's; all 0 for a blank picture.
 
-    dense: the dense network, None if there is none. picture: (height, width), 0 (paper) to 1 (ink).
+    dense: the dense network. preview: the network as a cut would leave it. None for either: there is none. picture:
+    (height, width), 0 (paper) to 1 (ink).
     """
     x = torch.from_numpy(picture).reshape(1, *session.data.input_shape)
-    both = _probabilities(dense, x), _probabilities(session.model, x)
-    return Classification(*both) if picture.any() else Classification(*(p and (0.0,) * len(p) for p in both))
+    read = [_probabilities(model, x) for model in (dense, session.model, preview)]
+    return Classification(*(read if picture.any() else [p and (0.0,) * len(p) for p in read]))
 
 
 def dense_twin(session: Session, state: dict[str, Any]) -> nn.Module:

@@ -418,7 +418,8 @@ class CommandHandler:
             return Classification()
         if self._twin is None and self._dense is not None:
             self._twin = dense_twin(session, self._dense)
-        return reading(session, self._twin, self._picture)
+        cut = None if self._preview is None else session.cut_copy(self._preview, recipe=self._fit())
+        return reading(session, self._twin, cut, self._picture)
 
     def _keep_dense(self) -> None:
         """Keep the current state as the one that Reset goes back to, unless there is one already."""
@@ -482,7 +483,10 @@ class CommandHandler:
             return
         preview = self._previewed(APPROXIMATE)
         snapshot = self.state.snapshot or session.snapshot()
-        self._report(preview=preview, snapshot=snapshot, warning=wording.about_to_lose(preview), urgent=True)
+        self._report(
+            preview=preview, snapshot=snapshot, warning=wording.about_to_lose(preview),
+            classification=self._classification(), urgent=True,
+        )  # fmt: skip
         if preview is not None and not preview.exact and not self.running and not self._waiting():
             # The test of a large network may take long, and a hand that drags on waits.
             for exact in session.previewing(target, recipe=self._fit()):

@@ -1,7 +1,10 @@
 """Drawings, read by the dense network and by the pruned one."""
 
+import copy
+
 import pytest
 import torch
+from torch.nn.utils import prune
 
 from support.labs import press
 from support.messages import say
@@ -15,13 +18,14 @@ def test_a_drawing_is_read_by_both_networks(lab):
     lab.wait(60)
     reading = lab.state.classification
     assert len(reading.dense) == len(reading.pruned) == 10 and abs(sum(reading.dense) - 1) < 1e-6
-    assert reading.dense == reading.pruned, "nothing is cut yet"
+    assert reading.dense == reading.pruned != reading.preview, "nothing is cut yet"
     press(lab, "prune")
     say(panel.sheet, {"kind": "example"})
     lab.wait(60)
     assert lab.state.classification.dense != lab.state.classification.pruned
     panel.sheet.clear()
     lab.wait(60)
+    assert lab.state.classification.preview is None
     assert not any(lab.state.classification.dense) and "raw a digit" in panel.plot.summary
 
 
@@ -41,3 +45,34 @@ def test_a_drawing_is_read_anew_when_the_networks_change(lab):
         scores = lab.session.model.eval()(torch.from_numpy(panel.sheet.prepared()).reshape(1, 1, 8, 8))
     assert after.pruned == pytest.approx(scores.double().softmax(1)[0].tolist(), abs=1e-6)
     assert [bar["x"] for bar in panel.plot.figure["data"]][1] == [round(100 * p, 2) for p in after.pruned]
+
+
+def test_while_the_slider_moves_the_drawing_is_read_as_the_cut_would_leave_it(lab):
+    panel = lab.panels["draw"]
+    lab.choices["draw"].value = True
+    picture = lab.state.data.test_x[3, 0]
+    panel.sheet.value = (255 * picture).round().byte().numpy().tobytes()
+    assert lab.wait(60)
+    x = torch.from_numpy(panel.sheet.prepared()).reshape(1, 1, 8, 8)
+    seen = set()
+    for quality in (0.3, 1.2, 2.4):
+        lab.controls["quality"].value = quality
+        assert lab.wait(60)
+        read = lab.state.classification
+        # The oracle: the cut, by torch alone.
+        twin = copy.deepcopy(lab.session.model).eval()
+        for layer in twin:
+            if isinstance(layer, torch.nn.Linear):
+                deviation = layer.weight.detach().double().std(correction=0)
+                prune.l1_unstructured(layer, "weight", int((layer.weight.abs() <= quality * deviation).sum()))
+        with torch.no_grad():
+            assert read.preview == pytest.approx(twin(x).double().softmax(1)[0].tolist(), abs=1e-5)
+        assert read.pruned == read.dense
+        bars = {bar["name"]: bar["x"] for bar in panel.plot.figure["data"]}
+        assert bars["if cut now"] == [round(100 * p, 2) for p in read.preview]
+        assert "if cut now" in panel.plot.figure["layout"]["title"]["text"]
+        seen.add(read.preview)
+    assert len(seen) == 3
+    press(lab, "prune")
+    assert lab.state.classification.preview is None
+    assert lab.state.classification.pruned == pytest.approx(read.preview, abs=1e-6)
