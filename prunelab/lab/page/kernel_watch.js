@@ -9,9 +9,9 @@ import { causeOf, IN_VAIN, memoryOf, words } from "./kernel_loss.js";
 import { dropUnsent, freeModels, leaveSubshells } from "./kernel_return.js";
 
 const TICK = 250; // ms between two looks at the state
-const ASK_EVERY = 1000; // ms from an answer to the next question
-const SLOW = 2000; // ms from an answer to the next one that are long
-const PATIENCE = 3750; // ms that the kernel may be silent; more than LATE in late_messages.py
+const ASK_EVERY = 750; // ms from an answer to the next question
+const SLOW = 1750; // ms from an answer to the next one that are long
+const PATIENCE = 3250; // ms that the kernel may be silent; more than LATE in late_messages.py
 const FIRST_PATIENCE = 20000; // ms until the first answer: the kernel may still be running the cell that made the lab
 const RECONNECTING = 1000; // ms that the websocket may take to connect again without an alarm
 const BACKOFF = [500, 1000, 2000, 4000, 8000]; // ms between attempts while the kernel is lost; the last one repeats
@@ -185,7 +185,7 @@ class KernelWatch {
 
   tick() {
     const now = performance.now();
-    const passed = Math.min(now - this.looked, 2 * TICK); // of a longer gap the page knows nothing: it slept
+    const passed = Math.min(now - this.looked, 4 * TICK); // of a longer gap the page knows nothing: it slept
     this.looked = now;
     if (now - this.left < LEAVING) return;
     this.apart = this.connected ? 0 : this.apart + passed;

@@ -15,7 +15,7 @@ from typing import Any
 
 # Seconds since the page last heard of the kernel. Less than PATIENCE in kernel_watch.js, after which a page knows that
 # it has lost its kernel; more than it lets pass between two answers.
-LATE = 3.5
+LATE = 3.0
 
 Handler = Callable[[Any, Any, Any], Any]  # of comm messages, as the kernel calls it: stream, identity, message
 
