@@ -137,9 +137,10 @@ class Masks(MaskedWeights):
         cannot trace; without one, the layer registered last is assumed, and a GuessWarning says so.
         """
         if self._outputs is None:
-            self._outputs = execution_order.outputs(self.model, self._names.of_neurons, example)
-        if self._outputs is None:
-            return execution_order.guessed_outputs(self.model, self._names.of_neurons)
+            stations = self._names.stations(self._parameters)
+            self._outputs = execution_order.outputs(self.model, stations, example)
+            if self._outputs is None:
+                return execution_order.guessed_outputs(self.model, self._names.of_neurons or stations)
         return self._outputs
 
     def modules(self, unit: Unit = "weight", example: Example | None = None) -> tuple[Module, ...]:

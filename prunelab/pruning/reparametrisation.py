@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +44,10 @@ class Computed:
 
     def value(self) -> Tensor:
         """The weight as the module uses it in eval mode; the module is not changed."""
+        if self.by == "prune":
+            origin: Tensor = getattr(self.module, f"{self.name}_orig")
+            mask: Tensor = getattr(self.module, f"{self.name}_mask")
+            return origin.detach() * mask.to(origin.dtype)
         # In a copy: reading a weight may count as a step (spectral_norm).
         twin = copy.deepcopy(self.module, _memo(self.module)).eval()
         Computed("", twin, self.name, self.by).remove()
@@ -93,6 +97,35 @@ def described(module: nn.Module, name: str) -> str:
     else:
         word, way = by, f"torch.nn.utils.remove_{by}(layer, {name!r})"
     return f"is computed from other parameters by {word}: make it one of its present value with {way}"
+
+
+def effective_state(model: nn.Module | Mapping[str, Tensor]) -> dict[str, Any]:
+    """The state dict of ``model``, with what reparametrisations cut as the ordinary weights that they compute.
+
+    That is all that torch.nn.utils.prune did, also in a state dict (``weight_orig`` and ``weight_mask``), and other
+    reparametrisations of a module that make zeros. Those that make none, such as a norm, keep their parameters.
+    """
+    if not isinstance(model, nn.Module):
+        return _without_masks(dict(model))
+    state: dict[str, Any] = model.state_dict()
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name, by in _of(module):
+            weight = Computed(path, module, name, by)
+            if by == "prune" or weight.cuts:
+                for key in weight.sources:
+                    del state[f"{path}.{key}" if path else key]
+                state[weight.full_name] = weight.value()
+    return state
+
+
+def _without_masks(state: dict[str, Any]) -> dict[str, Any]:
+    for key in [key for key in state if isinstance(key, str) and key.endswith("_orig")]:
+        name = key.removesuffix("_orig")
+        origin, mask = state[key], state.get(f"{name}_mask")
+        if name not in state and isinstance(mask, Tensor) and isinstance(origin, Tensor) and mask.shape == origin.shape:
+            state[name] = origin.detach() * mask
+            del state[key], state[f"{name}_mask"]
+    return state
 
 
 def plain_copy(model: nn.Module) -> nn.Module:

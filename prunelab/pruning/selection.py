@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 from torch import nn
@@ -85,6 +85,13 @@ class Names:
     def usual(self) -> list[str]:
         """Canonical names of the weights that are masked unless they are excluded."""
         return [name for name, place in self.places.items() if place.kind is not None and place.kind.usual]
+
+    def stations(self, masked: Container[str]) -> dict[str, str]:
+        """``canonical``, only for weights of usual kinds and those that are ``masked``: what data pass on their way."""
+        usual = set(self.usual)
+        return {
+            name: canonical for name, canonical in self.canonical.items() if canonical in usual or canonical in masked
+        }
 
     @property
     def of_neurons(self) -> dict[str, str]:
