@@ -88,6 +88,12 @@ class Place:
         """The parameter; None where the weight is computed from others."""
         return self.module._parameters.get(self.attribute)
 
+    @property
+    def sources(self) -> list[str]:
+        """Full names of the parameters and buffers that the weight is computed from, if it is."""
+        prefix = self.name.rpartition(".")[0]
+        return [join(prefix, name) for name in reparametrisation.sources(self.module, self.attribute)]
+
     def checked(self) -> nn.Parameter:
         """The parameter; ValueError if it is computed from other parameters or has no shape yet."""
         if self.weight is None:
@@ -133,14 +139,9 @@ def _is_matrix(parameter: nn.Parameter) -> bool:
     return not lazy and parameter.dim() >= 2 and parameter.is_floating_point()
 
 
-def linear_and_conv(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Parameter]]:
-    """(parameter name, layer, weight) of every Linear and Conv, shared modules under each of their names.
-
-    Raises ValueError for weights that are computed from other parameters, or have no shape yet.
-    """
-    for place in places(model):
-        if place.kind in (LINEAR, CONV):
-            yield place.name, place.module, place.checked()
+def linear_and_conv(model: nn.Module) -> Iterator[Place]:
+    """The weight of every Linear and Conv, shared modules under each of their names. Nothing is checked."""
+    return (place for place in places(model) if place.kind in (LINEAR, CONV))
 
 
 def at(model: nn.Module, name: str) -> nn.Parameter | None:

@@ -80,6 +80,19 @@ def computed(model: nn.Module) -> Iterator[Computed]:
             yield Computed(path, module, name, by)
 
 
+def sources(module: nn.Module, name: str) -> dict[str, Tensor]:
+    """What a weight of ``module`` is computed from, by name within the module; {} for an ordinary parameter."""
+    by = dict(_of(module)).get(name)
+    return {} if by is None else Computed("", module, name, by).sources
+
+
+def check_not_pruned(model: nn.Module) -> None:
+    """Raise ValueError if anything in ``model`` is under torch.nn.utils.prune: such a model cannot be copied."""
+    for weight in computed(model):
+        if weight.by == "prune":
+            raise ValueError(f"{weight.full_name} {described(weight.module, weight.name)}")
+
+
 def described(module: nn.Module, name: str) -> str:
     """By what a weight of ``module`` is computed, and how it becomes a parameter again; to follow its name."""
     by = dict(_of(module)).get(name)

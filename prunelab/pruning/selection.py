@@ -81,6 +81,11 @@ class Names:
             raise ValueError(f"{name!r} matches no layer that can have a mask; {did_you_mean(name, known)}")
         return found
 
+    def parameters(self, names: str | Iterable[str]) -> tuple[str, ...]:
+        """``names``, and the parameters that the weights which they name are computed from."""
+        found = [self.places[each] for name in as_names(names) for each in self.find(name)]
+        return (*as_names(names), *(source for place in found for source in place.sources))
+
     @property
     def usual(self) -> list[str]:
         """Canonical names of the weights that are masked unless they are excluded."""

@@ -19,6 +19,7 @@ from prunelab.formatting import did_you_mean, layer_of
 from prunelab.inputs import Inputs
 from prunelab.pruning import wrappers
 from prunelab.pruning.layers import identity, linear_and_conv
+from prunelab.pruning.reparametrisation import check_not_pruned
 
 Shapes = Mapping[nn.Module, tuple[int, ...]]  # of the first input of each module
 
@@ -63,11 +64,13 @@ def skeleton(model: nn.Module) -> nn.Module:
     """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``.
 
     Compiled and parallel parts are replaced by the modules inside: compiled code would run past what is replaced.
+    Raises ConvertError for a model that cannot be copied, as any under torch.nn.utils.prune.
     """
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
     try:
+        check_not_pruned(model)
         twin = copy.deepcopy(model, memo).eval()
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
     wrappers.unwrap_parts(twin)
     return twin
@@ -79,9 +82,16 @@ def weighted(model: nn.Module) -> dict[str, nn.Module]:
     Raises ConvertError for weights that are computed from other parameters, or have no shape yet.
     """
     try:
-        return {name: module for name, module, _ in linear_and_conv(model)}
+        for place in linear_and_conv(model):
+            place.checked()
     except ValueError as error:
         raise ConvertError(str(error)) from None
+    return modules(model)
+
+
+def modules(model: nn.Module) -> dict[str, nn.Module]:
+    """``weighted``, but whatever the weights are."""
+    return {place.name: place.module for place in linear_and_conv(model)}
 
 
 def is_plain(module: nn.Module) -> bool:
