@@ -139,9 +139,14 @@ def _is_matrix(parameter: nn.Parameter) -> bool:
     return not lazy and parameter.dim() >= 2 and parameter.is_floating_point()
 
 
-def linear_and_conv(model: nn.Module) -> Iterator[Place]:
-    """The weight of every Linear and Conv, shared modules under each of their names. Nothing is checked."""
-    return (place for place in places(model) if place.kind in (LINEAR, CONV))
+def linear_and_conv(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Parameter]]:
+    """(parameter name, layer, weight) of every Linear and Conv, shared modules under each of their names.
+
+    Raises ValueError for weights that are computed from other parameters, or have no shape yet.
+    """
+    for place in places(model):
+        if place.kind in (LINEAR, CONV):
+            yield place.name, place.module, place.checked()
 
 
 def at(model: nn.Module, name: str) -> nn.Parameter | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
@@ -50,8 +51,11 @@ class Computed:
             return origin.detach() * mask.to(origin.dtype)
         # In a copy: reading a weight may count as a step (spectral_norm).
         twin = copy.deepcopy(self.module, _memo(self.module)).eval()
-        Computed("", twin, self.name, self.by).remove()
-        weight: Tensor = twin.get_parameter(self.name)
+        with torch.no_grad():
+            for hook in twin._forward_pre_hooks.values():
+                if isinstance(hook, WeightNorm | SpectralNorm) and hook.name == self.name:
+                    hook(twin, ())
+            weight: Tensor = getattr(twin, self.name)
         return weight.detach()
 
     @property
@@ -60,17 +64,6 @@ class Computed:
         parameters = dict(self.module.named_parameters(remove_duplicate=False))
         known = [value for key, value in self.sources.items() if key in parameters]
         return int((self.value() == 0).sum()) > sum(int((value == 0).sum()) for value in known)
-
-    def remove(self) -> None:
-        """Make it an ordinary parameter of its value, in place."""
-        if self.by == "prune":
-            prune.remove(self.module, self.name)
-        elif self.by == "parametrize":
-            parametrize.remove_parametrizations(self.module, self.name)
-        elif self.by == "weight_norm":
-            remove_weight_norm(self.module, self.name)
-        else:
-            remove_spectral_norm(self.module, self.name)
 
 
 def computed(model: nn.Module) -> Iterator[Computed]:
@@ -144,9 +137,32 @@ def _without_masks(state: dict[str, Any]) -> dict[str, Any]:
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy in which every computed weight is an ordinary parameter; in eval mode it gives the same outputs."""
     twin = copy.deepcopy(model, _memo(model)).eval()
-    for weight in list(computed(twin)):
-        weight.remove()
+    for module in list(twin.modules()):
+        for name, by in list(_of(module)):
+            if by == "prune":
+                prune.remove(module, name)
+            elif by == "weight_norm":
+                remove_weight_norm(module, name)
+            elif by == "spectral_norm":
+                remove_spectral_norm(module, name)
+        if parametrize.is_parametrized(module):
+            _remove_parametrizations(module)
     return twin
+
+
+def _remove_parametrizations(module: Any) -> None:
+    """As parametrize.remove_parametrizations, for a copy: that would take the property off the class of both."""
+    with torch.no_grad():
+        values = {
+            name: (getattr(module, name).detach().clone(), each) for name, each in module.parametrizations.items()
+        }
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module._modules["parametrizations"]
+    for name, (value, parametrization) in values.items():
+        if any(True for _ in parametrization.parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(value, requires_grad=value.is_floating_point() or value.is_complex()))
+        else:
+            module.register_buffer(name, value)
 
 
 def _memo(model: nn.Module) -> dict[int, Any]:

@@ -73,8 +73,8 @@ def layers(model: nn.Module, inputs: Inputs, run: Callable[[], Any]) -> dict[str
     Raises ValueError for weights that are computed from others, and CompactError as ``observed_paths.uses``.
     """
     names: dict[int, str] = {}
-    for place in linear_and_conv(model):
-        names.setdefault(id(place.checked()), place.name)
+    for name, _, weight in linear_and_conv(model):
+        names.setdefault(id(weight), name)
     uses = observed_paths.uses(model, inputs, names)
     modules: dict[str, tuple[str, Any]] = {}
     for path, module in model.named_modules():

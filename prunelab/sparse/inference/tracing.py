@@ -17,7 +17,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from prunelab.errors import ConvertError
 from prunelab.formatting import did_you_mean, layer_of
 from prunelab.inputs import Inputs
-from prunelab.pruning import wrappers
+from prunelab.pruning import layers, wrappers
 from prunelab.pruning.layers import identity, linear_and_conv
 from prunelab.pruning.reparametrisation import check_not_pruned
 
@@ -82,16 +82,14 @@ def weighted(model: nn.Module) -> dict[str, nn.Module]:
     Raises ConvertError for weights that are computed from other parameters, or have no shape yet.
     """
     try:
-        for place in linear_and_conv(model):
-            place.checked()
+        return {name: module for name, module, _ in linear_and_conv(model)}
     except ValueError as error:
         raise ConvertError(str(error)) from None
-    return modules(model)
 
 
 def modules(model: nn.Module) -> dict[str, nn.Module]:
     """``weighted``, but whatever the weights are."""
-    return {place.name: place.module for place in linear_and_conv(model)}
+    return {place.name: place.module for place in layers.places(model) if place.kind in (layers.LINEAR, layers.CONV)}
 
 
 def is_plain(module: nn.Module) -> bool:
