@@ -17,6 +17,7 @@ from prunelab import torch_state
 from prunelab.data import Data, custom
 from prunelab.pruning import criteria, ranking
 from prunelab.pruning.masks import Masks
+from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.sessions import validation
 from prunelab.training import evaluation
@@ -31,7 +32,7 @@ def sensitivity(
     data: Data | tuple[Any, Any],
     *,
     densities: Sequence[float] = DENSITIES,
-    layers: Iterable[str] | None = None,
+    layers: str | Iterable[str] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,
     threads: int | None = None,
@@ -45,7 +46,7 @@ def sensitivity(
         data: A ``Data``: measures on its test set, and recalibrates batch norm on its training set after each cut, as
             in a session. Or a pair (x, y) of samples and labels: no recalibration. Brought to the model's type.
         densities: Fractions of a layer to keep, each above 0 and at most 1.
-        layers: Names of the layers to cut; None: all.
+        layers: Names of the layers to cut, as for ``Masks``; None: all.
         loss: As for ``Session``; None: classification.
         metric: As for ``Session``; measured in place of accuracy.
         threads: Number of torch threads, at least 1; None: chosen by the size of the network.
@@ -62,7 +63,7 @@ def stream(
     data: Data | tuple[Any, Any],
     *,
     densities: Sequence[float] = DENSITIES,
-    layers: Iterable[str] | None = None,
+    layers: str | Iterable[str] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,
     threads: int | None = None,
@@ -73,6 +74,7 @@ def stream(
     targets = sorted({criteria.check_density(density) for density in densities}, reverse=True)
     if not targets:
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of a layer")
+    check_not_pruned(model)
     twin = copy.deepcopy(model)
     masks = Masks(twin, layers=layers)
     classes = takes_classes(loss, metric)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import prune
 
 from prunelab.errors import LeftOutWarning, warn
 from prunelab.formatting import percent
@@ -101,7 +102,7 @@ def taken_up(model: nn.Module, layers: str | Iterable[str] | None, exclude: str 
             stacklevel=3,
         )
     for each in taken:
-        each.remove()
+        prune.remove(each.module, each.name)
     return TakenUp(list(selected), masks)
 
 

@@ -88,6 +88,12 @@ class Place:
         """The parameter; None where the weight is computed from others."""
         return self.module._parameters.get(self.attribute)
 
+    @property
+    def sources(self) -> list[str]:
+        """Full names of the parameters and buffers that the weight is computed from, if it is."""
+        prefix = self.name.rpartition(".")[0]
+        return [join(prefix, name) for name in reparametrisation.sources(self.module, self.attribute)]
+
     def checked(self) -> nn.Parameter:
         """The parameter; ValueError if it is computed from other parameters or has no shape yet."""
         if self.weight is None:

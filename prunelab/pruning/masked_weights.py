@@ -38,6 +38,8 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
 
     def __repr__(self) -> str:
         kept, total = sum(self._kept.values()), self.total
+        if self._replaced(self._parameters) is not None:
+            return f"Masks({kept:,} of {total:,} connections kept, of weights that the model no longer has)"
         whole = f"; density of all weights of the model {self.model_density:.4f}" if self._without_mask() else ""
         return f"Masks({kept:,} of {total:,} connections kept, density {kept / total:.4f}{whole})"
 
@@ -48,6 +50,7 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         ``density`` is that of the weights with a mask alone. Biases and norms are not counted: parameters of one
         dimension.
         """
+        self.check_current()
         without = self._without_mask()
         weights = uncovered.matrices(self.model)
         kept = sum(self._kept.values()) + sum(int(weights[name].detach().count_nonzero()) for name in without)
@@ -118,10 +121,14 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
 
         names: of parameters; None: all that have a mask.
         """
-        for name in self._parameters if names is None else names:
-            if at(self.model, name) is not self._parameters[name]:
-                raise ValueError(
-                    f"{name} has been replaced since these masks were made (by module.weight = ..., load_state_dict "
-                    "with assign=True, or a reparametrisation): make new ones, Masks(model) or, if weights are zero "
-                    "already, Masks.from_zeros"
-                )
+        name = self._replaced(self._parameters if names is None else names)
+        if name is not None:
+            raise ValueError(
+                f"{name} has been replaced since these masks were made (by module.weight = ..., load_state_dict with "
+                "assign=True, or a reparametrisation): make new ones, Masks(model) or, if weights are zero already, "
+                "Masks.from_zeros"
+            )
+
+    def _replaced(self, names: Iterable[str]) -> str | None:
+        """The first of ``names`` whose parameter is no longer the model's."""
+        return next((name for name in names if at(self.model, name) is not self._parameters[name]), None)

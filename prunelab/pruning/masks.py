@@ -68,7 +68,7 @@ class Masks(MaskedWeights):
         self._masks = {name: torch.ones_like(p, dtype=torch.bool) for name, p in self._parameters.items()}
         self._kept = {name: p.numel() for name, p in self._parameters.items()}
         self._deviations: dict[str, float] = {}
-        self._excluded = as_names(exclude)
+        self._excluded = self._names.parameters(exclude)
         self._told = layers is not None  # whether nothing is left to tell of weights without a mask
         self._enforcement = Enforcement(self._parameters)
 
@@ -92,9 +92,9 @@ class Masks(MaskedWeights):
         Raises:
             ValueError: As ``Masks``, and for a layer that has only zeros.
         """
-        if layers is None:
-            layers = foreign.with_zeros(Names(model), exclude) or None
-        masks = cls(model, layers=layers, exclude=exclude)
+        chosen = foreign.with_zeros(Names(model), exclude) or None if layers is None else layers
+        masks = cls(model, layers=chosen, exclude=exclude)
+        masks._told = layers is not None
         return masks._adopt({name: masks.weight(name).detach() != 0 for name in masks})
 
     @classmethod
@@ -119,6 +119,7 @@ class Masks(MaskedWeights):
         """
         taken = foreign.taken_up(model, layers, exclude)
         masks = cls(model, layers=taken.layers)
+        masks._excluded, masks._told = masks._names.parameters(exclude), layers is not None
         return masks._adopt({masks.resolve(name): mask for name, mask in taken.masks.items()})
 
     def _adopt(self, masks: Mapping[str, Tensor]) -> Masks:
@@ -137,9 +138,10 @@ class Masks(MaskedWeights):
         cannot trace; without one, the layer registered last is assumed, and a GuessWarning says so.
         """
         if self._outputs is None:
-            self._outputs = execution_order.outputs(self.model, self._names.of_neurons, example)
-        if self._outputs is None:
-            return execution_order.guessed_outputs(self.model, self._names.of_neurons)
+            stations = self._names.stations(self._parameters)
+            self._outputs = execution_order.outputs(self.model, stations, example)
+            if self._outputs is None:
+                return execution_order.guessed_outputs(self.model, self._names.of_neurons or stations)
         return self._outputs
 
     def modules(self, unit: Unit = "weight", example: Example | None = None) -> tuple[Module, ...]:

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
@@ -44,10 +45,17 @@ class Computed:
 
     def value(self) -> Tensor:
         """The weight as the module uses it in eval mode; the module is not changed."""
+        if self.by == "prune":
+            origin: Tensor = getattr(self.module, f"{self.name}_orig")
+            mask: Tensor = getattr(self.module, f"{self.name}_mask")
+            return origin.detach() * mask.to(origin.dtype)
         # In a copy: reading a weight may count as a step (spectral_norm).
         twin = copy.deepcopy(self.module, _memo(self.module)).eval()
-        Computed("", twin, self.name, self.by).remove()
-        weight: Tensor = twin.get_parameter(self.name)
+        with torch.no_grad():
+            for hook in twin._forward_pre_hooks.values():
+                if isinstance(hook, WeightNorm | SpectralNorm) and hook.name == self.name:
+                    hook(twin, ())
+            weight: Tensor = getattr(twin, self.name)
         return weight.detach()
 
     @property
@@ -57,23 +65,25 @@ class Computed:
         known = [value for key, value in self.sources.items() if key in parameters]
         return int((self.value() == 0).sum()) > sum(int((value == 0).sum()) for value in known)
 
-    def remove(self) -> None:
-        """Make it an ordinary parameter of its value, in place."""
-        if self.by == "prune":
-            prune.remove(self.module, self.name)
-        elif self.by == "parametrize":
-            parametrize.remove_parametrizations(self.module, self.name)
-        elif self.by == "weight_norm":
-            remove_weight_norm(self.module, self.name)
-        else:
-            remove_spectral_norm(self.module, self.name)
-
 
 def computed(model: nn.Module) -> Iterator[Computed]:
     """Every weight of ``model`` that is computed, modules once."""
     for path, module in list(model.named_modules()):
         for name, by in _of(module):
             yield Computed(path, module, name, by)
+
+
+def sources(module: nn.Module, name: str) -> dict[str, Tensor]:
+    """What a weight of ``module`` is computed from, by name within the module; {} for an ordinary parameter."""
+    by = dict(_of(module)).get(name)
+    return {} if by is None else Computed("", module, name, by).sources
+
+
+def check_not_pruned(model: nn.Module) -> None:
+    """Raise ValueError if anything in ``model`` is under torch.nn.utils.prune: such a model cannot be copied."""
+    for weight in computed(model):
+        if weight.by == "prune":
+            raise ValueError(f"{weight.full_name} {described(weight.module, weight.name)}")
 
 
 def described(module: nn.Module, name: str) -> str:
@@ -95,12 +105,64 @@ def described(module: nn.Module, name: str) -> str:
     return f"is computed from other parameters by {word}: make it one of its present value with {way}"
 
 
+def effective_state(model: nn.Module | Mapping[str, Tensor]) -> dict[str, Any]:
+    """The state dict of ``model``, with what reparametrisations cut as the ordinary weights that they compute.
+
+    That is all that torch.nn.utils.prune did, also in a state dict (``weight_orig`` and ``weight_mask``), and other
+    reparametrisations of a module that make zeros. Those that make none, such as a norm, keep their parameters.
+    """
+    if not isinstance(model, nn.Module):
+        return _without_masks(dict(model))
+    state: dict[str, Any] = model.state_dict()
+    for path, module in model.named_modules(remove_duplicate=False):
+        for name, by in _of(module):
+            weight = Computed(path, module, name, by)
+            if by == "prune" or weight.cuts:
+                for key in weight.sources:
+                    del state[f"{path}.{key}" if path else key]
+                state[weight.full_name] = weight.value()
+    return state
+
+
+def _without_masks(state: dict[str, Any]) -> dict[str, Any]:
+    for key in [key for key in state if isinstance(key, str) and key.endswith("_orig")]:
+        name = key.removesuffix("_orig")
+        origin, mask = state[key], state.get(f"{name}_mask")
+        if name not in state and isinstance(mask, Tensor) and isinstance(origin, Tensor) and mask.shape == origin.shape:
+            state[name] = origin.detach() * mask
+            del state[key], state[f"{name}_mask"]
+    return state
+
+
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy in which every computed weight is an ordinary parameter; in eval mode it gives the same outputs."""
     twin = copy.deepcopy(model, _memo(model)).eval()
-    for weight in list(computed(twin)):
-        weight.remove()
+    for module in list(twin.modules()):
+        for name, by in list(_of(module)):
+            if by == "prune":
+                prune.remove(module, name)
+            elif by == "weight_norm":
+                remove_weight_norm(module, name)
+            elif by == "spectral_norm":
+                remove_spectral_norm(module, name)
+        if parametrize.is_parametrized(module):
+            _remove_parametrizations(module)
     return twin
+
+
+def _remove_parametrizations(module: Any) -> None:
+    """As parametrize.remove_parametrizations, for a copy: that would take the property off the class of both."""
+    with torch.no_grad():
+        values = {
+            name: (getattr(module, name).detach().clone(), each) for name, each in module.parametrizations.items()
+        }
+    module.__class__ = parametrize.type_before_parametrizations(module)
+    del module._modules["parametrizations"]
+    for name, (value, parametrization) in values.items():
+        if any(True for _ in parametrization.parameters(recurse=False)):
+            setattr(module, name, nn.Parameter(value, requires_grad=value.is_floating_point() or value.is_complex()))
+        else:
+            module.register_buffer(name, value)
 
 
 def _memo(model: nn.Module) -> dict[int, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Literal
 
 from torch import nn
@@ -81,10 +81,22 @@ class Names:
             raise ValueError(f"{name!r} matches no layer that can have a mask; {did_you_mean(name, known)}")
         return found
 
+    def parameters(self, names: str | Iterable[str]) -> tuple[str, ...]:
+        """``names``, and the parameters that the weights which they name are computed from."""
+        found = [self.places[each] for name in as_names(names) for each in self.find(name)]
+        return (*as_names(names), *(source for place in found for source in place.sources))
+
     @property
     def usual(self) -> list[str]:
         """Canonical names of the weights that are masked unless they are excluded."""
         return [name for name, place in self.places.items() if place.kind is not None and place.kind.usual]
+
+    def stations(self, masked: Container[str]) -> dict[str, str]:
+        """``canonical``, only for weights of usual kinds and those that are ``masked``: what data pass on their way."""
+        usual = set(self.usual)
+        return {
+            name: canonical for name, canonical in self.canonical.items() if canonical in usual or canonical in masked
+        }
 
     @property
     def of_neurons(self) -> dict[str, str]:

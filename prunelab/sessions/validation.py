@@ -17,6 +17,7 @@ from prunelab.formatting import percent
 from prunelab.pruning import criteria, model_state
 from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
+from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.sessions.subject import name_of
@@ -83,8 +84,13 @@ def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
     """The given masks, with all that they cut at zero; None: masks that take up the zeros of the model's weights.
 
     A layer of zeros alone is taken as dense: nothing would pass through it. fresh: the model is not trained yet, so
-    that its zeros may be meant to learn; a GuessWarning names them. Raises SessionError for masks of another model.
+    that its zeros may be meant to learn; a GuessWarning names them. Raises SessionError for masks of another model, and
+    for a model under torch.nn.utils.prune.
     """
+    try:
+        check_not_pruned(model)
+    except ValueError as error:
+        raise SessionError(str(error)) from error
     if masks is not None:
         if masks.model is not model:
             raise SessionError("masks=: these are masks of another model, or of a copy; make them of this one")

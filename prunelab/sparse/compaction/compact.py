@@ -21,6 +21,7 @@ from prunelab.errors import CompactError
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.masks import Masks
+from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.sparse.compaction import layer_facts, removal
 from prunelab.torch_state import own_types
 
@@ -135,6 +136,7 @@ def _copied(model: nn.Module) -> nn.Module:
         raise CompactError(reason)
     try:
         Masks(model)
+        check_not_pruned(model)
     except ValueError as error:
         raise CompactError(str(error)) from error
     for name, parameter in model.named_parameters():

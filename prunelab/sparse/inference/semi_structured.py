@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.sparse import to_sparse_semi_structured
 
 from prunelab.errors import ConvertError
+from prunelab.pruning.reparametrisation import described
+from prunelab.pruning.selection import as_names
 from prunelab.sparse.inference import tracing
 
 TYPES = (torch.float16, torch.bfloat16)
@@ -33,7 +35,9 @@ def is_2_4(weight: Tensor) -> bool:
 
 def refusal(module: nn.Module) -> str | None:
     """Why a Linear or Conv cannot run as 2:4, to follow its name; None if it can."""
-    weight = module.get_parameter("weight")
+    weight = module._parameters.get("weight")
+    if weight is None:
+        return described(module, "weight")
     if not (isinstance(module, nn.Linear) and tracing.is_plain(module)):
         return f"is a {type(module).__name__}: only Linear layers, without hooks, have a 2:4 kernel"
     if weight.dtype not in TYPES:
@@ -53,19 +57,19 @@ def refusal(module: nn.Module) -> str | None:
     return None
 
 
-def to_2_4(model: nn.Module, layers: Iterable[str] | None = None) -> nn.Module:
+def to_2_4(model: nn.Module, layers: str | Iterable[str] | None = None) -> nn.Module:
     """A copy of ``model`` for inference on its GPU, with Linear layers in 2:4 form.
 
     Args:
         model: A module on a CUDA device; it is not changed.
-        layers: Names of the layers to convert; None means every Linear and Conv, all of which must fit.
+        layers: Names of the layers to convert (a string is one); None: every Linear and Conv, all of which must fit.
 
     Raises:
         ConvertError: A name matches no layer, or layers do not fit (each is listed with its reason): they must be
             Linear, float16 or bfloat16, a multiple of 32 x 64 (out x in), 2:4 sparse, and on an Ampere GPU or later.
     """
-    known = tracing.weighted(model)
-    names = list(known) if layers is None else [tracing.resolve(name, known) for name in layers]
+    known = tracing.modules(model)
+    names = list(known) if layers is None else [tracing.resolve(name, known) for name in as_names(layers)]
     if not names:
         raise ConvertError(f"{type(model).__name__} has no Linear layer" if layers is None else "layers names no layer")
     refused = [f"{name} {why}" for name in names if (why := refusal(known[name])) is not None]
@@ -73,7 +77,7 @@ def to_2_4(model: nn.Module, layers: Iterable[str] | None = None) -> nn.Module:
         raise ConvertError("; ".join(refused))
     twin = tracing.skeleton(model)
     tracing.own(twin, model)
-    for module in {id(m): m for n, m in tracing.weighted(twin).items() if n in names}.values():
+    for module in {id(m): m for n, m in tracing.modules(twin).items() if n in names}.values():
         weight = to_sparse_semi_structured(module.get_parameter("weight").detach().contiguous())
         module.weight = nn.Parameter(weight, requires_grad=False)
     return twin

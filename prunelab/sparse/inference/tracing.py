@@ -17,8 +17,9 @@ from torch.nn.modules.dropout import _DropoutNd
 from prunelab.errors import ConvertError
 from prunelab.formatting import did_you_mean, layer_of
 from prunelab.inputs import Inputs
-from prunelab.pruning import wrappers
+from prunelab.pruning import layers, wrappers
 from prunelab.pruning.layers import identity, linear_and_conv
+from prunelab.pruning.reparametrisation import check_not_pruned
 
 Shapes = Mapping[nn.Module, tuple[int, ...]]  # of the first input of each module
 
@@ -63,11 +64,13 @@ def skeleton(model: nn.Module) -> nn.Module:
     """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``.
 
     Compiled and parallel parts are replaced by the modules inside: compiled code would run past what is replaced.
+    Raises ConvertError for a model that cannot be copied, as any under torch.nn.utils.prune.
     """
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
     try:
+        check_not_pruned(model)
         twin = copy.deepcopy(model, memo).eval()
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
     wrappers.unwrap_parts(twin)
     return twin
@@ -82,6 +85,11 @@ def weighted(model: nn.Module) -> dict[str, nn.Module]:
         return {name: module for name, module, _ in linear_and_conv(model)}
     except ValueError as error:
         raise ConvertError(str(error)) from None
+
+
+def modules(model: nn.Module) -> dict[str, nn.Module]:
+    """``weighted``, but whatever the weights are."""
+    return {place.name: place.module for place in layers.places(model) if place.kind in (layers.LINEAR, layers.CONV)}
 
 
 def is_plain(module: nn.Module) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -13,6 +12,7 @@ from prunelab import hardware, torch_state
 from prunelab.errors import CompactError, ConvertError, MeasureError
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import criteria, model_state
+from prunelab.pruning.reparametrisation import plain_copy
 from prunelab.results.measurement import KernelChoice, Latency, Measurement
 from prunelab.sparse.compaction.compact import compact
 from prunelab.sparse.inference.convert import Converted, convert
@@ -31,8 +31,8 @@ def measure(
     Takes a few seconds. Run nothing else meanwhile; ``notes`` of the result says if the machine was busy.
 
     Args:
-        model: A pruned module whose cut weights are zero; it is not changed. After torch's reparametrisation use
-            ``Masks.from_torch`` first.
+        model: A pruned module; it is not changed. Weights that torch.nn.utils.prune or another reparametrisation
+            computes are measured as the ordinary ones that they are.
         example: A batch of input: a tensor (samples, ...), a tuple of arguments, or a dict of arguments by name. Any
             number of samples, at least 1; the first tensor counts them.
         batches: Batch sizes to time, each at least 1.
@@ -137,7 +137,7 @@ def _checked(model: nn.Module, example: Example, batches: Sequence[int]) -> tupl
     for name, tensor in model.state_dict().items():
         if not criteria.finite(tensor):
             raise MeasureError(f"{name} holds NaN or infinite values: there is nothing sound to measure")
-    network = copy.deepcopy(model).eval()
+    network = plain_copy(model)
     try:
         with torch.inference_mode():
             inputs.batch(1).run(network)

@@ -18,6 +18,8 @@ from prunelab import hardware
 from prunelab.errors import PackedError
 from prunelab.pruning import model_state, wrappers
 from prunelab.pruning.layers import identity
+from prunelab.pruning.masks import Masks
+from prunelab.pruning.reparametrisation import effective_state
 from prunelab.sparse.packing import container, index
 from prunelab.sparse.packing.container import ENTRY, damaged
 from prunelab.sparse.packing.filling import fill
@@ -51,6 +53,10 @@ def save(
     dense, tied tensors once. Values are restored bit for bit, in their type, except that cut weights become 0.0, also
     where masking left -0.0. The options ``dtype`` and ``bits`` lose precision, for float32 survivors only.
 
+    What torch.nn.utils.prune or another reparametrisation cuts is stored as the ordinary weight that it computes, as
+    after ``prune.remove``: load it into a model that is not reparametrised. Reparametrisations that cut nothing
+    (spectral_norm) are stored as their parameters.
+
     Args:
         model: A module or its state dict; it is not changed.
         path: The file; an existing one is replaced atomically. Or a binary file object, such as io.BytesIO, which is
@@ -66,8 +72,8 @@ def save(
 
     Raises:
         PackedError: The file cannot be written.
-        ValueError: NaN, a mask that does not fit, non-zero weights outside their mask, or values that an option cannot
-            represent; names the tensor.
+        ValueError: NaN, a mask that does not fit, non-zero weights outside their mask, a Masks of this model whose
+            weights have been replaced, or values that an option cannot represent; names the tensor.
         TypeError: ``model`` is not a model, or ``path`` is neither a path nor a binary file.
     """
     blob = packed(model, masks=masks, dtype=dtype, bits=bits)
@@ -88,6 +94,8 @@ def packed(
     if bits is not None and (isinstance(bits, bool) or not isinstance(bits, int) or not 1 <= bits <= 8):
         raise ValueError(f"bits = {bits!r}: must be a whole number from 1 to 8, or None for exact values")
     tensors, ties = _tensors(model)
+    if isinstance(masks, Masks) and isinstance(model, nn.Module) and masks.model is wrappers.unwrapped(model):
+        masks.check_current()
     valid_masks = _masks(masks, tensors, ties)
     sparse: dict[str, tuple[Record, bytes]] = {}
     dense: dict[str, Tensor] = {}
@@ -179,7 +187,7 @@ def _tensors(model: Source) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors: dict[str, Tensor] = {}
     ties: dict[str, str] = {}
     first: dict[Any, str] = {}
-    for name, tensor in (model.state_dict() if isinstance(model, nn.Module) else model).items():
+    for name, tensor in effective_state(model).items():
         if not isinstance(name, str) or name in (ENTRY, "__metadata__"):
             raise ValueError(f"a tensor of a packed file can't be called {name!r}: rename it, or put it into a module")
         if not isinstance(tensor, Tensor):

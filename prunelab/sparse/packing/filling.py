@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from prunelab.errors import PackedError
 from prunelab.pruning import model_state, wrappers
 from prunelab.pruning.layers import identity
+from prunelab.pruning.reparametrisation import computed
 
 NAMED = 3  # differences that an error names
 
@@ -30,6 +31,8 @@ def fill(model: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     if wrong:
         more = f", and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
         words = f"{'; '.join(wrong[:NAMED])}{more}. The model was not touched"
+        if weight := next(computed(model), None):
+            words += f"; it computes {weight.full_name} from others ({weight.by}), where the file may hold the result"
         raise PackedError(f"{source} is not of this {type(model).__name__}: {words}")
     model.load_state_dict(named)
 
