@@ -40,9 +40,9 @@ def connections(snapshot: Snapshot) -> View:
     notes = [
         note(
             f"{percent(layer.density)} · {count(layer.kept)}" + (" (strongest spared)" if layer.spared else ""),
-            98, name, xanchor="right",
+            98, place, xanchor="right",
         )
-        for layer, name in zip(layers, names, strict=True)
+        for place, layer in enumerate(layers)  # by name, plotly would take a layer "0" for the first place
     ]  # fmt: skip
     summary = "; ".join(f"{short(x)}: {count(x.kept)} of {count(x.total)}" for x in snapshot.layers)
     return figure(

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,6 +14,7 @@ from torch import nn
 
 import prunelab as pl
 from prunelab import views
+from prunelab.formatting import percent
 from prunelab.pruning import criteria
 from prunelab.views import images, palette
 
@@ -120,6 +122,19 @@ def test_connections_state_the_counts(session):
     kept = views.connections(snapshot)["data"][0]
     assert kept["customdata"] == [layer.kept for layer in reversed(snapshot.layers)]
     assert kept["x"] == pytest.approx([100 * layer.density for layer in reversed(snapshot.layers)], abs=1e-3)
+
+
+def test_counts_stand_at_their_layers_also_where_names_are_numbers(session):
+    snapshot = session.snapshot()
+    named = replace(snapshot, layers=tuple(replace(x, name=f"{2 * i}.weight") for i, x in enumerate(snapshot.layers)))
+    view = views.connections(named)
+    names = view["data"][0]["y"]
+    assert names == ["4", "2", "0"]
+    # plotly takes the places of categories as numbers, and a text that is one likewise.
+    at = {names[note["y"]]: note["text"] for note in view["layout"]["annotations"]}
+    assert at == {
+        layer.name.removesuffix(".weight"): f"{percent(layer.density)} · {layer.kept:,}" for layer in named.layers
+    }
 
 
 def test_pixels_count_the_neurons_that_read_them(session):
