@@ -114,13 +114,18 @@ def effective_state(model: nn.Module | Mapping[str, Tensor]) -> dict[str, Any]:
     if not isinstance(model, nn.Module):
         return _without_masks(dict(model))
     state: dict[str, Any] = model.state_dict()
+    known: dict[int, Tensor] = {}  # by the parameter that torch pruned, so that tied weights stay tied
     for path, module in model.named_modules(remove_duplicate=False):
         for name, by in _of(module):
             weight = Computed(path, module, name, by)
             if by == "prune" or weight.cuts:
                 for key in weight.sources:
                     del state[f"{path}.{key}" if path else key]
-                state[weight.full_name] = weight.value()
+                value = weight.value()
+                if by == "prune":
+                    first = known.setdefault(id(getattr(module, f"{name}_orig")), value)
+                    value = first if torch.equal(first, value) else value
+                state[weight.full_name] = value
     return state
 
 
@@ -166,9 +171,13 @@ def _remove_parametrizations(module: Any) -> None:
 
 
 def _memo(model: nn.Module) -> dict[int, Any]:
-    """For a deepcopy: weights that hooks have set are results of a computation, which torch refuses to copy."""
-    set_by_hooks = [module.__dict__.get(name) for module in model.modules() for name, _ in _of(module)]
-    return {id(value): value.detach().clone() for value in set_by_hooks if isinstance(value, Tensor)}
+    """For a deepcopy: weights that hooks have set are results of a computation, which torch refuses to copy.
+
+    So are those that recurrent layers have set aside, in a list.
+    """
+    results = [module.__dict__.get(name) for module in model.modules() for name, _ in _of(module)]
+    results += [value for module in model.modules() if isinstance(module, nn.RNNBase) for value in module._flat_weights]
+    return {id(each): each.detach().clone() for each in results if isinstance(each, Tensor) and not each.is_leaf}
 
 
 def _of(module: nn.Module) -> Iterator[tuple[str, By]]:

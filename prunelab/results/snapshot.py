@@ -60,6 +60,17 @@ class LayerSnapshot(Counted):
         bits = np.unpackbits(np.frombuffer(self.packed, np.uint8), count=self.total)
         return bits.astype(bool).reshape(self.shape)
 
+    @property
+    def rows(self) -> Literal["neuron", "filter", "row"]:
+        """What a row of the weight is: a neuron of a linear layer, a filter of a convolution, or neither.
+
+        Weights of recurrent layers and of attention have names of their own (weight_hh_l0, in_proj_weight); their rows
+        are gates, or queries, keys and values.
+        """
+        if self.name.rpartition(".")[2] != "weight":
+            return "row"
+        return "neuron" if len(self.shape) == 2 else "filter"
+
     @cached_property
     def digests(self) -> dict[str, str]:
         """Digests of the arrays that many snapshots may share, by field; equal arrays have equal digests."""

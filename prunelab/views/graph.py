@@ -198,7 +198,10 @@ def _captions(cols: Sequence[Column], places: Sequence[Points]) -> list[dict[str
 def _title(snapshot: Snapshot, cols: Sequence[Column], bundles: Sequence[Bundle]) -> str:
     neurons = [column for column in cols if column.into is not None]
     total, dead = sum(c.units for c in neurons), sum(c.dead_count for c in neurons)
-    both = "neuron" if all(c.unit == "neuron" for c in neurons) else "neuron or filter"
+    units = {c.unit for c in neurons}
+    both = "neuron or filter" if "filter" in units else "neuron"
+    if "row" in units:
+        both = f"{both} or row"
     if snapshot.dead is None:  # nobody knows who reads whom
         verb = "would have" if if_cut(snapshot) else "has" if dead == 1 else "have"
         first = f"{count(dead)} of {count(total)} {both.replace(' or', 's or')}s {verb} no input"

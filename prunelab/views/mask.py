@@ -24,7 +24,7 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     silent_rows, unread = int((~kept.any(1)).sum()), int((~kept.any(0)).sum())
     would = "would be " if if_cut(snapshot) else ""
     title = f"{short(chosen)}: {percent(1 - chosen.density)} {would}cut"
-    flat_layer = len(chosen.shape) == 2  # a row of another layer is not always a filter: ConvTranspose has inputs first
+    flat_layer = chosen.rows == "neuron"  # rows of others may be gates, or a ConvTranspose's inputs
     words = ("neurons without input", "inputs unread") if flat_layer else ("rows empty", "columns empty")
     found = [f"{n} of {of} {word}" for n, of, word in zip((silent_rows, unread), kept.shape, words, strict=True) if n]
     title = ", ".join([title, *found])

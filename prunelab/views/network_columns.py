@@ -28,7 +28,7 @@ class Column:
     """The units of one layer, or the network's inputs, in the order of their numbers."""
 
     name: str  # of the layer, or "inputs"
-    unit: str  # what a unit is called: "neuron", "filter", "input", "channel"
+    unit: str  # what a unit is called: "neuron", "filter", "row", "input", "channel"
     units: int  # their number
     into: Side | None = None  # incoming connections; None: there are none, or nothing is known about them
     out: Side | None = None  # outgoing connections, likewise
@@ -83,7 +83,8 @@ class Reading:
 def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
     """(columns from the inputs to the outputs, how each layer reads them).
 
-    Each layer is assumed to read the one before it if their sizes fit; otherwise it gets a separate column of inputs.
+    Each layer is assumed to read the one before it if their sizes fit; otherwise it gets a separate column of inputs,
+    as do the weights of recurrent layers and attention, and what follows them: these read and feed no such rows.
     """
     cols: list[Column] = []
     readings: list[Reading] = []
@@ -92,7 +93,7 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
         outputs, inputs, kernel = _sizes(layer)
         if not cols:
             cols.append(_inputs(layer, snapshot.input_shape))
-        elif _fit(layer, cols[-1].units, channels) is None:
+        elif "row" in (layer.rows, cols[-1].unit) or _fit(layer, cols[-1].units, channels) is None:
             cols.append(Column(f"into {layer_of(layer.name)}", "input", inputs))
             channels = True
         source = len(cols) - 1
@@ -100,11 +101,10 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
         reading = Reading(source, source + 1, groups, run)
         kept = layer.mask.reshape(outputs, inputs, kernel).sum(2, dtype=np.int64)
         cols[source] = replace(cols[source], out=reading.read(layer, kept))
-        linear = len(layer.shape) == 2
         into = Side(kept.sum(1), inputs * kernel)
-        cols.append(Column(layer_of(layer.name), "neuron" if linear else "filter", outputs, into))
+        cols.append(Column(layer_of(layer.name), layer.rows, outputs, into))
         readings.append(reading)
-        channels = not linear
+        channels = layer.rows == "filter"
     return _with_paths(cols, readings, snapshot.layers), readings
 
 

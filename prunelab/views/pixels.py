@@ -38,7 +38,7 @@ def pixels(snapshot: Snapshot) -> View:
     elif len(shape) in (2, 3) and kept.ndim == 2 and kept.shape[1] == int(np.prod(shape)):
         readers = kept.sum(axis=0).reshape(-1, *shape[-2:]).sum(axis=0)
         what, most = "pixel", first.shape[0] * int(np.prod(shape[:-2]))
-        reader = "neuron" if most == first.shape[0] else "connection"
+        reader = first.rows if most == first.shape[0] else "connection"
     else:
         return empty("No map: the inputs of this network are not the pixels of an image.")
     title = _title(readers, most, what, reader, would=if_cut(snapshot))

@@ -347,3 +347,37 @@ def test_bad_input_is_refused_in_words():
         wiring.effective({"0.weight": torch.ones(3, 4)})
     with pytest.raises(ValueError, match="nothing to prune"):
         trace(nn.ReLU(), torch.rand(2, 4))
+
+
+class Words(nn.Module):
+    """Each feature of a word leads to one neuron of each position; positions add what comes from no input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(3, 2), nn.Embedding(4, 2)
+        self.head = nn.Linear(2, 2, bias=False)
+
+    def forward(self, ids):
+        return self.head(self.words(ids) + self.places(torch.arange(ids.shape[1])))
+
+
+def test_connections_of_an_embedding_lead_from_words_to_features():
+    """By hand: feature 1 is in no word, and feature 0 is read by the second neuron alone."""
+    wiring = trace(Words(), torch.zeros(2, 4, dtype=torch.long))
+    words = torch.tensor([[1, 0], [0, 0], [1, 0]]).bool()
+    found = wiring.effective({"words.weight": words, "head.weight": torch.tensor([[0, 1], [1, 1]]).bool()}).layers
+    assert (found["words.weight"].kept, found["words.weight"].neurons, found["words.weight"].dead) == (2, 2, 1)
+    assert (found["head.weight"].kept, found["head.weight"].dead) == (1, 1)
+    full = wiring.effective({"words.weight": torch.ones(3, 2).bool()})
+    assert full.kept == 6 and full.dead == 0
+    assert (
+        wiring.effective({"words.weight": ~words, "head.weight": torch.eye(2).bool()}).layers["words.weight"].kept == 4
+    )
+
+
+def test_paths_through_other_kinds_of_layers_are_not_available_in_words():
+    for layer, x in ((nn.LSTM(3, 3), torch.zeros(2, 3)), (nn.MultiheadAttention(4, 2), torch.zeros(2, 4))):
+        with pytest.raises(WiringError, match="effective density is not available for this model"):
+            trace(nn.Sequential(layer), x)
+    with pytest.raises(WiringError, match="'0.bias' is no layer of this model"):
+        trace(mlp(4, 3, 2), torch.zeros(1, 4)).effective({"0.bias": torch.ones(3).bool()})

@@ -95,3 +95,23 @@ def test_a_shared_module_is_computed_under_each_of_its_names():
     state = effective_state(model)
     assert set(state) == {"0.weight", "0.bias", "2.weight", "2.bias"}
     assert torch.equal(state["0.weight"], shared.weight) and torch.equal(state["2.weight"], shared.weight)
+
+
+def test_recurrent_layers_under_a_parametrization_have_plain_copies():
+    model = Tagger().eval()
+    halved(model.lstm, "weight_hh_l0")
+    x = ids(3, 5)
+    outputs = model(x)
+    plain = plain_copy(model)
+    assert torch.equal(plain(x), outputs) and int((plain.lstm.weight_hh_l0 == 0).sum()) == 128
+    assert torch.equal(model(x), outputs), "the model still computes"
+
+
+def test_tied_weights_that_torch_cut_alike_stay_one_tensor():
+    model = nn.ModuleDict({"words": nn.Embedding(12, 8), "head": nn.Linear(8, 12), "apart": nn.Linear(8, 12)})
+    model["head"].weight = model["words"].weight
+    mask = torch.rand(12, 8) < 0.5
+    for layer in model.values():
+        prune.custom_from_mask(layer, "weight", mask)
+    state = effective_state(model)
+    assert state["words.weight"] is state["head.weight"] is not state["apart.weight"]
