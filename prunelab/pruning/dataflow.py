@@ -219,7 +219,8 @@ def _in_order(found: Iterable[tuple[int, str]]) -> tuple[str, ...]:
 
 def _run(model: nn.Module, inputs: Inputs) -> Any:
     try:
-        with torch.inference_mode(False), torch.enable_grad():
+        # torch.fx patches all modules of the process while it traces, in whatever thread.
+        with process_lock(), torch.inference_mode(False), torch.enable_grad():
             return inputs.cloned().run(model)
     except Exception as error:  # the model's code can raise anything
         raise ValueError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from support.servers import CHECKOUT
@@ -105,10 +107,26 @@ def as_at_first(page: Page) -> None:
     expect_drawn(page, 1.5)
 
 
+FAREWELL_WITHIN = 30  # seconds from leaving a page to the end of its kernel
+
+
 def leave(context: BrowserContext) -> None:
-    """Go elsewhere with all of Voila's pages: they say farewell, which ends their kernels. A context that closes does
-    not; and JupyterLab's would ask whether to leave what is not saved.
+    """Go elsewhere with all of Voila's pages: they say farewell, which ends their kernels; returns when it has.
+
+    A context that closes says none, and one that closes too soon does not send it. JupyterLab's pages would ask whether
+    to leave what is not saved.
     """
     for page in context.pages:
-        if "/voila/render/" in page.url:
-            page.goto("about:blank")
+        if "/voila/render/" not in page.url:
+            continue
+        kernel = page.evaluate(
+            """() => {
+                const config = JSON.parse(document.getElementById("jupyter-config-data")?.textContent ?? "{}");
+                const path = `${config.baseUrl}api/kernels/${config.kernelId}`;
+                return config.kernelId ? new URL(path, location).href : null;
+            }"""
+        )
+        page.goto("about:blank")
+        deadline = time.monotonic() + FAREWELL_WITHIN
+        while kernel and context.request.get(kernel).status != 404 and time.monotonic() < deadline:
+            page.wait_for_timeout(50)

@@ -85,7 +85,8 @@ def test_what_is_on_no_path_changes_nothing(how, seed, density):
         for neuron in (~a.reached).nonzero().flatten():
             assert torch.equal(model.a(x)[:, neuron], model.a(other)[:, neuron]), "constant whatever the input"
         for neuron in (~b.reached).nonzero().flatten():
-            assert torch.equal(model(x)[:, neuron], model(other)[:, neuron])
+            # Where the data decide what is done, another input may take another branch.
+            assert torch.equal(model(x)[:, neuron], model(other)[:, neuron]) or how == "data"
         changed = copy.deepcopy(model)
         changed.a.weight[~a.needed] = torch.randn(int((~a.needed).sum()), 4).double()
         changed.a.bias[~a.needed] += 1
