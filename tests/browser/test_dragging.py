@@ -17,13 +17,15 @@ LATE = """
 import ipywidgets
 import prunelab as pl
 from prunelab import views
+from prunelab.lab.page.controls import TRACKS
+from prunelab.lab.widgets.number_field import NumberField
 from prunelab.lab.widgets.plot import Plot
 
 session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, layer_quality={"fc2": 1.0}))
 for _ in session.ticks("train"):
     pass
 
-slider = ipywidgets.FloatSlider(value=1.5, min=0, max=3, step=0.05, description="quality")
+slider = NumberField(value=1.5, **TRACKS["quality"], low=0, high=10, description="quality")
 plot = Plot(name="weights", slider=slider)
 told = ipywidgets.HTML()
 told.add_class("told")
@@ -154,7 +156,9 @@ def test_lines_and_colours_follow_the_slider_before_the_kernel_answers(page: Pag
     page.mouse.down()
     for across in (40, -40, 20):
         page.mouse.move(box["x"] + across, box["y"] + 5, steps=6)
-        expect(plot).to_have_attribute("data-threshold", handle(page).get_attribute("aria-valuetext") or "")
+        expect(plot).to_have_attribute(
+            "data-threshold", f"{float(handle(page).get_attribute('aria-valuetext') or 0):g}"
+        )
         expect_seen(page, "fc1.weight", float(handle(page).get_attribute("aria-valuetext") or "nan"))
         expect_seen(page, "fc2.weight", 1.0)  # has a quality of its own
     expect(plot).to_have_attribute("data-live", "")
@@ -180,7 +184,7 @@ def test_lines_and_colours_follow_the_slider_before_the_kernel_answers(page: Pag
 
     # What the kernel does to the slider is left to the kernel to draw.
     press(page, "set")
-    expect(handle(page)).to_have_attribute("aria-valuetext", "0.5")
+    expect(handle(page)).to_have_attribute("aria-valuetext", "0.50")
     expect(plot).not_to_have_attribute("data-live", "")
     expect_seen(page, "fc1.weight", quality + 0.1)
 
@@ -282,12 +286,14 @@ MANY = """
 import ipywidgets
 import prunelab as pl
 from prunelab import views
+from prunelab.lab.page.controls import TRACKS
+from prunelab.lab.widgets.number_field import NumberField
 from prunelab.lab.widgets.plot import Plot
 
 session = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
 for _ in session.ticks("train"):
     pass
-slider = ipywidgets.FloatSlider(value=1.5, min=0, max=3, step=0.05, description="quality")
+slider = NumberField(value=1.5, **TRACKS["quality"], low=0, high=10, description="quality")
 plots = {"weights": Plot(name="weights", slider=slider), "connections": Plot(name="connections")}
 
 def draw(_=None):

@@ -126,7 +126,8 @@ function render({ model, el }) {
   const set = (/** @type {number} */ value) => {
     complain("");
     if (value === get("value")) return;
-    model.set("value", value);
+    // As ipywidgets' own controls do: pictures follow a hand at once, and leave what the kernel sets to the kernel.
+    model.set("value", value, { updated_view: el });
     model.save_changes();
   };
   const release = () => model.send({ kind: "released" });

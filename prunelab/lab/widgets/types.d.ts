@@ -3,7 +3,7 @@
 /** A widget model, which a widget manager finds by id: of anywidget or ipywidgets. */
 export interface Model {
   get(name: string): any;
-  set(name: string, value: unknown): void;
+  set(name: string, value: unknown, options?: { updated_view?: unknown }): void; // updated_view: in which the user did it
   save_changes(): void;
   send(content: unknown): void;
   on(event: string, callback: (...values: any[]) => unknown): void;
