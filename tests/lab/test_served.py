@@ -293,3 +293,21 @@ def test_an_address_that_has_not_caught_up_yet_asks_for_nothing_but_the_page():
     page = visit.PageSettings(pl.Recipe(quality=1.6), Options(), "quality=2", "quality=1.6", ("quality=1.7", ""))
     assert all(page.opened_by(query) for query in ("quality=2", "quality=1.6", "quality=1.7", ""))
     assert not page.opened_by("quality=1.8")
+
+
+def test_runs_from_one_dense_network_are_saved_and_come_back(visitor_of):
+    """They share the snapshots of their dense training, arrays and all."""
+    lab = visitor_of()
+    assert lab.wait(60)
+    for quality in (0.5, 1.0, 1.5):
+        lab.controls["quality"].value = quality
+        press(lab, "run")
+        press(lab, "reset")
+    assert lab.status.trouble == "" and len(lab.state.runs) == 3
+    known = lab.state.runs
+    lab.stop()
+    again = visitor_of(address(lab))
+    assert again.wait(60)
+    for one, other in zip(known, again.state.runs[: len(known)], strict=True):
+        assert [s.kept for s in one.snapshots] == [s.kept for s in other.snapshots]
+        assert [s.layers[0].packed for s in one.snapshots] == [s.layers[0].packed for s in other.snapshots]

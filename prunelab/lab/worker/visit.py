@@ -39,6 +39,7 @@ PAGE, RUN, WANTED = "page.json", "run.json", ".wanted"
 FORMAT = 1
 PATIENCE = 8.0  # seconds for the kernel of a page that was just closed or has vanished to save and let go
 OLDEST = 7 * 86400.0  # seconds that a saved lab is kept
+SHARED = "shared"  # group of the arrays that several kept runs may have
 LARGEST = 2 * 2**30  # bytes of all saved labs together
 
 GONE = "What this address had saved is no longer here: labs are kept for a week. This is a new one."
@@ -176,7 +177,11 @@ class Visit:
         described = []
         for run in runs:
             arrays, history = history_out(run.snapshots)
-            tensors |= {f"{run.number}/{name}": torch.from_numpy(array) for name, array in arrays.items()}
+            # All but the counts are named by their content; runs from one dense network have many in common.
+            counts = arrays.pop("counts", None)
+            if counts is not None:
+                tensors[f"{run.number}/counts"] = torch.from_numpy(counts)
+            tensors |= {f"{SHARED}/{name}": torch.from_numpy(array) for name, array in arrays.items()}
             described.append({
                 "number": run.number, "recipe": run.recipe.to_dict(usual=True), "label": run.label,
                 "pinned": run.pinned, "history": history,
@@ -260,7 +265,8 @@ def _runs_in(folder: Path | None, file: str, digest: str, described: Sequence[Ma
     tensors = safetensors.torch.load(blob)
     runs = []
     for each in described:
-        snapshots = tuple(history_in(each["history"], group(tensors, str(each["number"]))))
+        own = group(tensors, SHARED) | group(tensors, str(each["number"]))
+        snapshots = tuple(history_in(each["history"], own))
         run = Run(each["number"], Recipe.from_dict(each["recipe"]), snapshots, each["label"])
         runs.append(replace(run, pinned=bool(each["pinned"])))
     return tuple(runs)
