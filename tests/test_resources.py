@@ -21,7 +21,8 @@ ENTRIES = {
     "lab/widgets/download_bar.js": "export default { render };",
     "lab/widgets/batching.js": "export default { initialize };",
     "lab/page/status.js": "export default { render };",
-    "lab/widgets/number_field.js": "export default { render };",
+    "lab/widgets/number_field.js": "export default render;",
+    "lab/widgets/number_field_loader.js": "export default { initialize, render };",
     "exports/html_report.js": None,
 }
 

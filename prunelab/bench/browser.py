@@ -92,28 +92,39 @@ def soak_rows(*, seconds: float, say: Say) -> list[Row]:
 
 
 def page_rows(browser: Browser, lab: Server, bare: Server, *, rounds: int) -> list[Row]:
-    """Time and bytes until a preheated page is usable: the lab's, compared with one with a single slider."""
-    received: list[float] = []
+    """Time and bytes until a preheated page is usable: the lab's, compared with one with a single slider.
 
-    def opened(kind: str, server: Server) -> float:
+    Each is visited with an empty cache, and once more.
+    """
+    received: list[float] = []
+    later: dict[str, list[float]] = {"lab": [], "bare": []}
+
+    def rest() -> None:
         lab.rest()
         bare.rest()
+
+    def opened(kind: str, server: Server) -> float:
+        rest()
         visit = Visit(browser, kind, server.url)
         if kind == "lab":
             received.append(visit.received_until_usable / MEGABYTE)
+        rest()
+        later[kind].append(visit.again())
         visit.close()
         return visit.milliseconds
 
-    results = interleave({"lab": lambda: opened("lab", lab), "bare": lambda: opened("bare", bare)}, rounds)
-    seconds = {kind: f"{spread(values).median / 1000:.1f} s" for kind, values in results.items()}
+    first = interleave({"lab": lambda: opened("lab", lab), "bare": lambda: opened("bare", bare)}, rounds)
+    # The first round warmed up the machine and does not count.
+    again = {kind: times[1:] for kind, times in later.items()}
+
+    def row(name: str, times: dict[str, list[float]], target: float) -> Row:
+        lab_time, bare_time = (f"{spread(times[kind]).median / 1000:.1f} s" for kind in ("lab", "bare"))
+        pairs = ratios(times["lab"], times["bare"])
+        return Row.of(name, pairs, "x", target=target, note=f"{lab_time} against {bare_time}")
+
     return [
-        Row.of(
-            "preheated page usable, all plots in view / a one-slider page",
-            ratios(results["lab"], results["bare"]),
-            "x",
-            target=2,
-            note=f"{seconds['lab']} against {seconds['bare']}",
-        ),
+        row("preheated page usable, all plots in view / a one-slider page", first, 1.75),
+        row("the same on a second visit", again, 1.5),
         Row("bytes through the websocket until usable", max(received), "MB", target=0.8),
     ]
 
@@ -164,14 +175,14 @@ def slider_rows(browser: Browser, server: Server, *, blocks: int, presses: int) 
             "slider to all visible plots, p95 / bare slider's p95 on the same page",
             p95["idle"] / p95["bare"],
             "x",
-            target=2,
+            target=1.75,
             note=f"{times['idle']} against {times['bare']}, {number} presses each",
         ),
         Row(
             "the same while training, p95 / idle p95",
             p95["training"] / p95["idle"],
             "x",
-            target=1.5,
+            target=1.35,
             note=f"{times['training']}; medians {middle['training'] / middle['idle']:.2f} x",
         ),
     ]
@@ -223,7 +234,7 @@ def speed_row(browser: Browser, lab: Server, *, seconds: float, rounds: int) -> 
         "training speed with the page open / headless",
         ratios(results["shown"], results["headless"]),
         "x",
-        target=0.9,
+        target=0.95,
         better="at least",
         note=f"digits, {speeds['shown']} against {speeds['headless']} steps/s",
     )

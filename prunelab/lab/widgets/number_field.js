@@ -220,4 +220,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default render;

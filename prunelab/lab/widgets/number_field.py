@@ -15,11 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets
 import traitlets
 
+from prunelab.lab.widgets.shared_code import SharedCode
 from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
+
+
+class NumberFieldCode(SharedCode):
+    """Shared by all number fields of a page."""
+
+    @traitlets.default("code")
+    def _our_code(self) -> str:
+        return joined_script(HERE / "number_field.js")
+
+    @traitlets.default("style")
+    def _our_style(self) -> str:
+        return (HERE / "number_field.css").read_text(encoding="utf-8")
 
 
 class NumberField(anywidget.AnyWidget):
@@ -31,9 +45,11 @@ class NumberField(anywidget.AnyWidget):
     values on it are rounded to two digits. decimals: digits after the point that are always shown.
     """
 
-    _esm = joined_script(HERE / "number_field.js")
-    _css = HERE / "number_field.css"
+    _esm = joined_script(HERE / "number_field_loader.js")
 
+    library = traitlets.Instance(NumberFieldCode, help="where the rest of the script comes from").tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
     value = traitlets.Union([traitlets.Int(), traitlets.Float()], default_value=0.0).tag(sync=True)
     low = traitlets.Float(-math.inf)
     high = traitlets.Float(math.inf)
@@ -78,6 +94,10 @@ class NumberField(anywidget.AnyWidget):
     def _heard(self, _: Any, content: Any, __: Any) -> None:
         if content.get("kind") == "released":
             self.released()
+
+    @traitlets.default("library")
+    def _library(self) -> NumberFieldCode:
+        return NumberFieldCode.shared()
 
     @traitlets.validate("value")
     def _check_value(self, proposal: dict[str, Any]) -> float:

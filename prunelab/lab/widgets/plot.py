@@ -25,7 +25,6 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +32,18 @@ import ipywidgets
 import traitlets
 
 from prunelab.lab.widgets.batching import BatchedWidget
+from prunelab.lab.widgets.shared_code import SharedCode
 from prunelab.resources import SERVED_PLOTLY, joined_script, plotly_module, plotly_version
 
 HERE = Path(__file__).parent
 
 
-class PlotlyLibrary(ipywidgets.Widget):
-    """Shared by all plots: the code that draws, and plotly.js, gzipped, for pages whose server has no file of it.
-
-    ``plotly_library()`` returns the one of this process.
-
-    A widget model without a view: plot_loader.js fetches its state, by reference, when the first plot is loaded.
-    """
+class PlotlyLibrary(SharedCode):
+    """Shared by all plots: the code that draws, and plotly.js, gzipped, for pages whose server has no file of it."""
 
     version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
     source = traitlets.Bytes(help="plotly.js as a module, gzipped; empty where the server has a file").tag(sync=True)
     wanted = traitlets.Bool(False, help="a page could not use the server's file and asks for source").tag(sync=True)
-    style = traitlets.Unicode(help="the style sheet of all plots").tag(sync=True)
-    code = traitlets.Unicode(help="a module that exports how to render a Plot").tag(sync=True)
 
     @traitlets.default("version")
     def _installed_version(self) -> str:
@@ -78,13 +71,6 @@ class PlotlyLibrary(ipywidgets.Widget):
 def _gzipped_plotly() -> bytes:
     # Level 6: the last 0.2 % of level 9 cost another third of the time.
     return gzip.compress(plotly_module(), compresslevel=6, mtime=0)
-
-
-def plotly_library() -> PlotlyLibrary:
-    """The library that all plots of this process share, created on first use, and again if it was closed."""
-    if _shared_library().comm is None:
-        _shared_library.cache_clear()
-    return _shared_library()
 
 
 class Plot(BatchedWidget):
@@ -148,7 +134,7 @@ class Plot(BatchedWidget):
 
     @traitlets.default("library")
     def _library(self) -> PlotlyLibrary:
-        return plotly_library()
+        return PlotlyLibrary.shared()
 
 
 @dataclass(frozen=True)
@@ -170,11 +156,6 @@ class Drag:
         if not math.isfinite(quality) or quality < 0:
             raise ValueError(f"quality = {quality} of {layer}: must be finite and not negative")
         return cls(layer, float(quality), final)
-
-
-@cache
-def _shared_library() -> PlotlyLibrary:
-    return PlotlyLibrary()
 
 
 def _plain(value: Any) -> Any:

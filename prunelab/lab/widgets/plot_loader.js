@@ -2,63 +2,8 @@
 // This file is sent with every plot.
 
 import { unzipped } from "../../views/page.js";
-import { element, pause } from "./dom.js";
-
-const LOADED = Symbol.for("prunelab.loaded"); // on globalThis: the first plot loads for all
-const ATTEMPTS = 150; // attempts to find a library that has not arrived yet, 100 ms apart
-
-/**
- * @param {import("./types").Model} model
- * @param {unknown} reference "IPY_MODEL_<id>", as widget state refers to a model
- */
-async function widgetModel(model, reference) {
-  const id = String(reference ?? "").replace(/^IPY_MODEL_/, "");
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    try {
-      // The manager throws for models that it does not have yet: a page that reloads receives them in any order.
-      return await model.widget_manager.get_model(id);
-    } catch {
-      await pause(100);
-    }
-  }
-  throw new Error("a part of it did not arrive from the kernel. Reload the page, or run the notebook again.");
-}
-
-/** @param {import("./types").Model} model */
-const library = (model) => widgetModel(model, model.get("library"));
-
-/**
- * The result of `load`, called once per page and key. A failure is not cached: the next picture tries again.
- * @param {string} key
- * @param {() => Promise<any>} load
- */
-function once(key, load) {
-  const page = /** @type {Record<symbol, Map<string, Promise<any>>>} */ (globalThis);
-  page[LOADED] ??= new Map();
-  const loaded = page[LOADED];
-  const loading = loaded.get(key) ?? load();
-  if (!loaded.has(key)) {
-    loaded.set(key, loading);
-    loading.catch(() => loaded.delete(key));
-  }
-  return loading;
-}
-
-/**
- * The default export of a module.
- * @param {BlobPart} source
- */
-async function importModule(source) {
-  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-  try {
-    return await importFrom(url);
-  } finally {
-    URL.revokeObjectURL(url);
-  }
-}
-
-/** @param {string} url */
-const importFrom = async (url) => (await import(/* webpackIgnore: true */ /* @vite-ignore */ url)).default;
+import { element } from "./dom.js";
+import { importFrom, importModule, library, once, sharedCode, widgetModel } from "./shared_code.js";
 
 // plotly.js from the file that the page links if its server has one (serve/voila_app.py); null if there is no such file, or
 // none that can be used.
@@ -109,14 +54,7 @@ async function plotly(model) {
  * @param {import("./types").Model} model
  * @returns {Promise<(view: import("./types").PlotArguments) => () => void>}
  */
-async function view(model) {
-  const from = await library(model);
-  const [code, style] = [from.get("code"), from.get("style")];
-  await once(style, async () => {
-    element("style", "prunelab-plot-style", document.head).textContent = style;
-  });
-  return once(code, () => importModule(code));
-}
+const view = (model) => sharedCode(model);
 
 /** @param {import("./types").InitializeArguments} arguments_ */
 function initialize({ model }) {
