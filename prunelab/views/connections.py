@@ -66,7 +66,7 @@ def _title(snapshot: Snapshot) -> str:
         [short(layer) for layer in layers if shares[layer.name] == shares[extreme.name]] for extreme in (most, least)
     )
     verb = "would keep" if would else "keeps" if len(names) == 1 else "keep"
-    return f"{_listed(names)} {verb} most ({shares[most.name]}), {_listed(end)} least ({shares[least.name]})"
+    return f"{_listed(names)} {verb} {shares[most.name]}, {_listed(end)} only {shares[least.name]}"
 
 
 def _listed(names: list[str]) -> str:

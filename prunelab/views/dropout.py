@@ -76,7 +76,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
 
 
 def _title(last: Snapshot) -> str:
-    """What happens to the rates: one sentence where they do the same, else the name of each with its rates."""
+    """What happens to the rates: from where they all were to where they are, else the name of each with its rates."""
     steps = {d.name: (f"{d.original:.2f}", f"{d.rate:.2f}") for d in last.dropouts}
     different = sorted(set(steps.values()))
     if all(d.rate == d.original for d in last.dropouts):
@@ -84,8 +84,9 @@ def _title(last: Snapshot) -> str:
         why = "nothing is cut yet" if last.kept == last.total else "the cut does not change it"
         return f"Dropout stays at {rates}: {why}"
     verb = "would fall" if if_cut(last) else "fell"
-    if len(different) == 1:
-        return f"Dropout {verb} from {different[0][0]} to {different[0][1]}"
+    before, after = (sorted(set(rates)) for rates in zip(*different, strict=True))
+    if len(before) == 1:
+        return f"Dropout {verb} from {before[0]} to {'–'.join(after[:: max(len(after) - 1, 1)])}"
     parts = [f"{escaped(name, 20)} from {before} to {after}" for name, (before, after) in steps.items()]
     more = f", and {len(parts) - 2} more" if len(parts) > 2 else ""
     return f"Dropout {verb}: {', '.join(parts[:2])}{more}"

@@ -180,7 +180,7 @@ def test_connections(mode, moment):
     if found := re.fullmatch(rf"Every layer (?:would keep|keeps) {PERCENT}", said):
         assert set(shares.values()) == {found[1]}
         return
-    found = re.fullmatch(rf"(.+?) (?:would keep|keeps?) most \({PERCENT}\), (.+) least \({PERCENT}\)", said)
+    found = re.fullmatch(rf"(.+?) (?:would keep|keeps?) {PERCENT}, (.+) only {PERCENT}", said)
     assert found, said
     for names, share, extreme in ((found[1], found[2], order[-1]), (found[3], found[4], order[0])):
         assert share == percent(float(extreme.mask.mean()))
@@ -249,11 +249,17 @@ def test_dropout(mode, moment):
         assert said == f"Dropout stays at {rates}: " + ("the cut does not change it" if cut else "nothing is cut yet")
         return
     assert re.match(r"Dropout (would fall|fell)", said)[1] == ("would fall" if is_preview(snapshot) else "fell")
-    steps = re.findall(r"(\S+)? ?from (\d\.\d\d) to (\d\.\d\d)", said.replace(":", ""))
-    assert steps
+    if alike := re.fullmatch(r"Dropout (?:would fall|fell) from (\d\.\d\d) to (\d\.\d\d)(?:–(\d\.\d\d))?", said):
+        rates = [f"{d.rate:.2f}" for d in snapshot.dropouts]
+        assert {f"{d.original:.2f}" for d in snapshot.dropouts} == {alike[1]}
+        assert (min(rates), max(rates)) == (alike[2], alike[3] or alike[2])
+        return
+    steps = re.findall(r"(\S+) from (\d\.\d\d) to (\d\.\d\d)", said.replace(":", ""))
+    assert len(steps) > 1
     for name, before, after in steps:
-        alike = [d for d in snapshot.dropouts if d.name == name] if len(steps) > 1 else snapshot.dropouts
-        assert {(f"{d.original:.2f}", f"{d.rate:.2f}") for d in alike} == {(before, after)}
+        assert {(f"{d.original:.2f}", f"{d.rate:.2f}") for d in snapshot.dropouts if d.name == name} == {
+            (before, after)
+        }
 
 
 @each_mode

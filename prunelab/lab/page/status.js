@@ -1,7 +1,7 @@
 // The top of the page. Also does what only the browser can do for the rest: writes the state to data attributes of the lab's
 // root, for style sheets and tests.
 
-import { button, element, write } from "../widgets/dom.js";
+import { button, element, setAttributes, together, write } from "../widgets/dom.js";
 import { termHelp } from "../widgets/term_help.js";
 import { keepAddress } from "./address.js";
 import { watchKernel } from "./kernel_watch.js";
@@ -16,7 +16,7 @@ function openByKeyboard(root) {
   for (const each of root.querySelectorAll(".jupyter-widget-Collapse-header")) {
     const header = /** @type {HTMLElement} */ (each);
     const open = header.closest(".jupyter-widget-Collapse")?.classList.contains("jupyter-widget-Collapse-open");
-    header.setAttribute("aria-expanded", String(open));
+    setAttributes(header, { "aria-expanded": open });
     if (header.getAttribute("role") === "button") continue;
     header.setAttribute("role", "button");
     header.tabIndex = 0;
@@ -69,12 +69,12 @@ function render({ model, el }) {
   story.setAttribute("aria-live", "polite");
 
   const draw = () => {
-    title.textContent = model.get("title");
-    text.textContent = model.get("text");
+    write(title, model.get("title"));
+    write(text, model.get("text"));
     const part = model.get("progress");
     progress.hidden = part === null;
     progress.value = part ?? 0;
-    banner.textContent = model.get("trouble");
+    write(banner, model.get("trouble"));
     banner.hidden = !model.get("trouble");
     write(story, model.get("story"));
     /** @type {{ name: string, value: string, more: string }[]} */
@@ -95,11 +95,11 @@ function render({ model, el }) {
       write(box.children[1], card.value);
       write(box.children[2], card.more);
     });
-    setAttributes();
+    showAttributes();
   };
 
   const watch = watchKernel(model, el);
-  const setAttributes = () => {
+  const showAttributes = () => {
     const root = el.closest(".prunelab");
     if (!root) return;
     const attributes = model.get("attributes");
@@ -107,9 +107,7 @@ function render({ model, el }) {
       const ours = name.startsWith("data-") && !name.startsWith("data-link"); // those say what only the page knows
       if (ours && !(name.slice(5) in attributes)) root.removeAttribute(name);
     }
-    for (const [name, value] of Object.entries(attributes)) {
-      if (root.getAttribute(`data-${name}`) !== value) root.setAttribute(`data-${name}`, value);
-    }
+    setAttributes(root, Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`data-${name}`, value])));
     openByKeyboard(root);
     welcome(root);
   };
@@ -118,14 +116,15 @@ function render({ model, el }) {
   model.on("change:session", remember);
   remember();
   const names = ["title", "text", "progress", "trouble", "cards", "story", "attributes"];
-  for (const name of names) model.on(`change:${name}`, draw);
+  const redraw = together(draw);
+  for (const name of names) model.on(`change:${name}`, redraw);
   draw();
 
   // The root is inserted into the page after its children are created, and sliders may be inserted even later.
-  const watcher = new MutationObserver(setAttributes);
+  const watcher = new MutationObserver(showAttributes);
   watcher.observe(document.body, { childList: true, subtree: true });
   requestAnimationFrame(() => {
-    setAttributes();
+    showAttributes();
     watch.show();
   });
   const stopKeys = listenToKeys(() => el.closest(".prunelab"));
@@ -138,7 +137,7 @@ function render({ model, el }) {
     stopKeys();
     leaveAddress();
     watcher.disconnect();
-    for (const name of names) model.off(`change:${name}`, draw);
+    for (const name of names) model.off(`change:${name}`, redraw);
   };
 }
 

@@ -38,6 +38,33 @@ export function write(target, text) {
 }
 
 /**
+ * Sets attributes, each only if it differs: whoever watches them, and the browser's styles, have nothing to do then.
+ * @param {Element} target
+ * @param {Record<string, unknown>} attributes
+ */
+export function setAttributes(target, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (target.getAttribute(name) !== String(value)) target.setAttribute(name, String(value));
+  }
+}
+
+/**
+ * A function that runs `work` once, soon, however often it is called: many traits of a widget change together.
+ * @param {() => void} work
+ */
+export function together(work) {
+  let isDue = false;
+  return () => {
+    if (isDue) return;
+    isDue = true;
+    queueMicrotask(() => {
+      isDue = false;
+      work();
+    });
+  };
+}
+
+/**
  * The plain text of a string that plotly.js would interpret as HTML. Parsed in a separate document, where no script runs and
  * nothing is fetched.
  * @param {string} text

@@ -1,6 +1,6 @@
 // A number that is dragged, typed, or moved by keyboard (number_field.py).
 
-import { element } from "./dom.js";
+import { element, setAttributes, write } from "./dom.js";
 
 const TEXT = /^[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i;
 const START = 6; // pixels that a finger moves sideways before it moves the value
@@ -90,32 +90,29 @@ function render({ model, el }) {
   };
 
   const complain = (/** @type {string} */ text) => {
-    wrong.textContent = text;
+    write(wrong, text);
     wrong.hidden = !text;
-    input.setAttribute("aria-invalid", String(Boolean(text)));
+    setAttributes(input, { "aria-invalid": Boolean(text) });
   };
   const draw = () => {
     const value = get("value");
-    name.textContent = get("description");
-    el.title = get("tooltip");
-    el.dataset.track = String(get("track"));
-    el.dataset.disabled = String(get("disabled"));
+    const isDisabled = get("disabled");
+    write(name, get("description"));
+    setAttributes(el, { title: get("tooltip"), "data-track": get("track"), "data-disabled": isDisabled });
     track.hidden = !get("track");
     track.style.setProperty("--at", `${100 * toPart(value)}%`);
     way.hidden = track.hidden;
-    for (const [key, shown] of Object.entries({
-      label: get("description"),
-      valuemin: get("min"),
-      valuemax: get("max"),
-      valuenow: tidy(value),
-      valuetext: words(value),
-      disabled: get("disabled"),
-    })) {
-      handle.setAttribute(`aria-${key}`, String(shown));
-    }
-    handle.tabIndex = get("disabled") ? -1 : 0;
-    input.disabled = get("disabled");
-    input.setAttribute("aria-label", get("track") ? `${get("description")}, typed` : get("description"));
+    setAttributes(handle, {
+      "aria-label": get("description"),
+      "aria-valuemin": get("min"),
+      "aria-valuemax": get("max"),
+      "aria-valuenow": tidy(value),
+      "aria-valuetext": words(value),
+      "aria-disabled": isDisabled,
+      tabindex: isDisabled ? -1 : 0,
+    });
+    input.disabled = isDisabled;
+    setAttributes(input, { "aria-label": get("track") ? `${get("description")}, typed` : get("description") });
     if (document.activeElement !== input || input.getAttribute("aria-invalid") !== "true") {
       input.value = words(value);
     }

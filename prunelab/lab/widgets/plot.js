@@ -192,7 +192,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     const { title, meta } = picture.figure?.layout ?? {};
     thresholds.drawn(meta);
     writeIfAny(caption, titleText(title));
-    showLegend(legend, meta?.legend ?? []);
+    showLegend(legend, meta?.legend ?? [], !isPatched);
     await nextFrame();
     if (gone) return;
     writeIfAny(trouble, "");

@@ -7,8 +7,12 @@ import { backgroundOf, isDark, wantsContrast, withContrast } from "./plot_colour
 /**
  * @param {HTMLElement} list changed if it shows another legend, or on another background
  * @param {{ text: string, colour: string, as: "bar" | "line" }[]} entries
+ * @param {boolean} whole whether the background may be another one: asking for it makes the browser lay out the page
  */
-export function showLegend(list, entries) {
+export function showLegend(list, entries, whole) {
+  const asked = JSON.stringify(entries);
+  if (!whole && list.dataset.asked === asked) return;
+  list.dataset.asked = asked;
   list.hidden = !entries.length;
   if (!entries.length) return;
   const background = backgroundOf(list);
