@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,6 +31,7 @@ from prunelab.sessions.session import Session
 
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
 QUICK = 0.25  # seconds that they may take: fewer of them for networks of tens of millions of weights
+REPREVIEWED = 0.4  # seconds between previews of a network that trains: its pictures are not drawn more often
 SAVED_AFTER = ("prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit")
 # Commands that a comparison does not mind: they leave the network as it is.
 BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "forget", "pin")
@@ -64,6 +67,7 @@ class CommandHandler:
         self._task: Task | None = None  # what runs or is paused
         self._controls_recipe = recipe  # the next step will use it
         self._preview: Target | None = None  # target of the preview; None: show the network as it is
+        self._preview_due = -math.inf  # when the preview of a network that trains is computed again
         self._twin: nn.Module | None = None  # copy of the dense network, to classify drawings
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
@@ -334,7 +338,8 @@ class CommandHandler:
         now, history = session.snapshot(), tuple(session.history)
         if not history or history[-1].clock != now.clock:
             history = (*history, now)
-        self._report(activity="paused", doing="paused", snapshot=now, history=history, **changes)
+        preview = self._previewed(APPROXIMATE)
+        self._report(activity="paused", doing="paused", snapshot=now, preview=preview, history=history, **changes)
 
     def advance(self) -> None:
         """Compute one batch, or the next part of a test or measurement."""
@@ -368,8 +373,10 @@ class CommandHandler:
             self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
         elif tick is not None:
             urgent, self._awaited = self._awaited, False
+            waits = self._preview is not None and time.monotonic() < self._preview_due
+            preview = self.state.preview if waits else self._previewed(APPROXIMATE)
             self._report(
-                **task.progress(tick, session), snapshot=tick, preview=self._previewed(APPROXIMATE), urgent=urgent,
+                **task.progress(tick, session), snapshot=tick, preview=preview, urgent=urgent,
                 history=tuple(session.history), classification=self._classification(), **UNMEASURED,
             )  # fmt: skip
 
@@ -499,6 +506,7 @@ class CommandHandler:
         if self._preview is None or self.session is None:
             return None
         seconds = None if samples is None else QUICK
+        self._preview_due = time.monotonic() + REPREVIEWED
         return self.session.preview(self._preview, samples=samples, seconds=seconds, recipe=self._fit())
 
     def fail(self, error: Exception) -> None:
