@@ -112,6 +112,10 @@ GLOSSARY: dict[str, str] = {
         "The magnitude below which a layer's weights are cut; the two dotted lines in its histogram. "
         "It is quality times the deviation of the layer's weights."
     ),
+    "trade-off curve": (
+        "What accuracy is lost for each share of connections that is kept, with and without retraining. "
+        "Retraining pulls the weights away from zero, so that fewer lie below a threshold than in a Gaussian layer."
+    ),
     "zeros still zero": (
         "Whether every weight that was cut is exactly zero in the network as it is. "
         "An optimizer with momentum would bring cut weights back, if the masks were not applied after every step."
