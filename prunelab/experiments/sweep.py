@@ -1,0 +1,177 @@
+"""Many runs over a grid of recipes, as a table; with means over seeds, saved as it goes.
+
+The public name is ``prunelab.sweep``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, Executor
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from prunelab.data import Data
+from prunelab.errors import SweepError
+from prunelab.experiments import sweep_engines
+from prunelab.experiments.sweep_folder import SweepFolder
+from prunelab.experiments.sweep_grid import grid
+from prunelab.experiments.sweep_runs import Custom, groups
+from prunelab.recipe import Recipe
+from prunelab.results.sweep import Progress, Result, Sweep
+from prunelab.sessions import validation
+
+ENGINES = ("sessions",)
+NAMED = 3  # missing runs that an error names; the others are counted
+# Fields of a recipe that decide whether a session can be made of it at all.
+DECIDING = ("data", "model", "batch_norm", "batch_size", "layer_quality")
+
+
+def sweep(
+    recipe: Recipe | None = None,
+    *,
+    model: Any = None,
+    data: Any = None,
+    engine: str | None = None,
+    executor: Executor | None = None,
+    directory: str | Path | None = None,
+    on_progress: Callable[[Progress], object] | None = None,
+    **settings: Any,
+) -> Sweep:
+    """Run every combination of the given values, ``sweep(quality=[1, 1.5, 2], seed=range(3))``, and tabulate them.
+
+    Args:
+        recipe: What all runs have in common; by default ``Recipe()``.
+        settings: {field of the recipe: value, or values in any iterable}. A quality, or a density, names the rule as
+            well; given both, each is run under its own rule. None: the usual value. See ``sweep_grid.grid``.
+        model: Names as for other fields; or a module of one's own, of which each run trains a copy.
+        data: Names as for other fields; or a ``Data``, or (train, test) as for ``Session``.
+        engine: "sessions": each run is a session; None: that.
+        executor: Whose workers do the runs; None: this process, one after another. The results are the same to the last
+            bit. Any of ``concurrent.futures`` whose workers are processes, or of dask: ``client.get_executor()``.
+        directory: Folder that gets a file for each run. The same call again does only what is missing.
+        on_progress: Called at the start and after each run.
+
+    Returns:
+        A ``Sweep``, with all runs; those that diverged as ``FailedRun``.
+
+    Raises:
+        RecipeError: An unknown field, a value that is not allowed, or no values. Before anything runs, as are the next:
+        SessionError, DataError, ValueError: a combination that no session can be made of.
+        StorageError: The folder is in use, holds another sweep, or has a file that cannot be read.
+        SweepError: The executor died, a worker raised an error, or a result could not be written. What is finished is
+            kept, in the folder and as the error's ``sweep``.
+
+    Warns:
+        ExecutorWarning: The workers are threads, which take turns.
+    """
+    every = stream(
+        recipe, model=model, data=data, engine=engine, executor=executor, directory=directory, **settings
+    )  # fmt: skip
+    for progress in every:
+        if on_progress is not None:
+            on_progress(progress)
+    return progress.sweep
+
+
+def stream(
+    recipe: Recipe | None = None,
+    *,
+    model: Any = None,
+    data: Any = None,
+    engine: str | None = None,
+    executor: Executor | None = None,
+    directory: str | Path | None = None,
+    **settings: Any,
+) -> Iterator[Progress]:
+    """``sweep`` run by run: first with what was there already, then after each run. Leave it at any to stop."""
+    if engine is not None and engine not in ENGINES:
+        raise ValueError(f"engine = {engine!r}: must be one of {', '.join(ENGINES)}")
+    if executor is not None:
+        sweep_engines.check(executor)
+    own_model = model if isinstance(model, nn.Module) else None
+    own_data = data if isinstance(data, Data) or _is_pair(data) else None
+    for name, value, own in (("model", model, own_model), ("data", data, own_data)):
+        if value is not None and own is None:
+            settings[name] = value
+    fields, recipes = grid(recipe or Recipe(), settings)
+    recipes = tuple(validation.recipe_of(each, own_model, own_data) for each in recipes)
+    if own_data is not None:
+        own_data = validation.data_of(recipes[0], own_data, classes=True)
+    custom = Custom(own_model, own_data)
+    return _stream(Sweep(fields, recipes), custom, executor, None if directory is None else Path(directory))
+
+
+def _is_pair(data: Any) -> bool:
+    """Whether these are samples, (train, test), rather than names."""
+    return isinstance(data, tuple | list) and len(data) == 2 and not any(isinstance(part, str) for part in data)
+
+
+def _stream(plan: Sweep, custom: Custom, executor: Executor | None, directory: Path | None) -> Iterator[Progress]:
+    folder = None if directory is None else SweepFolder(directory, plan.recipes, custom)
+    with folder or nullcontext():
+        results: dict[Recipe, Result] = {} if folder is None else folder.runs
+        left = [recipe for recipe in plan.recipes if recipe not in results]
+        _check(left, custom)
+        work = _work(left)
+        began, total, done = time.perf_counter(), sum(work.values()), 0.0
+        sweep = _with(plan, results)
+        yield Progress(sweep, 0.0, None if left else 0.0)
+        try:
+            with closing(_ended(left, custom, executor)) as ended:
+                for result in ended:
+                    results[result.recipe] = result
+                    sweep = _with(plan, results)
+                    if folder is not None:
+                        folder.keep(result)
+                    done += work[result.recipe]
+                    seconds = time.perf_counter() - began
+                    yield Progress(sweep, seconds, seconds * (total - done) / done)
+        except Exception as error:  # whatever it was, an executor's too: what is finished is handed over
+            raise _stopped(sweep, error, directory) from error
+
+
+def _ended(recipes: Sequence[Recipe], custom: Custom, executor: Executor | None) -> Generator[Result, None, None]:
+    if executor is None:
+        return sweep_engines.one_after_another(recipes, custom)
+    return sweep_engines.on_executor(executor, recipes, custom)
+
+
+def _check(recipes: Sequence[Recipe], custom: Custom) -> None:
+    """Make a session of each kind of recipe: what is wrong with one, and what it warns of, is told before all runs."""
+    kinds = {tuple(getattr(recipe, name) for name in DECIDING): recipe for recipe in recipes}
+    for recipe in kinds.values():
+        custom.session(recipe)
+
+
+def _work(recipes: Sequence[Recipe]) -> dict[Recipe, float]:
+    """Epochs of each run, as a measure of its time; runs with the same dense network share its training."""
+    return {
+        recipe: recipe.epochs / len(group) + recipe.rounds * recipe.retrain_epochs
+        for group in groups(recipes)
+        for recipe in group
+    }
+
+
+def _with(plan: Sweep, results: Mapping[Recipe, Result]) -> Sweep:
+    return replace(plan, runs=tuple(results[recipe] for recipe in plan.recipes if recipe in results))
+
+
+def _stopped(sweep: Sweep, error: Exception, directory: Path | None) -> SweepError:
+    what = f"the executor died ({error})" if isinstance(error, BrokenExecutor) else str(error) or type(error).__name__
+    kept = "in this error's sweep" if directory is None else f"in {directory}; the same command again does the rest"
+    missing = [_words(sweep.settings(recipe)) for recipe in sweep.missing]
+    named = "; ".join(missing[:NAMED]) + (f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
+    return SweepError(
+        f"the sweep stopped: {what}. {len(sweep.runs)} of {len(sweep.recipes)} runs have ended and are kept, {kept}. "
+        f"Missing: {named or 'none'}",
+        sweep,
+    )
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None) or "the recipe"
