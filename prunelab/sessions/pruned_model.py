@@ -65,7 +65,7 @@ class PrunedModel:
         self._attachment: Attachment | None = None
         self._cuts: dict[str, Cut] = {}
         self._packed: dict[str, tuple[Tensor, bytes]] = {}  # the latest mask of each layer, and its bits
-        self._wiring = _wiring(model, example)
+        self._wiring = wiring_of(model, example)
         self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
         self.adjust_dropout()
 
@@ -224,7 +224,7 @@ class PrunedModel:
         return {name: (self._original_rates[name], rate) for name, rate in current.items()}
 
 
-def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
+def wiring_of(model: nn.Module, example: Tensor) -> Wiring | None:
     """The paths through the model, or None if it cannot be traced: then there is no effective density."""
     with torch_state.process_lock():  # torch.fx patches all modules of the process while it traces
         try:

@@ -22,7 +22,7 @@ from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
 from prunelab.training.objective import LossAndMetric
-from prunelab.training.step import Step
+from prunelab.training.step import Step, steps_per_epoch
 
 SMOOTHING = 0.95  # weight of the old value in the moving averages over batches
 TEST_SHARE = 0.1  # largest share of the training time that tests and copies of good states may take
@@ -71,7 +71,7 @@ class Trainer:
     def __init__(
         self, pruned: PrunedModel, recipe: Recipe, train: Samples, test: Samples, functions: LossAndMetric
     ) -> None:
-        self.at = Step(per_epoch=_steps_per_epoch(len(train[1]), recipe.batch_size))
+        self.at = Step(per_epoch=steps_per_epoch(len(train[1]), recipe.batch_size))
         self.course: Course | None = None
         self.averages: Averages | None = None
         self._pruned = pruned
@@ -247,8 +247,3 @@ class Trainer:
 
 def _smoothed(old: float, new: float) -> float:
     return SMOOTHING * old + (1 - SMOOTHING) * new
-
-
-def _steps_per_epoch(samples: int, batch: int) -> int:
-    # A single left-over sample joins the batch before it: batch norm cannot be trained on one sample.
-    return max(1, math.ceil(samples / batch) - (samples % batch == 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 
@@ -50,3 +51,9 @@ class Step:
     def phase(self, epochs: int) -> Step:
         """The start of a new phase of ``epochs`` from here; 0 epochs: no phase is running."""
         return Step(self.clock, 0, epochs * self.per_epoch, self.per_epoch)
+
+
+def steps_per_epoch(samples: int, batch: int) -> int:
+    """Steps in one pass over ``samples`` training samples, ``batch`` (a recipe's batch_size) in each."""
+    # A single left-over sample joins the batch before it: batch norm cannot be trained on one sample.
+    return max(1, math.ceil(samples / batch) - (samples % batch == 1))
