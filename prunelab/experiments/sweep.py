@@ -99,7 +99,7 @@ def stream(
         if value is not None and own is None:
             settings[name] = value
     fields, recipes = grid(recipe or Recipe(), settings)
-    recipes = tuple(validation.recipe_of(each, own_model, own_data) for each in recipes)
+    recipes = tuple(dict.fromkeys(validation.recipe_of(each, own_model, own_data) for each in recipes))
     if own_data is not None:
         own_data = validation.data_of(recipes[0], own_data, classes=True)
     custom = Custom(own_model, own_data)
@@ -164,7 +164,7 @@ def _with(plan: Sweep, results: Mapping[Recipe, Result]) -> Sweep:
 def _stopped(sweep: Sweep, error: Exception, directory: Path | None) -> SweepError:
     what = f"the executor died ({error})" if isinstance(error, BrokenExecutor) else str(error) or type(error).__name__
     kept = "in this error's sweep" if directory is None else f"in {directory}; the same command again does the rest"
-    missing = [_words(sweep.settings(recipe)) for recipe in sweep.missing]
+    missing = [in_words(sweep.differing(recipe)) for recipe in sweep.missing]
     named = "; ".join(missing[:NAMED]) + (f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
     return SweepError(
         f"the sweep stopped: {what}. {len(sweep.runs)} of {len(sweep.recipes)} runs have ended and are kept, {kept}. "
@@ -173,5 +173,6 @@ def _stopped(sweep: Sweep, error: Exception, directory: Path | None) -> SweepErr
     )
 
 
-def _words(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None) or "the recipe"
+def in_words(settings: Mapping[str, Any]) -> str:
+    """The settings of a run, as errors name it."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None) or "the only one"

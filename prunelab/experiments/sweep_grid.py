@@ -54,7 +54,7 @@ def _values(name: str, value: Any) -> list[Any]:
         return [value]
     values = list(itertools.islice(value, MOST_RUNS + 1))
     if not values:
-        raise RecipeError(f"{name} = {value!r}: an empty grid; give at least one value")
+        raise RecipeError(f"{name} has no values, an empty grid: give at least one")
     return values
 
 

@@ -149,6 +149,17 @@ class Sweep:
             for name in self.fields
         }
 
+    @property
+    def common(self) -> dict[str, Any]:
+        """The fields that are the same in all recipes, {name: value}, as JSON types."""
+        first, *others = [recipe.to_dict() for recipe in self.recipes]
+        return {name: value for name, value in first.items() if all(each[name] == value for each in others)}
+
+    def differing(self, recipe: Recipe) -> dict[str, Any]:
+        """The ``settings`` that tell this recipe from others of the sweep."""
+        same = {RENAMED.get(name, name) for name in self.common}
+        return {name: value for name, value in self.settings(recipe).items() if name not in same}
+
     def rows(self) -> list[dict[str, Any]]:
         """A dict for each run that has ended, as JSON types: its settings, the columns COLUMNS (None for failed runs,
         but for their seconds), "failed" (the reason, or None) and "key" (of the recipe).
