@@ -136,7 +136,7 @@ def sweep(
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes that do runs beside each other; 0: none.", min=0)] = 0,
     engine: Annotated[
-        str | None, typer.Option(help="What carries out the runs [default: sessions].", metavar="NAME")
+        str | None, typer.Option(help="What carries out the runs. [default: sessions]", metavar="sessions|stacked")
     ] = None,
     csv: Annotated[Path | None, typer.Option(help="Write the table there too.", metavar="FILE", dir_okay=False)] = None,
     as_json: Json = False,

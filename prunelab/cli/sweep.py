@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from prunelab import disk
@@ -81,7 +81,7 @@ def _finished(
     start: Recipe, settings: Mapping[str, Any], *, out: Path | None, workers: int, engine: str | None, stderr: Console
 ) -> Sweep:
     """The whole sweep. On Ctrl-C or SIGTERM: stop at once, and raise CommandError; runs that have ended are saved."""
-    columns = (TextColumn("sweep"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
+    columns = (TextColumn("sweep"), BarColumn(), TextColumn("{task.fields[words]}"))
     done = total = 0
     try:
         with (
@@ -89,11 +89,11 @@ def _finished(
             _processes(workers) as executor,
             Progress(*columns, console=stderr, transient=True) as bar,
         ):
-            task = bar.add_task("sweep", total=None, left="")
+            task = bar.add_task("sweep", total=1.0, words="")
             for progress in stream(start, engine=engine, executor=executor, directory=out, **settings):
                 done, total = progress.done, progress.total
-                left = "" if progress.seconds_left is None else f"about {time_left(progress.seconds_left)} left"
-                bar.update(task, completed=done, total=total, left=left)
+                left = "" if progress.seconds_left is None else f", about {time_left(progress.seconds_left)} left"
+                bar.update(task, completed=progress.share, words=f"{done} of {total} runs{left}")
     except _Stopped as stop:
         kept = "Nothing was saved: give --out DIR to keep runs, and go on with the others later."
         if out is not None:

@@ -1,14 +1,16 @@
-"""What carries out the runs of a sweep: this process, one after another, or the workers of an executor."""
+"""What carries out the runs of a sweep: this process, one after another or stacked, or the workers of an executor."""
 
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Generator, Sequence
+import copy
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from prunelab import errors
+from prunelab.experiments import stacked
 from prunelab.experiments.sweep_runs import (
     Custom,
     groups,
@@ -67,6 +69,21 @@ def on_executor(executor: Executor, recipes: Sequence[Recipe], custom: Custom) -
     finally:
         for future in pending:
             future.cancel()
+
+
+def all_at_once(recipes: Sequence[Recipe], custom: Custom) -> Generator[Result | float, None, None]:
+    """The results of the recipes, trained as batched models, and in between the share of the work that is done.
+
+    Raises SessionError, at once, for a recipe that cannot be stacked.
+    """
+    model = custom.model
+    build = None if model is None else lambda _: copy.deepcopy(model)
+    return _shared(stacked.run(recipes, data=custom.data, model=build))
+
+
+def _shared(items: Iterable[stacked.Progress | Result]) -> Generator[Result | float, None, None]:
+    for item in items:
+        yield item.done / item.total if isinstance(item, stacked.Progress) else item
 
 
 def check(executor: object) -> None:

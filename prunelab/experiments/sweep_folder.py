@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,6 +26,9 @@ RUN_FILE = re.compile(r"[0-9a-f]{12}\.json")  # named by the recipe's key
 PATIENCE = 1.0  # seconds to wait for another sweep that is just ending
 
 RECIPE = {"recipe": lambda value: isinstance(value, dict)}
+MANIFEST_SCHEMA = {
+    "engine": text, "model": optional(text), "data": optional(text), "recipes": lambda value: isinstance(value, list),
+}  # fmt: skip
 FAILED_SCHEMA = {**RECIPE, "reason": text, "seconds": number}
 RUN_SCHEMA = {
     **RECIPE, "kept": count, "total": count, "effective": optional(count), "layers": each(row(count, count)),
@@ -40,12 +43,12 @@ class SweepFolder:
     StorageError if it holds another sweep or files that cannot be read, or cannot be written.
     """
 
-    def __init__(self, directory: Path, recipes: Sequence[Recipe], custom: Custom) -> None:
+    def __init__(self, directory: Path, recipes: Sequence[Recipe], custom: Custom, engine: str) -> None:
         self.directory = directory
         self.runs: dict[Recipe, Result] = {}
         self._lock = claim(directory, patience=PATIENCE)
         try:
-            self._open(recipes, _identity(custom))
+            self._open(recipes, {"engine": engine, **_identity(custom)})
         except BaseException:
             self.close()
             raise
@@ -74,11 +77,13 @@ class SweepFolder:
     def _check_same(self, manifest: dict[str, Any], recipes: Sequence[Recipe], identity: dict[str, Any]) -> None:
         path = self.directory / MANIFEST
         try:
-            check_part(MANIFEST, manifest, {"model": optional(text), "data": optional(text), "recipes": _is_list})
+            check_part(MANIFEST, manifest, MANIFEST_SCHEMA)
             there = [Recipe.from_dict(values) for values in manifest["recipes"]]
         except (RecipeError, TypeError, ValueError) as error:
             raise StorageError(f"{path} is damaged ({error}): choose another directory") from error
         differing = [f"another {name} of your own" for name in ("model", "data") if manifest[name] != identity[name]]
+        if manifest["engine"] != identity["engine"]:  # which agree within a tolerance only
+            differing.append(f"engine = {manifest['engine']} there, {identity['engine']} here")
         if set(there) != set(recipes):
             differing += _differences(there, recipes)
         if differing:
@@ -160,7 +165,3 @@ def _differences(there: Sequence[Recipe], here: Sequence[Recipe]) -> list[str]:
 
 def _distinct(name: str, recipes: Sequence[Recipe]) -> list[str]:
     return list(dict.fromkeys(str(recipe.to_dict()[name]) for recipe in recipes))
-
-
-def _is_list(value: Mapping[str, Any]) -> bool:
-    return isinstance(value, list)

@@ -217,13 +217,17 @@ class Sweep:
 class Progress:
     """How far a sweep is.
 
-    sweep: the results so far. seconds: since it was started. seconds_left: about what the rest takes, by what was done
-    in that time; None before the first run has ended.
+    sweep: the results so far. share: of the work that was left when it was started, 0 to 1. seconds: since then.
     """
 
     sweep: Sweep
+    share: float
     seconds: float
-    seconds_left: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """About what the rest takes, if it goes on as so far; None before anything was done."""
+        return self.seconds * (1 - self.share) / self.share if self.share else None
 
     @property
     def done(self) -> int:

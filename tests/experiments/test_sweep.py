@@ -1,5 +1,7 @@
 """Sweeps in this process: the numbers of sessions, each dense network once, watched, left, and over what diverges."""
 
+from concurrent.futures import Executor
+
 import pytest
 import torch
 from torch import nn
@@ -151,7 +153,8 @@ def test_every_run_has_one_thread_however_large_it_is(tmp_path, monkeypatch):
         ({"quality": [1, -1]}, RecipeError, "quality = -1"),
         ({"layer_quality": [{"fc1": 1}, {"fc9": 1}]}, ValueError, "'fc9' matches no layer"),
         ({"model": "own"}, SessionError, "model = 'own' in the recipe"),
-        ({"engine": "threads"}, ValueError, "engine = 'threads': must be one of sessions"),
+        ({"engine": "threads"}, ValueError, "engine = 'threads': must be one of sessions, stacked"),
+        ({"engine": "stacked", "executor": Executor()}, ValueError, "engine = 'stacked': is of this process alone"),
         ({"executor": 2}, TypeError, "executor = int: must be a concurrent.futures.Executor"),
         ({"data": pl.data.load("digits", seed=1), "seed": [1, 2]}, SessionError, "split by seed 1"),
         ({"data": (blobs(2), blobs(2)), "model": small(1)}, SessionError, "1 outputs"),

@@ -178,6 +178,11 @@ def test_a_damaged_or_newer_file_is_named_with_what_to_do(copied, whole, runs, c
     assert runs == [whole.recipes[2]]
 
 
+def test_results_of_another_engine_are_not_mixed_with_these(copied):
+    with pytest.raises(StorageError, match=r"another sweep \(engine = sessions there, stacked here\)"):
+        sweep(BASE, directory=copied, engine="stacked", **GRID)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -76,7 +76,12 @@ def test_what_has_ended_and_what_is_missing():
     half = Sweep(("quality", "seed"), RECIPES, (RUNS[0], RUNS[5]))
     assert not half.complete and SWEEP.complete
     assert half.missing == RECIPES[1:5] and half.finished == (RUNS[0],) and half.failed == (FAILED,)
-    assert (Progress(half, 1.0, 2.0).done, Progress(half, 1.0, 2.0).total) == (2, 6)
+    assert (Progress(half, 0.5, 2.0).done, Progress(half, 0.5, 2.0).total) == (2, 6)
+
+
+@pytest.mark.parametrize(("share", "seconds", "left"), [(0.0, 3.0, None), (0.25, 3.0, 9.0), (1.0, 3.0, 0.0)])
+def test_the_rest_takes_as_long_as_its_share_of_the_work(share, seconds, left):
+    assert Progress(SWEEP, share, seconds).seconds_left == left
 
 
 def test_a_density_asked_for_is_told_from_the_one_reached():
