@@ -6,7 +6,7 @@ The public name is ``prunelab.sweep``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -21,14 +21,17 @@ from prunelab.experiments import sweep_engines
 from prunelab.experiments.sweep_folder import SweepFolder
 from prunelab.experiments.sweep_grid import grid
 from prunelab.experiments.sweep_runs import Custom, groups
-from prunelab.recipe import Recipe
+from prunelab.recipe import Recipe, allowed
 from prunelab.results.sweep import Progress, Result, Sweep
 from prunelab.sessions import validation
 
 ENGINES = ("sessions", "stacked")
 NAMED = 3  # missing runs that an error names; the others are counted
-# Fields of a recipe that decide whether a session can be made of it at all.
-DECIDING = ("data", "model", "batch_norm", "batch_size", "layer_quality")
+# Numbers that every session takes; all other fields decide whether a session can be made of a recipe.
+NUMBERS = (
+    "seed", "learning_rate", "epochs", "strength", "dropout", "quality", "density", "rounds", "retrain_epochs",
+    "retrain_rate",
+)  # fmt: skip
 
 
 def sweep(
@@ -71,12 +74,11 @@ def sweep(
     Warns:
         ExecutorWarning: The workers are threads, which take turns.
     """
-    every = stream(
-        recipe, model=model, data=data, engine=engine, executor=executor, directory=directory, **settings
-    )  # fmt: skip
-    for progress in every:
-        if on_progress is not None:
-            on_progress(progress)
+    every = stream(recipe, model=model, data=data, engine=engine, executor=executor, directory=directory, **settings)
+    with closing(every):  # the folder is free as soon as this ends, also by an error that somebody keeps
+        for progress in every:
+            if on_progress is not None:
+                on_progress(progress)
     return progress.sweep
 
 
@@ -89,7 +91,7 @@ def stream(
     executor: Executor | None = None,
     directory: str | Path | None = None,
     **settings: Any,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """``sweep`` run by run: what was there already, then after each run (stacked: and in between). Leave it to stop."""
     engine = engine or ENGINES[0]
     if engine not in ENGINES:
@@ -118,7 +120,7 @@ def _is_pair(data: Any) -> bool:
 
 def _stream(
     plan: Sweep, custom: Custom, engine: str, executor: Executor | None, directory: Path | None
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     folder = None if directory is None else SweepFolder(directory, plan.recipes, custom, engine)
     with folder or nullcontext():
         results: dict[Recipe, Result] = {} if folder is None else folder.runs
@@ -160,7 +162,8 @@ def _carried_out(
 
 def _check(recipes: Sequence[Recipe], custom: Custom) -> None:
     """Make a session of each kind of recipe: what is wrong with one, and what it warns of, is told before all runs."""
-    kinds = {tuple(getattr(recipe, name) for name in DECIDING): recipe for recipe in recipes}
+    deciding = [name for name in allowed() if name not in NUMBERS]
+    kinds = {tuple(getattr(recipe, name) for name in deciding): recipe for recipe in recipes}
     for recipe in kinds.values():
         custom.session(recipe)
 

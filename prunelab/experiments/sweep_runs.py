@@ -11,6 +11,7 @@ import copy
 import pickle
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ class Custom:
 
     def session(self, recipe: Recipe) -> Session:
         """A new session by ``recipe``."""
-        with torch_state.threads(THREADS):  # sessions take their number of threads from what there is at their start
+        with _own_threads():  # sessions take their number of threads from what there is at their start
             return Session(recipe, model=copy.deepcopy(self.model), data=self.data)
 
 
@@ -65,7 +66,9 @@ def train(recipe: Recipe, custom: Custom) -> Dense | FailedRun:
                 pass
         except Diverged as error:
             return FailedRun(recipe=recipe, reason=str(error), seconds=time.perf_counter() - began)
-    return Dense({**session.state(), "history": []}, time.perf_counter() - began)
+        with _own_threads():
+            state = session.state()
+    return Dense({**state, "history": []}, time.perf_counter() - began)
 
 
 def run(recipe: Recipe, custom: Custom, dense: Dense | None = None) -> Result:
@@ -75,14 +78,16 @@ def run(recipe: Recipe, custom: Custom, dense: Dense | None = None) -> Result:
     with errors.collected():
         session = custom.session(recipe)
         if dense is not None:
-            session.restore(dense.state)
+            with _own_threads():
+                session.restore(dense.state)
         try:
             for snapshot in session:
                 if snapshot.phase == "pruned":
                     cut = snapshot.test_accuracy
         except Diverged as error:
             return FailedRun(recipe=recipe, reason=str(error), seconds=time.perf_counter() - began)
-    end = session.snapshot()
+        with _own_threads():
+            end = session.snapshot()
     assert cut is not None and end.dense_accuracy is not None  # a recipe trains, and cuts at least once
     assert end.test_accuracy is not None and end.test_loss is not None
     return Run(
@@ -97,6 +102,14 @@ def run(recipe: Recipe, custom: Custom, dense: Dense | None = None) -> Result:
         loss=end.test_loss,
         seconds=time.perf_counter() - began,
     )
+
+
+def _own_threads() -> AbstractContextManager[None]:
+    """The threads of a run, for all that computes outside the session's streams.
+
+    More than one would wait for ever in a process that was forked from one where torch had used several.
+    """
+    return torch_state.threads(THREADS)
 
 
 # What workers call: JSON types (and custom objects) go in, JSON types come out. Dense networks travel as bytes, since

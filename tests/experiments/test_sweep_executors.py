@@ -1,6 +1,8 @@
 """Sweeps on the workers of an executor: the same to the last bit, and whole, also when a worker is killed."""
 
 import multiprocessing
+import subprocess
+import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
@@ -92,6 +94,23 @@ def test_processes_give_the_bits_of_one_after_another_and_a_killed_one_ends_the_
     whole = sweep(TINY, model=model, data=DATA, directory=folder, quality=QUALITIES)
     assert bare(whole) == bare(sweep(TINY, model=model, data=DATA, quality=QUALITIES))
     assert all(run in whole.runs for run in kept.runs), "seconds too: they were not run again"
+
+
+FORKED = """
+import multiprocessing, torch, prunelab as pl
+from concurrent.futures import ProcessPoolExecutor
+
+torch.set_num_threads(2)
+torch.ones(1000, 1000) @ torch.ones(1000, 1000)  # in two threads, which a fork does not have
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as executor:
+    recipe = pl.Recipe(epochs=1, retrain_epochs=1, rounds=1)
+    print(len(pl.sweep(recipe, quality=[0.5, 1.0], executor=executor).finished))
+"""
+
+
+def test_processes_may_be_forked_from_one_where_torch_had_threads():
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "2\n", done.stderr
 
 
 def test_dask_does_the_run_of_a_killed_worker_again_and_counts_it_once(cluster, tmp_path):

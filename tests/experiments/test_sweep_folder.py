@@ -209,6 +209,15 @@ def test_two_sweeps_on_one_folder_are_refused_until_the_first_ends(copied, monke
     assert bare(sweep(BASE, directory=copied, **GRID)) == bare(whole)
 
 
+def test_the_folder_is_free_after_an_error_of_whoever_watches(copied):
+    def gone(progress):
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError) as kept:
+        sweep(BASE, directory=copied, on_progress=gone, **GRID)
+    assert sweep(BASE, directory=copied, **GRID).complete and kept.value.__traceback__ is not None
+
+
 def test_a_full_disk_keeps_what_is_finished_and_the_same_again_goes_on(tmp_path, monkeypatch, whole):
     write, written = sweep_folder.write_atomically, []
 
