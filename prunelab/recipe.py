@@ -6,29 +6,32 @@ controls, so that each range and default is written once. No heavy imports: ``pr
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
-from urllib.parse import parse_qsl, urlencode
 
+from prunelab import recipe_fields, recipe_links
 from prunelab.errors import RecipeError
-from prunelab.formatting import layer_of, suggesting
-from prunelab.recipe_fields import Allowed, Choice, Flag, Number, link_text, quoted, refusal, setting
+from prunelab.formatting import suggesting
+from prunelab.recipe_fields import DEPENDENT as DEPENDENT
+from prunelab.recipe_fields import USUAL as USUAL
+from prunelab.recipe_fields import Allowed, Choice, Flag, Number, known, layer_pairs, quoted, refusal, setting
+from prunelab.recipe_links import LONGEST_QUERY as LONGEST_QUERY
+from prunelab.recipe_links import layer_in as layer_in
 from prunelab.schedules import Constant, Cubic, Linear, Schedule
+from prunelab.target import PerLayer as PerLayer
+from prunelab.target import Target as Target
 
 DATASETS = ("digits", "mnist")
 MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
 OWN = "own"  # custom data or model, given as Python objects: a recipe can name them, but cannot rebuild them
 FORMAT = 2  # of JSON; format 1 did not say which fields were left to their usual value
-LONGEST_QUERY = 8192
 
 Std = Literal["dense", "survivors", "all"]
 Scope = Literal["global", "layer"]
 Unit = Literal["weight", "neuron"]
-PerLayer = float | Mapping[str, float]  # one value for all layers, or {layer: value}
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second for digits, ten for MNIST.
@@ -44,54 +47,12 @@ LEARNING_RATES: dict[str, dict[str, float]] = {
 }
 
 CHOICES = ("data", "model", "optimizer")  # the fields that usual values depend on
-DEPENDENT = ("learning_rate", "epochs", "retrain_epochs")  # the fields that have a usual value
-USUAL = "usual"  # in links and options: leave a field to its usual value, a layer to the common quality
 
 # Fields that determine the dense network; the others may change between prunes.
 TRAINING_FIELDS = (
     "data", "model", "seed", "optimizer", "learning_rate", "batch_size", "epochs", "regularizer", "strength",
     "dropout", "batch_norm",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target of a prune: exactly one of ``quality`` and ``density``.
-
-    quality: threshold in standard deviations of a layer's weights. density: fraction to keep, 0 to 1. Either is one for
-    all layers, or {layer: value}; layers that are not named stay unchanged. Raises ValueError for both and for neither.
-    """
-
-    quality: PerLayer | None = None
-    density: PerLayer | None = None
-
-    def __post_init__(self) -> None:
-        if (self.quality is None) == (self.density is None):
-            raise ValueError("give either quality= or density=, not both and not neither")
-
-    @classmethod
-    def given(cls, quality: PerLayer | Target | None, density: PerLayer | None) -> Target | None:
-        """The target for a caller's arguments: a target, a quality or a density; None if none is given."""
-        if isinstance(quality, Target):
-            if density is not None:
-                raise ValueError("give either a target or density=, not both")
-            return quality
-        return None if quality is None and density is None else cls(quality, density)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The target as JSON types, with the constructor's keys."""
-        values = {"quality": self.quality, "density": self.density}
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-
-    @property
-    def common_quality(self) -> float | None:
-        """The quality shared by all layers; None for a density, and for qualities per layer."""
-        return None if isinstance(self.quality, Mapping) else self.quality
-
-    @property
-    def common_density(self) -> float | None:
-        """The density asked for of all layers; None for a quality, and for densities per layer."""
-        return None if isinstance(self.density, Mapping) else self.density
 
 
 @suggesting
@@ -152,7 +113,7 @@ class Recipe:
             object.__setattr__(self, name, self.usual_value(name))
         object.__setattr__(self, "_left", left)
         pairs = self.layer_quality.items() if isinstance(self.layer_quality, Mapping) else self.layer_quality
-        object.__setattr__(self, "layer_quality", _layer_pairs(pairs))
+        object.__setattr__(self, "layer_quality", layer_pairs(pairs, table["layer_quality"]))
         for name, rule in table.items():
             if name == "layer_quality":
                 continue
@@ -210,7 +171,7 @@ class Recipe:
         if not isinstance(names, list | tuple) or any(name not in DEPENDENT for name in names):
             raise RecipeError(f"usual = {quoted(names)}: must be a list of fields out of {', '.join(DEPENDENT)}")
         for key in given:
-            _known(key)
+            known(key, allowed())
         recipe = cls(**given)
         left = {name: None for name in names if getattr(recipe, name) == recipe.usual_value(name)}
         return cls(**{**given, **left}) if left else recipe
@@ -241,18 +202,7 @@ class Recipe:
         """
         defaults = Recipe()
         start = defaults if over is None else over
-        pairs = []
-        values = self.to_dict()
-        own = values.pop("layer_quality")
-        for name, value in values.items():
-            if name in self.usual:
-                if name not in start.usual:
-                    pairs.append((name, USUAL))
-            elif name in DEPENDENT or value != getattr(defaults, name) or value != getattr(start, name):
-                pairs.append((name, link_text(value)))
-        pairs += [(f"quality.{layer}", USUAL) for layer, _ in start.layer_quality if layer not in own]
-        pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in own.items()]
-        return urlencode(pairs)
+        return recipe_links.query(self.to_dict(), self.usual, start.to_dict(), start.usual, defaults.to_dict())
 
     @classmethod
     def from_query(cls, query: str, over: Recipe | None = None) -> Recipe:
@@ -260,27 +210,8 @@ class Recipe:
 
         over: recipe that supplies what is missing in the link; None: ``Recipe()``.
         """
-        if len(query) > LONGEST_QUERY:
-            raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
-        values: dict[str, Any] = {}
-        layers: dict[str, Any] = {}
-        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            layer = layer_in(key)
-            target, slot = (layers, layer) if layer else (values, key)
-            if slot in target:
-                raise RecipeError(f"{quoted(key)} stands twice in this link; keep one")
-            rule = allowed()["layer_quality"] if layer else _known(key)
-            try:
-                target[slot] = None if layer and text == USUAL else parsed("layer_quality" if layer else key, text)
-            except ValueError:
-                raise refusal(key, text, rule) from None
         start = over or cls()
-        if layers:
-            named = set(map(layer_of, layers))
-            kept = {layer: quality for layer, quality in start.layer_quality if layer_of(layer) not in named}
-            own = {layer: quality for layer, quality in layers.items() if quality is not None}
-            values["layer_quality"] = kept | own
-        return start.changed(**values)
+        return start.changed(**recipe_links.read(query, allowed(), start.layer_quality))
 
     def target_of_round(self, round: int) -> Target:
         """Target of the prune in ``round`` (1 to rounds; later rounds are like the last).
@@ -325,31 +256,4 @@ def help_text(name: str) -> str:
 
 def parsed(name: str, text: str) -> Any:
     """A field's value in a link or an option: None where it is left to the usual. ValueError if it is no such value."""
-    return None if name in DEPENDENT and text == USUAL else allowed()[name].parse(text)
-
-
-def layer_in(key: str) -> str:
-    """The layer that a key of a link is the quality of, "fc1" of "quality.fc1"; "" for other keys."""
-    return key.removeprefix("quality.") if key.startswith("quality.") else ""
-
-
-def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:
-    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
-        raise RecipeError(f"layer_quality = {quoted(pairs)}: must be a mapping from layer to quality")
-    rule, qualities = allowed()["layer_quality"], {}
-    for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not pair[0]:
-            raise RecipeError(f"layer_quality: {quoted(pair)} is not a pair of layer and quality")
-        if not rule.check(pair[1]):
-            raise RecipeError(f"layer_quality of {quoted(pair[0])} = {quoted(pair[1])}: must be {rule}")
-        qualities[pair[0]] = float(pair[1])
-    return tuple(sorted(qualities.items()))
-
-
-def _known(key: str) -> Allowed:
-    table = allowed()
-    if key not in table:
-        near = difflib.get_close_matches(key, table, n=1)
-        hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(table)
-        raise RecipeError(f"{quoted(key)} is not a field of a recipe; {hint}")
-    return table[key]
+    return recipe_fields.parsed(name, text, allowed()[name])
