@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -32,6 +32,7 @@ FORMAT = 2  # of JSON; format 1 did not say which fields were left to their usua
 Std = Literal["dense", "survivors", "all"]
 Scope = Literal["global", "layer"]
 Unit = Literal["weight", "neuron"]
+Criterion = Literal["magnitude", "random"]
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second for digits, ten for MNIST.
@@ -53,6 +54,8 @@ TRAINING_FIELDS = (
     "data", "model", "seed", "optimizer", "learning_rate", "batch_size", "epochs", "regularizer", "strength",
     "dropout", "batch_norm",
 )  # fmt: skip
+# Fields that came later: they are part of a key only where they are not at their default, as keys name saved files.
+LATER_FIELDS = ("criterion",)
 
 
 @suggesting
@@ -94,8 +97,14 @@ class Recipe:
     scope: Scope = setting("global", Choice(get_args(Scope)), "Density over all layers together, or in each alone.")
     unit: Unit = setting("weight", Choice(get_args(Unit)), "Cut single connections, or whole neurons and filters.")
 
+    criterion: Criterion = setting(
+        "magnitude", Choice(get_args(Criterion)), "Which connections stay under a density: the largest, or any."
+    )
+
     rounds: int = setting(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
-    retrain_epochs: int = setting(None, Number(1, 10000, integer=True), "Passes over the data in each retraining.")
+    retrain_epochs: int = setting(
+        None, Number(0, 10000, integer=True), "Passes over the data in each retraining; 0: cut only."
+    )
     retrain_rate: float = setting(0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first.")
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
@@ -122,10 +131,19 @@ class Recipe:
                 raise refusal(name, value, rule)
             if isinstance(rule, Number):
                 object.__setattr__(self, name, rule.kept(value))
+        for name, reason in self._refusals():
+            raise RecipeError(f"{name} = {getattr(self, name)!r}: {reason}")
+
+    def _refusals(self) -> Iterator[tuple[str, str]]:
+        """The fields whose values do not go together with others, and why."""
         if self.rule == "quality" and self.unit == "neuron":
-            raise RecipeError("unit = 'neuron': needs rule='density'; the quality rule is one of single connections")
+            yield "unit", "needs rule='density'; the quality rule is one of single connections"
         if self.batch_norm and self.batch_size == 1:
-            raise RecipeError("batch_size = 1: batch normalisation cannot learn from single samples; take 2 or more")
+            yield "batch_size", "batch normalisation cannot learn from single samples; take 2 or more"
+        if self.criterion == "random" and self.rule == "quality":
+            yield "criterion", "needs rule='density'; the quality rule is one of magnitudes"
+        if self.criterion == "random" and self.unit == "neuron":
+            yield "criterion", "cuts single connections; it needs unit='weight'"
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -150,7 +168,9 @@ class Recipe:
     @property
     def key(self) -> str:
         """Twelve hexadecimal digits that identify this recipe; equal recipes have equal keys."""
-        text = json.dumps({"prunelab_recipe": 1, **self.to_dict()}, sort_keys=True)  # as ever: keys name saved files
+        later = {f.name: f.default for f in fields(self) if f.name in LATER_FIELDS}
+        named = {name: value for name, value in self.to_dict().items() if later.get(name, self) != value}
+        text = json.dumps({"prunelab_recipe": 1, **named}, sort_keys=True)  # as ever: keys name saved files
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self, *, usual: bool = False) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import prunelab as pl
 from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
 from prunelab.recipe import (
+    LATER_FIELDS,
     LEARNING_RATES,
     MODELS,
     OWN,
@@ -45,12 +46,19 @@ def recipes():
     fields = {name: values_of(rule) for name, rule in allowed().items() if name != "layer_quality"}
     layers = st.dictionaries(st.text("abcfc123.&=% é", min_size=1, max_size=8), st.floats(0, 10), max_size=3)
     made = st.fixed_dictionaries({}, optional={**fields, "layer_quality": layers})
-    return made.filter(goes_together).map(lambda v: Recipe(**v))
+    return made.map(going_together).map(lambda v: Recipe(**v))
 
 
-def goes_together(values):
-    neurons_by_quality = values.get("unit") == "neuron" and values.get("rule") != "density"
-    return not neurons_by_quality and not (values.get("batch_norm") and values.get("batch_size") == 1)
+def going_together(values):
+    """These values, without those that others exclude."""
+    left_out = set()
+    if values.get("rule") != "density":
+        left_out |= {"unit", "criterion"}
+    if values.get("unit") == "neuron":
+        left_out |= {"criterion"}
+    if values.get("batch_norm"):
+        left_out |= {"batch_size"}
+    return {name: value for name, value in values.items() if name not in left_out}
 
 
 @given(recipes())
@@ -248,6 +256,8 @@ def test_json_of_format_1_did_not_say_what_was_usual():
 
 def test_keys_are_those_of_earlier_versions_and_do_not_depend_on_what_is_usual():
     assert Recipe().key == Recipe(epochs=40).key == "9480d3c6d4b8"
+    cut = {"rule": "density", "density": 0.05, "unit": "neuron", "rounds": 7, "layer_quality": {"fc1": 1.25}}
+    assert Recipe(data="mnist", model="lenet-5", seed=3, batch_norm=True, **cut).key == "1958de68404b"
 
 
 @pytest.mark.parametrize(
@@ -315,3 +325,27 @@ def test_every_field_has_a_meaning():
 def test_neurons_need_the_density_rule():
     with pytest.raises(RecipeError, match="density"):
         Recipe(unit="neuron")
+
+
+def test_a_field_that_came_later_counts_in_a_key_only_where_it_is_set():
+    recipe = Recipe(rule="density")
+    keys = {recipe.changed(**{name: value}).key for name, value in LATER.items()}
+    assert LATER.keys() == set(LATER_FIELDS) and len(keys | {recipe.key}) == len(LATER) + 1
+    defaults = {name: getattr(Recipe(), name) for name in LATER}
+    assert recipe.changed(**defaults).key == recipe.key
+
+
+# Another value than the default for each field that came later.
+LATER = {"criterion": "random"}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"criterion": "random"}, "criterion = 'random': needs rule='density'"),
+        ({"criterion": "random", "rule": "density", "unit": "neuron"}, "criterion = 'random': .* unit='weight'"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_words(values, words):
+    with pytest.raises(RecipeError, match=words):
+        Recipe(**values)

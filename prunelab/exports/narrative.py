@@ -69,7 +69,7 @@ def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
     else:
         steps = [f"{_target(s)} in round {s.round}" for s in cuts]
         cut = f"Connections were cut by hand: {', then '.join(steps)}"
-    retrained = [s.recipe for s in history if s.phase == "retrained"]
+    retrained = [s.recipe for s in history if s.phase == "retrained" and s.steps]
     often = "after each cut" if len(retrained) == len(cuts) else _many(len(retrained), "time")
     lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {by.retrain_rate:g}" for by in retrained)
     length = f"{' or '.join(lengths)} of the learning rate"
@@ -93,7 +93,8 @@ def _cut(r: Recipe, last: int) -> str:
         unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
         place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
         left = percent(r.target_of_round(last).common_density or 0.0)
-        return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {left} were left"
+        which = "the weakest" if r.criterion == "magnitude" else "randomly chosen"
+        return f"{which} {unit} of {place} were cut, on a cubic schedule, until {left} were left"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]
     rises = steps[0] != steps[-1]

@@ -24,7 +24,7 @@ from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
 from prunelab.lab.page.buttons import Buttons
 from prunelab.lab.page.compare_panel import ComparePanel
-from prunelab.lab.page.controls import Controls
+from prunelab.lab.page.controls import CUTTING, SWITCHES, Controls
 from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
@@ -302,9 +302,9 @@ class Lab(w.VBox):
     def _changed(self, name: str) -> None:
         if name in ("data", "model", "optimizer"):
             self._bridge.post("lengths", self._set_defaults)
-        if name == "rule":
+        if name in SWITCHES:
             self._bridge.post("options", self._arrange)
-        if name in ("rule", "quality", "density", "unit", "scope"):
+        if name in CUTTING:
             self._ask()
             return
         self._redraw()

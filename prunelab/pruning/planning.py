@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
+from prunelab import torch_state
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.strategies import Plan
 from prunelab.recipe import Recipe, Target
+
+CUTS = 2**32  # apart from the seeds of training, which are made of steps
 
 
 def check(masks: Masks, recipe: Recipe) -> None:
@@ -27,7 +31,8 @@ def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, exampl
     if target.density is not None:
         if recipe.unit == "neuron":
             masks.outputs(example)
-        return masks.plan(target, scope=recipe.scope, unit=recipe.unit)
+        scores = random_scores(masks, recipe.seed, round) if recipe.criterion == "random" else None
+        return masks.plan(target, scope=recipe.scope, unit=recipe.unit, scores=scores)
     if recipe.layer_quality and not isinstance(target.quality, Mapping):
         assert target.quality is not None
         ramp = target.quality / recipe.quality if manual is None and recipe.quality else 1.0
@@ -36,3 +41,13 @@ def plan(masks: Masks, recipe: Recipe, round: int, manual: Target | None, exampl
         }
         return masks.plan(Target(dict.fromkeys(masks, target.quality) | layer_qualities), std=recipe.std)
     return masks.plan(target, std=recipe.std)
+
+
+def random_scores(masks: Masks, seed: int, round: int) -> dict[str, Tensor]:
+    """Scores in 0 to 1 for every weight, uniform and independent of what it is worth: random pruning, as a control.
+
+    They depend on seed and round alone, whatever is cut: a run that is resumed cuts the same, and two cuts in one round
+    are nested.
+    """
+    generator = torch.Generator().manual_seed(torch_state.mix(seed, CUTS, round))
+    return {name: torch.rand(mask.shape, generator=generator).to(mask.device) for name, mask in masks.items()}

@@ -7,7 +7,7 @@ what is cut stays cut, and every layer keeps at least one connection.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from torch import Tensor
@@ -43,6 +43,10 @@ class Plan(NamedTuple):
 
     masks: dict[str, Tensor]
     cuts: dict[str, Cut]
+
+    def without_thresholds(self) -> Plan:
+        """The same plan, where what was ranked are not the weights: no magnitude divides them."""
+        return Plan(self.masks, {name: replace(cut, threshold=None) for name, cut in self.cuts.items()})
 
 
 @dataclass(frozen=True)

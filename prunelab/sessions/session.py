@@ -16,10 +16,11 @@ from prunelab.formatting import suggesting
 from prunelab.pruning import planning
 from prunelab.recipe import PerLayer, Recipe, Target
 from prunelab.results.snapshot import Phase, Snapshot
-from prunelab.sessions import phases
+from prunelab.sessions import courses, phases
 from prunelab.sessions.session_previews import SessionPreviews, TargetLike
 from prunelab.sessions.session_saving import SessionSaving
 from prunelab.sessions.snapshot_rate import SnapshotRate
+from prunelab.training.step import Step
 
 
 @suggesting
@@ -131,19 +132,19 @@ class Session(SessionPreviews, SessionSaving):
             yield from self._pruning(None)
 
     def _training(self) -> Iterator[Snapshot | None]:
-        yield from self._learning("training", self.recipe.epochs, self.recipe.learning_rate)
+        yield from self._learning("training", courses.dense(self.recipe, self._trainer.at), self.recipe.learning_rate)
         self._dense_accuracy = self._trainer.tested.accuracy
         yield self._settle("trained")
 
     def _retraining(self) -> Iterator[Snapshot | None]:
-        rate = self.recipe.learning_rate * self.recipe.retrain_rate
-        yield from self._learning("retraining", self.recipe.retrain_epochs, rate)
+        course = courses.retraining(self.recipe, self._trainer.at)
+        yield from self._learning("retraining", course, courses.retraining_rate(self.recipe))
         yield self._settle("retrained")
 
-    def _learning(self, phase: Phase, epochs: int, rate: float) -> Iterator[Snapshot | None]:
+    def _learning(self, phase: Phase, start: Step, rate: float) -> Iterator[Snapshot | None]:
         if self.phase != phase:
             self.phase, self._phase_recipe = phase, self.recipe
-            self._trainer.begin(epochs, rate, f"{phase}, round {self.round}")
+            self._trainer.begin(start, rate, f"{phase}, round {self.round}")
         pace = SnapshotRate()
         with self._going_back():
             for _ in self._trainer.advance():
@@ -175,25 +176,6 @@ class Session(SessionPreviews, SessionSaving):
             raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
         planning.check(self.masks, recipe)
         self.recipe = recipe
-
-    def steps_left(self, what: str) -> int:
-        """Training steps that are left to do for "train", "retrain" or "run"."""
-        here = self._steps - self.step
-        if self.phase in ("trained", "retrained"):
-            here = self._planned(self.recipe.retrain_epochs) if what == "retrain" else 0
-        rounds = max(self.recipe.rounds - self.round, 0) if what == "run" else 0
-        return here + rounds * self._planned(self.recipe.retrain_epochs)
-
-    @property
-    def _steps(self) -> int:
-        """Steps of this phase, 0 if it has none. Fixed when it begins: a changed recipe holds from the next phase."""
-        if self._trainer.course is not None:
-            return self._trainer.at.total
-        epochs = {"new": self.recipe.epochs, "pruned": self.recipe.retrain_epochs}
-        return self._planned(epochs.get(self.phase, 0))
-
-    def _planned(self, epochs: int) -> int:
-        return epochs * self._trainer.at.per_epoch
 
     # Pruning
 

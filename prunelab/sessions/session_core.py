@@ -20,7 +20,7 @@ from prunelab.recipe import Recipe, Target
 from prunelab.results.history import History
 from prunelab.results.snapshot import Phase, Snapshot
 from prunelab.results.subject import Subject
-from prunelab.sessions import validation
+from prunelab.sessions import courses, validation
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.sessions.pruner import Outcome, Pruner
 from prunelab.sessions.snapshot_arrays import classes
@@ -107,6 +107,32 @@ class SessionCore:
     def clock(self) -> int:
         """Training steps since the start of the session, over all phases."""
         return self._trainer.at.clock
+
+    @property
+    def finished(self) -> bool:
+        """Whether ``run`` has nothing left to do."""
+        return self.phase == "retrained" and self.round >= self.recipe.rounds
+
+    def steps_left(self, what: str) -> int:
+        """Training steps that are left to do for "train", "retrain" or "run"."""
+        here = self._steps - self.step
+        if self.phase in ("trained", "retrained"):
+            here = self._retraining_steps(self.round) if what == "retrain" else 0
+        if what != "run":
+            return here
+        return here + sum(self._retraining_steps(round) for round in range(self.round + 1, self.recipe.rounds + 1))
+
+    @property
+    def _steps(self) -> int:
+        """Steps of this phase, 0 if it has none. Fixed when it begins: a changed recipe holds from the next phase."""
+        if self._trainer.course is not None:
+            return self._trainer.at.total
+        if self.phase == "new":
+            return courses.dense(self.recipe, self._trainer.at).total
+        return self._retraining_steps(self.round) if self.phase == "pruned" else 0
+
+    def _retraining_steps(self, round: int) -> int:
+        return courses.retraining(self.recipe, self._trainer.at).total
 
     def snapshot(self) -> Snapshot:
         """The current state of the session as a Snapshot. Not added to ``history``."""

@@ -96,10 +96,10 @@ class Trainer:
         """Store ``tested`` as the test result of the network as it is now."""
         self._tested, self._tested_at = tested, self.at.clock
 
-    def begin(self, epochs: int, rate: float, name: str) -> None:
-        """Start a course, with a fresh optimizer. rate: learning rate of the first step. name: for error messages."""
+    def begin(self, start: Step, rate: float, name: str) -> None:
+        """Begin a course at ``start``, with a fresh optimizer. rate: see Course. name: for error messages."""
         self._rest()
-        self.at, self.course = self.at.phase(epochs), Course(rate, name)
+        self.at, self.course = start, Course(rate, name)
 
     def leave(self) -> None:
         """End the course: the network has been changed by other means."""

@@ -1,6 +1,7 @@
 """What the report says, the page says too."""
 
-from prunelab.exports.narrative import headline
+import prunelab as pl
+from prunelab.exports.narrative import headline, told
 from prunelab.lab.messages import LabState
 from prunelab.lab.wording import cards
 
@@ -16,3 +17,14 @@ def test_the_page_and_the_report_say_the_same_figures(recipe, history, measureme
         assert found[name] == page[name], name
     for name, card in (("density", "connections"), ("file", "file")):
         assert found[name][0] == page[card][0] and found[name][1].startswith(page[card][1])
+
+
+def test_a_run_that_only_cut_at_random_says_so():
+    recipe = pl.Recipe(
+        model="mlp-small", epochs=1, retrain_epochs=0, rounds=2, rule="density", density=0.2, criterion="random"
+    )
+    session = pl.Session(recipe)
+    history = list(session)
+    words = told(recipe, history)
+    assert "randomly chosen connections of all layers together were cut" in words
+    assert words.count("nothing was retrained") == 1 and "weakest" not in words

@@ -124,6 +124,15 @@ def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():
     assert ran(code) == said(session)
 
 
+@pytest.mark.parametrize("changes", [{"retrain_epochs": 0}, {"rule": "density", "criterion": "random"}])
+def test_the_lines_name_every_option_and_do_the_same(changes):
+    session = pl.Session(pl.Recipe(**{"model": "mlp-small", "epochs": 2, "retrain_epochs": 1, "rounds": 2, **changes}))
+    list(session)
+    code = snippet(session.recipe, list(session.history))
+    assert recipe_in(code) == session.recipe and "session.prune" not in code
+    assert ran(code) == said(session)
+
+
 RECIPES = st.fixed_dictionaries(
     {},
     optional={

@@ -255,7 +255,7 @@ class CommandHandler:
             self._preview = None
             self._settle()
             return
-        if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
+        if what == "run" and session.finished and self._dense is not None:
             self._keep()
             session.restore(self._dense)  # all rounds are done: start again from the dense network
         self._preview = None
@@ -268,7 +268,7 @@ class CommandHandler:
             return
         session = self.session
         if session is not None and self._dense is not None and session.recipe.trains_like(recipe):
-            if session.phase == "retrained" and session.round >= session.recipe.rounds:
+            if session.finished:
                 self._keep()  # only whole runs: the others are many, and say nothing
             session.restore(self._dense)
         self._begin("run", recipe, cached=True)

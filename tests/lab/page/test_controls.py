@@ -3,8 +3,9 @@
 import pytest
 
 import prunelab as pl
+from prunelab.lab.links import Options
 from prunelab.lab.page.controls import Controls
-from prunelab.recipe import CHOICES
+from prunelab.recipe import CHOICES, allowed
 
 
 def test_other_data_bring_their_own_lengths():
@@ -71,3 +72,24 @@ def test_a_value_that_no_slider_would_stop_at_is_kept_as_it_is(name, value):
         control = controls[name]
         assert getattr(controls.recipe, name) == control.value == value
         assert control.min <= value <= control.max, "the track reaches it"
+
+
+def test_what_other_fields_leave_without_use_is_hidden_and_not_in_the_recipe(controls):
+    controls["rule"].value, controls["criterion"].value = "density", "random"
+    assert shown(controls) >= {"density", "scope", "unit", "criterion"} and controls.recipe.criterion == "random"
+    controls["unit"].value = "neuron"
+    assert "criterion" not in shown(controls) and controls.recipe.criterion == "magnitude"
+    controls["rule"].value = "quality"
+    assert not shown(controls) & {"density", "scope", "unit", "criterion"}
+    assert (controls.recipe.unit, controls.recipe.criterion) == ("weight", "magnitude")
+    controls["rule"].value, controls["unit"].value = "density", "weight"
+    assert controls.recipe.criterion == "random", "what was chosen is there again"
+
+
+def shown(controls) -> set[str]:
+    controls.arrange(Options())
+    return {name for name, control in controls.items() if control.layout.display != "none"}
+
+
+def test_every_field_of_the_recipe_has_a_control():
+    assert set(Controls(pl.Recipe(), {}, lambda name: None)) == set(allowed()) - {"layer_quality"}
