@@ -33,6 +33,7 @@ Std = Literal["dense", "survivors", "all"]
 Scope = Literal["global", "layer"]
 Unit = Literal["weight", "neuron"]
 Criterion = Literal["magnitude", "random"]
+Rewind = Literal["none", "weights", "rate"]
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second for digits, ten for MNIST.
@@ -55,7 +56,7 @@ TRAINING_FIELDS = (
     "dropout", "batch_norm",
 )  # fmt: skip
 # Fields that came later: they are part of a key only where they are not at their default, as keys name saved files.
-LATER_FIELDS = ("criterion",)
+LATER_FIELDS = ("criterion", "gradual", "rewind", "rewind_epoch")
 
 
 @suggesting
@@ -106,6 +107,13 @@ class Recipe:
         None, Number(0, 10000, integer=True), "Passes over the data in each retraining; 0: cut only."
     )
     retrain_rate: float = setting(0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first.")
+    gradual: bool = setting(False, Flag(), "All rounds within one learning-rate cycle: cut while it runs.")
+    rewind: Rewind = setting(
+        "none", Choice(get_args(Rewind)), "Retrain as in dense training: from its early weights, or at its rates only."
+    )
+    rewind_epoch: int = setting(
+        1, Number(0, 10000, integer=True), "Epochs of dense training that rewinding keeps; 0: back to its start."
+    )
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
@@ -144,6 +152,17 @@ class Recipe:
             yield "criterion", "needs rule='density'; the quality rule is one of magnitudes"
         if self.criterion == "random" and self.unit == "neuron":
             yield "criterion", "cuts single connections; it needs unit='weight'"
+        if self.gradual and not self.retrain_epochs:
+            yield "retrain_epochs", "gradual cuts are made while the network trains; take 1 or more"
+        if self.rewind != "none" and self.gradual:
+            yield "rewind", "begins each retraining anew, but gradual cuts share one; take either"
+        if self.rewind != "none" and self.rewind_epoch >= self.epochs:
+            yield "rewind_epoch", f"dense training has {self.epochs} epochs, and rewinding needs some of them to repeat"
+        if self.rewind != "none" and not self.retrain_epochs:
+            yield (
+                "retrain_epochs",
+                f"nothing is retrained, but rewind = {self.rewind!r} is a way to retrain; take 'none'",
+            )
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -254,9 +273,21 @@ class Recipe:
             return Cubic(1.0, self.density)
         return Linear(0.0, self.quality) if self.ramp else Constant(self.quality)
 
+    @property
+    def retraining_epochs(self) -> int:
+        """Passes over the data in the retraining of all rounds together."""
+        each = self.retrain_epochs if self.rewind == "none" else self.epochs - self.rewind_epoch
+        return self.rounds * each
+
+    @property
+    def early_epoch(self) -> int | None:
+        """The epoch of dense training after which its weights have to be kept; None if they need not be."""
+        return self.rewind_epoch if self.rewind == "weights" else None
+
     def training_differences(self, other: Recipe) -> list[str]:
-        """Names of the fields of dense training that differ in ``other``."""
-        return [name for name in TRAINING_FIELDS if getattr(self, name) != getattr(other, name)]
+        """Names of the fields of dense training that differ in ``other``, or that ``other`` needs more of it by."""
+        names = [name for name in TRAINING_FIELDS if getattr(self, name) != getattr(other, name)]
+        return names + (["rewind"] if other.early_epoch not in (None, self.early_epoch) else [])
 
     def trains_like(self, other: Recipe) -> bool:
         """Whether ``other`` gives the same dense network; fields that are OWN here are not compared."""

@@ -30,6 +30,7 @@ from prunelab.recipe import (
     help_text,
 )
 from prunelab.recipe_fields import Choice, Flag, Number
+from prunelab.resources import PACKAGE
 
 
 def values_of(rule):
@@ -58,7 +59,20 @@ def going_together(values):
         left_out |= {"criterion"}
     if values.get("batch_norm"):
         left_out |= {"batch_size"}
+    if (
+        values.get("gradual")
+        or values.get("retrain_epochs") == 0
+        or values.get("rewind_epoch", 1) >= least_epochs(values)
+    ):
+        left_out |= {"rewind"}
+    if values.get("retrain_epochs") == 0:
+        left_out |= {"gradual"}
     return {name: value for name, value in values.items() if name not in left_out}
+
+
+def least_epochs(values):
+    """Epochs of dense training: those given, or the fewest that are usual."""
+    return values.get("epochs") or min(TRAIN_EPOCHS.values())
 
 
 @given(recipes())
@@ -336,7 +350,7 @@ def test_a_field_that_came_later_counts_in_a_key_only_where_it_is_set():
 
 
 # Another value than the default for each field that came later.
-LATER = {"criterion": "random"}
+LATER = {"criterion": "random", "gradual": True, "rewind": "rate", "rewind_epoch": 3}
 
 
 @pytest.mark.parametrize(
@@ -344,8 +358,27 @@ LATER = {"criterion": "random"}
     [
         ({"criterion": "random"}, "criterion = 'random': needs rule='density'"),
         ({"criterion": "random", "rule": "density", "unit": "neuron"}, "criterion = 'random': .* unit='weight'"),
+        ({"gradual": True, "retrain_epochs": 0}, "retrain_epochs = 0: gradual"),
+        ({"gradual": True, "rewind": "rate"}, "rewind = 'rate': begins each retraining anew"),
+        ({"rewind": "weights", "retrain_epochs": 0}, "retrain_epochs = 0: .*rewind = 'weights'"),
+        ({"rewind": "rate", "epochs": 3, "rewind_epoch": 3}, "rewind_epoch = 3: dense training has 3 epochs"),
+        ({"rewind": "back"}, "rewind = back: must be one of none, weights, rate"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_words(values, words):
     with pytest.raises(RecipeError, match=words):
         Recipe(**values)
+
+
+def test_what_retraining_takes_is_counted_for_all_rounds():
+    assert Recipe(rounds=4, retrain_epochs=5).retraining_epochs == 20
+    assert Recipe(rounds=4, retrain_epochs=5, gradual=True).retraining_epochs == 20
+    assert Recipe(rounds=4, epochs=9, rewind="rate", rewind_epoch=2).retraining_epochs == 28
+    assert Recipe(rounds=4, retrain_epochs=0).retraining_epochs == 0
+
+
+@pytest.mark.parametrize("name", LATER_FIELDS)
+def test_every_field_past_the_paper_is_explained_with_its_source(name):
+    page = (PACKAGE.parent / "docs" / "options.md").read_text(encoding="utf-8")
+    sections = [section for section in page.split("## ")[1:] if re.search(rf"`{name}\b", section)]
+    assert sections and all("Source:" in section or "section" in section for section in sections)

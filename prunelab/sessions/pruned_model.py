@@ -29,6 +29,7 @@ SCHEMA = {
     "weights": tensors,
     "masks": tensors,
     "cut_values": tensors,
+    "early": tensors,
     "cuts": each(
         fields(
             threshold=optional(number),
@@ -51,12 +52,14 @@ class PrunedModel:
     to find the layer that each dropout belongs to. owners: {dropout name: layer name}, which overrides what was found.
     Modules in eval mode within a model in training mode stay in eval mode: the user froze them.
     cut_values: {parameter name: value of each weight at the moment it was cut, 0 where none was cut}, in float32.
+    early: the model's state at an early point of dense training; {} if it was not kept.
     """
 
     def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
         self.masks = masks
         self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
+        self.early: dict[str, Tensor] = {}
         self._found = dropout.find(model, self.masks, example)
         self._owners = self._found.owners | dropout.named_owners(model, self.masks, owners or {})
         self._original_rates = dropout.original_rates(model)
@@ -118,13 +121,27 @@ class PrunedModel:
 
     def twin(self, plan: Plan) -> nn.Module:
         """A copy of the model with the plan applied, in training mode except for frozen modules."""
+        return _zeroed(self._copy(), plan.masks)
+
+    def _copy(self) -> nn.Module:
         twin = copy.deepcopy(self.model).train()
         for name in self._frozen:
             twin.get_submodule(name).eval()
-        weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
-        for name, mask in plan.masks.items():
-            zero_(weights[name], mask)
         return twin
+
+    def keep_early(self) -> None:
+        """Keep the model's state as it is, to rewind to."""
+        self.early = _copied(self.model.state_dict())
+
+    def rewound_twin(self) -> nn.Module:
+        """A copy of the model at the early point, under today's masks. Source: Frankle et al. 2019."""
+        twin = self._copy()
+        twin.load_state_dict(self.early)
+        return _zeroed(twin, self.masks)
+
+    def take(self, twin: nn.Module) -> None:
+        """Set all parameters and buffers to those of a copy that was made here."""
+        self.model.load_state_dict(twin.state_dict())
 
     def warn(self, *, adjusted: bool) -> None:
         """Warn of weights without a mask and, if dropout is to be ``adjusted``, of what keeps its rate."""
@@ -202,6 +219,7 @@ class PrunedModel:
             "weights": _copied(self.model.state_dict()),
             "masks": self.masks.state_dict(),
             "cut_values": dict(self.cut_values),  # never changed in place
+            "early": dict(self.early),
             "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
             "dropout_rates": {name: list(pair) for name, pair in self._dropout_rates().items()},
             "dropout_owners": dict(self._owners),
@@ -212,6 +230,7 @@ class PrunedModel:
         self.model.load_state_dict(state["weights"])
         self.masks.load_state_dict(state["masks"])
         self.cut_values = _copied({name: state["cut_values"][name] for name in self.masks})
+        self.early = _copied(state["early"])
         self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
         self._owners = dropout.named_owners(self.model, self.masks, state["dropout_owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())
@@ -231,6 +250,13 @@ def wiring_of(model: nn.Module, example: Tensor) -> Wiring | None:
             return trace(model, example)
         except WiringError:
             return None
+
+
+def _zeroed(twin: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
+    weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
+    for name, mask in masks.items():
+        zero_(weights[name], mask)
+    return twin
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

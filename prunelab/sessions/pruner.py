@@ -79,6 +79,15 @@ class Pruner:
         tested = yield from evaluation.evaluation(twin, x, y, self._functions)
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=most == len(self._test[1]))
 
+    def rewind(self, recipe: Recipe) -> Generator[None, None, Tested]:
+        """Set the network back to the early point, and test it, with a yield after every part of the test."""
+        twin = self._pruned.rewound_twin()
+        if recipe.recalibrate:
+            evaluation.recalibrate(twin, self._train)
+        tested = yield from evaluation.evaluation(twin, *self._test, self._functions)
+        self._pruned.take(twin)
+        return tested
+
     def cut_copy(self, recipe: Recipe, round: int, manual: Target | None) -> nn.Module:
         """A copy of the model as ``prune`` would leave it."""
         return self._cut_copy(self.plan(recipe, round, manual), recipe)

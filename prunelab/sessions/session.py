@@ -20,7 +20,7 @@ from prunelab.sessions import courses, phases
 from prunelab.sessions.session_previews import SessionPreviews, TargetLike
 from prunelab.sessions.session_saving import SessionSaving
 from prunelab.sessions.snapshot_rate import SnapshotRate
-from prunelab.training.step import Step
+from prunelab.sessions.trainer import Course
 
 
 @suggesting
@@ -116,6 +116,8 @@ class Session(SessionPreviews, SessionSaving):
         if what not in streams:
             raise ValueError(f"{what!r}: must be train, retrain or run")
         phases.check(what, self.phase)
+        if self.round > 0 and self.phase != "retraining":
+            self._check_early()
         return self._streams.begin(streams[what]())
 
     def _snapshots(self, ticks: Iterator[Snapshot | None]) -> Iterator[Snapshot]:
@@ -132,19 +134,55 @@ class Session(SessionPreviews, SessionSaving):
             yield from self._pruning(None)
 
     def _training(self) -> Iterator[Snapshot | None]:
-        yield from self._learning("training", courses.dense(self.recipe, self._trainer.at), self.recipe.learning_rate)
+        if self.phase != "training":
+            course = Course(self.recipe.learning_rate, "training, round 0")
+            self._trainer.begin(courses.dense(self.recipe, self._trainer.at), course)
+            self._enter("training")
+            self._keep_early()
+        for item in self._learning():
+            self._keep_early()
+            yield item
         self._dense_accuracy = self._trainer.tested.accuracy
         yield self._settle("trained")
 
+    def _keep_early(self) -> None:
+        """Keep the weights of this step of dense training if they are those to rewind to."""
+        epoch, at = self._phase_recipe.early_epoch, self._trainer.at
+        if epoch is not None and at.number == epoch * at.per_epoch and not self._pruned.early:
+            self._pruned.keep_early()
+
+    def _check_early(self) -> None:
+        if self.recipe.rewind == "weights" and not self._pruned.early:
+            raise SessionError(
+                f"rewind = 'weights': dense training was left before epoch {self.recipe.rewind_epoch} was over, whose "
+                "weights are needed; take rewind='rate', or train again"
+            )
+
     def _retraining(self) -> Iterator[Snapshot | None]:
-        course = courses.retraining(self.recipe, self._trainer.at)
-        yield from self._learning("retraining", course, courses.retraining_rate(self.recipe))
+        if self.phase != "retraining":
+            recipe, goes_on = self.recipe, self._goes_on
+            if recipe.rewind == "weights":
+                self._check_early()
+                tested = yield from self._pruner.rewind(recipe)
+                self._trainer.leave()
+                self._trainer.note(tested)
+            start = courses.retraining(recipe, self._trainer.at, self.round)
+            name = f"retraining, round {self.round}"
+            course = Course(courses.retraining_rate(recipe), name, courses.goes_on(recipe, self.round))
+            self._trainer.begin(start, course, goes_on=goes_on)
+            self._enter("retraining")
+        yield from self._learning()
         yield self._settle("retrained")
 
-    def _learning(self, phase: Phase, start: Step, rate: float) -> Iterator[Snapshot | None]:
-        if self.phase != phase:
-            self.phase, self._phase_recipe = phase, self.recipe
-            self._trainer.begin(start, rate, f"{phase}, round {self.round}")
+    @property
+    def _goes_on(self) -> bool:
+        """Whether the next cut or retraining is within the learning-rate cycle of the one before."""
+        return self.recipe.gradual and self._phase_recipe.gradual and self.round > 0
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase, self._phase_recipe = phase, self.recipe
+
+    def _learning(self) -> Iterator[Snapshot | None]:
         pace = SnapshotRate()
         with self._going_back():
             for _ in self._trainer.advance():
@@ -206,9 +244,9 @@ class Session(SessionPreviews, SessionSaving):
     def _pruning(self, manual: Target | None) -> Iterator[Snapshot | None]:
         phases.check("prune", self.phase)
         outcome = yield from self._pruner.prune(self.recipe, self._upcoming, manual)
+        self._trainer.leave(goes_on=self._goes_on)
         self._phase_recipe, self._target = self.recipe, outcome.target
         if self.phase != "pruned":
             self.round += 1
-        self._trainer.leave()
         self._trainer.note(outcome.tested)
         yield self._settle("pruned")

@@ -49,6 +49,11 @@ class SessionCore:
     ) -> None:
         if trained and model is None:
             raise SessionError("trained=True: which network has learned already? Give it, model=...")
+        if trained and recipe is not None and recipe.rewind == "weights":
+            raise SessionError(
+                "rewind = 'weights': a network that comes trained has no early weights to go back to; "
+                "take rewind='rate', or train it here"
+            )
         if masks is not None and model is None:
             raise SessionError("masks=: the network that they are of is needed too; give it, model=...")
         recipe = recipe or Recipe()
@@ -132,7 +137,7 @@ class SessionCore:
         return self._retraining_steps(self.round) if self.phase == "pruned" else 0
 
     def _retraining_steps(self, round: int) -> int:
-        return courses.retraining(self.recipe, self._trainer.at).total
+        return courses.retraining(self.recipe, self._trainer.at, round).total
 
     def snapshot(self) -> Snapshot:
         """The current state of the session as a Snapshot. Not added to ``history``."""

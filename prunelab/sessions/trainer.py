@@ -7,8 +7,8 @@ later, with the same numerical results. No random state is stored: shuffling and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from prunelab import torch_state
 from prunelab.errors import Diverged
 from prunelab.recipe import Recipe
-from prunelab.sessions.checkpoint_schema import count, fields, number, optional, row, share, tensors, text
+from prunelab.sessions.checkpoint_schema import count, either, fields, flag, number, optional, row, share, tensors, text
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
@@ -31,8 +31,12 @@ Samples = tuple[Tensor, Tensor]
 Averages = tuple[float, float | None]  # of (training loss, training accuracy)
 
 SCHEMA = {
-    "at": fields(start=count, number=count, total=count),
-    "course": optional(fields(rate=number, name=text)),
+    # What is part of a longer cycle has more fields than the files of earlier versions.
+    "at": either(
+        fields(start=count, number=count, total=count),
+        fields(start=count, number=count, total=count, cycle=count, skipped=count),
+    ),
+    "course": optional(either(fields(rate=number, name=text), fields(rate=number, name=text, goes_on=flag))),
     "averages": optional(row(number, optional(share))),
     "tested": optional(fields(loss=number, accuracy=number, clock=count)),
     "predicted": tensors,
@@ -44,8 +48,9 @@ SCHEMA = {
 class Course:
     """The training settings of a phase, fixed when it begins."""
 
-    rate: float  # learning rate of the first step; it falls to 0 along half a cosine
+    rate: float  # learning rate at the start of the cycle; it falls to 0 along half a cosine
     name: str  # of the phase, for error messages
+    goes_on: bool = False  # the next course is the next part of the same cycle, with the same optimizer
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class Trainer:
         self._tested_at = -1  # the clock at the latest test
         self._optimizer: Optimizer | None = None
         self._good: Good | None = None
-        self._ordered: tuple[tuple[int, int], Tensor] | None = None  # cache: (start, epoch), order of its samples
+        self._ordered: tuple[tuple[int, int], Tensor] | None = None  # cache: (origin, epoch), order of its samples
 
     @property
     def tested(self) -> Tested:
@@ -96,14 +101,16 @@ class Trainer:
         """Store ``tested`` as the test result of the network as it is now."""
         self._tested, self._tested_at = tested, self.at.clock
 
-    def begin(self, start: Step, rate: float, name: str) -> None:
-        """Begin a course at ``start``, with a fresh optimizer. rate: see Course. name: for error messages."""
-        self._rest()
-        self.at, self.course = start, Course(rate, name)
+    def begin(self, start: Step, course: Course, *, goes_on: bool = False) -> None:
+        """Begin a course at ``start``. goes_on: with the optimizer of the course before, if it left one."""
+        if not goes_on:
+            self._rest()
+        self.at, self.course = start, course
 
-    def leave(self) -> None:
-        """End the course: the network has been changed by other means."""
-        self._rest()
+    def leave(self, *, goes_on: bool = False) -> None:
+        """End the course: the network has been changed by other means. goes_on: the optimizer is kept for the next."""
+        if not goes_on:
+            self._rest()
         self.at, self.course = self.at.phase(0), None
 
     def advance(self) -> Iterator[None]:
@@ -128,7 +135,8 @@ class Trainer:
                 break
             self._batch(course)
             yield
-        self._rest()
+        if not course.goes_on:
+            self._rest()
 
     def check(self) -> None:
         """Raise Diverged, with the network back at its last good state, if a weight is not finite."""
@@ -154,7 +162,7 @@ class Trainer:
         start = at.batch * recipe.batch_size
         order = self._order()
         chosen = order[start:] if at.last_of_epoch else order[start : start + recipe.batch_size]
-        rate = steps.cosine(course.rate, at.number, at.total)
+        rate = steps.cosine(course.rate, *at.place)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = self._train
@@ -173,7 +181,7 @@ class Trainer:
 
     def _order(self) -> Tensor:
         """The order of the training samples in this epoch: a permutation of their indices."""
-        key = self.at.start, self.at.epoch
+        key = self.at.origin, self.at.epoch
         if self._ordered is None or self._ordered[0] != key:
             seed = steps.mix(self._recipe.seed, *key)
             self._ordered = key, steps.shuffled(len(self._train[1]), seed).to(self._train[1].device)
@@ -220,8 +228,8 @@ class Trainer:
         """A copy of all that changes, except for the network: nested dicts of tensors and JSON types, see SCHEMA."""
         tested = self._tested
         return {
-            "at": {"start": self.at.start, "number": self.at.number, "total": self.at.total},
-            "course": None if self.course is None else asdict(self.course),
+            "at": _saved(self.at, ("start", "number", "total"), ("cycle", "skipped")),
+            "course": None if self.course is None else _saved(self.course, ("rate", "name"), ("goes_on",)),
             "averages": self.averages,
             "tested": tested and {"loss": tested.loss, "accuracy": tested.accuracy, "clock": self._tested_at},
             "predicted": {} if tested is None else {"tested": tested.predicted},
@@ -231,7 +239,7 @@ class Trainer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Set all to what ``state`` returned. The network must be restored first."""
         self._rest()
-        self.at = replace(self.at, **state["at"])
+        self.at = Step(per_epoch=self.at.per_epoch, **state["at"])
         self.course = None if state["course"] is None else Course(**state["course"])
         self.averages = None if state["averages"] is None else (state["averages"][0], state["averages"][1])
         self._tested, self._tested_at = None, -1
@@ -240,9 +248,14 @@ class Trainer:
             self._tested = Tested(saved["loss"], saved["accuracy"], state["predicted"]["tested"])
             self._tested_at = saved["clock"]
         if state["optimizer"] is not None:
-            assert self.course is not None
-            self._optimizer = self._pruned.optimizer(self._recipe, self.course.rate)
+            self._optimizer = self._pruned.optimizer(self._recipe, rate=0.0)  # every step sets its own
             optimizers.restore_optimizer(self._optimizer, state["optimizer"])
+
+
+def _saved(value: Step | Course, names: Sequence[str], later: Sequence[str]) -> dict[str, Any]:
+    """Fields of a value; ``later`` ones, that files of earlier versions do not have, only where one is set."""
+    extra = {name: getattr(value, name) for name in later}
+    return {name: getattr(value, name) for name in names} | (extra if any(extra.values()) else {})
 
 
 def _smoothed(old: float, new: float) -> float:

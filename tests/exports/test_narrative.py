@@ -1,5 +1,7 @@
 """What the report says, the page says too."""
 
+import pytest
+
 import prunelab as pl
 from prunelab.exports.narrative import headline, told
 from prunelab.lab.messages import LabState
@@ -28,3 +30,19 @@ def test_a_run_that_only_cut_at_random_says_so():
     words = told(recipe, history)
     assert "randomly chosen connections of all layers together were cut" in words
     assert words.count("nothing was retrained") == 1 and "weakest" not in words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"gradual": True}, "all within one learning-rate cycle of 2 epochs from 0.1 of the learning rate."),
+        ({"rewind": "rate"}, "after each cut the survivors were trained as the dense network was after epoch 1."),
+        (
+            {"rewind": "weights"},
+            "the survivors were set back to their values after 1 epoch of dense training and trained",
+        ),
+    ],
+)
+def test_a_run_says_how_it_was_retrained(changes, words):
+    recipe = pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=2).changed(**changes)
+    assert words in told(recipe, list(pl.Session(recipe)))

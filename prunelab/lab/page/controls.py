@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("seed", "epochs", "optimizer", "learning_rate", "batch_size", "strength"),
     ),
     "prune": (("rule", "unit"), ("std", "scope", "criterion", "adjust_dropout", "recalibrate")),
-    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp")),
+    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp", "gradual", "rewind", "rewind_epoch")),
 }
 LABELS = {
     "regularizer": "penalty",
@@ -38,6 +38,8 @@ LABELS = {
     "retrain_epochs": "epochs",
     "retrain_rate": "learning rate x",
     "ramp": "raise quality by round",
+    "gradual": "cut within one cycle",
+    "rewind_epoch": "rewind to epoch",
 }
 # Fields with a track, and where it goes from and to; for a value beyond it is widened.
 TRACKS: dict[str, dict[str, Any]] = {
@@ -46,17 +48,21 @@ TRACKS: dict[str, dict[str, Any]] = {
     "density": {"min": 0.005, "max": 1.0, "logarithmic": True},  # on a linear track the last percents are a pixel each
     "rounds": {"min": 1, "max": 10, "step": 1},
 }
-SWITCHES = ("rule", "unit")  # the fields that decide which others are used
+SWITCHES = ("rule", "unit", "gradual", "rewind")  # the fields that decide which others are used
 CUTTING = ("rule", "quality", "density", "unit", "scope", "criterion")  # the fields that a preview shows
 # Fields that a recipe takes only where they are used, and what they are elsewhere.
-UNUSED: dict[str, Any] = {"unit": "weight", "criterion": "magnitude"}
+UNUSED: dict[str, Any] = {"unit": "weight", "criterion": "magnitude", "gradual": False, "rewind": "none"}
 
 
 def idle(values: Mapping[str, Any]) -> set[str]:
     """The fields that are not used, by the values of SWITCHES."""
-    if values["rule"] == "quality":
-        return {"density", "unit", "scope", "criterion"}
-    return {"quality", "std", "ramp"} | ({"criterion"} if values["unit"] == "neuron" else set())
+    unused = {"density", "unit", "scope", "criterion"} if values["rule"] == "quality" else {"quality", "std", "ramp"}
+    if values["rule"] == "density" and values["unit"] == "neuron":
+        unused |= {"criterion"}
+    if values["gradual"]:
+        unused |= {"rewind"}
+    rewinds = values["rewind"] != "none" and not values["gradual"]
+    return unused | ({"retrain_epochs", "retrain_rate", "gradual"} if rewinds else {"rewind_epoch"})
 
 
 def make(name: str, value: Any) -> w.Widget:

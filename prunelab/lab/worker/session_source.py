@@ -225,6 +225,9 @@ def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
     trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
     known = {name: quality for name, quality in recipe.layer_quality if name not in unknown}
     values = {**recipe.to_dict(), **trained, "layer_quality": known}
+    possible = recipe.early_epoch in (None, session.recipe.early_epoch) and recipe.rewind_epoch < values["epochs"]
+    if recipe.rewind != "none" and not possible:  # the session's network was not trained for it
+        values |= {"rewind": session.recipe.rewind, "rewind_epoch": session.recipe.rewind_epoch}
     # Whether a value was left to the usual, the recipe says that it comes from; if it is that of both, ``recipe``.
     usual = [n for n in DEPENDENT if n in (recipe if values[n] == getattr(recipe, n) else session.recipe).usual]
     return Recipe.from_dict({**values, "usual": usual}), unknown

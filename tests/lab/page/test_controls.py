@@ -93,3 +93,13 @@ def shown(controls) -> set[str]:
 
 def test_every_field_of_the_recipe_has_a_control():
     assert set(Controls(pl.Recipe(), {}, lambda name: None)) == set(allowed()) - {"layer_quality"}
+
+
+def test_rewinding_and_one_cycle_exclude_each_other_on_the_page(controls):
+    controls["gradual"].value = True
+    assert "rewind" not in shown(controls) and controls.recipe.gradual
+    controls["gradual"].value, controls["rewind"].value = False, "rate"
+    assert "rewind_epoch" in shown(controls) and controls.recipe.rewind == "rate"
+    assert not shown(controls) & {"gradual", "retrain_epochs", "retrain_rate"}
+    controls["rewind"].value = "none"
+    assert "rewind_epoch" not in shown(controls) and shown(controls) >= {"gradual", "retrain_epochs", "retrain_rate"}
