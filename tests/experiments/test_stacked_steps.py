@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import prunelab as pl
+from prunelab.training import steps
 from support.stacked import Bench
 
 SMALL = pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=1, quality=1.0, rounds=1)
@@ -117,6 +118,22 @@ def test_every_mask_holds_after_every_step_and_moments_of_cut_weights_stay_zero(
                         assert not moment[number][~network.masks[name]].any()
     kept = [[int(n.model.get_parameter(name).count_nonzero()) for name in n.masks] for n in bench.networks]
     assert kept == counts and counts[0] == [64 * 64, 64 * 32, 32 * 10] and counts[2] < counts[1] < counts[0]
+
+
+def test_all_that_a_step_needs_is_made_where_the_networks_are(monkeypatch):
+    bench = Bench([SMALL.changed(batch_norm=True, seed=seed, regularizer="l1") for seed in range(3)])
+    bench.train(1)
+    for network in bench.networks:
+        network.prune(1)
+    monkeypatch.setattr(steps, "shuffled", lambda samples, seed: torch.arange(samples, device="cpu"))
+    with torch.device("meta"):  # where tensors without a device of their own go: nothing can be computed with these
+        course = bench.course(2)
+        for failed in course.run():
+            assert not failed
+            if course.at.batch == 0 and course.at.left:
+                bench.stack.take([0, 2], [bench.networks[n].model for n in (0, 2)])
+                course.take([0, 2])
+    assert all(torch.isfinite(parameter).all() for parameter in bench.stack.parameters.values())
 
 
 def test_the_models_are_views_of_the_stack_in_no_memory_of_their_own():

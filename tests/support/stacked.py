@@ -30,12 +30,11 @@ class Bench:
     ) -> None:
         [group] = grouped(jobs(recipes, data, build), 64)
         shared = architecture(group, build, CPU)
+        self.stack = Stack((new_network(job, build, CPU) for job in group), len(group), shared.shapes)
         self.networks = []
-        for job in group:
-            model = new_network(job, build, CPU)
+        for job, model in zip(group, self.stack.models, strict=True):
             tensors = validation.tensors(model, job.data)
             self.networks.append(Network([job], model, Masks(model), *tensors, shared.owners))
-        self.stack = Stack([network.model for network in self.networks], shared.shapes)
         recipe = group[0].recipe
         self.at = Step(per_epoch=steps_per_epoch(len(group[0].data.train_y), recipe.batch_size))
 

@@ -54,7 +54,7 @@ def architecture(group: Sequence[Job], build: Build | None, device: torch.device
     shapes = noise.shapes(model, x[:2])
     wiring = wiring_of(model, x[:2])
     _try(model, shapes, x[:2])
-    threads = torch_state.threads_for(masks.total * len(group), job.recipe.batch_size)
+    threads = torch_state.threads_for(masks.total, job.recipe.batch_size)  # as for one: a batch of small products
     return Architecture(shapes, found.owners, wiring, threads)
 
 
@@ -76,7 +76,7 @@ def _dense_masks(model: nn.Module) -> Masks:
 
 def _try(model: nn.Module, shapes: Shapes, x: Tensor) -> None:
     """One forward and backward pass of two networks, on copies of their weights. SessionError if it fails."""
-    stack = Stack([shell(model), shell(model)], shapes)
+    stack = Stack([shell(model), shell(model)], 2, shapes)
     rates = [dict.fromkeys(shapes, 0.0)] * len(stack)
     factors = noise.draw(shapes, [0] * len(stack), rates, len(x), x)
     try:

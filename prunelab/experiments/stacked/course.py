@@ -45,7 +45,7 @@ class Course:
             yield self._failed() if ends else {}
 
     def take(self, chosen: Sequence[int]) -> None:
-        """Go on with these networks only; the stack has taken them already."""
+        """Go on with these networks only, at the end of an epoch; the stack has taken them already."""
         numbers = torch.tensor(chosen, device=self._device)
         self._networks = [self._networks[number] for number in chosen]
         self._updater.take(numbers)
@@ -85,10 +85,16 @@ class Course:
         seeds = [steps.mix(network.recipe.seed, at.clock, 2) for network in self._networks]
         like = self._stack.parameters[self._stack.trained[0]]
         factors = noise.draw(self._stack.shapes, seeds, self._dropouts, chosen.shape[1], like)
-        losses, gradients = self._stack.losses_and_gradients(self._x[chosen], self._y[chosen], factors)
+        x, y = (self._chosen(samples, chosen) for samples in (self._x, self._y))
+        losses, gradients = self._stack.losses_and_gradients(x, y, factors)
         self._losses.append(losses)
         self._update(gradients, self._rates * steps.cosine(1.0, at.number, at.total))
         self.at = at.next()
+
+    @staticmethod
+    def _chosen(samples: Tensor, chosen: Tensor) -> Tensor:
+        """``samples[chosen]``, in half the time."""
+        return samples.index_select(0, chosen.flatten()).view(*chosen.shape, *samples.shape[1:])
 
     def _shuffled(self) -> Tensor:
         """(networks, samples): the order of each network's samples in this epoch, as indices into all samples."""

@@ -30,13 +30,33 @@ def stacked_forward(model: nn.Module) -> Forward:
 # Layer by layer
 
 
+class _Products(torch.autograd.Function):
+    """x (networks, rows, inputs) times the transposed weights (networks, outputs, inputs), plus a bias or None.
+
+    Autograd alone would give the weights' gradient transposed: slower to work on, and a copy to set right.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        if bias is None:
+            return torch.bmm(x, weight.transpose(1, 2))
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            torch.bmm(gradient, weight) if of_x else None,
+            torch.bmm(gradient.transpose(1, 2), x) if of_weight else None,
+            gradient.sum(1) if of_bias else None,
+        )
+
+
 def _linear(layer: Any, name: str, state: Tensors, x: Tensor) -> Tensor:
-    weight = state[f"{name}.weight"].transpose(1, 2)
-    rows = x.flatten(1, -2)
-    if layer.bias is None:
-        output = torch.bmm(rows, weight)
-    else:
-        output = torch.baddbmm(state[f"{name}.bias"].unsqueeze(1), rows, weight)
+    bias = None if layer.bias is None else state[f"{name}.bias"]
+    output: Tensor = _Products.apply(x.flatten(1, -2), state[f"{name}.weight"], bias)  # type: ignore[no-untyped-call]
     return output.view(*x.shape[:-1], -1)
 
 

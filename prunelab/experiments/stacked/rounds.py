@@ -60,13 +60,13 @@ class Rounds:
     def _build_networks(self) -> None:
         data: dict[int, tuple[Samples, Samples]] = {}
         with self._shares(self._networks):
-            for jobs in self._served:
-                model = new_network(jobs[0], self._build, self._device)
+            models = (new_network(jobs[0], self._build, self._device) for jobs in self._served)
+            self._stack = Stack(models, len(self._served), self._shared.shapes)
+            for jobs, model in zip(self._served, self._stack.models, strict=True):
                 own = jobs[0].data
                 if id(own) not in data:
                     data[id(own)] = validation.tensors(model, own)
                 self._networks.append(Network(jobs, model, Masks(model), *data[id(own)], self._shared.owners))
-            self._stack = Stack([network.model for network in self._networks], self._shared.shapes)
 
     def _train(self, rates: Sequence[float], phase: str) -> Iterator[FailedRun | None]:
         """The steps of a phase. rates: the learning rate of the first step, of each network."""

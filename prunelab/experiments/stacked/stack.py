@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,43 +18,51 @@ class Stack:
     """Stacked parameters and buffers. The parameters of the models are views of them: one memory for both.
 
     So a single network is cut and tested as ever, and a step trains all of them. parameters, buffers: {name: (networks,
-    ...)}. models: changed, by ``take`` too; each is of the same architecture.
+    ...)}. trained: the parameters that are. models: ``count`` of one architecture; each is taken up, and its own memory
+    let go, before the next one is asked for. shapes: of what the dropouts are applied to.
     """
 
-    def __init__(self, models: Sequence[nn.Module], shapes: Shapes) -> None:
-        _check_alike(models)
-        self.models = list(models)
+    def __init__(self, models: Iterable[nn.Module], count: int, shapes: Shapes) -> None:
+        self.models: list[nn.Module] = []
         self.shapes = shapes
-        self._forward = stacked_forward(models[0])
-        parameters = [dict(model.named_parameters()) for model in models]
-        buffers = [dict(model.named_buffers()) for model in models]
-        self.trained = [name for name, parameter in parameters[0].items() if parameter.requires_grad]
-        self.parameters = {n: torch.stack([own[n].detach() for own in parameters]) for n in parameters[0]}
-        self.buffers = {n: torch.stack([own[n] for own in buffers]) for n in buffers[0]}
-        self._view()
+        for model in models:
+            if not self.models:
+                self._forward = stacked_forward(model)
+                self.trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+                self.parameters = {n: p.detach().new_empty(count, *p.shape) for n, p in model.named_parameters()}
+                self.buffers = {name: b.new_empty(count, *b.shape) for name, b in model.named_buffers()}
+            self._check(model)
+            for name, tensor in _tensors(model):
+                self._stacked(name)[len(self.models)] = tensor.detach()
+            self._view(model, len(self.models))
+            self.models.append(model)
 
     def __len__(self) -> int:
         return len(self.models)
 
     def take(self, chosen: Sequence[int], models: Sequence[nn.Module]) -> None:
-        """Go on with these networks, by number; one may be chosen several times. models: what holds them from now on.
-
-        One tensor after another is copied, so that memory is needed for one of them twice, not for all.
-        """
+        """Go on with these networks, by number, one or several times each. models: what holds them from now on."""
         self.models = list(models)
         for tensors in (self.parameters, self.buffers):
             for name, stacked in tensors.items():
                 tensors[name] = stacked[torch.tensor(chosen, device=stacked.device)]
-                self._view([name])
                 del stacked
-
-    def _view(self, names: Sequence[str] | None = None) -> None:
-        """Make the models' parameters and buffers views of the stacked ones."""
         for number, model in enumerate(self.models):
-            for own in (model.named_parameters(), model.named_buffers()):
-                for name, tensor in own:
-                    if names is None or name in names:
-                        tensor.data = (self.parameters.get(name, self.buffers.get(name)))[number]  # type: ignore[index]
+            self._view(model, number)
+
+    def _view(self, model: nn.Module, number: int) -> None:
+        """Make the parameters and buffers of a model views of the stacked ones."""
+        for name, tensor in _tensors(model):
+            tensor.data = self._stacked(name)[number]
+
+    def _stacked(self, name: str) -> Tensor:
+        return self.parameters[name] if name in self.parameters else self.buffers[name]
+
+    def _check(self, model: nn.Module) -> None:
+        """Raise SessionError unless the model is of the stack's architecture."""
+        shapes = {name: stacked.shape[1:] for name, stacked in (*self.parameters.items(), *self.buffers.items())}
+        if {name: tensor.shape for name, tensor in _tensors(model)} != shapes:
+            raise SessionError("model=: it builds networks of several architectures; only equal ones can be stacked")
 
     def losses_and_gradients(self, x: Tensor, y: Tensor, noise: Tensors) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean cross-entropy of each network, (networks,), and the gradients of what is trained, by name.
@@ -82,20 +90,22 @@ def shell(model: nn.Module) -> nn.Module:
 
 
 def _separate(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The gradients, each in memory of its own, to be changed in place: autograd may use one tensor for several."""
+    """The gradients, each in memory of its own, to be changed in place.
+
+    Autograd may use one tensor for several, or expand a number.
+    """
     seen: set[int] = set()
     for name, gradient in gradients.items():
-        if gradient.data_ptr() in seen or not gradient.is_contiguous():
+        expanded = any(stride == 0 and size > 1 for stride, size in zip(gradient.stride(), gradient.shape, strict=True))
+        if gradient.data_ptr() in seen or expanded:
             gradients[name] = gradient = gradient.clone(memory_format=torch.contiguous_format)
         seen.add(gradient.data_ptr())
     return gradients
 
 
-def _check_alike(models: Sequence[nn.Module]) -> None:
-    first = {name: tensor.shape for name, tensor in models[0].state_dict().items()}
-    for model in models[1:]:
-        if {name: tensor.shape for name, tensor in model.state_dict().items()} != first:
-            raise SessionError("model=: it builds networks of several architectures; only equal ones can be stacked")
+def _tensors(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
 
 
 def stacked_factors(masks: Sequence[Mapping[str, Tensor]], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
