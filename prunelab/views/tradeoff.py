@@ -17,6 +17,7 @@ from prunelab.views.line_charts import DENSE, End, Style, kept_axis, named
 
 DEPTH = 10.0  # points below the dense network at which the picture ends: what is lost beyond is beyond repair
 HEADROOM = 0.8  # points above it: some networks gain a little
+LEAST = 1e-12  # share that stands for none at all where logarithms are taken
 LONGEST_NAME = 18  # characters of a line's name
 # By line: one colour for a penalty, broken where nothing is retrained; the control in grey.
 STYLES = {
@@ -49,7 +50,7 @@ def tradeoff(result: Tradeoff | None) -> View:
     objective = result.objective
     means = {name: result.means(name) for name in result.lines}
     means = {name: points for name, points in means.items() if points}
-    low, high = _range(list(means.values()), objective)
+    low, high = _range(list(means.values()), result)
     traces: list[dict[str, Any]] = []
     ends = []
     for name, points in means.items():
@@ -57,8 +58,9 @@ def tradeoff(result: Tradeoff | None) -> View:
         traces.append(_line(name, points, result))
         ends.append(_end(name, [(100 * p.density, -objective.points * p.lost) for p in points], low, STYLES[name]))
     drawn = [100 * mean.density for points in means.values() for mean in points]
-    xaxis = kept_axis("kept connections (%)", drawn)
-    expected = _expected(means, xaxis["range"][1])
+    # Planned points, too: an axis that moves with every new point is hard to follow.
+    xaxis = kept_axis("kept connections (%)", [*drawn, *(100 * density for density in result.densities)])
+    expected = _expected(result.lines, means, xaxis["range"][1])
     if expected:
         name, pairs = expected
         places = [(100 * share, -objective.points * lost) for share, lost in pairs]
@@ -127,18 +129,19 @@ def _gaussian(name: str, places: Sequence[tuple[float, float]]) -> dict[str, Any
     }  # fmt: skip
 
 
-def _expected(means: dict[str, tuple[Mean, ...]], right: float) -> tuple[str, list[tuple[float, float]]] | None:
+def _expected(
+    lines: Sequence[str], means: dict[str, tuple[Mean, ...]], right: float
+) -> tuple[str, list[tuple[float, float]]] | None:
     """(name of the line, (share that Gaussian layers would keep, loss) by point) of the line for which this is drawn.
 
-    Of the line that is cut and retrained again and again, or else of one that is retrained. right: end of the axis of
+    Of the line that is cut and retrained again and again; of another one that is retrained, if that is not planned.
+    right: end of the axis of
     shares, as a power of ten of percents; the line ends there.
     """
-    order = sorted(means, key=lambda name: (not line_named(name).iterative, not line_named(name).retrained))
-    for name in order:
-        known = [(mean.gaussian, mean.lost) for mean in means[name] if mean.gaussian]
-        if line_named(name).retrained and len(known) > 1:
-            return name, _until([(share, lost) for share, lost in known if share is not None], 10**right / 100)
-    return None
+    order = sorted(lines, key=lambda name: (not line_named(name).iterative, not line_named(name).retrained))
+    known = [(mean.gaussian, mean.lost) for mean in means.get(order[0], ()) if mean.gaussian is not None]
+    places = _until(known, 10**right / 100)
+    return (order[0], places) if line_named(order[0]).retrained and len(places) > 1 else None
 
 
 def _until(places: Sequence[tuple[float, float]], least: float) -> list[tuple[float, float]]:
@@ -147,7 +150,7 @@ def _until(places: Sequence[tuple[float, float]], least: float) -> list[tuple[fl
     if len(inside) == len(places) or not inside:
         return inside
     (share, lost), (beyond, more) = inside[-1], places[len(inside)]
-    part = math.log(share / least) / math.log(share / beyond)
+    part = math.log(share / least) / math.log(share / max(beyond, LEAST))
     return [*inside, (least, lost + part * (more - lost))]
 
 
@@ -160,11 +163,12 @@ def _end(name: str, places: Sequence[tuple[float, float]], low: float, look: Sty
     return End(name if y >= low else f"↓ {name}", x, y, look)
 
 
-def _range(lines: Sequence[Sequence[Mean]], objective: Objective) -> tuple[float, float]:
-    """Range of the axis of changes."""
+def _range(lines: Sequence[Sequence[Mean]], result: Tradeoff) -> tuple[float, float]:
+    """Range of the axis of changes; while the curve is drawn, down to where it may come."""
+    objective = result.objective
     changes = [-objective.points * lost for line in lines for p in line for lost in (p.lost, p.least, p.most)]
     point = objective.points / 100
-    low = max(min(changes), -DEPTH * point) - 0.4 * point
+    low = (max(min(changes), -DEPTH * point) if result.complete else -DEPTH * point) - 0.4 * point
     return round(low, 4), round(max(HEADROOM * point, max(changes) + 0.4 * point), 4)
 
 
@@ -221,7 +225,7 @@ def _summary(result: Tradeoff, means: dict[str, tuple[Mean, ...]]) -> str:
         text += f" Means of {len(seeds)} seeds, bands from the least to the most that one lost."
     if objective.metric == "accuracy":
         text += f" One of the {result.samples:,} test samples is {100 * result.grain:.2f} points."
-    expected = _expected(means, -math.inf)
+    expected = _expected(result.lines, means, -math.inf)
     if expected:
         last = means[expected[0]][-1]
         assert last.gaussian is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -89,6 +90,12 @@ def test_the_title_says_how_few_are_enough_with_and_without_retraining():
 def test_a_curve_under_way_is_drawn_as_far_as_it_goes():
     begun = result(CURVES, done=0.4)
     assert title(tradeoff(begun)).endswith("(9 of 9 points)")
+    one = dataclasses.replace(begun, points=begun.points[:1])
+    early, late = tradeoff(one)["layout"], tradeoff(begun)["layout"]
+    for name in ("xaxis", "yaxis"):
+        assert early[name]["range"] == late[name]["range"], "the axes stand from the first point on"
+    nearly = {"L2 retrained": {0.5: 0.98, 0.2: 0.97}}
+    assert tradeoff(result(nearly))["layout"]["yaxis"]["range"][0] == pytest.approx(-1.4), "in the end they fit"
     for nothing in (None, Tradeoff(lines=LINES, densities=(0.5,), seeds=(0,), samples=360)):
         view = tradeoff(nothing)
         assert not view["data"] and title(view) == "No curve yet"
@@ -118,6 +125,8 @@ def test_the_dashed_line_stands_where_gaussian_layers_would():
     assert dashed["y"][2] == pytest.approx(-0.3 * part, abs=1e-3)
     assert "Gaussian layers would keep 2.0 %, L2 iterative keeps 5.0 %: retraining has moved" in summary(view)
     assert "<br>Gaussian layers would keep 2.0 % at these thresholds" in drawn(view, "L2 retrained")["hovertext"][2]
+    none = tradeoff(result(CURVES, gaussian={0.5: 0.51, 0.2: 0.0, 0.05: 0.0}))
+    json.dumps(none, allow_nan=False)
     fewer = tradeoff(result(CURVES, gaussian={0.5: 0.51, 0.2: 0.25, 0.05: 0.08}))
     assert "L2 iterative keeps 5.0 %." in summary(fewer), "no reason given where it would be the wrong one"
 
