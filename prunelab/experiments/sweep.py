@@ -171,9 +171,7 @@ def _check(recipes: Sequence[Recipe], custom: Custom) -> None:
 def _work(recipes: Sequence[Recipe]) -> dict[Recipe, float]:
     """The share of each run in the work, by its epochs; runs with the same dense network share its training."""
     epochs = {
-        recipe: recipe.epochs / len(group) + recipe.retraining_epochs
-        for group in groups(recipes)
-        for recipe in group
+        recipe: recipe.epochs / len(group) + recipe.retraining_epochs for group in groups(recipes) for recipe in group
     }
     total = sum(epochs.values())
     return {recipe: number / total for recipe, number in epochs.items()}

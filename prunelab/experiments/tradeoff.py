@@ -38,8 +38,9 @@ def tradeoff(
     Source: Han et al. 2015, section 5, figure 5.
 
     Args:
-        recipe: How to train and retrain. What a line says itself is not taken from it: the penalty, and that single
-            connections are cut to a density, over all layers together or in each alone (``scope``).
+        recipe: How to train and retrain. What a line says itself is not taken from it: the penalty, that single
+            connections are cut to a density (``scope``: over all layers together or in each alone), and that rounds are
+            neither gradual nor rewound.
         densities: Fractions to keep, each above 0 and below 1.
         seeds: Every line is drawn once for each; None: the recipe's seed.
         lines: Names of lines, of ``results.tradeoff.LINES``.
@@ -226,7 +227,7 @@ def recipe_of(base: Recipe, line: Line, cuts: Sequence[float]) -> Recipe:
     """The recipe of a point: the base's, but for what the line is about. cuts: densities, one per round."""
     return base.changed(
         regularizer=line.regularizer, rule="density", unit="weight", layer_quality={}, density=cuts[-1],
-        rounds=len(cuts),
+        rounds=len(cuts), criterion="random" if line.random else "magnitude", gradual=False, rewind="none",
     )  # fmt: skip
 
 

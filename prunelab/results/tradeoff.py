@@ -44,6 +44,7 @@ _ALL = (
     Line("L1 retrained", "l1", retrained=True),
     Line("L2 retrained", "l2", retrained=True),
     Line("L2 iterative", "l2", retrained=True, iterative=True),
+    Line("random retrained", "l2", retrained=True, random=True),
 )
 BY_NAME = {line.name: line for line in _ALL}
 LINES = tuple(BY_NAME)

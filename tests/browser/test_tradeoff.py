@@ -42,7 +42,7 @@ def test_a_button_draws_it_and_a_click_on_a_point_loads_that_run(page: Page, pan
     curve = panel(QUICK)
     kept = root(page).get_attribute("data-kept")
     curve.get_by_role("button", name="Draw the curve").click()
-    expect(curve.get_by_role("combobox", name="run").locator("option")).to_have_count(45, timeout=120_000)
+    expect(curve.get_by_role("combobox", name="run").locator("option")).to_have_count(54, timeout=120_000)
     expect_root(page, state="ready", phase="trained", kept=str(kept))
     expect(curve.locator(".prunelab-plot-words")).to_contain_text("L2 iterative:")
     expect(curve.locator(".prunelab-plot-title")).not_to_contain_text("points)")
@@ -53,7 +53,7 @@ def test_a_button_draws_it_and_a_click_on_a_point_loads_that_run(page: Page, pan
     assert share == pytest.approx(0.35, abs=0.001)
     page.reload()
     expect_root(page, state="ready", phase="retrained", round="3")
-    expect(curve.get_by_role("combobox", name="run").locator("option")).to_have_count(45)
+    expect(curve.get_by_role("combobox", name="run").locator("option")).to_have_count(54)
     expect(curve.locator(".prunelab-plot-words")).to_contain_text("L2 iterative:")
 
 
@@ -66,7 +66,7 @@ def test_by_keyboard_a_run_is_chosen_and_loaded(page: Page, panel: Callable[[str
     expect_root(page, state="tracing")
     expect(curve.get_by_role("combobox", name="run")).to_contain_text("L2 only cut, 70.0 % kept")
     expect(load).to_be_disabled()
-    expect(curve.locator(".prunelab-plot-title")).to_contain_text(re.compile(r"\(\d+ of 45 points\)"))
+    expect(curve.locator(".prunelab-plot-title")).to_contain_text(re.compile(r"\(\d+ of 54 points\)"))
     curve.get_by_role("button", name="Stop").focus()
     page.keyboard.press("Enter")
     expect_root(page, state="ready", phase="trained")

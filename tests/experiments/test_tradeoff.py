@@ -22,12 +22,12 @@ def curve():
     return tradeoff(QUICK, densities=DENSITIES)
 
 
-def by_hand(regularizer, cuts, *, last):
+def by_hand(regularizer, cuts, *, last, criterion="magnitude"):
     """The network after these cuts; ``last``: retrained after the last one, too."""
     session = pl.Session(QUICK.changed(regularizer=regularizer))
     for _ in session.train():
         pass
-    session.change(session.recipe.changed(rule="density", density=cuts[-1], rounds=len(cuts)))
+    session.change(session.recipe.changed(rule="density", density=cuts[-1], rounds=len(cuts), criterion=criterion))
     for number, density in enumerate(cuts, 1):
         session.prune(density=density)
         if last or number < len(cuts):
@@ -43,6 +43,20 @@ def test_every_line_has_a_point_at_every_density(curve):
     assert all(p.kept == round(p.target * total) and p.total == total for p in curve.points)
     assert all(p.effective is not None and p.effective <= p.kept for p in curve.points)
     assert curve.samples == 359 or curve.samples == 360
+
+
+def test_the_control_cuts_as_many_regardless_of_magnitude(curve):
+    end = by_hand("l2", (0.2,), last=True, criterion="random").snapshot()
+    point = next(p for p in curve.points if (p.line, p.target) == ("random retrained", 0.2))
+    assert (point.accuracy, point.kept, point.recipe.criterion) == (end.test_accuracy, end.kept, "random")
+    assert point.gaussian is None, "a random cut has no threshold"
+
+
+def test_options_past_the_paper_do_not_reach_its_figure():
+    past = QUICK.changed(gradual=True, rule="quality", layer_quality={"fc1": 2.0})
+    assert tradeoff(past, densities=(0.3,)).points == tradeoff(QUICK, densities=(0.3,)).points
+    rewound = QUICK.changed(rewind="weights")
+    assert tradeoff(rewound, densities=(0.3,)).points == tradeoff(QUICK, densities=(0.3,)).points
 
 
 @pytest.mark.parametrize(
