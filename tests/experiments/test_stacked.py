@@ -15,7 +15,7 @@ from prunelab.experiments import stacked
 from prunelab.experiments.stacked import groups
 from prunelab.experiments.stacked.network import Network
 from prunelab.results.sweep import FailedRun, Run
-from support.stacked import ran
+from support.stacked import Bench, done, ran
 
 SMALL = pl.Recipe(model="mlp-small", epochs=5, retrain_epochs=2, rounds=2, quality=1.0)
 EXPLODES = {"learning_rate": 10.0, "strength": 1.0, "regularizer": "l2"}
@@ -33,6 +33,9 @@ DIFFERENT = [
     SMALL.changed(seed=9, batch_norm=True, recalibrate=False),
     SMALL.changed(seed=10, batch_norm=True),
     SMALL.changed(seed=11, epochs=2, rounds=1, model="lenet-300-100"),
+    SMALL.changed(seed=12, rule="density", density=0.2, criterion="random"),
+    SMALL.changed(seed=13, retrain_epochs=0),
+    SMALL.changed(seed=14, rewind="rate", rewind_epoch=3),
 ]
 
 
@@ -111,6 +114,35 @@ def test_recipes_that_differ_only_in_how_they_prune_share_their_dense_training()
     assert len({run.dense for run in runs}) == 1 and runs[0].kept > runs[1].kept > runs[2].kept
 
 
+def test_what_is_only_cut_shares_its_dense_training_with_what_is_retrained():
+    recipes = [SMALL.changed(quality=quality, retrain_epochs=epochs) for quality in (0.5, 1.0) for epochs in (0, 2)]
+    *_, end = stacked.run(recipes)
+    per_epoch = math.ceil(len(load("digits").train_y) / SMALL.batch_size)
+    assert end.total == per_epoch * (SMALL.epochs + 2 * SMALL.rounds * 2)
+    runs = results(recipes)
+    assert len({run.dense for run in runs}) == 1
+    for cut, retrained in (runs[:2], runs[2:]):
+        assert cut.accuracy == cut.cut and retrained.loss < cut.loss and 0 < cut.seconds < retrained.seconds
+    alone = results(recipes[::2])
+    assert [(run.kept, run.accuracy, run.loss) for run in alone] == [
+        (run.kept, run.accuracy, pytest.approx(run.loss)) for run in runs[::2]
+    ]
+
+
+def test_random_pruning_cuts_exactly_what_a_session_cuts():
+    recipe = SMALL.changed(epochs=1, retrain_epochs=1, rule="density", density=0.2, criterion="random", seed=4)
+    [network] = (bench := Bench([recipe])).networks
+    done(bench.dense())
+    session = pl.Session(recipe)
+    list(session.train())
+    for round in (1, 2):
+        network.prune(round)
+        session.prune()
+        assert all(torch.equal(network.masks[name], mask) for name, mask in session.masks.items())
+        list(session.retrain())
+        done(bench.retraining(round))
+
+
 def test_progress_grows_to_its_total_and_results_come_before_its_end():
     items = list(stacked.run([SMALL, SMALL.changed(seed=1, rounds=1), SMALL.changed(seed=2, batch_size=128)]))
     progress = [item for item in items if isinstance(item, stacked.Progress)]
@@ -172,6 +204,13 @@ def test_fields_that_are_not_understood_are_refused_by_name_unless_at_their_defa
     stacked.run([SMALL.changed(**{name: getattr(pl.Recipe(), name)})])
     with pytest.raises(SessionError, match=f"{name} = .*stacked engine.*session"):
         stacked.run([SMALL, SMALL.changed(**{name: value})])
+
+
+@pytest.mark.parametrize("options", [{"gradual": True}, {"rewind": "weights"}])
+def test_what_only_a_session_can_do_is_refused_by_name(options):
+    [name] = options
+    with pytest.raises(SessionError, match=f"{name} = .*stacked engine.*session"):
+        stacked.run([SMALL.changed(**options)])
 
 
 def test_all_fields_that_are_said_to_be_supported_are_fields_of_a_recipe():

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 import prunelab as pl
 from prunelab.training import steps
-from support.stacked import Bench
+from support.stacked import Bench, done
 
 SMALL = pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=1, quality=1.0, rounds=1)
 
@@ -17,6 +17,7 @@ STACKS = {
     "dropout": [SMALL.changed(seed=seed, dropout=rate) for seed, rate in ((0, 0.2), (3, 0.5), (0, 0.1))],
     "penalties": [SMALL.changed(regularizer=kind, strength=1e-3) for kind in ("l1", "l2", "none")],
     "adam": [SMALL.changed(optimizer="adam", seed=seed, strength=1e-3 * seed) for seed in (0, 1)],
+    "rewound rate": [SMALL.changed(seed=seed, epochs=2, rewind="rate", strength=1e-3 * seed) for seed in (0, 1)],
     "batch norm": [SMALL.changed(batch_norm=True, seed=seed) for seed in (0, 1)],
     "lenet-300-100": [SMALL.changed(model="lenet-300-100", seed=seed) for seed in (0, 1)],
     "odd batch": [SMALL.changed(batch_size=359, seed=seed) for seed in (0, 1)],  # 4 x 359 + 1 samples
@@ -58,7 +59,7 @@ def test_weights_masks_and_rates_are_those_of_sessions(name):
     sessions = [pl.Session(recipe) for recipe in recipes]
     for network, session in zip(bench.networks, sessions, strict=True):
         same(network, session)  # the initial weights
-    bench.train(epochs=1)
+    done(bench.dense())
     for network, session in zip(bench.networks, sessions, strict=True):
         for _ in session.train():
             pass
@@ -74,7 +75,7 @@ def test_weights_masks_and_rates_are_those_of_sessions(name):
         assert [m.p for m in network.model.modules() if isinstance(m, nn.Dropout)] == pytest.approx(
             [m.p for m in session.model.modules() if isinstance(m, nn.Dropout)]
         )
-    bench.train(epochs=1, part=0.1)
+    done(bench.retraining(1))
     for network, session in zip(bench.networks, sessions, strict=True):
         if all(torch.equal(network.masks[layer], mask) for layer, mask in session.masks.items()):
             for _ in session.retrain():
@@ -88,8 +89,7 @@ def test_any_other_model_runs_under_vmap_with_batch_norm_and_the_same_dropout_no
     for network, recipe in zip(bench.networks, recipes, strict=True):
         session = pl.Session(recipe, model=residual(recipe))
         same(network, session)
-    epochs = bench.networks[0].recipe.epochs
-    bench.train(epochs)
+    done(bench.dense())
     for network, recipe in zip(bench.networks, recipes, strict=True):
         session = pl.Session(recipe, model=residual(recipe))
         for _ in session.train():
@@ -101,11 +101,11 @@ def test_any_other_model_runs_under_vmap_with_batch_norm_and_the_same_dropout_no
 def test_every_mask_holds_after_every_step_and_moments_of_cut_weights_stay_zero(optimizer):
     recipes = [SMALL.changed(seed=seed, quality=0.7 * seed, optimizer=optimizer, regularizer="l1") for seed in range(3)]
     bench = Bench(recipes)
-    bench.train(1)
+    done(bench.dense())
     for network in bench.networks:
         network.prune(1)
     counts = [[network.masks.kept_in(name) for name in network.masks] for network in bench.networks]
-    course = bench.course(1, 0.1)
+    course = bench.retraining(1)
     for _ in course.run():
         for network in bench.networks:
             assert network.masks.zeros_hold()
@@ -121,13 +121,13 @@ def test_every_mask_holds_after_every_step_and_moments_of_cut_weights_stay_zero(
 
 
 def test_all_that_a_step_needs_is_made_where_the_networks_are(monkeypatch):
-    bench = Bench([SMALL.changed(batch_norm=True, seed=seed, regularizer="l1") for seed in range(3)])
-    bench.train(1)
+    bench = Bench([SMALL.changed(batch_norm=True, seed=seed, regularizer="l1", retrain_epochs=2) for seed in range(3)])
+    done(bench.dense())
     for network in bench.networks:
         network.prune(1)
     monkeypatch.setattr(steps, "shuffled", lambda samples, seed: torch.arange(samples, device="cpu"))
     with torch.device("meta"):  # where tensors without a device of their own go: nothing can be computed with these
-        course = bench.course(2)
+        course = bench.retraining(1)
         for failed in course.run():
             assert not failed
             if course.at.batch == 0 and course.at.left:

@@ -13,8 +13,8 @@ from prunelab.experiments.stacked.groups import grouped, jobs
 from prunelab.experiments.stacked.network import Network
 from prunelab.experiments.stacked.stack import Stack
 from prunelab.pruning.masks import Masks
-from prunelab.sessions import validation
-from prunelab.training.step import Step, steps_per_epoch
+from prunelab.sessions import courses, validation
+from prunelab.training.step import Step
 
 CPU = torch.device("cpu")
 
@@ -35,19 +35,26 @@ class Bench:
         for job, model in zip(group, self.stack.models, strict=True):
             tensors = validation.tensors(model, job.data)
             self.networks.append(Network([job], model, Masks(model), *tensors, shared.owners))
-        recipe = group[0].recipe
-        self.at = Step(per_epoch=steps_per_epoch(len(group[0].data.train_y), recipe.batch_size))
+        self.at = group[0].start
 
-    def course(self, epochs: int, part: float = 1.0) -> Course:
-        """A phase. part: its learning rate, as a part of the recipe's."""
-        at = self.at.phase(epochs)
-        self.at = replace(at, number=at.total)  # where the phase will end
-        return Course(self.stack, self.networks, at, [part * network.recipe.learning_rate for network in self.networks])
+    def dense(self) -> Course:
+        """Dense training, by the recipes."""
+        recipes = [network.recipe for network in self.networks]
+        return self._course(courses.dense(recipes[0], self.at), [recipe.learning_rate for recipe in recipes])
 
-    def train(self, epochs: int, part: float = 1.0) -> None:
-        """A phase, to its end."""
-        for failed in self.course(epochs, part).run():
-            assert not failed
+    def retraining(self, round: int) -> Course:
+        """Retraining after the cut of a round, by the recipes."""
+        recipes = [network.recipe for network in self.networks]
+        return self._course(courses.retraining(recipes[0], self.at, round), list(map(courses.retraining_rate, recipes)))
+
+    def _course(self, at: Step, rates: list[float]) -> Course:
+        self.at = replace(at, number=at.total)  # where it will end
+        return Course(self.stack, self.networks, at, rates)
+
+
+def done(course: Course) -> None:
+    """Take all its steps; no network fails."""
+    assert not any(course.run())
 
 
 def ran(session: pl.Session) -> tuple[pl.Snapshot, float]:

@@ -52,8 +52,8 @@ def run(
     """Train, prune and retrain a network for each recipe, many at once.
 
     Networks are stacked if they have the same data (or digits that are split otherwise), model, batch_size, optimizer,
-    epochs and retrain_epochs, both batch norm or neither, and both dropout or neither; all else may differ. Stacks run
-    one after another. Recipes that differ only in how they prune share their dense training.
+    epochs and retrain_epochs (or 0), both batch norm or neither, and both dropout or neither; all else may differ.
+    Stacks run one after another. Recipes that differ only in how they prune share their dense training.
 
     Args:
         recipes: What to run. One may be there several times.

@@ -88,7 +88,7 @@ class Course:
         x, y = (self._chosen(samples, chosen) for samples in (self._x, self._y))
         losses, gradients = self._stack.losses_and_gradients(x, y, factors)
         self._losses.append(losses)
-        self._update(gradients, self._rates * steps.cosine(1.0, at.number, at.total))
+        self._update(gradients, self._rates * steps.cosine(1.0, *at.place))
         self.at = at.next()
 
     @staticmethod
@@ -99,7 +99,7 @@ class Course:
     def _shuffled(self) -> Tensor:
         """(networks, samples): the order of each network's samples in this epoch, as indices into all samples."""
         samples = len(self._networks[0].train[1])
-        seeds = [steps.mix(network.recipe.seed, self.at.start, self.at.epoch) for network in self._networks]
+        seeds = [steps.mix(network.recipe.seed, self.at.origin, self.at.epoch) for network in self._networks]
         orders = {seed: steps.shuffled(samples, seed) for seed in seeds}
         return torch.stack([orders[seed] for seed in seeds]).to(self._device) + self._begins
 

@@ -13,7 +13,8 @@ from prunelab.data import Data
 from prunelab.errors import SessionError
 from prunelab.recipe import TRAINING_FIELDS, Recipe, allowed
 from prunelab.recipe_fields import quoted
-from prunelab.sessions import validation
+from prunelab.sessions import courses, validation
+from prunelab.training.step import Step, steps_per_epoch
 
 Build = Callable[[Recipe], nn.Module]
 
@@ -21,9 +22,11 @@ Build = Callable[[Recipe], nn.Module]
 SUPPORTED: dict[str, tuple[Any, ...] | None] = {
     **dict.fromkeys(("data", "model", "seed", "learning_rate", "batch_size", "epochs", "strength", "dropout")),
     **dict.fromkeys(("batch_norm", "rule", "quality", "layer_quality", "std", "ramp", "density", "scope", "unit")),
-    **dict.fromkeys(("rounds", "retrain_epochs", "retrain_rate", "adjust_dropout", "recalibrate")),
+    **dict.fromkeys(("rounds", "retrain_epochs", "retrain_rate", "rewind_epoch", "adjust_dropout", "recalibrate")),
     "optimizer": ("sgd", "adam"),
     "regularizer": ("l2", "l1", "none"),
+    "criterion": ("magnitude", "random"),
+    "rewind": ("none", "rate"),
 }
 
 
@@ -41,12 +44,21 @@ class Job:
         return (id(self.data), *(getattr(self.recipe, name) for name in TRAINING_FIELDS))
 
     @property
-    def group(self) -> tuple[Any, ...]:
-        """Equal for jobs that can be trained as one stack."""
+    def architecture(self) -> tuple[Any, ...]:
+        """Equal for jobs whose dense training can be done as one stack."""
         r, d = self.recipe, self.data
         shapes = (d.train_x.shape, d.train_y.shape, d.classes, d.train_x.dtype)
-        course = (r.optimizer, r.batch_size, r.epochs, r.retrain_epochs)
-        return (*shapes, r.model, r.batch_norm, r.dropout > 0, *course)
+        return (*shapes, r.model, r.batch_norm, r.dropout > 0, r.optimizer, r.batch_size, r.epochs)
+
+    @property
+    def start(self) -> Step:
+        """The start of a session: step 0, in no phase yet."""
+        return Step(per_epoch=steps_per_epoch(len(self.data.train_y), self.recipe.batch_size))
+
+    @property
+    def retraining(self) -> Step:
+        """How long a retraining is, and which part of which cycle; counted from step 0."""
+        return courses.retraining(self.recipe, self.start, 1)
 
 
 def jobs(recipes: Iterable[Recipe], data: Data | None, build: Build | None) -> list[Job]:
@@ -87,8 +99,21 @@ def _loaded(recipe: Recipe, known: dict[tuple[str, int | None], Data]) -> Data:
 
 
 def grouped(jobs: Sequence[Job], width: int) -> list[list[Job]]:
-    """Jobs that can be trained as one stack, at most ``width`` in each, in the order given."""
-    groups: dict[tuple[Any, ...], list[Job]] = {}
+    """Jobs that can be trained as one stack, at most ``width`` in each; those of one dense network next to each other.
+
+    Their retraining is equally long. What is only cut goes along with any: it needs the dense networks alone.
+    """
+    groups: dict[tuple[Any, ...], dict[Step, list[Job]]] = {}
     for job in jobs:
-        groups.setdefault(job.group, []).append(job)
-    return [group[start : start + width] for group in groups.values() for start in range(0, len(group), width)]
+        groups.setdefault(job.architecture, {}).setdefault(job.retraining, []).append(job)
+    found = []
+    for by_length in groups.values():
+        only_cut = [job for length in list(by_length) if not length.total for job in by_length.pop(length)]
+        first, *others = by_length.values() or [[]]
+        for group in (first + only_cut, *others):
+            dense: dict[tuple[Any, ...], list[Job]] = {}
+            for job in group:
+                dense.setdefault(job.dense, []).append(job)
+            ordered = [job for sharing in dense.values() for job in sharing]
+            found += [ordered[start : start + width] for start in range(0, len(ordered), width)]
+    return found

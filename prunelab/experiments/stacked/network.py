@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from prunelab.experiments.stacked.groups import Job
+from prunelab.experiments.stacked.stack import shell
 from prunelab.pruning import dropout, planning
 from prunelab.pruning.effective import Wiring
 from prunelab.pruning.masks import Masks
@@ -48,14 +50,26 @@ class Network:
         """The recipe of the (first) job."""
         return self.jobs[0].recipe
 
+    def branch(self, job: Job, dense: Tested, *, apart: bool) -> Network:
+        """A network for ``job`` that starts from this dense one. apart: in memory of its own, not as a part of a stack.
+
+        dense: this network on its test set.
+        """
+        model = copy.deepcopy(self.model) if apart else shell(self.model)
+        seconds = self.seconds / len(self.jobs)
+        masks = Masks(model)
+        return Network([job], model, masks, self.train, self.test, self.owners, seconds, dense=dense.accuracy)
+
     def prune(self, round: int) -> None:
-        """The cut of ``round``, with all that belongs to it, as a session does it."""
+        """The cut of ``round``, with all that belongs to it, as a session does it; tested if it is the last."""
         recipe = self.recipe
         self.masks.commit(planning.plan(self.masks, recipe, round, None, self.train[0][:2]))
         if recipe.recalibrate:
             evaluation.recalibrate(self.model, self.train[0])
         if recipe.adjust_dropout:
             dropout.adjust_dropout(self.model, self.masks, owners=self.owners, originals=self.originals)
+        if round == recipe.rounds:
+            self.cut = self.tested().accuracy
 
     def tested(self) -> Tested:
         """The network on its test set."""

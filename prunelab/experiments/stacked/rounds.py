@@ -13,11 +13,10 @@ from prunelab.experiments.stacked.architecture import Architecture, new_network
 from prunelab.experiments.stacked.course import Course
 from prunelab.experiments.stacked.groups import Build, Job
 from prunelab.experiments.stacked.network import Network, Samples
-from prunelab.experiments.stacked.stack import Stack, shell
+from prunelab.experiments.stacked.stack import Stack
 from prunelab.pruning.masks import Masks
 from prunelab.results.sweep import FailedRun, Run
-from prunelab.sessions import validation
-from prunelab.training.step import Step, steps_per_epoch
+from prunelab.sessions import courses, validation
 
 
 class Rounds:
@@ -29,9 +28,7 @@ class Rounds:
         self._device = device
         self._networks: list[Network] = []
         self._round = 0
-        self._recipe = group[0].recipe  # for what is equal in all of them
-        per_epoch = steps_per_epoch(len(group[0].data.train_y), self._recipe.batch_size)
-        self._at = Step(per_epoch=per_epoch).phase(self._recipe.epochs)
+        self._at = courses.dense(group[0].recipe, group[0].start)
         sharing: dict[tuple[object, ...], list[Job]] = {}
         for job in group:
             sharing.setdefault(job.dense, []).append(job)
@@ -40,9 +37,9 @@ class Rounds:
     @property
     def left(self) -> int:
         """Training steps that are left to do, over all networks; those of networks that failed are not done."""
-        rounds = sum(job.recipe.rounds - self._round for jobs in self._served for job in jobs)
-        retraining = self._recipe.retrain_epochs * self._at.per_epoch
-        return len(self._served) * self._at.left + rounds * retraining
+        here = len(self._served) * self._at.left
+        jobs = (job for jobs in self._served for job in jobs)
+        return here + sum((job.recipe.rounds - self._round) * job.retraining.total for job in jobs)
 
     def run(self) -> Iterator[Run | FailedRun | None]:
         """The results as they are there, and None after every step."""
@@ -50,11 +47,13 @@ class Rounds:
         yield from self._train([network.recipe.learning_rate for network in self._networks], "training")
         yield from self._branch()
         while self._networks:
-            self._round, self._at = self._round + 1, self._at.phase(self._recipe.retrain_epochs)
-            self._prune()
+            self._round += 1
+            self._at = courses.retraining(self._networks[0].recipe, self._at, self._round)  # equal in all of them
+            for network in self._networks:
+                with self._shares([network]):
+                    network.prune(self._round)
             yield None
-            rates = [n.recipe.learning_rate * n.recipe.retrain_rate for n in self._networks]
-            yield from self._train(rates, "retraining")
+            yield from self._train([courses.retraining_rate(n.recipe) for n in self._networks], "retraining")
             yield from self._finish()
 
     def _build_networks(self) -> None:
@@ -91,8 +90,8 @@ class Rounds:
                     course.take(chosen)
             yield None
 
-    def _branch(self) -> Iterator[FailedRun]:
-        """Test the dense networks, and give each job one of its own."""
+    def _branch(self) -> Iterator[Run | FailedRun]:
+        """Test the dense networks, and give each job one of its own. What is only cut is done then."""
         sources: list[int] = []
         branches: list[Network] = []
         for number, network in enumerate(self._networks):
@@ -102,19 +101,20 @@ class Rounds:
                 yield from self._failures(network, f"the test loss became {tested.loss} after training", None)
                 continue
             for job in network.jobs:
-                model = shell(network.model)
-                branches.append(Network([job], model, Masks(model), network.train, network.test, network.owners))
-                branches[-1].seconds = network.seconds / len(network.jobs)
-                branches[-1].dense = tested.accuracy
-                sources.append(number)
+                branch = network.branch(job, tested, apart=not job.retraining.total)
+                if job.retraining.total:
+                    branches.append(branch)
+                    sources.append(number)
+                else:
+                    yield self._only_cut(branch)
         self._replace(sources, branches)
 
-    def _prune(self) -> None:
-        for network in self._networks:
-            with self._shares([network]):
-                network.prune(self._round)
-                if self._round == network.recipe.rounds:
-                    network.cut = network.tested().accuracy
+    def _only_cut(self, network: Network) -> Run:
+        with self._shares([network]):
+            for round in range(1, network.recipe.rounds + 1):
+                network.prune(round)
+            tested = network.tested()
+        return network.result(tested, self._shared.wiring)
 
     def _finish(self) -> Iterator[Run | FailedRun]:
         """The results of the networks that have done all their rounds; the others go on."""
