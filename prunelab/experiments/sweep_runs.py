@@ -49,11 +49,17 @@ class Dense:
 
 
 def groups(recipes: Iterable[Recipe]) -> list[list[Recipe]]:
-    """The recipes, in lists of those with the same dense network."""
-    found: dict[tuple[Any, ...], list[Recipe]] = {}
-    for recipe in recipes:
-        found.setdefault(tuple(getattr(recipe, name) for name in TRAINING_FIELDS), []).append(recipe)
-    return list(found.values())
+    """The recipes, in lists of those that can start from the same dense network: that of the first of the list."""
+    found: dict[tuple[Any, ...], list[list[Recipe]]] = {}
+    # First those that need early weights of dense training, too: their networks serve the others.
+    for recipe in sorted(recipes, key=lambda each: each.early_epoch is None):
+        alike = found.setdefault(tuple(getattr(recipe, name) for name in TRAINING_FIELDS), [])
+        group = next((group for group in alike if not group[0].training_differences(recipe)), None)
+        if group is None:
+            alike.append([recipe])
+        else:
+            group.append(recipe)
+    return [group for alike in found.values() for group in alike]
 
 
 def train(recipe: Recipe, custom: Custom) -> Dense | FailedRun:

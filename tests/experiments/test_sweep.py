@@ -40,24 +40,47 @@ def test_accuracy_before_retraining_is_that_of_the_last_cut(swept):
     assert len(cuts) == 2 and run.cut == cuts[-1] and run.seconds > 0
 
 
-def test_a_dense_network_is_trained_once(monkeypatch):
-    trained = []
+@pytest.fixture
+def trainings(monkeypatch) -> list[pl.Recipe]:
+    """The recipes by which a dense network is trained from now on."""
+    trained: list[pl.Recipe] = []
     begin = Session._training
 
-    def counted(session):
+    def noted(session):
         trained.append(session.recipe)
         return begin(session)
 
-    monkeypatch.setattr(Session, "_training", counted)
+    monkeypatch.setattr(Session, "_training", noted)
+    return trained
+
+
+def test_a_dense_network_is_trained_once(trainings):
     result = sweep(quick(epochs=1, retrain_epochs=1), quality=[0.5, 1.5], ramp=[True, False], seed=[0, 1])
     assert len(result.finished) == 8
-    assert sorted(recipe.seed for recipe in trained) == [0, 1]
+    assert sorted(recipe.seed for recipe in trainings) == [0, 1]
 
 
 def test_what_dense_training_depends_on_is_not_shared():
     recipes = [quick(**{name: value}) for name, value in OTHERS.items()] + [quick(), quick(quality=0.3)]
     assert set(OTHERS) == set(TRAINING_FIELDS)
     assert sorted(map(len, sweep_runs.groups(recipes))) == [1] * len(OTHERS) + [2]
+
+
+def test_retraining_on_or_off_and_other_ways_to_retrain_start_from_one_dense_network(trainings):
+    base = quick(rule="density", density=0.2)
+    for settings, dense in (
+        ({"retrain_epochs": [0, 2], "criterion": ["random", "magnitude"]}, 1),
+        ({"gradual": [False, True]}, 1),
+        ({"rewind": ["none", "rate", "weights"]}, 1),
+        ({"rewind": "weights", "rewind_epoch": [0, 1]}, 2),
+    ):
+        del trainings[:]
+        result = sweep(base, **settings)
+        assert len(trainings) == dense and result.complete
+        for run in result.runs:
+            end = finished(pl.Session(run.recipe)).snapshot()
+            assert (run.kept, run.dense, run.loss) == (end.kept, end.dense_accuracy, end.test_loss)
+            assert run.recipe.retrain_epochs or run.cut == run.accuracy
 
 
 OTHERS = {
