@@ -56,7 +56,7 @@ TRAINING_FIELDS = (
     "dropout", "batch_norm",
 )  # fmt: skip
 # Fields that came later: they are part of a key only where they are not at their default, as keys name saved files.
-LATER_FIELDS = ("criterion", "gradual", "rewind", "rewind_epoch")
+LATER_FIELDS = ("criterion", "gradual", "rewind", "rewind_epoch", "regrow", "distill")
 
 
 @suggesting
@@ -101,6 +101,7 @@ class Recipe:
     criterion: Criterion = setting(
         "magnitude", Choice(get_args(Criterion)), "Which connections stay under a density: the largest, or any."
     )
+    regrow: float = setting(0.0, Number(0, 1), "Connections that come back at a cut, as a part of those that go.")
 
     rounds: int = setting(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
     retrain_epochs: int = setting(
@@ -113,6 +114,9 @@ class Recipe:
     )
     rewind_epoch: int = setting(
         1, Number(0, 10000, integer=True), "Epochs of dense training that rewinding keeps; 0: back to its start."
+    )
+    distill: float = setting(
+        0.0, Number(0, 1), "Part of the loss of retraining that compares with the dense network's outputs."
     )
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
@@ -152,6 +156,8 @@ class Recipe:
             yield "criterion", "needs rule='density'; the quality rule is one of magnitudes"
         if self.criterion == "random" and self.unit == "neuron":
             yield "criterion", "cuts single connections; it needs unit='weight'"
+        if self.regrow and (self.rule, self.unit, self.criterion) != ("density", "weight", "magnitude"):
+            yield "regrow", "needs rule='density', unit='weight' and criterion='magnitude'"
         if self.gradual and not self.retrain_epochs:
             yield "retrain_epochs", "gradual cuts are made while the network trains; take 1 or more"
         if self.rewind != "none" and self.gradual:

@@ -54,9 +54,11 @@ def going_together(values):
     """These values, without those that others exclude."""
     left_out = set()
     if values.get("rule") != "density":
-        left_out |= {"unit", "criterion"}
+        left_out |= {"unit", "criterion", "regrow"}
     if values.get("unit") == "neuron":
-        left_out |= {"criterion"}
+        left_out |= {"criterion", "regrow"}
+    if values.get("criterion") == "random":
+        left_out |= {"regrow"}
     if values.get("batch_norm"):
         left_out |= {"batch_size"}
     if (
@@ -350,7 +352,7 @@ def test_a_field_that_came_later_counts_in_a_key_only_where_it_is_set():
 
 
 # Another value than the default for each field that came later.
-LATER = {"criterion": "random", "gradual": True, "rewind": "rate", "rewind_epoch": 3}
+LATER = {"criterion": "random", "gradual": True, "rewind": "rate", "rewind_epoch": 3, "regrow": 0.5, "distill": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -362,6 +364,11 @@ LATER = {"criterion": "random", "gradual": True, "rewind": "rate", "rewind_epoch
         ({"gradual": True, "rewind": "rate"}, "rewind = 'rate': begins each retraining anew"),
         ({"rewind": "weights", "retrain_epochs": 0}, "retrain_epochs = 0: .*rewind = 'weights'"),
         ({"rewind": "rate", "epochs": 3, "rewind_epoch": 3}, "rewind_epoch = 3: dense training has 3 epochs"),
+        ({"regrow": 0.1}, "regrow = 0.1: needs rule='density'"),
+        ({"regrow": 0.1, "rule": "density", "unit": "neuron"}, "regrow = 0.1: needs .* unit='weight'"),
+        ({"regrow": 0.1, "rule": "density", "criterion": "random"}, "regrow = 0.1: needs .* criterion='magnitude'"),
+        ({"regrow": 1.1, "rule": "density"}, "regrow = 1.1: must be a number from 0 to 1"),
+        ({"distill": -0.1}, "distill = -0.1: must be a number from 0 to 1"),
         ({"rewind": "back"}, "rewind = back: must be one of none, weights, rate"),
     ],
 )

@@ -53,6 +53,8 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
     ]
     if now.round and rates and r.adjust_dropout:
         parts.append("Dropout was lowered as connections went, by the square root of what was kept.")
+    if now.round and r.distill:
+        parts.append(f"In retraining {percent(r.distill)} of the loss compared with the dense network's outputs.")
     if now.round and r.batch_norm and r.model != OWN and r.recalibrate:
         parts.append("Batch normalisation was measured again after each cut.")
     return " ".join(filter(None, [*parts, unfinished(now)]))
@@ -101,7 +103,8 @@ def _cut(r: Recipe, last: int) -> str:
         place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
         left = percent(r.target_of_round(last).common_density or 0.0)
         which = "the weakest" if r.criterion == "magnitude" else "randomly chosen"
-        return f"{which} {unit} of {place} were cut, on a cubic schedule, until {left} were left"
+        back = f"; {r.regrow:g} of as many came back at each cut, where the gradient was largest" if r.regrow else ""
+        return f"{which} {unit} of {place} were cut, on a cubic schedule, until {left} were left{back}"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]
     rises = steps[0] != steps[-1]

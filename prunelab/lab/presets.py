@@ -118,7 +118,7 @@ def _rounds(recipe: Recipe, density: float) -> Preset:
 
 
 def _stalling(recipe: Recipe) -> Preset:
-    common = {"rule": "quality", "unit": "weight", "criterion": "magnitude", "rounds": 8}
+    common = {"rule": "quality", "unit": "weight", "criterion": "magnitude", "regrow": 0.0, "rounds": 8}
     return Preset(
         "constant quality stalls",
         "Eight rounds at the same quality, or at one that rises: how far does each come?",

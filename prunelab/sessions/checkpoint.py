@@ -29,7 +29,8 @@ INDEX = "session.json"
 COUNTS = ("kept_counts", "cut_counts")
 # (part, name) of the flat dicts of tensors in a state; a file that has none of a group gives an empty one.
 GROUPS = (
-    ("model", "weights"), ("model", "masks"), ("model", "cut_values"), ("model", "early"), ("trainer", "predicted"),
+    ("model", "weights"), ("model", "masks"), ("model", "cut_values"), ("model", "early"), ("model", "dense"),
+    ("trainer", "predicted"),
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ SCHEMA = {
     "masks": tensors,
     "cut_values": tensors,
     "early": tensors,
+    "dense": tensors,
     "cuts": each(
         fields(
             threshold=optional(number),
@@ -52,7 +53,8 @@ class PrunedModel:
     to find the layer that each dropout belongs to. owners: {dropout name: layer name}, which overrides what was found.
     Modules in eval mode within a model in training mode stay in eval mode: the user froze them.
     cut_values: {parameter name: value of each weight at the moment it was cut, 0 where none was cut}, in float32.
-    early: the model's state at an early point of dense training; {} if it was not kept.
+    early: the model's state at an early point of dense training; dense: just before the first cut. {} where it was
+    not kept.
     """
 
     def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
@@ -60,6 +62,8 @@ class PrunedModel:
         self.masks = masks
         self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
         self.early: dict[str, Tensor] = {}
+        self.dense: dict[str, Tensor] = {}
+        self._teacher: tuple[dict[str, Tensor], nn.Module] | None = None  # cache: ``dense`` and a model of it
         self._found = dropout.find(model, self.masks, example)
         self._owners = self._found.owners | dropout.named_owners(model, self.masks, owners or {})
         self._original_rates = dropout.original_rates(model)
@@ -111,7 +115,8 @@ class PrunedModel:
         cut_values = {}
         for name, mask in plan.masks.items():
             gone = (self.masks[name] & ~mask).cpu()  # cut by this plan
-            cut_values[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
+            values = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
+            cut_values[name] = values.masked_fill(mask.cpu(), 0.0)  # what came back is not cut any more
         self.masks.commit(plan)
         self.cut_values = cut_values
         self._cuts = dict(plan.cuts)
@@ -132,6 +137,20 @@ class PrunedModel:
     def keep_early(self) -> None:
         """Keep the model's state as it is, to rewind to."""
         self.early = _copied(self.model.state_dict())
+
+    def keep_dense(self) -> None:
+        """Keep the model's state as it is, to learn from."""
+        self.dense = _copied(self.model.state_dict())
+
+    def dense_scores(self, x: Tensor) -> Tensor:
+        """What the dense network says about these samples."""
+        if self._teacher is None or self._teacher[0] is not self.dense:
+            twin = self._copy().eval()
+            twin.load_state_dict(self.dense)
+            self._teacher = self.dense, twin
+        with torch.no_grad():
+            scores: Tensor = self._teacher[1](x)
+        return scores
 
     def rewound_twin(self) -> nn.Module:
         """A copy of the model at the early point, under today's masks. Source: Frankle et al. 2019."""
@@ -220,6 +239,7 @@ class PrunedModel:
             "masks": self.masks.state_dict(),
             "cut_values": dict(self.cut_values),  # never changed in place
             "early": dict(self.early),
+            "dense": dict(self.dense),
             "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
             "dropout_rates": {name: list(pair) for name, pair in self._dropout_rates().items()},
             "dropout_owners": dict(self._owners),
@@ -230,7 +250,7 @@ class PrunedModel:
         self.model.load_state_dict(state["weights"])
         self.masks.load_state_dict(state["masks"])
         self.cut_values = _copied({name: state["cut_values"][name] for name in self.masks})
-        self.early = _copied(state["early"])
+        self.early, self.dense = _copied(state["early"]), _copied(state["dense"])
         self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
         self._owners = dropout.named_owners(self.model, self.masks, state["dropout_owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())

@@ -16,7 +16,7 @@ from prunelab.formatting import suggesting
 from prunelab.pruning import planning
 from prunelab.recipe import PerLayer, Recipe, Target
 from prunelab.results.snapshot import Phase, Snapshot
-from prunelab.sessions import courses, phases
+from prunelab.sessions import courses, phases, validation
 from prunelab.sessions.session_previews import SessionPreviews, TargetLike
 from prunelab.sessions.session_saving import SessionSaving
 from prunelab.sessions.snapshot_rate import SnapshotRate
@@ -168,7 +168,7 @@ class Session(SessionPreviews, SessionSaving):
                 self._trainer.note(tested)
             start = courses.retraining(recipe, self._trainer.at, self.round)
             name = f"retraining, round {self.round}"
-            course = Course(courses.retraining_rate(recipe), name, courses.goes_on(recipe, self.round))
+            course = Course(courses.retraining_rate(recipe), name, courses.goes_on(recipe, self.round), recipe.distill)
             self._trainer.begin(start, course, goes_on=goes_on)
             self._enter("retraining")
         yield from self._learning()
@@ -213,6 +213,12 @@ class Session(SessionPreviews, SessionSaving):
         if fixed:
             raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
         planning.check(self.masks, recipe)
+        validation.check_distillation(recipe, self.objective)
+        if recipe.distill and self.round > 0 and not self._pruned.dense:
+            raise SessionError(
+                f"distill = {recipe.distill:g}: the dense network was not kept at the first cut, and is gone; "
+                "go back to it, or start a new session"
+            )
         self.recipe = recipe
 
     # Pruning
@@ -243,7 +249,7 @@ class Session(SessionPreviews, SessionSaving):
 
     def _pruning(self, manual: Target | None) -> Iterator[Snapshot | None]:
         phases.check("prune", self.phase)
-        outcome = yield from self._pruner.prune(self.recipe, self._upcoming, manual)
+        outcome = yield from self._pruner.prune(self.recipe, self._upcoming, manual, first=self.round == 0)
         self._trainer.leave(goes_on=self._goes_on)
         self._phase_recipe, self._target = self.recipe, outcome.target
         if self.phase != "pruned":

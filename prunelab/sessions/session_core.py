@@ -61,6 +61,7 @@ class SessionCore:
         self.data = validation.data_of(recipe, data, classes=objectives.takes_classes(loss, metric))
         functions = objectives.loss_and_metric(loss, metric, self.data.train_y)
         self.objective = functions.objective
+        validation.check_distillation(self.recipe, self.objective)
         self.loss, self.metric = loss, metric  # as given
         self.directory = None if directory is None else Path(directory)
         self.model = model if model is not None else validation.model_of(self.recipe, self.data)
@@ -71,7 +72,7 @@ class SessionCore:
         self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
-        self._pruner = Pruner(self._pruned, self._train[0], self._test, functions)
+        self._pruner = Pruner(self._pruned, self._train, self._test, functions)
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
         self._streams = Streams(self._threads)
         planning.check(self.masks, self.recipe)

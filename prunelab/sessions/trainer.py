@@ -19,7 +19,7 @@ from prunelab.errors import Diverged
 from prunelab.recipe import Recipe
 from prunelab.sessions.checkpoint_schema import count, either, fields, flag, number, optional, row, share, tensors, text
 from prunelab.sessions.pruned_model import PrunedModel
-from prunelab.training import evaluation, optimizers, steps
+from prunelab.training import distillation, evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
 from prunelab.training.objective import LossAndMetric
 from prunelab.training.step import Step, steps_per_epoch
@@ -36,7 +36,9 @@ SCHEMA = {
         fields(start=count, number=count, total=count),
         fields(start=count, number=count, total=count, cycle=count, skipped=count),
     ),
-    "course": optional(either(fields(rate=number, name=text), fields(rate=number, name=text, goes_on=flag))),
+    "course": optional(
+        either(fields(rate=number, name=text), fields(rate=number, name=text, goes_on=flag, distill=share))
+    ),
     "averages": optional(row(number, optional(share))),
     "tested": optional(fields(loss=number, accuracy=number, clock=count)),
     "predicted": tensors,
@@ -51,6 +53,7 @@ class Course:
     rate: float  # learning rate at the start of the cycle; it falls to 0 along half a cosine
     name: str  # of the phase, for error messages
     goes_on: bool = False  # the next course is the next part of the same cycle, with the same optimizer
+    distill: float = 0.0  # part of the loss that compares with the dense network's outputs
 
 
 @dataclass(frozen=True)
@@ -166,12 +169,15 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = self._train
+        functions = self._functions
+        if course.distill:
+            functions = distillation.distilling(functions, self._pruned.dense_scores(x[chosen]), course.distill)
         l1 = recipe.strength if recipe.regularizer == "l1" else 0.0
         weights, frozen = self._pruned.weights, self._pruned.frozen
         with torch_state.seeded(steps.mix(recipe.seed, at.clock, 2), x.device):
             loss, right = steps.training_step(
                 self._pruned.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen,
-                functions=self._functions,
+                functions=functions,
             )  # fmt: skip
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
@@ -229,7 +235,7 @@ class Trainer:
         tested = self._tested
         return {
             "at": _saved(self.at, ("start", "number", "total"), ("cycle", "skipped")),
-            "course": None if self.course is None else _saved(self.course, ("rate", "name"), ("goes_on",)),
+            "course": None if self.course is None else _saved(self.course, ("rate", "name"), ("goes_on", "distill")),
             "averages": self.averages,
             "tested": tested and {"loss": tested.loss, "accuracy": tested.accuracy, "clock": self._tested_at},
             "predicted": {} if tested is None else {"tested": tested.predicted},

@@ -130,6 +130,8 @@ OPTIONS = [
     {"gradual": True, "rounds": 3},
     {"rewind": "weights", "rewind_epoch": 0},
     {"rewind": "rate"},
+    {"rule": "density", "density": 0.2, "regrow": 0.5},
+    {"distill": 0.5},
 ]
 
 

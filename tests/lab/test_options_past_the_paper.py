@@ -11,6 +11,8 @@ OPTIONS = {
     "random": {"rule": "density", "density": 0.3, "criterion": "random"},
     "gradual": {"rule": "density", "density": 0.3, "gradual": True, "rounds": 4},
     "rewound rate": {"rewind": "rate"},
+    "regrowth": {"rule": "density", "density": 0.2, "regrow": 0.5},
+    "distillation": {"distill": 0.5},
 }
 
 

@@ -111,5 +111,5 @@ def test_magnitude_keeps_more_accuracy_than_chance():
 @pytest.mark.parametrize("values", [{"quality": 1.0}, {"density": 0.5, "unit": "neuron"}])
 def test_scores_rank_single_weights_only(values):
     masks = pl.Masks(network())
-    with pytest.raises(ValueError, match="scores= rank single weights"):
+    with pytest.raises(ValueError, match="scores= and regrowth= are of single weights"):
         masks.plan(**values, scores=planning.random_scores(masks, 0, 1))

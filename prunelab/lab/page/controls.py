@@ -23,8 +23,8 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("data", "model", "regularizer", "dropout", "batch_norm"),
         ("seed", "epochs", "optimizer", "learning_rate", "batch_size", "strength"),
     ),
-    "prune": (("rule", "unit"), ("std", "scope", "criterion", "adjust_dropout", "recalibrate")),
-    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp", "gradual", "rewind", "rewind_epoch")),
+    "prune": (("rule", "unit"), ("std", "scope", "criterion", "regrow", "adjust_dropout", "recalibrate")),
+    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp", "gradual", "rewind", "rewind_epoch", "distill")),
 }
 LABELS = {
     "regularizer": "penalty",
@@ -48,17 +48,23 @@ TRACKS: dict[str, dict[str, Any]] = {
     "density": {"min": 0.005, "max": 1.0, "logarithmic": True},  # on a linear track the last percents are a pixel each
     "rounds": {"min": 1, "max": 10, "step": 1},
 }
-SWITCHES = ("rule", "unit", "gradual", "rewind")  # the fields that decide which others are used
-CUTTING = ("rule", "quality", "density", "unit", "scope", "criterion")  # the fields that a preview shows
+SWITCHES = ("rule", "unit", "criterion", "gradual", "rewind")  # the fields that decide which others are used
+CUTTING = ("rule", "quality", "density", "unit", "scope", "criterion", "regrow")  # the fields that a preview shows
 # Fields that a recipe takes only where they are used, and what they are elsewhere.
-UNUSED: dict[str, Any] = {"unit": "weight", "criterion": "magnitude", "gradual": False, "rewind": "none"}
+UNUSED: dict[str, Any] = {"unit": "weight", "criterion": "magnitude", "regrow": 0.0, "gradual": False, "rewind": "none"}
 
 
 def idle(values: Mapping[str, Any]) -> set[str]:
     """The fields that are not used, by the values of SWITCHES."""
-    unused = {"density", "unit", "scope", "criterion"} if values["rule"] == "quality" else {"quality", "std", "ramp"}
+    unused = (
+        {"density", "unit", "scope", "criterion", "regrow"}
+        if values["rule"] == "quality"
+        else {"quality", "std", "ramp"}
+    )
     if values["rule"] == "density" and values["unit"] == "neuron":
-        unused |= {"criterion"}
+        unused |= {"criterion", "regrow"}
+    elif values["criterion"] == "random":
+        unused |= {"regrow"}
     if values["gradual"]:
         unused |= {"rewind"}
     rewinds = values["rewind"] != "none" and not values["gradual"]

@@ -75,12 +75,14 @@ def test_a_value_that_no_slider_would_stop_at_is_kept_as_it_is(name, value):
 
 
 def test_what_other_fields_leave_without_use_is_hidden_and_not_in_the_recipe(controls):
-    controls["rule"].value, controls["criterion"].value = "density", "random"
-    assert shown(controls) >= {"density", "scope", "unit", "criterion"} and controls.recipe.criterion == "random"
+    controls["rule"].value, controls["regrow"].value = "density", 0.5
+    assert shown(controls) >= {"density", "scope", "unit", "criterion", "regrow"} and controls.recipe.regrow == 0.5
+    controls["criterion"].value = "random"
+    assert "regrow" not in shown(controls) and (controls.recipe.criterion, controls.recipe.regrow) == ("random", 0.0)
     controls["unit"].value = "neuron"
     assert "criterion" not in shown(controls) and controls.recipe.criterion == "magnitude"
     controls["rule"].value = "quality"
-    assert not shown(controls) & {"density", "scope", "unit", "criterion"}
+    assert not shown(controls) & {"density", "scope", "unit", "criterion", "regrow"}
     assert (controls.recipe.unit, controls.recipe.criterion) == ("weight", "magnitude")
     controls["rule"].value, controls["unit"].value = "density", "weight"
     assert controls.recipe.criterion == "random", "what was chosen is there again"
