@@ -1,4 +1,4 @@
-"""The command line: ``prunelab dashboard | lab | run | sweep | measure | bench``.
+"""The command line: ``prunelab dashboard | lab | run | sweep | reproduce | measure | bench``.
 
 The arguments of the commands, and how their errors are reported. What a command does is in its own module, which is
 imported when it runs.
@@ -47,6 +47,13 @@ class Suite(StrEnum):
     browser = "browser"
     soak = "soak"
     all = "all"
+
+
+class Reproduced(StrEnum):
+    """What ``prunelab reproduce`` runs."""
+
+    table1 = "table1"
+    frontier = "frontier"
 
 
 def main() -> None:
@@ -151,6 +158,25 @@ def sweep(
             start, settings, out=out, workers=workers, engine=engine, csv=csv, as_json=as_json,
             stdout=_console(), stderr=_console(stderr=True),
         )  # fmt: skip
+
+
+@app.command()
+def reproduce(
+    what: Annotated[Reproduced, typer.Argument(help="The paper's table, or the frontier of later work.")],
+    model: Annotated[list[str], typer.Option(help="Only this network.", metavar="NAME")] = [],  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Runs of each; all count.", min=1)] = 3,
+    out: Annotated[Path, typer.Option(help="A file a run; the same command again goes on.", metavar="DIR")] = Path(
+        "reproduced"
+    ),
+    csv: Annotated[Path | None, typer.Option(help="Write all runs there too.", metavar="FILE", dir_okay=False)] = None,
+) -> None:
+    """Train and prune on MNIST as often as there are seeds, and print the published table with ours beside it."""
+    with _errors_reported():
+        from prunelab.cli import reproduce as command
+
+        command.run(
+            what.value, models=model, seeds=seeds, out=out, csv=csv, stdout=_console(), stderr=_console(stderr=True)
+        )
 
 
 @app.command()

@@ -19,20 +19,13 @@ from rich.table import Table
 from prunelab import disk
 from prunelab.cli.errors import BAD_INPUT, FAILED, SIGNALLED, CommandError
 from prunelab.cli.result_tables import exact
+from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.errors import DataError, StorageError, SweepError
 from prunelab.experiments.sweep import in_words, stream
 from prunelab.formatting import percent, time_left
 from prunelab.recipe import Recipe
 from prunelab.results.estimate import Estimate
 from prunelab.results.sweep import Sweep
-
-
-class _Stopped(KeyboardInterrupt):
-    """A signal that asks the command to stop. number: of the signal."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
 
 
 def run(
@@ -85,7 +78,7 @@ def _finished(
     done = total = 0
     try:
         with (
-            _stoppable(),
+            stoppable(),
             _processes(workers) as executor,
             Progress(*columns, console=stderr, transient=True) as bar,
         ):
@@ -94,27 +87,12 @@ def _finished(
                 done, total = progress.done, progress.total
                 left = "" if progress.seconds_left is None else f", about {time_left(progress.seconds_left)} left"
                 bar.update(task, completed=progress.share, words=f"{done} of {total} runs{left}")
-    except _Stopped as stop:
+    except Stopped as stop:
         kept = "Nothing was saved: give --out DIR to keep runs, and go on with the others later."
         if out is not None:
             kept = f"They are saved in {out}; the same command goes on from there."
         raise CommandError(f"interrupted: {done} of {total} runs have ended. {kept}", SIGNALLED + stop.number) from None
     return progress.sweep
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Within the block SIGINT and SIGTERM raise _Stopped."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise _Stopped(number)
-
-    before: dict[int, Any] = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
