@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from prunelab.errors import PrunelabWarning as PrunelabWarning
     from prunelab.errors import RecipeError as RecipeError
     from prunelab.experiments.sensitivity import sensitivity as sensitivity
+    from prunelab.experiments.sweep import sweep as sweep
     from prunelab.lab import Lab as Lab
     from prunelab.pruning.dropout import adjust_dropout as adjust_dropout
     from prunelab.pruning.masks import Masks as Masks
     from prunelab.recipe import Recipe as Recipe
     from prunelab.results.snapshot import Snapshot as Snapshot
+    from prunelab.results.sweep import Sweep as Sweep
     from prunelab.sessions.session import Session as Session
     from prunelab.training.objective import Metric as Metric
 
@@ -36,8 +38,10 @@ _HOMES = {
     "RecipeError": "errors",
     "Session": "sessions.session",
     "Snapshot": "results.snapshot",
+    "Sweep": "results.sweep",
     "adjust_dropout": "pruning.dropout",
     "sensitivity": "experiments.sensitivity",
+    "sweep": "experiments.sweep",
 }
 _MODULES = ("sparse", "views")
 
@@ -52,9 +56,11 @@ __all__ = [
     "RecipeError",
     "Session",
     "Snapshot",
+    "Sweep",
     "adjust_dropout",
     "sensitivity",
     "sparse",
+    "sweep",
     "views",
 ]
 

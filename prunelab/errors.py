@@ -9,6 +9,10 @@ import contextlib
 import contextvars
 import warnings
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prunelab.results.sweep import Sweep
 
 
 class PrunelabError(Exception):
@@ -40,6 +44,14 @@ class StorageError(PrunelabError, RuntimeError):
 
 class ClaimedError(StorageError):
     """A saved session that is open elsewhere."""
+
+
+class SweepError(PrunelabError, RuntimeError):
+    """A sweep that stopped before its end; says why, and which runs are missing. sweep: the runs that have ended."""
+
+    def __init__(self, message: str, sweep: Sweep) -> None:
+        super().__init__(message)
+        self.sweep = sweep
 
 
 class MaskError(PrunelabError, RuntimeError):
@@ -88,6 +100,10 @@ class LeftOutWarning(PrunelabWarning):
 
 class DropoutWarning(PrunelabWarning):
     """Dropout that stays as it is though connections go; says which, and at what rate."""
+
+
+class ExecutorWarning(PrunelabWarning):
+    """An executor that takes up work but makes nothing faster; says why, and which one would."""
 
 
 class GuessWarning(PrunelabWarning):

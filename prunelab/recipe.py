@@ -6,29 +6,34 @@ controls, so that each range and default is written once. No heavy imports: ``pr
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
-from urllib.parse import parse_qsl, urlencode
 
+from prunelab import recipe_fields, recipe_links
 from prunelab.errors import RecipeError
-from prunelab.formatting import layer_of, suggesting
-from prunelab.recipe_fields import Allowed, Choice, Flag, Number, link_text, quoted, refusal, setting
+from prunelab.formatting import suggesting
+from prunelab.recipe_fields import DEPENDENT as DEPENDENT
+from prunelab.recipe_fields import USUAL as USUAL
+from prunelab.recipe_fields import Allowed, Choice, Flag, Number, known, layer_pairs, quoted, refusal, setting
+from prunelab.recipe_links import LONGEST_QUERY as LONGEST_QUERY
+from prunelab.recipe_links import layer_in as layer_in
 from prunelab.schedules import Constant, Cubic, Linear, Schedule
+from prunelab.target import PerLayer as PerLayer
+from prunelab.target import Target as Target
 
 DATASETS = ("digits", "mnist")
 MODELS = ("lenet-300-100", "lenet-5", "mlp-small")
 OWN = "own"  # custom data or model, given as Python objects: a recipe can name them, but cannot rebuild them
 FORMAT = 2  # of JSON; format 1 did not say which fields were left to their usual value
-LONGEST_QUERY = 8192
 
 Std = Literal["dense", "survivors", "all"]
 Scope = Literal["global", "layer"]
 Unit = Literal["weight", "neuron"]
-PerLayer = float | Mapping[str, float]  # one value for all layers, or {layer: value}
+Criterion = Literal["magnitude", "random"]
+Rewind = Literal["none", "weights", "rate"]
 
 Epochs = dict[str, int]
 # Long enough to converge, short enough to watch: one second for digits, ten for MNIST.
@@ -44,54 +49,14 @@ LEARNING_RATES: dict[str, dict[str, float]] = {
 }
 
 CHOICES = ("data", "model", "optimizer")  # the fields that usual values depend on
-DEPENDENT = ("learning_rate", "epochs", "retrain_epochs")  # the fields that have a usual value
-USUAL = "usual"  # in links and options: leave a field to its usual value, a layer to the common quality
 
 # Fields that determine the dense network; the others may change between prunes.
 TRAINING_FIELDS = (
     "data", "model", "seed", "optimizer", "learning_rate", "batch_size", "epochs", "regularizer", "strength",
     "dropout", "batch_norm",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target of a prune: exactly one of ``quality`` and ``density``.
-
-    quality: threshold in standard deviations of a layer's weights. density: fraction to keep, 0 to 1. Either is one for
-    all layers, or {layer: value}; layers that are not named stay unchanged. Raises ValueError for both and for neither.
-    """
-
-    quality: PerLayer | None = None
-    density: PerLayer | None = None
-
-    def __post_init__(self) -> None:
-        if (self.quality is None) == (self.density is None):
-            raise ValueError("give either quality= or density=, not both and not neither")
-
-    @classmethod
-    def given(cls, quality: PerLayer | Target | None, density: PerLayer | None) -> Target | None:
-        """The target for a caller's arguments: a target, a quality or a density; None if none is given."""
-        if isinstance(quality, Target):
-            if density is not None:
-                raise ValueError("give either a target or density=, not both")
-            return quality
-        return None if quality is None and density is None else cls(quality, density)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The target as JSON types, with the constructor's keys."""
-        values = {"quality": self.quality, "density": self.density}
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in values.items()}
-
-    @property
-    def common_quality(self) -> float | None:
-        """The quality shared by all layers; None for a density, and for qualities per layer."""
-        return None if isinstance(self.quality, Mapping) else self.quality
-
-    @property
-    def common_density(self) -> float | None:
-        """The density asked for of all layers; None for a quality, and for densities per layer."""
-        return None if isinstance(self.density, Mapping) else self.density
+# Fields that came later: they are part of a key only where they are not at their default, as keys name saved files.
+LATER_FIELDS = ("criterion", "gradual", "rewind", "rewind_epoch", "regrow", "distill")
 
 
 @suggesting
@@ -133,9 +98,26 @@ class Recipe:
     scope: Scope = setting("global", Choice(get_args(Scope)), "Density over all layers together, or in each alone.")
     unit: Unit = setting("weight", Choice(get_args(Unit)), "Cut single connections, or whole neurons and filters.")
 
+    criterion: Criterion = setting(
+        "magnitude", Choice(get_args(Criterion)), "Which connections stay under a density: the largest, or any."
+    )
+    regrow: float = setting(0.0, Number(0, 1), "Connections that come back at a cut, as a part of those that go.")
+
     rounds: int = setting(3, Number(1, 100, integer=True), "How many times to prune and retrain.")
-    retrain_epochs: int = setting(None, Number(1, 10000, integer=True), "Passes over the data in each retraining.")
+    retrain_epochs: int = setting(
+        None, Number(0, 10000, integer=True), "Passes over the data in each retraining; 0: cut only."
+    )
     retrain_rate: float = setting(0.1, Number(0, 1, above=True), "Learning rate of retraining, as a part of the first.")
+    gradual: bool = setting(False, Flag(), "All rounds within one learning-rate cycle: cut while it runs.")
+    rewind: Rewind = setting(
+        "none", Choice(get_args(Rewind)), "Retrain as in dense training: from its early weights, or at its rates only."
+    )
+    rewind_epoch: int = setting(
+        1, Number(0, 10000, integer=True), "Epochs of dense training that rewinding keeps; 0: back to its start."
+    )
+    distill: float = setting(
+        0.0, Number(0, 1), "Part of the loss of retraining that compares with the dense network's outputs."
+    )
     adjust_dropout: bool = setting(True, Flag(), "Lower dropout as connections go: D x sqrt(kept / total).")
     recalibrate: bool = setting(True, Flag(), "Measure batch norm's statistics again after each cut.")
 
@@ -152,7 +134,7 @@ class Recipe:
             object.__setattr__(self, name, self.usual_value(name))
         object.__setattr__(self, "_left", left)
         pairs = self.layer_quality.items() if isinstance(self.layer_quality, Mapping) else self.layer_quality
-        object.__setattr__(self, "layer_quality", _layer_pairs(pairs))
+        object.__setattr__(self, "layer_quality", layer_pairs(pairs, table["layer_quality"]))
         for name, rule in table.items():
             if name == "layer_quality":
                 continue
@@ -161,10 +143,32 @@ class Recipe:
                 raise refusal(name, value, rule)
             if isinstance(rule, Number):
                 object.__setattr__(self, name, rule.kept(value))
+        for name, reason in self._refusals():
+            raise RecipeError(f"{name} = {getattr(self, name)!r}: {reason}")
+
+    def _refusals(self) -> Iterator[tuple[str, str]]:
+        """The fields whose values do not go together with others, and why."""
         if self.rule == "quality" and self.unit == "neuron":
-            raise RecipeError("unit = 'neuron': needs rule='density'; the quality rule is one of single connections")
+            yield "unit", "needs rule='density'; the quality rule is one of single connections"
         if self.batch_norm and self.batch_size == 1:
-            raise RecipeError("batch_size = 1: batch normalisation cannot learn from single samples; take 2 or more")
+            yield "batch_size", "batch normalisation cannot learn from single samples; take 2 or more"
+        if self.criterion == "random" and self.rule == "quality":
+            yield "criterion", "needs rule='density'; the quality rule is one of magnitudes"
+        if self.criterion == "random" and self.unit == "neuron":
+            yield "criterion", "cuts single connections; it needs unit='weight'"
+        if self.regrow and (self.rule, self.unit, self.criterion) != ("density", "weight", "magnitude"):
+            yield "regrow", "needs rule='density', unit='weight' and criterion='magnitude'"
+        if self.gradual and not self.retrain_epochs:
+            yield "retrain_epochs", "gradual cuts are made while the network trains; take 1 or more"
+        if self.rewind != "none" and self.gradual:
+            yield "rewind", "begins each retraining anew, but gradual cuts share one; take either"
+        if self.rewind != "none" and self.rewind_epoch >= self.epochs:
+            yield "rewind_epoch", f"dense training has {self.epochs} epochs, and rewinding needs some of them to repeat"
+        if self.rewind != "none" and not self.retrain_epochs:
+            yield (
+                "retrain_epochs",
+                f"nothing is retrained, but rewind = {self.rewind!r} is a way to retrain; take 'none'",
+            )
 
     @property
     def usual(self) -> tuple[str, ...]:
@@ -189,7 +193,9 @@ class Recipe:
     @property
     def key(self) -> str:
         """Twelve hexadecimal digits that identify this recipe; equal recipes have equal keys."""
-        text = json.dumps({"prunelab_recipe": 1, **self.to_dict()}, sort_keys=True)  # as ever: keys name saved files
+        later = {f.name: f.default for f in fields(self) if f.name in LATER_FIELDS}
+        named = {name: value for name, value in self.to_dict().items() if later.get(name, self) != value}
+        text = json.dumps({"prunelab_recipe": 1, **named}, sort_keys=True)  # as ever: keys name saved files
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_dict(self, *, usual: bool = False) -> dict[str, Any]:
@@ -210,7 +216,7 @@ class Recipe:
         if not isinstance(names, list | tuple) or any(name not in DEPENDENT for name in names):
             raise RecipeError(f"usual = {quoted(names)}: must be a list of fields out of {', '.join(DEPENDENT)}")
         for key in given:
-            _known(key)
+            known(key, allowed())
         recipe = cls(**given)
         left = {name: None for name in names if getattr(recipe, name) == recipe.usual_value(name)}
         return cls(**{**given, **left}) if left else recipe
@@ -241,18 +247,7 @@ class Recipe:
         """
         defaults = Recipe()
         start = defaults if over is None else over
-        pairs = []
-        values = self.to_dict()
-        own = values.pop("layer_quality")
-        for name, value in values.items():
-            if name in self.usual:
-                if name not in start.usual:
-                    pairs.append((name, USUAL))
-            elif name in DEPENDENT or value != getattr(defaults, name) or value != getattr(start, name):
-                pairs.append((name, link_text(value)))
-        pairs += [(f"quality.{layer}", USUAL) for layer, _ in start.layer_quality if layer not in own]
-        pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in own.items()]
-        return urlencode(pairs)
+        return recipe_links.query(self.to_dict(), self.usual, start.to_dict(), start.usual, defaults.to_dict())
 
     @classmethod
     def from_query(cls, query: str, over: Recipe | None = None) -> Recipe:
@@ -260,27 +255,8 @@ class Recipe:
 
         over: recipe that supplies what is missing in the link; None: ``Recipe()``.
         """
-        if len(query) > LONGEST_QUERY:
-            raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
-        values: dict[str, Any] = {}
-        layers: dict[str, Any] = {}
-        for key, text in parse_qsl(query.removeprefix("?"), keep_blank_values=True):
-            layer = layer_in(key)
-            target, slot = (layers, layer) if layer else (values, key)
-            if slot in target:
-                raise RecipeError(f"{quoted(key)} stands twice in this link; keep one")
-            rule = allowed()["layer_quality"] if layer else _known(key)
-            try:
-                target[slot] = None if layer and text == USUAL else parsed("layer_quality" if layer else key, text)
-            except ValueError:
-                raise refusal(key, text, rule) from None
         start = over or cls()
-        if layers:
-            named = set(map(layer_of, layers))
-            kept = {layer: quality for layer, quality in start.layer_quality if layer_of(layer) not in named}
-            own = {layer: quality for layer, quality in layers.items() if quality is not None}
-            values["layer_quality"] = kept | own
-        return start.changed(**values)
+        return start.changed(**recipe_links.read(query, allowed(), start.layer_quality))
 
     def target_of_round(self, round: int) -> Target:
         """Target of the prune in ``round`` (1 to rounds; later rounds are like the last).
@@ -303,9 +279,21 @@ class Recipe:
             return Cubic(1.0, self.density)
         return Linear(0.0, self.quality) if self.ramp else Constant(self.quality)
 
+    @property
+    def retraining_epochs(self) -> int:
+        """Passes over the data in the retraining of all rounds together."""
+        each = self.retrain_epochs if self.rewind == "none" else self.epochs - self.rewind_epoch
+        return self.rounds * each
+
+    @property
+    def early_epoch(self) -> int | None:
+        """The epoch of dense training after which its weights have to be kept; None if they need not be."""
+        return self.rewind_epoch if self.rewind == "weights" else None
+
     def training_differences(self, other: Recipe) -> list[str]:
-        """Names of the fields of dense training that differ in ``other``."""
-        return [name for name in TRAINING_FIELDS if getattr(self, name) != getattr(other, name)]
+        """Names of the fields of dense training that differ in ``other``, or that ``other`` needs more of it by."""
+        names = [name for name in TRAINING_FIELDS if getattr(self, name) != getattr(other, name)]
+        return names + (["rewind"] if other.early_epoch not in (None, self.early_epoch) else [])
 
     def trains_like(self, other: Recipe) -> bool:
         """Whether ``other`` gives the same dense network; fields that are OWN here are not compared."""
@@ -325,31 +313,4 @@ def help_text(name: str) -> str:
 
 def parsed(name: str, text: str) -> Any:
     """A field's value in a link or an option: None where it is left to the usual. ValueError if it is no such value."""
-    return None if name in DEPENDENT and text == USUAL else allowed()[name].parse(text)
-
-
-def layer_in(key: str) -> str:
-    """The layer that a key of a link is the quality of, "fc1" of "quality.fc1"; "" for other keys."""
-    return key.removeprefix("quality.") if key.startswith("quality.") else ""
-
-
-def _layer_pairs(pairs: Any) -> tuple[tuple[str, float], ...]:
-    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
-        raise RecipeError(f"layer_quality = {quoted(pairs)}: must be a mapping from layer to quality")
-    rule, qualities = allowed()["layer_quality"], {}
-    for pair in pairs:
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not pair[0]:
-            raise RecipeError(f"layer_quality: {quoted(pair)} is not a pair of layer and quality")
-        if not rule.check(pair[1]):
-            raise RecipeError(f"layer_quality of {quoted(pair[0])} = {quoted(pair[1])}: must be {rule}")
-        qualities[pair[0]] = float(pair[1])
-    return tuple(sorted(qualities.items()))
-
-
-def _known(key: str) -> Allowed:
-    table = allowed()
-    if key not in table:
-        near = difflib.get_close_matches(key, table, n=1)
-        hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(table)
-        raise RecipeError(f"{quoted(key)} is not a field of a recipe; {hint}")
-    return table[key]
+    return recipe_fields.parsed(name, text, allowed()[name])

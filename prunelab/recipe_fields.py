@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import numbers
 import reprlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from prunelab.errors import RecipeError
 
+DEPENDENT = ("learning_rate", "epochs", "retrain_epochs")  # the fields that have a usual value
+USUAL = "usual"  # in links and options: leave a field to its usual value, a layer to the common quality
 LONGEST_NUMBER = 256  # bits of the longest whole number that is quoted in full
 
 
@@ -85,6 +88,37 @@ def refusal(name: str, value: Any, allowed: Allowed) -> RecipeError:
     near = difflib.get_close_matches(quoted(value), allowed.options, n=1) if isinstance(allowed, Choice) else []
     hint = f"; did you mean {near[0]}?" if near else ""
     return RecipeError(f"{quoted(name)} = {quoted(value)}: must be {allowed}{hint}")
+
+
+def known(key: str, table: Mapping[str, Allowed]) -> Allowed:
+    """The allowed values of the field ``key``. Raises RecipeError, with the nearest name, for another key."""
+    if key not in table:
+        near = difflib.get_close_matches(key, table, n=1)
+        hint = f"did you mean {near[0]}?" if near else "known: " + ", ".join(table)
+        raise RecipeError(f"{quoted(key)} is not a field of a recipe; {hint}")
+    return table[key]
+
+
+def parsed(name: str, text: str, rule: Allowed) -> Any:
+    """The value of field ``name`` in a link or an option: None where it is left to the usual.
+
+    Raises ValueError for a text that is no such value.
+    """
+    return None if name in DEPENDENT and text == USUAL else rule.parse(text)
+
+
+def layer_pairs(pairs: Any, rule: Allowed) -> tuple[tuple[str, float], ...]:
+    """Qualities by layer as sorted pairs, each checked. Raises RecipeError for anything else."""
+    if not isinstance(pairs, Iterable) or isinstance(pairs, str):
+        raise RecipeError(f"layer_quality = {quoted(pairs)}: must be a mapping from layer to quality")
+    qualities = {}
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str) or not pair[0]:
+            raise RecipeError(f"layer_quality: {quoted(pair)} is not a pair of layer and quality")
+        if not rule.check(pair[1]):
+            raise RecipeError(f"layer_quality of {quoted(pair[0])} = {quoted(pair[1])}: must be {rule}")
+        qualities[pair[0]] = float(pair[1])
+    return tuple(sorted(qualities.items()))
 
 
 def quoted(value: Any) -> str:

@@ -50,3 +50,14 @@ class Cubic:
     def at(self, progress: float) -> float:
         remaining = 1.0 - min(progress, 1.0)
         return self.start - (self.start - self.end) * (1.0 - remaining**3)
+
+
+FALL = 0.75  # share of a learning-rate cycle over which a gradual cut is made; the rest is for recovering
+
+
+def gradual_cut(round: int, rounds: int) -> float:
+    """Share of the cycle, 0 to FALL, that is done at the cut of ``round`` (1 to rounds): evenly spread, the first at 0.
+
+    Source: Zhu and Gupta 2017, section 3: a cut every few hundred steps while the learning rate is still high.
+    """
+    return FALL * (min(round, rounds) - 1) / max(rounds - 1, 1)

@@ -85,7 +85,8 @@ def test_few_modules_stand_flat_in_the_root_and_in_the_lab():
     root = {path.name for path in (ROOT / "prunelab").glob("*.py")}
     assert root == {
         "__init__.py", "_version.py", "disk.py", "errors.py", "formatting.py", "hardware.py", "inputs.py", "models.py",
-        "recipe.py", "recipe_fields.py", "resources.py", "schedules.py", "torch_state.py",
+        "recipe.py", "recipe_fields.py", "recipe_links.py", "resources.py", "schedules.py", "target.py",
+        "torch_state.py",
     }  # fmt: skip
     assert {path.name for path in (ROOT / "prunelab" / "lab").glob("*.py")} == {
         "__init__.py", "app.py", "links.py", "messages.py", "presets.py", "runs.py", "served.py", "wording.py",

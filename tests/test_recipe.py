@@ -18,6 +18,7 @@ import prunelab as pl
 from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
 from prunelab.recipe import (
+    LATER_FIELDS,
     LEARNING_RATES,
     MODELS,
     OWN,
@@ -29,6 +30,7 @@ from prunelab.recipe import (
     help_text,
 )
 from prunelab.recipe_fields import Choice, Flag, Number
+from prunelab.resources import PACKAGE
 
 
 def values_of(rule):
@@ -45,12 +47,34 @@ def recipes():
     fields = {name: values_of(rule) for name, rule in allowed().items() if name != "layer_quality"}
     layers = st.dictionaries(st.text("abcfc123.&=% é", min_size=1, max_size=8), st.floats(0, 10), max_size=3)
     made = st.fixed_dictionaries({}, optional={**fields, "layer_quality": layers})
-    return made.filter(goes_together).map(lambda v: Recipe(**v))
+    return made.map(going_together).map(lambda v: Recipe(**v))
 
 
-def goes_together(values):
-    neurons_by_quality = values.get("unit") == "neuron" and values.get("rule") != "density"
-    return not neurons_by_quality and not (values.get("batch_norm") and values.get("batch_size") == 1)
+def going_together(values):
+    """These values, without those that others exclude."""
+    left_out = set()
+    if values.get("rule") != "density":
+        left_out |= {"unit", "criterion", "regrow"}
+    if values.get("unit") == "neuron":
+        left_out |= {"criterion", "regrow"}
+    if values.get("criterion") == "random":
+        left_out |= {"regrow"}
+    if values.get("batch_norm"):
+        left_out |= {"batch_size"}
+    if (
+        values.get("gradual")
+        or values.get("retrain_epochs") == 0
+        or values.get("rewind_epoch", 1) >= least_epochs(values)
+    ):
+        left_out |= {"rewind"}
+    if values.get("retrain_epochs") == 0:
+        left_out |= {"gradual"}
+    return {name: value for name, value in values.items() if name not in left_out}
+
+
+def least_epochs(values):
+    """Epochs of dense training: those given, or the fewest that are usual."""
+    return values.get("epochs") or min(TRAIN_EPOCHS.values())
 
 
 @given(recipes())
@@ -248,6 +272,8 @@ def test_json_of_format_1_did_not_say_what_was_usual():
 
 def test_keys_are_those_of_earlier_versions_and_do_not_depend_on_what_is_usual():
     assert Recipe().key == Recipe(epochs=40).key == "9480d3c6d4b8"
+    cut = {"rule": "density", "density": 0.05, "unit": "neuron", "rounds": 7, "layer_quality": {"fc1": 1.25}}
+    assert Recipe(data="mnist", model="lenet-5", seed=3, batch_norm=True, **cut).key == "1958de68404b"
 
 
 @pytest.mark.parametrize(
@@ -315,3 +341,51 @@ def test_every_field_has_a_meaning():
 def test_neurons_need_the_density_rule():
     with pytest.raises(RecipeError, match="density"):
         Recipe(unit="neuron")
+
+
+def test_a_field_that_came_later_counts_in_a_key_only_where_it_is_set():
+    recipe = Recipe(rule="density")
+    keys = {recipe.changed(**{name: value}).key for name, value in LATER.items()}
+    assert LATER.keys() == set(LATER_FIELDS) and len(keys | {recipe.key}) == len(LATER) + 1
+    defaults = {name: getattr(Recipe(), name) for name in LATER}
+    assert recipe.changed(**defaults).key == recipe.key
+
+
+# Another value than the default for each field that came later.
+LATER = {"criterion": "random", "gradual": True, "rewind": "rate", "rewind_epoch": 3, "regrow": 0.5, "distill": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"criterion": "random"}, "criterion = 'random': needs rule='density'"),
+        ({"criterion": "random", "rule": "density", "unit": "neuron"}, "criterion = 'random': .* unit='weight'"),
+        ({"gradual": True, "retrain_epochs": 0}, "retrain_epochs = 0: gradual"),
+        ({"gradual": True, "rewind": "rate"}, "rewind = 'rate': begins each retraining anew"),
+        ({"rewind": "weights", "retrain_epochs": 0}, "retrain_epochs = 0: .*rewind = 'weights'"),
+        ({"rewind": "rate", "epochs": 3, "rewind_epoch": 3}, "rewind_epoch = 3: dense training has 3 epochs"),
+        ({"regrow": 0.1}, "regrow = 0.1: needs rule='density'"),
+        ({"regrow": 0.1, "rule": "density", "unit": "neuron"}, "regrow = 0.1: needs .* unit='weight'"),
+        ({"regrow": 0.1, "rule": "density", "criterion": "random"}, "regrow = 0.1: needs .* criterion='magnitude'"),
+        ({"regrow": 1.1, "rule": "density"}, "regrow = 1.1: must be a number from 0 to 1"),
+        ({"distill": -0.1}, "distill = -0.1: must be a number from 0 to 1"),
+        ({"rewind": "back"}, "rewind = back: must be one of none, weights, rate"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_in_words(values, words):
+    with pytest.raises(RecipeError, match=words):
+        Recipe(**values)
+
+
+def test_what_retraining_takes_is_counted_for_all_rounds():
+    assert Recipe(rounds=4, retrain_epochs=5).retraining_epochs == 20
+    assert Recipe(rounds=4, retrain_epochs=5, gradual=True).retraining_epochs == 20
+    assert Recipe(rounds=4, epochs=9, rewind="rate", rewind_epoch=2).retraining_epochs == 28
+    assert Recipe(rounds=4, retrain_epochs=0).retraining_epochs == 0
+
+
+@pytest.mark.parametrize("name", LATER_FIELDS)
+def test_every_field_past_the_paper_is_explained_with_its_source(name):
+    page = (PACKAGE.parent / "docs" / "options.md").read_text(encoding="utf-8")
+    sections = [section for section in page.split("## ")[1:] if re.search(rf"`{name}\b", section)]
+    assert sections and all("Source:" in section or "section" in section for section in sections)

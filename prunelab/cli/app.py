@@ -1,4 +1,4 @@
-"""The command line: ``prunelab dashboard | lab | run | measure | bench``.
+"""The command line: ``prunelab dashboard | lab | run | sweep | reproduce | measure | bench``.
 
 The arguments of the commands, and how their errors are reported. What a command does is in its own module, which is
 imported when it runs.
@@ -17,7 +17,7 @@ import typer
 
 from prunelab import __version__
 from prunelab.cli.errors import BAD_INPUT, FAILED, SIGNALLED, CommandError
-from prunelab.cli.recipe_options import recipe_from, with_recipe_options
+from prunelab.cli.recipe_options import grid_from, recipe_from, with_grid_options, with_recipe_options
 from prunelab.errors import PortInUseError, ServeError
 
 if TYPE_CHECKING:
@@ -47,6 +47,13 @@ class Suite(StrEnum):
     browser = "browser"
     soak = "soak"
     all = "all"
+
+
+class Reproduced(StrEnum):
+    """What ``prunelab reproduce`` runs."""
+
+    table1 = "table1"
+    frontier = "frontier"
 
 
 def main() -> None:
@@ -125,6 +132,54 @@ def run(
 
 
 @app.command()
+@with_grid_options
+def sweep(
+    *,
+    recipe: Annotated[
+        Path | None, typer.Option(help="What all runs have in common.", metavar="FILE.json", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A file a run; the same command again goes on.", metavar="DIR")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that do runs beside each other; 0: none.", min=0)] = 0,
+    engine: Annotated[
+        str | None, typer.Option(help="What carries out the runs. [default: sessions]", metavar="sessions|stacked")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the table there too.", metavar="FILE", dir_okay=False)] = None,
+    as_json: Json = False,
+    given: dict[str, Any],
+) -> None:
+    """Run every combination of values, as in --quality 1,1.5,2 --seed 0:3, and tabulate them."""
+    with _errors_reported():
+        start, settings = grid_from(given, recipe)
+        from prunelab.cli import sweep as command
+
+        command.run(
+            start, settings, out=out, workers=workers, engine=engine, csv=csv, as_json=as_json,
+            stdout=_console(), stderr=_console(stderr=True),
+        )  # fmt: skip
+
+
+@app.command()
+def reproduce(
+    what: Annotated[Reproduced, typer.Argument(help="The paper's table, or the frontier of later work.")],
+    model: Annotated[list[str], typer.Option(help="Only this network.", metavar="NAME")] = [],  # noqa: B006
+    seeds: Annotated[int, typer.Option(help="Runs of each; all count.", min=1)] = 3,
+    out: Annotated[Path, typer.Option(help="A file a run; the same command again goes on.", metavar="DIR")] = Path(
+        "reproduced"
+    ),
+    csv: Annotated[Path | None, typer.Option(help="Write all runs there too.", metavar="FILE", dir_okay=False)] = None,
+) -> None:
+    """Train and prune on MNIST as often as there are seeds, and print the published table with ours beside it."""
+    with _errors_reported():
+        from prunelab.cli import reproduce as command
+
+        command.run(
+            what.value, models=model, seeds=seeds, out=out, csv=csv, stdout=_console(), stderr=_console(stderr=True)
+        )
+
+
+@app.command()
 def measure(
     source: Annotated[Path, typer.Argument(help="A packed file, or a saved session.", metavar="FILE|DIR")],
     batch: Annotated[list[int], typer.Option(help="Batch sizes to time.", min=1)] = [1, 8, 64, 256],  # noqa: B006
@@ -180,7 +235,7 @@ def _errors_reported() -> Iterator[None]:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    return Console(stderr=stderr, emoji=False)  # else ":a:" in a message becomes a picture
 
 
 def _say(text: str) -> None:

@@ -34,9 +34,10 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
             status.update(f"measuring: {what}")
 
         if suite in ("engine", "all"):
-            from prunelab.bench import costs, engine
+            from prunelab.bench import costs, engine, stacked
 
-            rows += engine.rows(quick=quick, say=say) + costs.rows(quick=quick, say=say)
+            for engines in (engine, stacked, costs):
+                rows += engines.rows(quick=quick, say=say)
         if suite in ("sparse", "all"):
             from prunelab.bench import compaction as compacting
             from prunelab.bench import kernels, packing

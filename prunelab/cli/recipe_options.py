@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,17 @@ def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
 
     ``given`` contains only the options that the user wrote: texts, booleans, and for layer_quality a list of texts.
     """
+    return _with_options(command, _parameter)
+
+
+def with_grid_options(command: Callable[..., None]) -> Callable[..., None]:
+    """As ``with_recipe_options``, with an option for the values of each field; booleans are texts, too."""
+    return _with_options(command, _values_parameter)
+
+
+def _with_options(
+    command: Callable[..., None], parameter_of: Callable[[str], inspect.Parameter]
+) -> Callable[..., None]:
     table = allowed()
     parameters = inspect.signature(command, eval_str=True).parameters
     kept = [parameter for name, parameter in parameters.items() if name != "given"]
@@ -31,7 +43,7 @@ def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
         fields = {name: values.pop(name) for name in table}
         command(given={name: value for name, value in fields.items() if value not in (None, [])}, **values)
 
-    signature = inspect.Signature([*kept, *(_parameter(name) for name in table)])
+    signature = inspect.Signature([*kept, *(parameter_of(name) for name in table)])
     called.__signature__ = signature  # type: ignore[attr-defined]
     called.__annotations__ = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     called.__name__, called.__doc__ = command.__name__, command.__doc__
@@ -52,6 +64,38 @@ def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
         return start.changed(**{**values, LAYERS: layers})
     except RecipeError as error:
         raise CommandError(f"{file}: {error}" if file is not None and not given else str(error), BAD_INPUT) from error
+
+
+def grid_from(given: Mapping[str, Any], file: Path | None = None) -> tuple[Recipe, dict[str, Any]]:
+    """(recipe of ``file``, or the defaults; values of each field) by the options ``given``; seeds change fastest.
+
+    Values are separated by commas; of whole numbers 0:3 is 0, 1, 2, and 0:9:2 every second. Qualities of layers hold
+    for all runs. CommandError for an invalid file or range; values are checked by the grid.
+    """
+    start = recipe_from({}, file)
+    settings: dict[str, Any] = {name: _values(name, text) for name, text in given.items() if name != LAYERS}
+    if LAYERS in given:
+        settings[LAYERS] = dict(start.layer_quality) | dict(_layer(text) for text in given[LAYERS])
+    if "seed" in settings:
+        settings["seed"] = settings.pop("seed")
+    return start, settings
+
+
+def _values(name: str, text: str) -> Iterable[Any]:
+    rule = allowed()[name]
+    ranged = isinstance(rule, Number) and rule.integer
+    parts = [_range(name, part) if ranged and ":" in part else [_parsed(name, part)] for part in text.split(",")]
+    return itertools.chain.from_iterable(parts)  # not a list: a range may be longer than any grid
+
+
+def _range(name: str, text: str) -> Iterable[int]:
+    try:
+        return range(*map(int, text.split(":")))
+    except (TypeError, ValueError) as error:  # too many parts, no numbers, or steps of 0
+        raise CommandError(
+            f"--{name.replace('_', '-')} {text}: a range is first:end or first:end:step, as in 0:3 for 0, 1, 2",
+            BAD_INPUT,
+        ) from error
 
 
 def _text_of(file: Path) -> str:
@@ -95,6 +139,20 @@ def _parameter(name: str) -> inspect.Parameter:
         option = typer.Option(flag, help=f"{text} [default: {_default(name, default)}]", metavar=_metavar(rule))
         kind = str | None
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option])
+
+
+def _values_parameter(name: str) -> inspect.Parameter:
+    """The option for the values of a field."""
+    one = _parameter(name)
+    if name == LAYERS:
+        return one
+    rule, text = allowed()[name], help_text(name)
+    default = (
+        str(getattr(Recipe(), name)).lower() if isinstance(rule, Flag) else _default(name, getattr(Recipe(), name))
+    )
+    metavar = "true,false" if isinstance(rule, Flag) else f"{_metavar(rule)},..."
+    option: Any = typer.Option(f"--{name.replace('_', '-')}", help=f"{text} [default: {default}]", metavar=metavar)
+    return one.replace(annotation=Annotated[str | None, option])
 
 
 def _default(name: str, value: Any) -> str:

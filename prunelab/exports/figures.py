@@ -11,6 +11,7 @@ from typing import Any
 from matplotlib import style
 from matplotlib.figure import Figure
 
+from prunelab import views
 from prunelab.exports import matplotlib_drawing
 from prunelab.exports.narrative import plain
 from prunelab.exports.view_list import PICTURES, checked, shows_something
@@ -18,6 +19,7 @@ from prunelab.formatting import file_part, layer_of
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.tradeoff import Tradeoff
 from prunelab.views import summary
 from prunelab.views.figure import View
 
@@ -43,6 +45,7 @@ def figures(
     *,
     layers: Sequence[str] | None = None,
     formats: Sequence[str] = FORMATS,
+    tradeoff: Tradeoff | None = None,
 ) -> dict[str, bytes]:
     """The views at the last snapshot as files by name, such as "column/fc1-weights.svg".
 
@@ -54,6 +57,7 @@ def figures(
         measurement: what was measured at the end. None: without the views of it.
         layers: parameter names of the layers with separate figures. None: the first six.
         formats: of svg, pdf and png (300 dpi).
+        tradeoff: the trade-off curve. None: without the view of it.
 
     Raises:
         ValueError: the history is empty, or a format is unknown.
@@ -67,8 +71,25 @@ def figures(
         return files
     for name, view, widths in _views(checked(history), measurement, layers):
         for width in widths:
-            for format, content in _printed(view, WIDTHS[width], formats, recipe).items():
-                files[f"{width}/{name}.{format}"] = content
+            files |= _files(f"{width}/{name}", view, WIDTHS[width], formats, recipe)
+    curve = views.tradeoff(tradeoff)
+    if shows_something(curve):
+        files |= printed("tradeoff", curve, recipe, formats)
+    return files
+
+
+def printed(name: str, view: View, recipe: Recipe, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """Any view as files by name, such as "page/tradeoff.svg", in both widths.
+
+    Args:
+        name: of the files.
+        view: of prunelab.views.
+        recipe: of what it shows; its key is in the files.
+        formats: of svg, pdf and png (300 dpi).
+    """
+    files: dict[str, bytes] = {}
+    for width, centimetres in WIDTHS.items():
+        files |= _files(f"{width}/{name}", view, centimetres, formats, recipe)
     return files
 
 
@@ -103,10 +124,10 @@ def distinct(names: list[str]) -> list[str]:
     return stems
 
 
-def _printed(view: View, width: float, formats: Sequence[str], recipe: Recipe) -> dict[str, bytes]:
+def _files(stem: str, view: View, width: float, formats: Sequence[str], recipe: Recipe) -> dict[str, bytes]:
     with _STYLE_LOCK, style.context(["default", STYLE]):
         figure = matplotlib_drawing.draw(view, width)
-        return {format: _file(figure, format, view, recipe) for format in formats}
+        return {f"{stem}.{format}": _file(figure, format, view, recipe) for format in formats}
 
 
 def _file(figure: Figure, format: str, view: View, recipe: Recipe) -> bytes:

@@ -189,6 +189,9 @@ class _Drawing:
         if not y:
             return
         mode = trace.get("mode", "lines")
+        if trace.get("fill") == "toself":
+            axes.fill(x, y, color=colour(trace["fillcolor"]), linewidth=0)
+            return
         if "lines" in mode:
             line = trace.get("line", {})
             style = DASHES[line.get("dash", "solid")]

@@ -53,6 +53,8 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
     ]
     if now.round and rates and r.adjust_dropout:
         parts.append("Dropout was lowered as connections went, by the square root of what was kept.")
+    if now.round and r.distill:
+        parts.append(f"In retraining {percent(r.distill)} of the loss compared with the dense network's outputs.")
     if now.round and r.batch_norm and r.model != OWN and r.recalibrate:
         parts.append("Batch normalisation was measured again after each cut.")
     return " ".join(filter(None, [*parts, unfinished(now)]))
@@ -69,10 +71,17 @@ def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
     else:
         steps = [f"{_target(s)} in round {s.round}" for s in cuts]
         cut = f"Connections were cut by hand: {', then '.join(steps)}"
-    retrained = [s.recipe for s in history if s.phase == "retrained"]
+    retrained = [s.recipe for s in history if s.phase == "retrained" and s.steps]
     often = "after each cut" if len(retrained) == len(cuts) else _many(len(retrained), "time")
     lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {by.retrain_rate:g}" for by in retrained)
     length = f"{' or '.join(lengths)} of the learning rate"
+    if retrained and all(by == r for by in retrained) and r.rewind != "none":
+        back = f"set back to their values after {_many(r.rewind_epoch, 'epoch')} of dense training and "
+        again = f"{back if r.rewind == 'weights' else ''}trained as the dense network was after epoch {r.rewind_epoch}"
+        return [f"{cut}; {often} the survivors were {again}."]
+    if retrained and all(by == r for by in retrained) and r.gradual:
+        cycle = f"{_many(r.rounds * r.retrain_epochs, 'epoch')} from {r.retrain_rate:g} of the learning rate"
+        return [f"{cut}, all within one learning-rate cycle of {cycle}."]
     after = f"{often} the survivors were retrained for {length}" if retrained else "nothing was retrained"
     return [f"{cut}; {after}."]
 
@@ -93,7 +102,9 @@ def _cut(r: Recipe, last: int) -> str:
         unit = {"weight": "connections", "neuron": "neurons and filters"}[r.unit]
         place = {"global": "all layers together", "layer": "each layer alone"}[r.scope]
         left = percent(r.target_of_round(last).common_density or 0.0)
-        return f"the weakest {unit} of {place} were cut, on a cubic schedule, until {left} were left"
+        which = "the weakest" if r.criterion == "magnitude" else "randomly chosen"
+        back = f"; {r.regrow:g} of as many came back at each cut, where the gradient was largest" if r.regrow else ""
+        return f"{which} {unit} of {place} were cut, on a cubic schedule, until {left} were left{back}"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
     steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]
     rises = steps[0] != steps[-1]

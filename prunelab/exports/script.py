@@ -38,6 +38,9 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     """
     taken = list(_taken(history))
     recipe = next((s.recipe for s in taken if s.what == "prune"), recipe)  # all have the same dense training
+    rewinding = next((s.recipe for s in taken if s.recipe.early_epoch is not None), recipe)
+    if recipe.training_differences(rewinding):  # what is rewound to later has to be kept from the start
+        recipe = rewinding
     objective = history[-1].objective if history else CLASSIFYING
     values = {name: value for name, value in differing(recipe).items() if value != OWN}
     custom = [name for name in ("model", "data") if getattr(recipe, name) == OWN]

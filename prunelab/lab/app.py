@@ -24,7 +24,7 @@ from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
 from prunelab.lab.page.buttons import Buttons
 from prunelab.lab.page.compare_panel import ComparePanel
-from prunelab.lab.page.controls import Controls
+from prunelab.lab.page.controls import CUTTING, SWITCHES, Controls
 from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import Guess
 from prunelab.lab.page.layer_sliders import LayerSliders
@@ -37,6 +37,7 @@ from prunelab.lab.page.preset_bar import PresetBar
 from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
 from prunelab.lab.page.timeline import Timeline
+from prunelab.lab.page.tradeoff_panel import TradeoffPanel
 from prunelab.lab.served import Served
 from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
@@ -165,6 +166,7 @@ class Lab(w.VBox):
             ComparePanel(self._submit, lambda: self.recipe, self._redraw),
             DrawPanel(self._submit, self._redraw, self._bridge.soon),
             SensitivityPanel(self._submit, self._redraw),
+            TradeoffPanel(self._submit, self._redraw, self._bridge.soon),
         ]
         return {panel.kind.name: panel for panel in panels}
 
@@ -302,9 +304,9 @@ class Lab(w.VBox):
     def _changed(self, name: str) -> None:
         if name in ("data", "model", "optimizer"):
             self._bridge.post("lengths", self._set_defaults)
-        if name == "rule":
+        if name in SWITCHES:
             self._bridge.post("options", self._arrange)
-        if name in ("rule", "quality", "density", "unit", "scope"):
+        if name in CUTTING:
             self._ask()
             return
         self._redraw()
@@ -474,6 +476,7 @@ class Lab(w.VBox):
         if state.adopted is not None and state.adopted is not self._adopted:
             self._adopted = state.adopted
             self._set_controls(state.adopted)
+            self._bridge.post("options", self._arrange)  # its rule may need other controls
         self.timeline.update(state)
         visible = self._visible(state)
         unsaved = None if self._served is None else self._served.trouble

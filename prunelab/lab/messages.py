@@ -12,13 +12,24 @@ from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.subject import Subject
+from prunelab.results.tradeoff import Tradeoff
 
 Action = Literal[
     "open", "follow", "train", "retrain", "run", "live", "prune", "preview", "change", "measure", "scan", "compare",
-    "forget", "pin", "read", "export", "pause", "resume", "reset", "stop", "visit",
+    "forget", "pin", "read", "export", "pause", "resume", "reset", "stop", "visit", "tradeoff", "halt", "load",
 ]  # fmt: skip
 Activity = Literal[
-    "starting", "ready", "training", "retraining", "running", "comparing", "measuring", "scanning", "paused", "failed"
+    "starting",
+    "ready",
+    "training",
+    "retraining",
+    "running",
+    "comparing",
+    "measuring",
+    "scanning",
+    "tracing",
+    "paused",
+    "failed",
 ]
 OPENING = "opening"  # argument of "train": the page only opens, nobody has pressed Train
 BUSY: tuple[Activity, ...] = ("starting", "training", "retraining", "running", "comparing")
@@ -31,7 +42,8 @@ class Command:
     action: Action
     recipe: Recipe | None = None  # of the controls; None: the one of the last command
     target: Target | None = None  # of a prune or preview
-    about: Any = None  # of the action: planned runs, a drawing, a run's number, a function that exports, a visit
+    about: Any = None  # of the action: planned runs, a drawing, a run's number, a function that exports, a visit, a
+    # point of the trade-off curve
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,8 @@ class LabState:
     """Bytes and latency of the network as it is; None once it has changed."""
     sensitivity: Sensitivity | None = None
     """The scan of the layers of the network as it is; None once it has changed."""
+    tradeoff: Tradeoff | None = None
+    """The trade-off curve that was drawn last, as far as it got; of networks of its own."""
     classification: Classification = field(default_factory=Classification)
     """How the networks classify the drawing."""
     trouble: str | None = None

@@ -63,7 +63,7 @@ def presets(recipe: Recipe) -> tuple[Preset, ...]:
     small = recipe.model in SMALL
     offered = (
         _penalty(0.1 if small else 0.05),
-        _retraining(0.1 if small else 0.05),
+        _retraining(recipe, 0.1 if small else 0.05),
         _rounds(recipe, 0.03 if small else 0.012),
         _stalling(recipe),
         _dropout(recipe, 0.06 if small else 0.02),
@@ -87,12 +87,13 @@ def _penalty(density: float) -> Preset:
     )
 
 
-def _retraining(density: float) -> Preset:
+def _retraining(recipe: Recipe, density: float) -> Preset:
+    common = {**_to(density), "rounds": 5, "retrain_epochs": _epochs(recipe)}
     return Preset(
         "with and without retraining",
         "How much of what a cut costs can the survivors win back?",
         ("no retraining", "five rounds"),
-        ({**_to(density), "rounds": 5}, {**_to(density), "rounds": 5}),
+        (common, common),
         _wins("the survivors make up for most of what was cut"),
         (_down_to(density), ()),
     )
@@ -103,7 +104,7 @@ def _rounds(recipe: Recipe, density: float) -> Preset:
 
     recipe: the page's, or that of the five-round run.
     """
-    epochs = recipe.retrain_epochs
+    epochs = _epochs(recipe)
     return Preset(
         "one shot or five rounds",
         "As many epochs, as many weights left: does cutting little by little lose less than cutting all at once?",
@@ -117,7 +118,7 @@ def _rounds(recipe: Recipe, density: float) -> Preset:
 
 
 def _stalling(recipe: Recipe) -> Preset:
-    common = {"rule": "quality", "unit": "weight", "rounds": 8}
+    common = {"rule": "quality", "unit": "weight", "criterion": "magnitude", "regrow": 0.0, "rounds": 8}
     return Preset(
         "constant quality stalls",
         "Eight rounds at the same quality, or at one that rises: how far does each come?",
@@ -134,7 +135,7 @@ def _dropout(recipe: Recipe, density: float) -> Preset:
     """A high rate and little retraining: with a low rate, or after long retraining, both runs end alike."""
     common = {
         **_to(density), "dropout": 0.7, "rounds": 3, "batch_norm": False,
-        "retrain_epochs": min(recipe.retrain_epochs, 5),
+        "retrain_epochs": min(_epochs(recipe), 5),
     }  # fmt: skip
     return Preset(
         "dropout rule on or off",
@@ -158,9 +159,15 @@ def _batch_norm(density: float) -> Preset:
     )
 
 
+def _epochs(recipe: Recipe) -> int:
+    """Epochs of each retraining: the recipe's, or the usual ones where it only cuts."""
+    epochs: int = recipe.retrain_epochs or recipe.usual_value("retrain_epochs")
+    return epochs
+
+
 def _to(density: float) -> dict[str, Any]:
     """Fields that cut single weights to a density over all layers together, so that both runs end at this density."""
-    return {"rule": "density", "scope": "global", "unit": "weight", "density": density}
+    return {"rule": "density", "scope": "global", "unit": "weight", "criterion": "magnitude", "density": density}
 
 
 def _down_to(density: float) -> tuple[float, ...]:

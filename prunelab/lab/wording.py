@@ -202,7 +202,7 @@ def reasons(state: LabState) -> dict[str, str]:
         wait = "Pause the run first" if state.activity != "starting" else "The lab is starting"
         no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
         return no | ({"pause": "Nothing to pause yet", "reset": wait} if state.activity == "starting" else {})
-    no = {} if state.activity in ("paused", "measuring", "scanning") else {"pause": "Nothing is running"}
+    no = {} if state.activity in ("paused", "measuring", "scanning", "tracing") else {"pause": "Nothing is running"}
     if state.snapshot is None:
         return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")
     if phase == "new":

@@ -20,7 +20,7 @@ from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import transposed
 from prunelab.pruning.masked_weights import MaskedWeights
 from prunelab.pruning.selection import Names, as_names
-from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan
+from prunelab.pruning.strategies import STRATEGIES, Cut, Layers, Plan, Regrowth
 from prunelab.recipe import PerLayer, Scope, Std, Target
 from prunelab.results.subject import Module
 
@@ -173,9 +173,17 @@ class Masks(MaskedWeights):
         std: Std = "dense",
         scope: Scope = "global",
         unit: Unit = "weight",
+        scores: Mapping[str, Tensor] | None = None,
+        regrowth: Regrowth | None = None,
     ) -> Plan:
-        """What ``prune`` would do with these arguments, without doing it. target: replaces quality and density."""
+        """What ``prune`` would do with these arguments, without doing it. target: replaces quality and density.
+
+        scores: {parameter name: a number for each weight}, ranked by magnitude in place of the weights; only for a
+        density of single weights. regrowth: connections that come back, likewise.
+        """
         target = target or Target(quality, density)
+        if (scores or regrowth) and (target.density is None or unit != "weight"):
+            raise ValueError("scores= and regrowth= are of single weights; they need density=, and unit='weight'")
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
         self.check_current()
@@ -183,7 +191,7 @@ class Masks(MaskedWeights):
             if not criteria.finite(parameter):
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
         layers = Layers(
-            weights={name: p.detach() for name, p in self._parameters.items()},
+            weights=scores or {name: p.detach() for name, p in self._parameters.items()},
             masks=self._masks,
             deviation=lambda name: self._deviation(name, std),
             scope=scope,
@@ -191,9 +199,11 @@ class Masks(MaskedWeights):
             transposed=transposed(self.model, self._parameters),
             whole=self._names.without("neurons"),
             unfit=self._names.without("matrix"),
+            regrowth=regrowth,
         )
         strategy = unit if unit != "weight" else "quality" if target.density is None else "density"
-        return STRATEGIES[strategy](layers, self._checked(target))
+        plan = STRATEGIES[strategy](layers, self._checked(target))
+        return plan if scores is None else plan.without_thresholds()
 
     def _checked(self, target: Target) -> Target:
         """The target as Python floats, with layers by parameter name; ValueError for invalid values."""

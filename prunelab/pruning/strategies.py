@@ -1,13 +1,13 @@
 """Pruning strategies: from weights and current masks to new masks, for all layers.
 
-All have one signature and are listed by name in STRATEGIES. A strategy is a pure function. It only removes connections:
-what is cut stays cut, and every layer keeps at least one connection.
+All have one signature and are listed by name in STRATEGIES. A strategy is a pure function. It only removes connections,
+unless it is given a ``Regrowth``: what is cut stays cut. Every layer keeps at least one connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from torch import Tensor
@@ -44,6 +44,29 @@ class Plan(NamedTuple):
     masks: dict[str, Tensor]
     cuts: dict[str, Cut]
 
+    def without_thresholds(self) -> Plan:
+        """The same plan, where what was ranked are not the weights: no magnitude divides them."""
+        return Plan(self.masks, {name: replace(cut, threshold=None) for name, cut in self.cuts.items()})
+
+
+@dataclass(frozen=True)
+class Regrowth:
+    """Connections that come back at a cut. share: of those that go, 0 to 1. gradients: of all weights, cut ones too."""
+
+    share: float
+    gradients: Tensors
+
+    def number(self, masks: Sequence[Tensor], kept: int) -> int:
+        """How many come back when ``kept`` connections are to be left of those of ``masks``: one stays at least."""
+        survivors = sum(map(ranking.count, masks))
+        cut = sum(mask.numel() for mask in masks) - survivors
+        return max(min(round(self.share * (survivors - kept)), kept - 1, cut), 0)
+
+    def chosen(self, names: list[str], masks: Sequence[Tensor], number: int) -> list[Tensor]:
+        """Masks of the ``number`` cut connections with the largest gradients. Source: Evci et al. 2020, section 3."""
+        gradients = [self.gradients[name] for name in names]
+        return ranking.largest(gradients, [~mask for mask in masks], number)[1]
+
 
 @dataclass(frozen=True)
 class Layers:
@@ -53,7 +76,7 @@ class Layers:
     scope: rank all layers together ("global") or each on its own ("layer"). outputs: returns the layers that keep all
     neurons because they are the network's outputs: a class without its neuron could never be predicted. transposed:
     groups of each transposed convolution, whose weights have their inputs first. whole: layers whose rows are no
-    neurons. unfit: layers that are no matrix, which 2:4 does not fit.
+    neurons. unfit: layers that are no matrix, which 2:4 does not fit. regrowth: what may come back; by_density only.
     """
 
     weights: Tensors
@@ -64,6 +87,7 @@ class Layers:
     transposed: Mapping[str, int] = field(default_factory=dict)
     whole: Collection[str] = frozenset()
     unfit: Collection[str] = frozenset()
+    regrowth: Regrowth | None = None
 
     def ranked(self, names: list[str], target: Target) -> list[tuple[list[str], float]]:
         """Groups of these layers that are ranked together, each with its density; layers without one are in no group.
@@ -99,14 +123,21 @@ def by_quality(layers: Layers, target: Target) -> Plan:
 
 
 def by_density(layers: Layers, target: Target) -> Plan:
-    """Keep the density x total largest magnitudes, over all layers together or per layer."""
+    """Keep the density x total largest magnitudes, over all layers together or per layer.
+
+    With regrowth some less, and in their place as many of those that were cut before.
+    """
     masks = layers.masks
     new = dict(masks)
     cuts: dict[str, Cut] = {}
     for names, density in layers.ranked(list(masks), target):
         number = max(round(density * sum(masks[name].numel() for name in names)), 1)
         weights, before = [layers.weights[name] for name in names], [masks[name] for name in names]
-        threshold, chosen = ranking.largest(weights, before, number)
+        back = layers.regrowth.number(before, number) if layers.regrowth else 0
+        threshold, chosen = ranking.largest(weights, before, number - back)
+        if layers.regrowth and back:
+            grown = layers.regrowth.chosen(names, before, back)
+            chosen = [mask | more for mask, more in zip(chosen, grown, strict=True)]
         for name, mask in zip(names, chosen, strict=True):
             new[name], spared = _keep_one(mask, masks[name], layers.weights[name])
             cuts[name] = Cut(threshold, None, ranking.count(new[name]), mask.numel(), spared)

@@ -27,8 +27,11 @@ from prunelab.sessions import checkpoint_migration
 FORMAT = 4
 INDEX = "session.json"
 COUNTS = ("kept_counts", "cut_counts")
-# (part, name) of the flat dicts of tensors in a state.
-GROUPS = (("model", "weights"), ("model", "masks"), ("model", "cut_values"), ("trainer", "predicted"))
+# (part, name) of the flat dicts of tensors in a state; a file that has none of a group gives an empty one.
+GROUPS = (
+    ("model", "weights"), ("model", "masks"), ("model", "cut_values"), ("model", "early"), ("model", "dense"),
+    ("trainer", "predicted"),
+)  # fmt: skip
 
 
 def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:

@@ -103,8 +103,9 @@ def cacheable(recipe: Recipe) -> bool:
 
 def key(recipe: Recipe) -> str:
     """32 hexadecimal digits that identify a dense network and all that its bits depend on."""
+    early = {} if recipe.early_epoch is None else {"early": recipe.early_epoch}
     parts = {
-        "recipe": {name: getattr(recipe, name) for name in TRAINING_FIELDS},
+        "recipe": {name: getattr(recipe, name) for name in TRAINING_FIELDS} | early,
         "versions": [__version__, torch.__version__, checkpoint.FORMAT],
         "machine": [platform.machine(), torch.backends.cpu.get_cpu_capability(), torch.get_num_threads()],
     }

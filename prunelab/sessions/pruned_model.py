@@ -29,6 +29,8 @@ SCHEMA = {
     "weights": tensors,
     "masks": tensors,
     "cut_values": tensors,
+    "early": tensors,
+    "dense": tensors,
     "cuts": each(
         fields(
             threshold=optional(number),
@@ -51,12 +53,17 @@ class PrunedModel:
     to find the layer that each dropout belongs to. owners: {dropout name: layer name}, which overrides what was found.
     Modules in eval mode within a model in training mode stay in eval mode: the user froze them.
     cut_values: {parameter name: value of each weight at the moment it was cut, 0 where none was cut}, in float32.
+    early: the model's state at an early point of dense training; dense: just before the first cut. {} where it was
+    not kept.
     """
 
     def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
         self.masks = masks
         self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
+        self.early: dict[str, Tensor] = {}
+        self.dense: dict[str, Tensor] = {}
+        self._teacher: tuple[dict[str, Tensor], nn.Module] | None = None  # cache: ``dense`` and a model of it
         self._found = dropout.find(model, self.masks, example)
         self._owners = self._found.owners | dropout.named_owners(model, self.masks, owners or {})
         self._original_rates = dropout.original_rates(model)
@@ -65,7 +72,7 @@ class PrunedModel:
         self._attachment: Attachment | None = None
         self._cuts: dict[str, Cut] = {}
         self._packed: dict[str, tuple[Tensor, bytes]] = {}  # the latest mask of each layer, and its bits
-        self._wiring = _wiring(model, example)
+        self._wiring = wiring_of(model, example)
         self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
         self.adjust_dropout()
 
@@ -108,7 +115,8 @@ class PrunedModel:
         cut_values = {}
         for name, mask in plan.masks.items():
             gone = (self.masks[name] & ~mask).cpu()  # cut by this plan
-            cut_values[name] = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
+            values = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
+            cut_values[name] = values.masked_fill(mask.cpu(), 0.0)  # what came back is not cut any more
         self.masks.commit(plan)
         self.cut_values = cut_values
         self._cuts = dict(plan.cuts)
@@ -118,13 +126,41 @@ class PrunedModel:
 
     def twin(self, plan: Plan) -> nn.Module:
         """A copy of the model with the plan applied, in training mode except for frozen modules."""
+        return _zeroed(self._copy(), plan.masks)
+
+    def _copy(self) -> nn.Module:
         twin = copy.deepcopy(self.model).train()
         for name in self._frozen:
             twin.get_submodule(name).eval()
-        weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
-        for name, mask in plan.masks.items():
-            zero_(weights[name], mask)
         return twin
+
+    def keep_early(self) -> None:
+        """Keep the model's state as it is, to rewind to."""
+        self.early = _copied(self.model.state_dict())
+
+    def keep_dense(self) -> None:
+        """Keep the model's state as it is, to learn from."""
+        self.dense = _copied(self.model.state_dict())
+
+    def dense_scores(self, x: Tensor) -> Tensor:
+        """What the dense network says about these samples."""
+        if self._teacher is None or self._teacher[0] is not self.dense:
+            twin = self._copy().eval()
+            twin.load_state_dict(self.dense)
+            self._teacher = self.dense, twin
+        with torch.no_grad():
+            scores: Tensor = self._teacher[1](x)
+        return scores
+
+    def rewound_twin(self) -> nn.Module:
+        """A copy of the model at the early point, under today's masks. Source: Frankle et al. 2019."""
+        twin = self._copy()
+        twin.load_state_dict(self.early)
+        return _zeroed(twin, self.masks)
+
+    def take(self, twin: nn.Module) -> None:
+        """Set all parameters and buffers to those of a copy that was made here."""
+        self.model.load_state_dict(twin.state_dict())
 
     def warn(self, *, adjusted: bool) -> None:
         """Warn of weights without a mask and, if dropout is to be ``adjusted``, of what keeps its rate."""
@@ -202,6 +238,8 @@ class PrunedModel:
             "weights": _copied(self.model.state_dict()),
             "masks": self.masks.state_dict(),
             "cut_values": dict(self.cut_values),  # never changed in place
+            "early": dict(self.early),
+            "dense": dict(self.dense),
             "cuts": {name: vars(cut).copy() for name, cut in self._cuts.items()},
             "dropout_rates": {name: list(pair) for name, pair in self._dropout_rates().items()},
             "dropout_owners": dict(self._owners),
@@ -212,6 +250,7 @@ class PrunedModel:
         self.model.load_state_dict(state["weights"])
         self.masks.load_state_dict(state["masks"])
         self.cut_values = _copied({name: state["cut_values"][name] for name in self.masks})
+        self.early, self.dense = _copied(state["early"]), _copied(state["dense"])
         self._cuts = {name: Cut(**cut) for name, cut in state["cuts"].items()}
         self._owners = dropout.named_owners(self.model, self.masks, state["dropout_owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())
@@ -224,13 +263,20 @@ class PrunedModel:
         return {name: (self._original_rates[name], rate) for name, rate in current.items()}
 
 
-def _wiring(model: nn.Module, example: Tensor) -> Wiring | None:
+def wiring_of(model: nn.Module, example: Tensor) -> Wiring | None:
     """The paths through the model, or None if it cannot be traced: then there is no effective density."""
     with torch_state.process_lock():  # torch.fx patches all modules of the process while it traces
         try:
             return trace(model, example)
         except WiringError:
             return None
+
+
+def _zeroed(twin: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
+    weights = dict(twin.named_parameters(remove_duplicate=False))  # a tied weight may have its mask under any name
+    for name, mask in masks.items():
+        zero_(weights[name], mask)
+    return twin
 
 
 def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

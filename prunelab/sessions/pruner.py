@@ -15,6 +15,7 @@ from prunelab.recipe import Recipe, Target
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.training import evaluation
 from prunelab.training.evaluation import Tested
+from prunelab.training.gradients import gradients
 from prunelab.training.objective import LossAndMetric
 
 
@@ -34,26 +35,42 @@ class Outcome(NamedTuple):
 class Pruner:
     """Prunes a model in a round: to a manual target or, if that is None, to the recipe's.
 
-    train: training samples, without targets. test: samples and their targets. functions: what the test measures.
+    train, test: samples and their targets. functions: what the test measures.
     """
 
     def __init__(
-        self, pruned: PrunedModel, train: Tensor, test: tuple[Tensor, Tensor], functions: LossAndMetric
+        self,
+        pruned: PrunedModel,
+        train: tuple[Tensor, Tensor],
+        test: tuple[Tensor, Tensor],
+        functions: LossAndMetric,
     ) -> None:
         self._pruned = pruned
         self._train = train
         self._test = test
         self._functions = functions
+        self._gradients: tuple[tuple[int, ...], dict[str, Tensor]] | None = None  # cache: of weights of these versions
 
     def plan(self, recipe: Recipe, round: int, manual: Target | None) -> Plan:
         """What ``prune`` would cut."""
-        return planning.plan(self._pruned.masks, recipe, round, manual, self._train[:2])
+        return planning.plan(self._pruned.masks, recipe, round, manual, self._train[0][:2], self._gradient)
 
-    def prune(self, recipe: Recipe, round: int, manual: Target | None) -> Generator[None, None, Outcome]:
-        """Cut, with a yield after every part of the test."""
+    def _gradient(self) -> dict[str, Tensor]:
+        """The gradient for every weight that has a mask. A slider that moves asks for it again and again."""
+        versions = tuple(p._version for p in self._pruned.model.parameters())
+        if self._gradients is None or self._gradients[0] != versions:
+            self._gradients = versions, gradients(self._pruned.model, self._pruned.masks, *self._train, self._functions)
+        return self._gradients[1]
+
+    def prune(
+        self, recipe: Recipe, round: int, manual: Target | None, *, first: bool
+    ) -> Generator[None, None, Outcome]:
+        """Cut, with a yield after every part of the test. first: the network is still dense."""
         plan = self.plan(recipe, round, manual)
         twin = self._cut_copy(plan, recipe)
         tested = yield from evaluation.evaluation(twin, *self._test, self._functions)
+        if first and recipe.distill:
+            self._pruned.keep_dense()
         self._pruned.cut(plan, twin)
         if recipe.adjust_dropout:
             self._pruned.adjust_dropout()
@@ -79,6 +96,15 @@ class Pruner:
         tested = yield from evaluation.evaluation(twin, x, y, self._functions)
         return Outcome(recipe, plan, manual or recipe.target_of_round(round), tested, exact=most == len(self._test[1]))
 
+    def rewind(self, recipe: Recipe) -> Generator[None, None, Tested]:
+        """Set the network back to the early point, and test it, with a yield after every part of the test."""
+        twin = self._pruned.rewound_twin()
+        if recipe.recalibrate:
+            evaluation.recalibrate(twin, self._train[0])
+        tested = yield from evaluation.evaluation(twin, *self._test, self._functions)
+        self._pruned.take(twin)
+        return tested
+
     def cut_copy(self, recipe: Recipe, round: int, manual: Target | None) -> nn.Module:
         """A copy of the model as ``prune`` would leave it."""
         return self._cut_copy(self.plan(recipe, round, manual), recipe)
@@ -86,5 +112,5 @@ class Pruner:
     def _cut_copy(self, plan: Plan, recipe: Recipe, seconds: float | None = None) -> nn.Module:
         twin = self._pruned.twin(plan)
         if recipe.recalibrate:
-            evaluation.recalibrate(twin, self._train, seconds)
+            evaluation.recalibrate(twin, self._train[0], seconds)
         return twin

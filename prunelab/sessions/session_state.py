@@ -73,13 +73,14 @@ def _check(state: Mapping[str, Any]) -> None:
             raise ValueError(f"{name} = {accuracy} cannot be: {objective.metric} is {objective.range}")
     phase, course, at = session["phase"], training["course"], training["at"]
     clock, learning = at["start"] + at["number"], phase in ("training", "retraining")
+    gradual = session["round"] > 0 and len(state["history"]) > 0 and state["history"][-1].recipe.gradual
     consistent = {
         "round": (session["round"] == 0) == (phase in ("new", "training", "trained")),
         "course": course is not None if learning or phase == "retrained" else course is None or phase == "trained",
         "step": at["number"] == 0 if course is None else at["number"] <= at["total"],
         "clock": phase != "new" or clock == 0,
         "tested": (training["tested"] is None) == (not training["predicted"]),
-        "optimizer": training["optimizer"] is None or learning,
+        "optimizer": training["optimizer"] is None or learning or gradual,
     }
     for name, fits in consistent.items():
         if not fits:

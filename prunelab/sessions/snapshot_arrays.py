@@ -75,7 +75,7 @@ def _drawn(
         weight, cut_value, kept, current = (
             (piece.float() if piece.is_floating_point() else piece).cpu().numpy().ravel() for piece in part
         )
-        values = np.where(current, weight, cut_value)
+        values = np.where(current | kept, weight, cut_value)  # what a plan brings back begins at its weight, zero
         if not np.isfinite(values).all():  # a network that has just diverged must still be drawn
             finite = np.isfinite(values)
             values, kept = values[finite], kept[finite]

@@ -7,8 +7,8 @@ later, with the same numerical results. No random state is stored: shuffling and
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -17,12 +17,12 @@ from torch.optim import Optimizer
 from prunelab import torch_state
 from prunelab.errors import Diverged
 from prunelab.recipe import Recipe
-from prunelab.sessions.checkpoint_schema import count, fields, number, optional, row, share, tensors, text
+from prunelab.sessions.checkpoint_schema import count, either, fields, flag, number, optional, row, share, tensors, text
 from prunelab.sessions.pruned_model import PrunedModel
-from prunelab.training import evaluation, optimizers, steps
+from prunelab.training import distillation, evaluation, optimizers, steps
 from prunelab.training.evaluation import Tested
 from prunelab.training.objective import LossAndMetric
-from prunelab.training.step import Step
+from prunelab.training.step import Step, steps_per_epoch
 
 SMOOTHING = 0.95  # weight of the old value in the moving averages over batches
 TEST_SHARE = 0.1  # largest share of the training time that tests and copies of good states may take
@@ -31,8 +31,14 @@ Samples = tuple[Tensor, Tensor]
 Averages = tuple[float, float | None]  # of (training loss, training accuracy)
 
 SCHEMA = {
-    "at": fields(start=count, number=count, total=count),
-    "course": optional(fields(rate=number, name=text)),
+    # What is part of a longer cycle has more fields than the files of earlier versions.
+    "at": either(
+        fields(start=count, number=count, total=count),
+        fields(start=count, number=count, total=count, cycle=count, skipped=count),
+    ),
+    "course": optional(
+        either(fields(rate=number, name=text), fields(rate=number, name=text, goes_on=flag, distill=share))
+    ),
     "averages": optional(row(number, optional(share))),
     "tested": optional(fields(loss=number, accuracy=number, clock=count)),
     "predicted": tensors,
@@ -44,8 +50,10 @@ SCHEMA = {
 class Course:
     """The training settings of a phase, fixed when it begins."""
 
-    rate: float  # learning rate of the first step; it falls to 0 along half a cosine
+    rate: float  # learning rate at the start of the cycle; it falls to 0 along half a cosine
     name: str  # of the phase, for error messages
+    goes_on: bool = False  # the next course is the next part of the same cycle, with the same optimizer
+    distill: float = 0.0  # part of the loss that compares with the dense network's outputs
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Trainer:
     def __init__(
         self, pruned: PrunedModel, recipe: Recipe, train: Samples, test: Samples, functions: LossAndMetric
     ) -> None:
-        self.at = Step(per_epoch=_steps_per_epoch(len(train[1]), recipe.batch_size))
+        self.at = Step(per_epoch=steps_per_epoch(len(train[1]), recipe.batch_size))
         self.course: Course | None = None
         self.averages: Averages | None = None
         self._pruned = pruned
@@ -82,7 +90,7 @@ class Trainer:
         self._tested_at = -1  # the clock at the latest test
         self._optimizer: Optimizer | None = None
         self._good: Good | None = None
-        self._ordered: tuple[tuple[int, int], Tensor] | None = None  # cache: (start, epoch), order of its samples
+        self._ordered: tuple[tuple[int, int], Tensor] | None = None  # cache: (origin, epoch), order of its samples
 
     @property
     def tested(self) -> Tested:
@@ -96,14 +104,16 @@ class Trainer:
         """Store ``tested`` as the test result of the network as it is now."""
         self._tested, self._tested_at = tested, self.at.clock
 
-    def begin(self, epochs: int, rate: float, name: str) -> None:
-        """Start a course, with a fresh optimizer. rate: learning rate of the first step. name: for error messages."""
-        self._rest()
-        self.at, self.course = self.at.phase(epochs), Course(rate, name)
+    def begin(self, start: Step, course: Course, *, goes_on: bool = False) -> None:
+        """Begin a course at ``start``. goes_on: with the optimizer of the course before, if it left one."""
+        if not goes_on:
+            self._rest()
+        self.at, self.course = start, course
 
-    def leave(self) -> None:
-        """End the course: the network has been changed by other means."""
-        self._rest()
+    def leave(self, *, goes_on: bool = False) -> None:
+        """End the course: the network has been changed by other means. goes_on: the optimizer is kept for the next."""
+        if not goes_on:
+            self._rest()
         self.at, self.course = self.at.phase(0), None
 
     def advance(self) -> Iterator[None]:
@@ -128,7 +138,8 @@ class Trainer:
                 break
             self._batch(course)
             yield
-        self._rest()
+        if not course.goes_on:
+            self._rest()
 
     def check(self) -> None:
         """Raise Diverged, with the network back at its last good state, if a weight is not finite."""
@@ -154,16 +165,19 @@ class Trainer:
         start = at.batch * recipe.batch_size
         order = self._order()
         chosen = order[start:] if at.last_of_epoch else order[start : start + recipe.batch_size]
-        rate = steps.cosine(course.rate, at.number, at.total)
+        rate = steps.cosine(course.rate, *at.place)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = self._train
+        functions = self._functions
+        if course.distill:
+            functions = distillation.distilling(functions, self._pruned.dense_scores(x[chosen]), course.distill)
         l1 = recipe.strength if recipe.regularizer == "l1" else 0.0
         weights, frozen = self._pruned.weights, self._pruned.frozen
         with torch_state.seeded(steps.mix(recipe.seed, at.clock, 2), x.device):
             loss, right = steps.training_step(
                 self._pruned.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen,
-                functions=self._functions,
+                functions=functions,
             )  # fmt: skip
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
@@ -173,7 +187,7 @@ class Trainer:
 
     def _order(self) -> Tensor:
         """The order of the training samples in this epoch: a permutation of their indices."""
-        key = self.at.start, self.at.epoch
+        key = self.at.origin, self.at.epoch
         if self._ordered is None or self._ordered[0] != key:
             seed = steps.mix(self._recipe.seed, *key)
             self._ordered = key, steps.shuffled(len(self._train[1]), seed).to(self._train[1].device)
@@ -220,8 +234,8 @@ class Trainer:
         """A copy of all that changes, except for the network: nested dicts of tensors and JSON types, see SCHEMA."""
         tested = self._tested
         return {
-            "at": {"start": self.at.start, "number": self.at.number, "total": self.at.total},
-            "course": None if self.course is None else asdict(self.course),
+            "at": _saved(self.at, ("start", "number", "total"), ("cycle", "skipped")),
+            "course": None if self.course is None else _saved(self.course, ("rate", "name"), ("goes_on", "distill")),
             "averages": self.averages,
             "tested": tested and {"loss": tested.loss, "accuracy": tested.accuracy, "clock": self._tested_at},
             "predicted": {} if tested is None else {"tested": tested.predicted},
@@ -231,7 +245,7 @@ class Trainer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Set all to what ``state`` returned. The network must be restored first."""
         self._rest()
-        self.at = replace(self.at, **state["at"])
+        self.at = Step(per_epoch=self.at.per_epoch, **state["at"])
         self.course = None if state["course"] is None else Course(**state["course"])
         self.averages = None if state["averages"] is None else (state["averages"][0], state["averages"][1])
         self._tested, self._tested_at = None, -1
@@ -240,15 +254,15 @@ class Trainer:
             self._tested = Tested(saved["loss"], saved["accuracy"], state["predicted"]["tested"])
             self._tested_at = saved["clock"]
         if state["optimizer"] is not None:
-            assert self.course is not None
-            self._optimizer = self._pruned.optimizer(self._recipe, self.course.rate)
+            self._optimizer = self._pruned.optimizer(self._recipe, rate=0.0)  # every step sets its own
             optimizers.restore_optimizer(self._optimizer, state["optimizer"])
+
+
+def _saved(value: Step | Course, names: Sequence[str], later: Sequence[str]) -> dict[str, Any]:
+    """Fields of a value; ``later`` ones, that files of earlier versions do not have, only where one is set."""
+    extra = {name: getattr(value, name) for name in later}
+    return {name: getattr(value, name) for name in names} | (extra if any(extra.values()) else {})
 
 
 def _smoothed(old: float, new: float) -> float:
     return SMOOTHING * old + (1 - SMOOTHING) * new
-
-
-def _steps_per_epoch(samples: int, batch: int) -> int:
-    # A single left-over sample joins the batch before it: batch norm cannot be trained on one sample.
-    return max(1, math.ceil(samples / batch) - (samples % batch == 1))

@@ -150,6 +150,14 @@ def check_objective(objective: Objective, known: Mapping[str, Any]) -> None:
         )
 
 
+def check_distillation(recipe: Recipe, objective: Objective) -> None:
+    """Raise SessionError for a recipe that distills what is no classification: only classes have soft outputs."""
+    if recipe.distill and not objective.classifies:
+        raise SessionError(
+            f"distill = {recipe.distill:g}: for classification only; the loss here is {objective.loss}. Take distill=0"
+        )
+
+
 def again(known: Mapping[str, Any], loss: LossLike, metric: MetricLike) -> tuple[LossLike, MetricLike]:
     """Loss and metric for ``known``, a saved state: those given, else its names.
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from prunelab.torch_state import mix as mix
 from prunelab.training.objective import CLASSIFICATION, LossAndMetric
 
 
@@ -59,14 +60,3 @@ def training_step(
 def shuffled(samples: int, seed: int) -> Tensor:
     """The order of the samples in an epoch: a permutation determined by the arguments."""
     return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
-
-
-def mix(seed: int, a: int, b: int) -> int:
-    """Hash three numbers into one of 63 bits (splitmix64's finaliser)."""
-    value = seed
-    for part in (a, b):
-        value = (value * 0x9E3779B97F4A7C15 + part + 0x632BE59BD9B4E019) & (2**64 - 1)
-        value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & (2**64 - 1)
-        value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & (2**64 - 1)
-        value ^= value >> 31
-    return value >> 1

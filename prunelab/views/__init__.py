@@ -19,6 +19,7 @@ from prunelab.views.probabilities import probabilities
 from prunelab.views.sensitivity import sensitivity
 from prunelab.views.size import size
 from prunelab.views.speed import speed
+from prunelab.views.tradeoff import tradeoff
 from prunelab.views.weights import weights
 
 __all__ = [
@@ -38,5 +39,6 @@ __all__ = [
     "size",
     "speed",
     "summary",
+    "tradeoff",
     "weights",
 ]

@@ -40,6 +40,10 @@ GLOSSARY: dict[str, str] = {
         "The standard deviation of a layer's weights: how far they typically lie from their mean. "
         "It gives each layer a scale of its own, so that one quality suits layers with large and with small weights."
     ),
+    "distillation": (
+        "Retraining in which the network also learns from what the dense one says, beside the labels. "
+        "Its answers for all classes, softened, tell more than the right class alone."
+    ),
     "dropout adjustment": (
         "Dropout switches off a random share of the neurons at each training step, so that the network relies on none. "
         "A pruned layer has fewer connections to spare: its rate falls with the square root of the share that is kept."
@@ -59,6 +63,10 @@ GLOSSARY: dict[str, str] = {
     "flipped": (
         "A test sample that the dense network classified correctly and the network as it is does not, or the reverse. "
         "Two networks can be equally accurate and still differ on many samples."
+    ),
+    "gradual pruning": (
+        "All cuts within one learning-rate cycle: the network is cut while it trains, and is never started anew. "
+        "Most is cut early, while steps are still large enough to mend it."
     ),
     "input map": (
         "A map of how many kept connections each pixel, or each position of a kernel, still has. "
@@ -84,9 +92,21 @@ GLOSSARY: dict[str, str] = {
         "The number that the slider sets: a layer's threshold is quality times the deviation of its weights. "
         "A higher quality cuts more."
     ),
+    "random pruning": (
+        "Cutting connections by lot, whatever they are worth, to the same density. "
+        "It is the control: what is better than this is better because of what was chosen."
+    ),
+    "regrowth": (
+        "Connections that were cut come back at a later cut, where the loss asks for them most. "
+        "They begin at zero, and as many others go in their place."
+    ),
     "retraining": (
         "Training that goes on after a cut, from the weights that are left and at a lower learning rate. "
         "The survivors take over what the cut connections did."
+    ),
+    "rewinding": (
+        "To retrain as in dense training: from the weights of an early epoch, or at its learning rates only. "
+        "The large steps of an early epoch can mend what the last small ones cannot."
     ),
     "round": (
         "One cut and the retraining after it. "
@@ -111,6 +131,10 @@ GLOSSARY: dict[str, str] = {
     "threshold": (
         "The magnitude below which a layer's weights are cut; the two dotted lines in its histogram. "
         "It is quality times the deviation of the layer's weights."
+    ),
+    "trade-off curve": (
+        "What accuracy is lost for each share of connections that is kept, with and without retraining. "
+        "Retraining pulls the weights away from zero, so that fewer lie below a threshold than in a Gaussian layer."
     ),
     "zeros still zero": (
         "Whether every weight that was cut is exactly zero in the network as it is. "

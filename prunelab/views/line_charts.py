@@ -86,15 +86,15 @@ def stepped(values: Sequence[float], objective: Objective) -> list[float]:
     return [round(start, 9), round(end, 9)]
 
 
-def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float]) -> dict[str, Any]:
+def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float], width: int = WIDTH) -> dict[str, Any]:
     """Names to the right of the plot, connected to the ends of their lines.
 
     across, up: ranges of the x and y axes, across as powers of ten. Names that would overlap move apart; a line that
-    ends below the picture is named at the bottom. Returns ``data`` (the connecting lines), ``annotations``, and the
-    margin ``r`` in pixels.
+    ends below the picture is named at the bottom. width: most characters per line of a name. Returns ``data`` (the
+    connecting lines), ``annotations``, and the margin ``r`` in pixels.
     """
     lines = 2 if len(ends) <= 5 else 1
-    texts = [wrapped(end.name, WIDTH, lines) for end in ends]
+    texts = [wrapped(end.name, width, lines) for end in ends]
     low, high = up
     unit = (high - low) / HEIGHT
     heights = [unit * TEXT * (1 + text.count("<br>")) for text in texts]

@@ -37,5 +37,6 @@ REGISTRY: dict[str, Entry] = {
         Entry("digits", "Flipped digits", "flipped", on_request=True),
         Entry("draw", "Drawn digit", "probability", timeless=True, on_request=True),
         Entry("sensitivity", "Sensitivity", "sensitivity", timeless=True, on_request=True),
+        Entry("tradeoff", "Trade-off", "trade-off curve", timeless=True, on_request=True),
     )
 }

@@ -23,7 +23,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_loads_no_torch():
     done = command("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout for name in ("dashboard", "lab", "run", "measure", "bench"))
+    assert all(name in done.stdout for name in ("dashboard", "lab", "run", "sweep", "measure", "bench"))
     probe = (
         "import sys, prunelab.cli; print([m for m in ('torch', 'voila', 'numpy', 'ipywidgets') if m in sys.modules])"
     )

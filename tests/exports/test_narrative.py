@@ -1,6 +1,9 @@
 """What the report says, the page says too."""
 
-from prunelab.exports.narrative import headline
+import pytest
+
+import prunelab as pl
+from prunelab.exports.narrative import headline, told
 from prunelab.lab.messages import LabState
 from prunelab.lab.wording import cards
 
@@ -16,3 +19,32 @@ def test_the_page_and_the_report_say_the_same_figures(recipe, history, measureme
         assert found[name] == page[name], name
     for name, card in (("density", "connections"), ("file", "file")):
         assert found[name][0] == page[card][0] and found[name][1].startswith(page[card][1])
+
+
+def test_a_run_that_only_cut_at_random_says_so():
+    recipe = pl.Recipe(
+        model="mlp-small", epochs=1, retrain_epochs=0, rounds=2, rule="density", density=0.2, criterion="random"
+    )
+    session = pl.Session(recipe)
+    history = list(session)
+    words = told(recipe, history)
+    assert "randomly chosen connections of all layers together were cut" in words
+    assert words.count("nothing was retrained") == 1 and "weakest" not in words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"distill": 0.25}, "In retraining 25.0 % of the loss compared with the dense network's outputs."),
+        ({"rule": "density", "regrow": 0.5}, "; 0.5 of as many came back at each cut, where the gradient was largest"),
+        ({"gradual": True}, "all within one learning-rate cycle of 2 epochs from 0.1 of the learning rate."),
+        ({"rewind": "rate"}, "after each cut the survivors were trained as the dense network was after epoch 1."),
+        (
+            {"rewind": "weights"},
+            "the survivors were set back to their values after 1 epoch of dense training and trained",
+        ),
+    ],
+)
+def test_a_run_says_how_it_was_retrained(changes, words):
+    recipe = pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=2).changed(**changes)
+    assert words in told(recipe, list(pl.Session(recipe)))

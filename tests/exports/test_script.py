@@ -124,6 +124,48 @@ def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():
     assert ran(code) == said(session)
 
 
+OPTIONS = [
+    {"retrain_epochs": 0},
+    {"rule": "density", "criterion": "random"},
+    {"gradual": True, "rounds": 3},
+    {"rewind": "weights", "rewind_epoch": 0},
+    {"rewind": "rate"},
+    {"rule": "density", "density": 0.2, "regrow": 0.5},
+    {"distill": 0.5},
+]
+
+
+@pytest.mark.parametrize("changes", OPTIONS)
+def test_the_lines_name_every_option_and_do_the_same(changes):
+    session = pl.Session(pl.Recipe(**{"model": "mlp-small", "epochs": 2, "retrain_epochs": 1, "rounds": 2, **changes}))
+    list(session)
+    code = snippet(session.recipe, list(session.history))
+    assert recipe_in(code) == session.recipe and "session.prune" not in code
+    assert ran(code) == said(session)
+
+
+def test_early_weights_that_are_rewound_to_later_are_kept_from_the_start():
+    rewinding = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=1, rounds=2, rewind="weights")
+    session = pl.Session(rewinding)
+    list(session.train())
+    session.change(rewinding.changed(rewind="none"))
+    session.prune()
+    list(session.retrain())
+    session.restore(session.state())
+    code = snippet(session.recipe, list(session.history))
+    assert recipe_in(code).rewind == "weights" and "rewind='none'" in code
+    assert ran(code) == said(session)
+
+
+def test_a_run_that_was_left_within_its_cycle_is_done_again_so_far():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=2, rounds=3, gradual=True))
+    for _ in session.ticks("run"):
+        if session.round == 2 and session.step == 5:
+            break
+    code = snippet(session.recipe, [*session.history, session.snapshot()])
+    assert ran(code) == said(session)
+
+
 RECIPES = st.fixed_dictionaries(
     {},
     optional={

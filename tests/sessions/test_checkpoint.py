@@ -19,9 +19,11 @@ from torch import nn
 import prunelab as pl
 from prunelab import disk
 from prunelab.errors import StorageError
+from prunelab.recipe import LATER_FIELDS
 from prunelab.results import snapshot as snapshot_module
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
+from support.sessions import finished, same
 
 REGRESSION = {"loss": "mse", "metric": "R2", "low": None, "high": 1.0, "classifies": False, "own": []}
 
@@ -87,6 +89,9 @@ def test_history_comes_back_with_masks_and_histograms(saved):
         (lambda d: edited(d, "trainer", course=None), "course does not fit"),
         (lambda d: edited(d, "trainer", course={"rate": 0.1}), "course = "),
         (lambda d: edited(d, "trainer", course={"name": "retraining", "rate": "fast"}), "course = "),
+        (lambda d: edited(d, "trainer", course={"name": "r", "rate": 0.1, "goes_on": 1, "distill": 0.0}), "course = "),
+        (lambda d: edited(d, "trainer", course={"name": "r", "rate": 0.1, "goes_on": True, "distill": 2}), "course = "),
+        (lambda d: edited(d, "trainer", at={"start": 0, "number": 0, "total": 9, "cycle": 9}), "at = "),
         (lambda d: edited(d, "trainer", averages=[1.0]), "averages = "),
         (lambda d: edited(d, "trainer", averages=[float("nan"), 0.5]), "averages = "),
         (lambda d: edited(d, "trainer", tested=None), "tested does not fit"),
@@ -298,3 +303,19 @@ def test_a_damaged_session_of_format_3_is_an_error(tmp_path, change, words):
     edited(directory, **change)
     with pytest.raises(StorageError, match=words):
         pl.Session.load(directory, model=own_model(), data=own_data())
+
+
+def test_a_session_that_was_saved_before_there_were_these_options_goes_on(saved):
+    session, directory = saved
+    index = json.loads((directory / INDEX).read_text())
+    recipes = [index["recipe"], *index["history"]["recipes"]]
+    for recipe in recipes:
+        for name in LATER_FIELDS:
+            del recipe[name]
+    assert index["trainer"]["at"].keys() == {"start", "number", "total"} and "distill" not in str(index["trainer"])
+    (directory / INDEX).write_text(json.dumps(index))
+    loaded = pl.Session.load(directory)
+    same(session, loaded)
+    loaded.change(loaded.recipe.changed(rounds=2))
+    session.change(loaded.recipe)
+    same(finished(session), finished(loaded))

@@ -23,8 +23,8 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("data", "model", "regularizer", "dropout", "batch_norm"),
         ("seed", "epochs", "optimizer", "learning_rate", "batch_size", "strength"),
     ),
-    "prune": (("rule", "unit"), ("std", "scope", "adjust_dropout", "recalibrate")),
-    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp")),
+    "prune": (("rule", "unit"), ("std", "scope", "criterion", "regrow", "adjust_dropout", "recalibrate")),
+    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp", "gradual", "rewind", "rewind_epoch", "distill")),
 }
 LABELS = {
     "regularizer": "penalty",
@@ -38,6 +38,8 @@ LABELS = {
     "retrain_epochs": "epochs",
     "retrain_rate": "learning rate x",
     "ramp": "raise quality by round",
+    "gradual": "cut within one cycle",
+    "rewind_epoch": "rewind to epoch",
 }
 # Fields with a track, and where it goes from and to; for a value beyond it is widened.
 TRACKS: dict[str, dict[str, Any]] = {
@@ -46,8 +48,27 @@ TRACKS: dict[str, dict[str, Any]] = {
     "density": {"min": 0.005, "max": 1.0, "logarithmic": True},  # on a linear track the last percents are a pixel each
     "rounds": {"min": 1, "max": 10, "step": 1},
 }
-# Fields that each rule does not use.
-IDLE = {"quality": ("density", "unit", "scope"), "density": ("quality", "std", "ramp")}
+SWITCHES = ("rule", "unit", "criterion", "gradual", "rewind")  # the fields that decide which others are used
+CUTTING = ("rule", "quality", "density", "unit", "scope", "criterion", "regrow")  # the fields that a preview shows
+# Fields that a recipe takes only where they are used, and what they are elsewhere.
+UNUSED: dict[str, Any] = {"unit": "weight", "criterion": "magnitude", "regrow": 0.0, "gradual": False, "rewind": "none"}
+
+
+def idle(values: Mapping[str, Any]) -> set[str]:
+    """The fields that are not used, by the values of SWITCHES."""
+    unused = (
+        {"density", "unit", "scope", "criterion", "regrow"}
+        if values["rule"] == "quality"
+        else {"quality", "std", "ramp"}
+    )
+    if values["rule"] == "density" and values["unit"] == "neuron":
+        unused |= {"criterion", "regrow"}
+    elif values["criterion"] == "random":
+        unused |= {"regrow"}
+    if values["gradual"]:
+        unused |= {"rewind"}
+    rewinds = values["rewind"] != "none" and not values["gradual"]
+    return unused | ({"retrain_epochs", "retrain_rate", "gradual"} if rewinds else {"rewind_epoch"})
 
 
 def make(name: str, value: Any) -> w.Widget:
@@ -138,8 +159,7 @@ class Controls(Mapping[str, w.Widget]):
         values: dict[str, Any] = {
             name: control.value for name, control in self.items() if name in self._own or name not in self._fixed
         }
-        if values["rule"] == "quality":
-            values["unit"] = "weight"  # neurons can be cut only to a density
+        values |= {name: UNUSED[name] for name in idle(self._switched) if name in UNUSED}
         return self._base.changed(**{**values, **dict.fromkeys(self._usual)})
 
     def set(self, recipe: Recipe) -> None:
@@ -179,11 +199,16 @@ class Controls(Mapping[str, w.Widget]):
             return True
 
     def arrange(self, options: Options) -> None:
-        """Show and lock them as the options say; fields that the rule does not use are hidden."""
-        idle = IDLE[self["rule"].value]
+        """Show and lock them as the options say; fields that are not used are hidden."""
+        unused = idle(self._switched)
         for name, control in self.items():
-            control.layout.display = "none" if name in options.hide or name in idle else None
+            control.layout.display = "none" if name in options.hide or name in unused else None
             control.disabled = name in options.lock or name in self._fixed
+
+    @property
+    def _switched(self) -> dict[str, Any]:
+        """The values of SWITCHES."""
+        return {name: self[name].value for name in SWITCHES}
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -95,7 +95,8 @@ def make(name: str, state: LabState, session: Session | None = None) -> Made:
     if name == "report":
         return Made(f"{stem}.html", "text/html", exports.report(recipe, history, measured, subject).encode())
     if name == "figures":
-        figures = exports.figures(recipe, state.past, measured if state.viewed is None else None)
+        measurement = measured if state.viewed is None else None
+        figures = exports.figures(recipe, state.past, measurement, tradeoff=state.tradeoff)
         return Made(f"{stem}-figures.zip", "application/zip", exports.zipped(figures))
     if name == "data":
         files = {"snapshots.csv": exports.snapshots_csv(history), "recipe.json": exports.recipe_json(recipe)}
@@ -103,6 +104,8 @@ def make(name: str, state: LabState, session: Session | None = None) -> Made:
             files["modules.csv"] = exports.modules_csv(subject.modules)
         if measured is not None:
             files["measurement.csv"] = measured.to_csv()
+        if state.tradeoff is not None:
+            files["tradeoff.csv"] = state.tradeoff.to_csv()
         return Made(f"{stem}-data.zip", "application/zip", exports.zipped(files))
     if name == "model" and session is not None:
         packed = packing.packed(session.model, masks=session.masks)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import ipywidgets as w
 
+from prunelab.errors import RecipeError
 from prunelab.formatting import time_left
 from prunelab.lab.messages import LabState
+from prunelab.lab.page.controls import Controls
 
 QUICK = 3.0  # seconds: a run up to this needs no word about its length
 
@@ -24,7 +26,7 @@ class Live:
         self._quiet = False  # it is being set by code, not by the user
         self.switch.observe(lambda change: None if self._quiet else switched(change["new"]), "value")
 
-    def show(self, on: bool, controls: Mapping[str, w.Widget], state: LabState) -> None:
+    def show(self, on: bool, controls: Controls, state: LabState) -> None:
         """Show whether it is on, and how long a run by these controls takes."""
         self._quiet = True
         self.switch.value = on
@@ -32,12 +34,16 @@ class Live:
         self.hint.value = hint(on, seconds(controls, state))
 
 
-def seconds(controls: Mapping[str, w.Widget], state: LabState) -> float | None:
-    """How long all rounds take, at the speed of the training before; None if there was none."""
+def seconds(controls: Controls, state: LabState) -> float | None:
+    """How long all rounds take, at the speed of the training before; None without one, or without a valid recipe."""
     if state.step_seconds is None or state.data is None:
         return None
     steps = math.ceil(len(state.data.train_y) / controls["batch_size"].value)
-    return float(controls["rounds"].value * controls["retrain_epochs"].value * steps * state.step_seconds)
+    try:
+        epochs = controls.recipe.retraining_epochs
+    except RecipeError:  # the page says so elsewhere
+        return None
+    return epochs * steps * state.step_seconds
 
 
 def hint(on: bool, run_seconds: float | None) -> str:

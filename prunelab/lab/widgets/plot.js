@@ -233,10 +233,18 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
       layout.meta?.cells && fitCells(themedFigure.layout, { width: canvas.clientWidth, height: canvas.clientHeight });
     root.toggleAttribute("data-crisp", Boolean(cells));
     await plotly?.react(canvas, themedFigure.data, themedFigure.layout, CONFIG);
+    root.toggleAttribute("data-clickable", model.get("clickable"));
+    canvas.removeAllListeners?.("plotly_click"); // a cleared canvas has lost them, another may have ours already
+    if (model.get("clickable")) canvas.on?.("plotly_click", reportClick);
     picture.isInvalid = false;
     picture.figure = figure;
     picture.patchedSince = null;
     clearTimeout(picture.settling);
+  }
+
+  function reportClick(/** @type {{ points: { customdata?: unknown }[] }} */ { points }) {
+    const number = points.map((point) => point.customdata).find(Number.isInteger);
+    if (number !== undefined) model.send({ clicked: number });
   }
 
   function clear() {

@@ -97,11 +97,13 @@ class Plot(BatchedWidget):
     )
     draggable = traitlets.Bool(False, help="threshold lines can be moved by a pointer").tag(sync=True)
     dragged = traitlets.Dict(help="the last movement of a line, as the page reports it: see on_drag").tag(sync=True)
+    clickable = traitlets.Bool(False, help="the page reports clicks on points: see on_click").tag(sync=True)
     visible = traitlets.Bool(True, help="whether it is on any screen; True until a page has reported")
 
     def __init__(self, **traits: Any) -> None:
         self._sight: dict[str, tuple[int, bool]] = {}  # by view: number of its last message, whether it is on a screen
         self._lock = threading.Lock()
+        self._on_click: Callable[[int], None] | None = None
         super().__init__(**traits)
         self.on_msg(self._told)
 
@@ -114,13 +116,27 @@ class Plot(BatchedWidget):
         self.observe(lambda change: callback(Drag.of(change.new)), "dragged")
         self.draggable = True
 
+    def on_click(self, callback: Callable[[int], None]) -> None:
+        """Call ``callback`` with the number that a point has as its ``customdata`` when it is clicked.
+
+        On the thread on which the page's message arrives, so it should only enqueue.
+        """
+        self._on_click = callback
+        self.clickable = True
+
     def on_visible(self, callback: Callable[[bool], None]) -> None:
         """Call ``callback`` with the new ``visible`` when it changes, on any thread: it should only enqueue."""
         self.observe(lambda change: callback(change.new), "visible")
 
     def _told(self, _: Any, content: Any, __: Any) -> None:
-        """Handle a view's report that it is on a screen (true), is not (false), or was removed (null)."""
-        if not isinstance(content, dict) or "sight" not in content:
+        """Handle a view's report: a point was clicked; or it is on a screen (true), is not (false), or was removed
+        (null).
+        """
+        if not isinstance(content, dict):
+            return
+        if type(content.get("clicked")) is int and self._on_click is not None:
+            self._on_click(content["clicked"])
+        if "sight" not in content:
             return
         view, number, sight = str(content["view"]), int(content["number"]), bool(content["sight"])
         with self._lock:

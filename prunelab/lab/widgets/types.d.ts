@@ -105,6 +105,9 @@ export interface Canvas extends HTMLElement {
   layout: Layout;
   _fullData: Trace[];
   _fullLayout: Layout;
+  // Of plotly.js, from its first drawing on.
+  on?(event: string, callback: (event: any) => void): void;
+  removeAllListeners?(event: string): void;
 }
 
 /** A histogram's threshold, as views/weights.py describes it in layout.meta.cuts. */

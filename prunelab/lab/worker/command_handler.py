@@ -21,18 +21,30 @@ from prunelab.lab.runs import KeptRuns
 from prunelab.lab.worker.classify import dense_twin, reading
 from prunelab.lab.worker.save_pace import SavePace
 from prunelab.lab.worker.session_source import SessionSource, fitted
-from prunelab.lab.worker.tasks import Task, TaskName, measure_task, scan_task, under_way
+from prunelab.lab.worker.tasks import (
+    PASSING,
+    Task,
+    TaskName,
+    measure_task,
+    replay_task,
+    scan_task,
+    tradeoff_task,
+    under_way,
+)
 from prunelab.lab.worker.visit import RunState, Visit
 from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.tradeoff import Point, Tradeoff
 from prunelab.sessions.session import Session
 
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
 QUICK = 0.25  # seconds that they may take: fewer of them for networks of tens of millions of weights
 REPREVIEWED = 0.4  # seconds between previews of a network that trains: its pictures are not drawn more often
-SAVED_AFTER = ("prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit")
+SAVED_AFTER = (
+    "prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit", "halt", "load",
+)  # fmt: skip
 # Commands that a comparison does not mind: they leave the network as it is.
 BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "forget", "pin")
 UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state changes once the network has changed
@@ -131,6 +143,14 @@ class CommandHandler:
                 self._analyse(scan_task(self._needed()))
             case "compare":
                 self._compare(command.about)
+            case "tradeoff":
+                self._analyse(tradeoff_task(recipe, self._source))
+            case "halt":
+                if self._task is not None and self._task.what == "tradeoff":
+                    self._task = None
+                    self._settle()
+            case "load":
+                self._load(command.about)
             case "forget":
                 self._kept_runs.forget(command.about)
                 self._report(runs=self._kept_runs.runs)
@@ -181,7 +201,7 @@ class CommandHandler:
             self._report(notice=f"The saved run could not be taken up: {error} This is a new one.")
             return
         self._kept_runs.restore(saved.runs)
-        self._report(runs=self._kept_runs.runs)
+        self._report(runs=self._kept_runs.runs, tradeoff=saved.tradeoff)
         if session is None:
             self._begin("train", recipe, cached=True)
             return
@@ -217,12 +237,13 @@ class CommandHandler:
             return
         task = self._task
         state = RunState(
-            task=None if task is None or task.what in ("measure", "scan") else task.what,
+            task=None if task is None or task.what in PASSING else task.what,
             paused=self.state.activity == "paused" and not self._unwatched,
             measured=self.state.measurement is not None or (task is not None and task.what == "measure"),
             preview=None if self._preview is None else self._preview.to_dict(),
             controls=self._controls_recipe.final_target.to_dict(),
             runs=self._kept_runs.runs,
+            tradeoff=self.state.tradeoff,
         )
         try:
             with self._pace.saving():
@@ -259,7 +280,7 @@ class CommandHandler:
             self._preview = None
             self._settle()
             return
-        if what == "run" and session.steps_left("run") == 0 and self._dense is not None:
+        if what == "run" and session.finished and self._dense is not None:
             self._keep()
             session.restore(self._dense)  # all rounds are done: start again from the dense network
         self._preview = None
@@ -272,7 +293,7 @@ class CommandHandler:
             return
         session = self.session
         if session is not None and self._dense is not None and session.recipe.trains_like(recipe):
-            if session.phase == "retrained" and session.round >= session.recipe.rounds:
+            if session.finished:
                 self._keep()  # only whole runs: the others are many, and say nothing
             session.restore(self._dense)
         self._begin("run", recipe, cached=True)
@@ -371,6 +392,8 @@ class CommandHandler:
             self._report(measurement=tick, progress=tick.progress)
         elif isinstance(tick, Sensitivity):
             self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
+        elif isinstance(tick, Tradeoff):
+            self._report(tradeoff=tick, doing="drawing the curve", **task.progress_of_share(tick.done))
         elif tick is not None:
             urgent, self._awaited = self._awaited, False
             waits = self._preview is not None and time.monotonic() < self._preview_due
@@ -381,9 +404,21 @@ class CommandHandler:
             )  # fmt: skip
 
     def _analyse(self, task: Task) -> None:
-        """Start a measurement or a scan of the network as it is."""
+        """Start a measurement or a scan of the network as it is, or a curve of other networks."""
         self._task = task
         self._report(progress=0.0, left=None)
+        self._go_on()
+
+    def _load(self, point: Point) -> None:
+        """Make the network of a point of the trade-off curve, on the page."""
+        self._task = None
+        self._starting("loading this run", recipe=point.recipe)
+        self._use(self._source.new(point.recipe, cached=True))
+        session = self._needed()
+        self._adopt(session.recipe)
+        if session.phase == "trained":  # it was trained before
+            self._keep_dense()
+        self._task = replay_task(session, point)
         self._go_on()
 
     def _compare(self, plans: Sequence[PlannedRun]) -> None:

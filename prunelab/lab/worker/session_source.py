@@ -31,6 +31,8 @@ DENSE = "dense"  # subfolder of a session's folder: the session at the end of de
 class SessionSource(Protocol):
     """Opens sessions; the methods are explained in ``SessionOpener``."""
 
+    cache: DenseCache | None
+
     def saved(self) -> Session | None: ...
 
     def dense(self, recipe: Recipe) -> dict[str, Any] | None: ...
@@ -38,6 +40,8 @@ class SessionSource(Protocol):
     def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None: ...
 
     def new(self, recipe: Recipe, *, cached: bool = False) -> Session: ...
+
+    def aside(self, recipe: Recipe) -> Session: ...
 
     def enter(self, visit: Visit) -> None: ...
 
@@ -138,17 +142,8 @@ class SessionOpener:
 
         cached: if its dense network was trained before, the session begins at the end of that training.
         """
-        data = self._data
-        if data is None:
-            key = (recipe.data, recipe.seed)
-            if self._loaded is None or self._loaded[0] != key:
-                self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
-            data = self._loaded[1]
-        model, masks = self._copies()
         with collected() as self._said:
-            session = Session(
-                recipe, model=model, data=data, loss=self._loss, metric=self._metric, trained=self._trained, masks=masks
-            )
+            session = self._opened(recipe)
         if self.cache is not None:
             known = self.cache.find(session.recipe) if cached else None
             if known is not None:
@@ -160,6 +155,23 @@ class SessionOpener:
             self._claim(_beside(self.directory) if taken else self.directory)
             session.directory = self.directory
         return session
+
+    def aside(self, recipe: Recipe) -> Session:
+        """A new session by ``recipe`` beside the page's. Nothing of it is saved, and what it warns of is known."""
+        with collected():
+            return self._opened(recipe)
+
+    def _opened(self, recipe: Recipe) -> Session:
+        data = self._data
+        if data is None:
+            key = (recipe.data, recipe.seed)
+            if self._loaded is None or self._loaded[0] != key:
+                self._loaded = (key, data_module.load(recipe.data, seed=recipe.seed))
+            data = self._loaded[1]
+        model, masks = self._copies()
+        return Session(
+            recipe, model=model, data=data, loss=self._loss, metric=self._metric, trained=self._trained, masks=masks
+        )
 
     def _copies(self) -> tuple[nn.Module | None, Masks | None]:
         """Copies of the custom model and of its masks, which belong together."""
@@ -225,6 +237,9 @@ def fitted(session: Session, recipe: Recipe) -> tuple[Recipe, list[str]]:
     trained = {name: getattr(session.recipe, name) for name in TRAINING_FIELDS}
     known = {name: quality for name, quality in recipe.layer_quality if name not in unknown}
     values = {**recipe.to_dict(), **trained, "layer_quality": known}
+    possible = recipe.early_epoch in (None, session.recipe.early_epoch) and recipe.rewind_epoch < values["epochs"]
+    if recipe.rewind != "none" and not possible:  # the session's network was not trained for it
+        values |= {"rewind": session.recipe.rewind, "rewind_epoch": session.recipe.rewind_epoch}
     # Whether a value was left to the usual, the recipe says that it comes from; if it is that of both, ``recipe``.
     usual = [n for n in DEPENDENT if n in (recipe if values[n] == getattr(recipe, n) else session.recipe).usual]
     return Recipe.from_dict({**values, "usual": usual}), unknown

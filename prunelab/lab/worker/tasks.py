@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from prunelab.experiments import tradeoff
 from prunelab.experiments.sensitivity import stream as scanned
 from prunelab.lab import wording
 from prunelab.lab.messages import Activity
+from prunelab.lab.worker.session_source import SessionSource
+from prunelab.recipe import Recipe
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Phase, Snapshot
+from prunelab.results.tradeoff import Point, Tradeoff
 from prunelab.sessions.session import Session
 from prunelab.torch_state import threads_for
 
 EXAMPLES = 256  # samples that a measurement runs on
+TRACED_EVERY = 0.25  # seconds between two reports of a curve's progress; a new point is reported at once
 
-TaskName = Literal["train", "retrain", "run", "measure", "scan", "compare"]
+TaskName = Literal["train", "retrain", "run", "measure", "scan", "compare", "tradeoff"]
+Tick = Snapshot | Measurement | Sensitivity | Tradeoff | None
+# Tasks that leave the network as it is: nothing of them goes on after a reload.
+PASSING: tuple[TaskName, ...] = ("measure", "scan", "tradeoff")
 STATES: dict[TaskName, Activity] = {
     "train": "training", "retrain": "retraining", "run": "running", "measure": "measuring", "scan": "scanning",
-    "compare": "comparing",
+    "compare": "comparing", "tradeoff": "tracing",
 }  # fmt: skip
 
 
 class Task:
     """A task that runs. what: its name. ticks: one item per batch or step, to be shown; drop the task to cancel it."""
 
-    def __init__(self, what: TaskName, ticks: Iterator[Snapshot | Measurement | Sensitivity | None]) -> None:
+    def __init__(self, what: TaskName, ticks: Iterator[Tick]) -> None:
         self.what = what
         self.ticks = ticks
         self._since = (0.0, 0)  # start of the speed measurement: monotonic time in seconds, training step
+        self._share_at_start: float | None = None  # that was done then; None: not known yet
 
     @property
     def activity(self) -> Activity:
@@ -40,6 +50,7 @@ class Task:
     def go_on(self, session: Session) -> None:
         """The task starts or resumes: its speed is measured from here."""
         self._since = (time.monotonic(), session.clock)
+        self._share_at_start = None
 
     def progress(self, snapshot: Snapshot, session: Session) -> dict[str, Any]:
         """Fields of the LabState: doing, progress (0 to 1), left and step_seconds (seconds, None if unknown)."""
@@ -54,6 +65,13 @@ class Task:
             "step_seconds": seconds_per_step,
             "left": None if seconds_per_step is None else seconds_per_step * left,
         }
+
+    def progress_of_share(self, done: float) -> dict[str, Any]:
+        """Fields of the LabState for a task that says itself how far it is: progress and left. done: 0 to 1."""
+        if self._share_at_start is None:
+            self._share_at_start = done
+        since, made = time.monotonic() - self._since[0], done - self._share_at_start
+        return {"progress": done, "left": since / made * (1 - done) if made > 0 else None}
 
 
 def under_way(saved: str | None, phase: Phase) -> TaskName | None:
@@ -80,3 +98,30 @@ def scan_task(session: Session) -> Task:
     """Cut one layer at a time and measure accuracy (or the session's metric), to rank the layers by sensitivity."""
     scan = scanned(session.model, session.data, loss=session.loss, metric=session.metric, threads=1)
     return Task("scan", scan)
+
+
+def tradeoff_task(recipe: Recipe, source: SessionSource) -> Task:
+    """Draw the trade-off curve by a recipe, with networks of its own.
+
+    It takes some forty retrainings: where their epochs were left to the usual, half as many are enough to see it.
+    """
+    if "retrain_epochs" in recipe.usual:
+        recipe = recipe.changed(retrain_epochs=(recipe.retrain_epochs + 1) // 2)
+    return Task("tradeoff", _sparingly(tradeoff.stream(recipe, begin=source.aside, cache=source.cache)))
+
+
+def _sparingly(curve: Iterator[Tradeoff]) -> Iterator[Tradeoff | None]:
+    """The curve as it grows: every new point, and in between now and then; else None."""
+    points, last = 0, -math.inf
+    for result in curve:
+        now = time.monotonic()
+        if len(result.points) > points or now > last + TRACED_EVERY or result.complete:
+            points, last = len(result.points), now
+            yield result
+        else:
+            yield None
+
+
+def replay_task(session: Session, point: Point) -> Task:
+    """Make the network of a point of the trade-off curve in a session by the point's recipe."""
+    return Task("run", tradeoff.replay(session, point))

@@ -1,8 +1,9 @@
 """The saved lab of one page, under an id that only its browser knows: reload, and a new kernel goes on from there.
 
-Beside the session (``sessions.checkpoint``) lie ``page.json``, what the controls are set to and what is shown, and
-``run.json`` with ``runs-<digest>.safetensors``: what was under way, and the runs kept for comparison. A folder belongs
-to one process at a time. One whose page is gone hands it over to the next that asks; else the next gets a copy.
+Beside the session (``sessions.checkpoint``) lie ``page.json``, what the controls are set to and what is shown;
+``run.json`` with ``runs-<digest>.safetensors``, what was under way, and the runs kept for comparison; and
+``tradeoff.json``, the trade-off curve. A folder belongs to one process at a time. One whose page is gone hands it over
+to the next that asks; else the next gets a copy.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ from prunelab.errors import ClaimedError, RecipeError, StorageError
 from prunelab.lab.links import KEYS, Options
 from prunelab.lab.runs import Run
 from prunelab.recipe import Recipe, allowed
+from prunelab.results.tradeoff import Tradeoff
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
 KEY = "session"  # of the id, in the visitor's address
 ID = re.compile(r"[A-Za-z0-9_-]{32}")
 ID_BYTES = 24  # of randomness in an id
-PAGE, RUN, WANTED = "page.json", "run.json", ".wanted"
+PAGE, RUN, CURVE, WANTED = "page.json", "run.json", "tradeoff.json", ".wanted"
 FORMAT = 1
 PATIENCE = 8.0  # seconds for the kernel of a page that was just closed or has vanished to save and let go
 OLDEST = 7 * 86400.0  # seconds that a saved lab is kept
@@ -68,7 +70,8 @@ class PageSettings:
 @dataclass(frozen=True)
 class RunState:
     """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
-    the target that the controls were set to; if they are set otherwise now, a hand has moved them since.
+    the target that the controls were set to; if they are set otherwise now, a hand has moved them since. tradeoff: the
+    trade-off curve that was drawn last, None if none was.
     """
 
     task: str | None = None
@@ -77,6 +80,7 @@ class RunState:
     preview: Mapping[str, Any] | None = None
     controls: Mapping[str, Any] | None = None
     runs: tuple[Run, ...] = ()
+    tradeoff: Tradeoff | None = None
 
 
 class Visit:
@@ -92,6 +96,7 @@ class Visit:
         self._written: Future[None] | None = None
         self._runs: tuple[Run, ...] | None = None  # those that were written last
         self._described: dict[str, Any] | None = None  # what the index says of them
+        self._curve: Tradeoff | None = None  # the one that was written last
 
     @property
     def id(self) -> str:
@@ -139,7 +144,8 @@ class Visit:
             kept = values["runs"]
             runs = () if kept is None else _runs_in(self.source, kept["file"], kept["sha256"], kept["runs"])
             known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
-            return RunState(**known, runs=runs)
+            curve = _read(self.source, CURVE)
+            return RunState(**known, runs=runs, tradeoff=None if curve is None else Tradeoff.from_dict(curve))
         except (KeyError, TypeError, ValueError, RecipeError) as error:
             raise StorageError(f"{RUN} of the saved lab is damaged: {error}") from error
 
@@ -154,6 +160,9 @@ class Visit:
                 "preview": run.preview, "controls": run.controls, "runs": self._described,
             }  # fmt: skip
             self._write(RUN, json.dumps(values).encode())
+            if run.tradeoff is not None and run.tradeoff is not self._curve:
+                self._write(CURVE, json.dumps(run.tradeoff.to_dict()).encode())
+                self._curve = run.tradeoff
             for old in self.folder.glob("runs-*.safetensors"):
                 if self._described is None or old.name != self._described["file"]:
                     old.unlink()

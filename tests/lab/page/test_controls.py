@@ -3,8 +3,9 @@
 import pytest
 
 import prunelab as pl
+from prunelab.lab.links import Options
 from prunelab.lab.page.controls import Controls
-from prunelab.recipe import CHOICES
+from prunelab.recipe import CHOICES, allowed
 
 
 def test_other_data_bring_their_own_lengths():
@@ -71,3 +72,36 @@ def test_a_value_that_no_slider_would_stop_at_is_kept_as_it_is(name, value):
         control = controls[name]
         assert getattr(controls.recipe, name) == control.value == value
         assert control.min <= value <= control.max, "the track reaches it"
+
+
+def test_what_other_fields_leave_without_use_is_hidden_and_not_in_the_recipe(controls):
+    controls["rule"].value, controls["regrow"].value = "density", 0.5
+    assert shown(controls) >= {"density", "scope", "unit", "criterion", "regrow"} and controls.recipe.regrow == 0.5
+    controls["criterion"].value = "random"
+    assert "regrow" not in shown(controls) and (controls.recipe.criterion, controls.recipe.regrow) == ("random", 0.0)
+    controls["unit"].value = "neuron"
+    assert "criterion" not in shown(controls) and controls.recipe.criterion == "magnitude"
+    controls["rule"].value = "quality"
+    assert not shown(controls) & {"density", "scope", "unit", "criterion", "regrow"}
+    assert (controls.recipe.unit, controls.recipe.criterion) == ("weight", "magnitude")
+    controls["rule"].value, controls["unit"].value = "density", "weight"
+    assert controls.recipe.criterion == "random", "what was chosen is there again"
+
+
+def shown(controls) -> set[str]:
+    controls.arrange(Options())
+    return {name for name, control in controls.items() if control.layout.display != "none"}
+
+
+def test_every_field_of_the_recipe_has_a_control():
+    assert set(Controls(pl.Recipe(), {}, lambda name: None)) == set(allowed()) - {"layer_quality"}
+
+
+def test_rewinding_and_one_cycle_exclude_each_other_on_the_page(controls):
+    controls["gradual"].value = True
+    assert "rewind" not in shown(controls) and controls.recipe.gradual
+    controls["gradual"].value, controls["rewind"].value = False, "rate"
+    assert "rewind_epoch" in shown(controls) and controls.recipe.rewind == "rate"
+    assert not shown(controls) & {"gradual", "retrain_epochs", "retrain_rate"}
+    controls["rewind"].value = "none"
+    assert "rewind_epoch" not in shown(controls) and shown(controls) >= {"gradual", "retrain_epochs", "retrain_rate"}

@@ -1,0 +1,146 @@
+"""``prunelab reproduce``: the paper's tables again, beside its numbers and later ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from prunelab import disk
+from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
+from prunelab.cli.stopping import Stopped, stoppable
+from prunelab.errors import DataError, SessionError, StorageError
+from prunelab.experiments.reproduce import GOALS, TABLE1, stream
+from prunelab.formatting import count, kilobytes, percent, time_left
+from prunelab.results.estimate import Estimate
+from prunelab.results.published import LATER, PAPER, Published
+from prunelab.results.reproduction import Goal, Reproduction
+
+WHAT = {"table1": TABLE1, "frontier": tuple(GOALS)}
+
+
+def run(
+    what: str, *, models: Sequence[str], seeds: int, out: Path, csv: Path | None, stdout: Console, stderr: Console
+) -> None:
+    """Run a reproduction, or the rest of it, and show it beside the published numbers.
+
+    what: of WHAT. models: only these networks; empty: all. seeds: how many, from 0 on. out: folder of the trials.
+    Raises CommandError for every error that a user can cause.
+    """
+    if csv is not None and not csv.parent.is_dir():
+        raise CommandError(f"--csv {csv}: there is no folder {csv.parent}", BAD_INPUT)
+    goals = [GOALS[name] for name in WHAT[what] if not models or GOALS[name].recipe.model in models]
+    if not goals:
+        known = sorted({GOALS[name].recipe.model for name in WHAT[what]})
+        raise CommandError(f"--model {', '.join(models)}: {what} is of {' and '.join(known)}", BAD_INPUT)
+    result = _finished(goals, seeds, out, stderr)
+    if csv is not None:
+        try:
+            disk.write_atomically(csv, result.to_csv().encode())
+        except OSError as error:
+            raise CommandError(f"--csv {csv} cannot be written: {error.strerror or error}") from error
+    for table in tables(result):
+        stdout.print(table)
+    words = f"{result.machine}. Every figure is the mean over {seeds} seeds ± half of its 95 % interval."
+    stdout.print(words, highlight=False, soft_wrap=True)
+
+
+def _finished(goals: Sequence[Goal], seeds: int, out: Path, stderr: Console) -> Reproduction:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+    result: Reproduction | None = None
+    try:
+        with stoppable(), Progress(*columns, console=stderr, transient=True) as bar:
+            task = bar.add_task("reproduce", total=1.0, words="")
+            began, first = time.perf_counter(), None
+            for result, share in stream(goals, seeds=range(seeds), directory=out):
+                first = share if first is None else first
+                passed = time.perf_counter() - began
+                left = passed * (1 - share) / (share - first) if share > first else None
+                words = f"{len(result.trials)} of {result.planned} runs"
+                words += "" if left is None else f", about {time_left(left)} left"
+                bar.update(task, completed=share, words=words)
+    except Stopped as stop:
+        done = "no run has ended" if result is None else f"{len(result.trials)} of {result.planned} runs have ended"
+        words = f"interrupted: {done}. They are saved in {out}; the same command goes on from there."
+        raise CommandError(words, SIGNALLED + stop.number) from None
+    except (DataError, SessionError, StorageError) as error:
+        raise CommandError(str(error)) from error
+    assert result is not None
+    return result
+
+
+def tables(result: Reproduction) -> list[Table]:
+    """The table of the networks beside the paper's and later numbers, and what each layer keeps."""
+    return [_networks(result), _layers(result)]
+
+
+def _networks(result: Reproduction) -> Table:
+    table = Table(title="test error against compression")
+    table.add_column("network")
+    table.add_column("method")
+    for name in (
+        "compression",
+        "connections",
+        "dense error",
+        "error",
+        "goal",
+        "met",
+        "file",
+        "file, 5 bits",
+        "seconds",
+    ):
+        table.add_column(name, justify="right")
+    for reached in result.reached():
+        goal = reached.goal
+        kept = result_kept(result, goal)
+        table.add_row(
+            goal.recipe.model, "ours", f"{reached.compression:.1f}x", count(kept), _error(reached.dense_error),
+            _error(reached.error), f"{percent(goal.error, 2)} at {goal.compression:g}x", "yes" if reached.met else "NO",
+            kilobytes(round(reached.packed)), f"{kilobytes(round(reached.shared))} at {_error(reached.shared_error)}",
+            f"{reached.seconds:.0f}",
+        )  # fmt: skip
+    for published in _beside(result):
+        dense = "" if published.dense is None else percent(published.dense, 2)
+        table.add_row(
+            published.network, published.method, f"{published.compression:g}x", "", dense, percent(published.error, 2),
+            "", "", "", "", "", style="dim",
+        )  # fmt: skip
+    return table
+
+
+def result_kept(result: Reproduction, goal: Goal) -> int:
+    """Connections that are kept, on average over the seeds of a goal."""
+    kept = [trial.run.kept for trial in result.trials if trial.goal == goal.name]
+    return round(sum(kept) / len(kept))
+
+
+def _beside(result: Reproduction) -> list[Published]:
+    networks = {goal.recipe.model for goal in result.goals}
+    return [row for row in (*PAPER.values(), *LATER) if row.network in networks]
+
+
+def _layers(result: Reproduction) -> Table:
+    table = Table(title="kept, by layer")
+    table.add_column("network")
+    table.add_column("layer")
+    reached = result.reached()
+    for each in reached:
+        table.add_column(f"ours, {each.goal.compression:g}x", justify="right")
+    table.add_column("Han et al. 2015", justify="right", style="dim")
+    for network in dict.fromkeys(goal.recipe.model for goal in result.goals):
+        of_network = [each for each in reached if each.goal.recipe.model == network]
+        for name in of_network[0].layers if of_network else ():
+            cells = [percent(each.layers[name]) if each in of_network else "" for each in reached]
+            short = name.removesuffix(".weight")
+            table.add_row(network, short, *cells, percent(PAPER[network].layers[short], 0))
+    return table
+
+
+def _error(figure: Estimate) -> str:
+    if figure.half is None:
+        return percent(figure.mean, 2)
+    return f"{100 * figure.mean:.2f} ± {percent(figure.half, 2)}"

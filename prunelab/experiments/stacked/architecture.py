@@ -1,0 +1,90 @@
+"""What all networks of a stack have in common, found out once, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from prunelab import errors, torch_state
+from prunelab.errors import SessionError
+from prunelab.experiments.stacked import noise
+from prunelab.experiments.stacked.groups import Build, Job
+from prunelab.experiments.stacked.noise import Shapes
+from prunelab.experiments.stacked.stack import Stack, shell
+from prunelab.pruning import dropout, planning
+from prunelab.pruning.effective import Wiring
+from prunelab.pruning.masks import Masks
+from prunelab.sessions import validation
+from prunelab.sessions.pruned_model import wiring_of
+
+
+@dataclass(frozen=True, eq=False)
+class Architecture:
+    """shapes: of what the dropouts are applied to. owners: {dropout: the layer whose connections set its rate}.
+
+    wiring: the paths through the network; None if they cannot be determined. threads: how many of torch's are fastest.
+    """
+
+    shapes: Shapes
+    owners: dict[str, str]
+    wiring: Wiring | None
+    threads: int
+
+
+def architecture(group: Sequence[Job], build: Build | None, device: torch.device) -> Architecture:
+    """The architecture of a group's networks.
+
+    Raises SessionError, or ValueError, if the networks do not fit the data or their recipes, or cannot be stacked.
+    """
+    job = group[0]
+    model = new_network(job, build, device)
+    (x, _), (test_x, test_y) = validation.tensors(model, job.data)
+    validation.check(model, job.data, (test_x[:2], test_y[:2]), job.recipe.batch_size)
+    masks = _dense_masks(model)
+    for other in group:
+        planning.check(masks, other.recipe)
+    if (words := masks.untold()) is not None:
+        errors.warn(words, errors.CoverageWarning, stacklevel=4)
+    found = dropout.find(model, masks, x[:2])
+    if any(other.recipe.adjust_dropout for other in group):
+        found.warn(stacklevel=5)
+    shapes = noise.shapes(model, x[:2])
+    wiring = wiring_of(model, x[:2])
+    _try(model, shapes, x[:2])
+    threads = torch_state.threads_for(masks.total, job.recipe.batch_size)  # as for one: a batch of small products
+    return Architecture(shapes, found.owners, wiring, threads)
+
+
+def new_network(job: Job, build: Build | None, device: torch.device) -> nn.Module:
+    """The job's network with new weights."""
+    model = validation.model_of(job.recipe, job.data) if build is None else build(job.given)
+    return model.to(device)
+
+
+def _dense_masks(model: nn.Module) -> Masks:
+    masks = Masks(model)
+    cut = [name for name in masks if 0 < int(masks.weight(name).count_nonzero()) < masks[name].numel()]
+    if cut:
+        raise SessionError(
+            f"{', '.join(cut)}: a session takes zeros as cut; stacked networks start dense. Run these by sessions"
+        )
+    return masks
+
+
+def _try(model: nn.Module, shapes: Shapes, x: Tensor) -> None:
+    """One forward and backward pass of two networks, on copies of their weights. SessionError if it fails."""
+    stack = Stack([shell(model), shell(model)], 2, shapes)
+    rates = [dict.fromkeys(shapes, 0.0)] * len(stack)
+    factors = noise.draw(shapes, [0] * len(stack), rates, len(x), x)
+    try:
+        stack.losses_and_gradients(
+            torch.stack([x, x]), torch.zeros(2, len(x), dtype=torch.int64, device=x.device), factors
+        )
+    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise SessionError(
+            f"networks like this {type(model).__name__} cannot be stacked: {reason}. Run these recipes by sessions"
+        ) from error

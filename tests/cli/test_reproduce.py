@@ -1,0 +1,49 @@
+"""``prunelab reproduce``: the tables beside published numbers, stopped and gone on; in miniature."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from prunelab.cli import reproduce as command
+from prunelab.cli.errors import CommandError
+from prunelab.experiments import reproduce
+from prunelab.recipe import Recipe
+from prunelab.results.reproduction import Goal
+
+RECIPE = Recipe(epochs=2, rule="density", density=0.25, gradual=True, rounds=2, retrain_epochs=1, retrain_rate=1.0)
+
+
+@pytest.fixture
+def miniature(monkeypatch):
+    goal = Goal(name="small", compression=4, error=0.5, source="none", recipe=RECIPE)
+    monkeypatch.setattr(command, "GOALS", {"small": goal})
+    monkeypatch.setattr(command, "WHAT", {"table1": ("small",)})
+    whole = reproduce.stream
+    monkeypatch.setattr(command, "stream", lambda goals, **rest: whole(goals, **rest, samples=100))
+
+
+def run(out, csv=None, models=()):
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    command.run("table1", models=models, seeds=2, out=out, csv=csv, stdout=console, stderr=Console(file=io.StringIO()))
+    return text.getvalue()
+
+
+def test_the_paper_stands_beside_ours_with_every_layer(miniature, tmp_path):
+    shown = run(tmp_path / "trials", tmp_path / "all.csv")
+    ours = next(line for line in shown.splitlines() if " ours " in line)
+    assert "4.0x" in ours and "12,550" in ours and "yes" in ours  # a quarter of 50,200
+    assert "Han et al. 2015" in shown and "1.59 %" in shown and "Sparse variational dropout" in shown
+    for layer, share in (("fc1", "8 %"), ("fc2", "9 %"), ("fc3", "26 %")):
+        assert any(layer in line and share in line for line in shown.splitlines())
+    assert len((tmp_path / "all.csv").read_text().splitlines()) == 3
+    assert run(tmp_path / "trials") == shown  # nothing is run again
+
+
+def test_bad_input_is_told_before_anything_runs(miniature, tmp_path):
+    with pytest.raises(CommandError, match="table1 is of lenet-300-100"):
+        run(tmp_path, models=["lenet-5"])
+    with pytest.raises(CommandError, match="there is no folder"):
+        run(tmp_path, csv=tmp_path / "none" / "all.csv")
+    assert list(tmp_path.iterdir()) == []
