@@ -50,5 +50,5 @@ class Budget(Counted):
         """``recipe`` with these qualities for its layers."""
         layers = {layer_of(name): quality for name, quality in self.qualities.items()}
         return recipe.changed(
-            rule="quality", unit="weight", criterion="magnitude", std="dense", layer_quality=layers
+            rule="quality", unit="weight", criterion="magnitude", regrow=0.0, std="dense", layer_quality=layers
         )  # fmt: skip

@@ -100,7 +100,7 @@ def test_the_title_claims_two_peaks_only_where_one_became_two(history):
     still = distribution(with_values(history, one, one[:20000]))["layout"]["title"]["text"]
     assert still.endswith("left after retraining; no layer is seen to go from one peak to two")
     few = distribution(with_values(history, one, two[:100]))
-    assert "two" not in few["layout"]["title"]["text"] and "too few for a shape of 100 survivors" in summary(few)
+    assert "two after" not in few["layout"]["title"]["text"] and "too few for a shape of 100 survivors" in summary(few)
 
 
 def test_a_cut_and_a_preview_are_called_so(history):
