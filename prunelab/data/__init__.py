@@ -15,7 +15,7 @@ from torch import Tensor
 from prunelab.data import custom, mnist
 from prunelab.recipe import DATASETS
 
-__all__ = ["Data", "DataError", "load", "own"]
+__all__ = ["Data", "DataError", "hold_out", "load", "own"]
 
 TEST_SHARE = 0.2  # fraction of the digits, in every class
 DIGEST_SAMPLE = 4096  # values of each tensor that enter a digest
@@ -78,6 +78,26 @@ def load(name: str, seed: int = 0, progress: bool = False) -> Data:
         known = ", ".join(DATASETS)
         raise ValueError(f"data = {name!r}: there is no such data set; known are {known}, and own() for yours")
     return loaders[name]()
+
+
+def hold_out(data: Data, share: float = 0.2, seed: int = 0) -> Data:
+    """``data`` without its test set: a part of the training set takes its place, and is no longer trained on.
+
+    What is chosen (a setting, a budget) is chosen on that part, so that the test set can say what came of it.
+
+    share: fraction of the training samples that are held out, between 0 and 1. seed: which ones. Raises ValueError if
+    that leaves nothing on one side.
+    """
+    total = len(data.train_y)
+    number = round(share * total)
+    if not 0 < number < total:
+        raise ValueError(
+            f"share = {share!r}: of {total} training samples it holds out {number}; leave some on each side"
+        )
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).to(data.train_y.device)
+    held, rest = order[:number].sort().values, order[number:].sort().values
+    x, y = data.train_x, data.train_y
+    return Data(f"{data.name}, {number} held out", x[rest], y[rest], x[held], y[held], data.classes, data.seed)
 
 
 def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None, values: bool = False) -> Data:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,11 +69,44 @@ def stream(
     threads: int | None = None,
 ) -> Iterator[Sensitivity]:
     """``sensitivity`` step by step: first without points, then with one more each time. Stop iterating to cancel."""
-    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
-        raise ValueError(f"threads = {threads!r}: must be a whole number, at least 1, or None")
     targets = sorted({criteria.check_density(density) for density in densities}, reverse=True)
     if not targets:
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of a layer")
+    return _points(prepared(model, data, layers, loss, metric, threads), targets)
+
+
+class Prepared(NamedTuple):
+    """A copy of a model that may be cut, and what to measure it on.
+
+    test: inputs and targets. calibration: inputs to measure batch norm's statistics on after a cut; None: it is not.
+    """
+
+    model: nn.Module
+    masks: Masks
+    test: tuple[Tensor, Tensor]
+    functions: LossAndMetric
+    calibration: Tensor | None
+    threads: int
+
+    def measure(self, model: nn.Module, *, cut: bool) -> Tested:
+        """Test ``model``, the copy or another one. cut: its batch norm is measured again first."""
+        with torch_state.threads(self.threads):  # not around a yield: the caller shares the thread count
+            if cut and self.calibration is not None:
+                evaluation.recalibrate(model, self.calibration)
+            return evaluation.evaluate(model, *self.test, self.functions)
+
+
+def prepared(
+    model: nn.Module,
+    data: Data | tuple[Any, Any],
+    layers: str | Iterable[str] | None,
+    loss: LossLike,
+    metric: MetricLike,
+    threads: int | None,
+) -> Prepared:
+    """What a scan works on. Arguments and errors are those of ``sensitivity``."""
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads = {threads!r}: must be a whole number, at least 1, or None")
     check_not_pruned(model)
     twin = copy.deepcopy(model)
     masks = Masks(twin, layers=layers)
@@ -89,43 +122,38 @@ def stream(
     validation.check(twin, data, (x[:2], y[:2]), functions=functions)
     connections = sum(p.numel() for p in twin.parameters())
     threads = threads or torch_state.threads_for(connections, min(len(y), evaluation.CHUNK))
-    return _points(twin, masks, targets, (x, y), functions, calibration if recalibrates else None, threads)
+    return Prepared(twin, masks, (x, y), functions, calibration if recalibrates else None, threads)
 
 
-def _points(
-    model: nn.Module,
-    masks: Masks,
-    densities: list[float],
-    test: tuple[Tensor, Tensor],
-    functions: LossAndMetric,
-    calibration: Tensor | None,
-    threads: int,
-) -> Iterator[Sensitivity]:
-    """Cut, measure and restore one weight after another. ``model`` is a copy, so it may be changed."""
-
-    def measure() -> Tested:
-        with torch_state.threads(threads):  # not around a yield: the caller shares the thread count
-            return evaluation.evaluate(model, *test, functions)
-
-    uncut = measure()
+def _points(ready: Prepared, densities: list[float]) -> Iterator[Sensitivity]:
+    """Cut, measure and restore one weight after another."""
+    model, masks = ready.model, ready.masks
+    uncut = ready.measure(model, cut=False)
     names = tuple(masks)
-    planned, objective = len(names) * len(densities), functions.objective
-    result = Sensitivity(uncut.accuracy, uncut.loss, len(test[1]), names, planned, objective=objective)
+    planned, objective = len(names) * len(densities), ready.functions.objective
+    result = Sensitivity(uncut.accuracy, uncut.loss, len(ready.test[1]), names, planned, objective=objective)
     yield result
     for name in names:
         weight = masks.weight(name)
         original = weight.detach().clone()
+        deviation = criteria.deviation(original)
         for density in densities:
             number = max(round(density * original.numel()), 1)
+            (kept,) = ranking.largest([original], [masks[name]], number)[1]
             with torch.no_grad():
-                weight.copy_(original * ranking.largest([original], [masks[name]], number)[1][0])
-            if calibration is not None:
-                with torch_state.threads(threads):
-                    evaluation.recalibrate(model, calibration)
-            tested = measure()
-            kept = int(weight.detach().count_nonzero())
-            point = Point(name, density, kept, weight.numel(), tested.accuracy, tested.loss)
+                weight.copy_(original * kept)
+            tested = ready.measure(model, cut=True)
+            count = int(weight.detach().count_nonzero())
+            quality = _between(original, kept) / deviation if deviation else 0.0
+            point = Point(name, density, count, weight.numel(), tested.accuracy, tested.loss, quality)
             result = replace(result, points=(*result.points, point))
             yield result
         with torch.no_grad():
             weight.copy_(original)  # buffers need no restoring: only recalibration changes them, and it starts anew
+
+
+def _between(weights: Tensor, kept: Tensor) -> float:
+    """A magnitude halfway between the largest that is cut and the smallest that is kept, clear of rounding errors."""
+    magnitudes = weights.abs().float()
+    cut = magnitudes[~kept]
+    return (float(magnitudes[kept].min()) + (float(cut.max()) if cut.numel() else 0.0)) / 2

@@ -40,7 +40,7 @@ def tradeoff(
     Args:
         recipe: How to train and retrain. What a line says itself is not taken from it: the penalty, that single
             connections are cut to a density (``scope``: over all layers together or in each alone), and that rounds are
-            neither gradual nor rewound.
+            neither gradual nor rewound, nothing regrows, and no teacher helps.
         densities: Fractions to keep, each above 0 and below 1.
         seeds: Every line is drawn once for each; None: the recipe's seed.
         lines: Names of lines, of ``results.tradeoff.LINES``.
@@ -228,6 +228,7 @@ def recipe_of(base: Recipe, line: Line, cuts: Sequence[float]) -> Recipe:
     return base.changed(
         regularizer=line.regularizer, rule="density", unit="weight", layer_quality={}, density=cuts[-1],
         rounds=len(cuts), criterion="random" if line.random else "magnitude", gradual=False, rewind="none",
+        regrow=0.0, distill=0.0,
     )  # fmt: skip
 
 

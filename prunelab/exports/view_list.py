@@ -44,10 +44,12 @@ class Picture:
 
 PICTURES: tuple[Picture, ...] = (
     Picture("weights", lambda h, m, layer: views.weights(h[-1], [layer] if layer else None)),
+    Picture("distribution", lambda h, m, layer: views.distribution(h)),
     Picture("accuracy", lambda h, m, layer: views.accuracy(h)),
     Picture("connections", lambda h, m, layer: views.connections(h[-1])),
     Picture("mask", lambda h, m, layer: views.mask(h[-1], layer)),
     Picture("pixels", lambda h, m, layer: views.pixels(h[-1])),
+    Picture("bands", lambda h, m, layer: views.bands(h[-1])),
     Picture("dropout", lambda h, m, layer: views.dropout(h)),
     Picture("size", lambda h, m, layer: views.size(m)),
     Picture("speed", lambda h, m, layer: views.speed(m)),

@@ -17,6 +17,7 @@ from prunelab.results.tradeoff import Tradeoff
 Action = Literal[
     "open", "follow", "train", "retrain", "run", "live", "prune", "preview", "change", "measure", "scan", "compare",
     "forget", "pin", "read", "export", "pause", "resume", "reset", "stop", "visit", "tradeoff", "halt", "load",
+    "budget",
 ]  # fmt: skip
 Activity = Literal[
     "starting",

@@ -9,6 +9,7 @@ from typing import Any
 from prunelab.formatting import layer_of, percent, time_left
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.recipe import OWN, Recipe
+from prunelab.results.budget import Budget
 from prunelab.results.measurement import BATCH
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.subject import Subject
@@ -108,6 +109,19 @@ def went_too_deep(snapshot: Snapshot | None) -> str | None:
 
 def _spared(snapshot: Snapshot) -> str:
     return ", ".join(layer_of(layer.name) for layer in snapshot.layers if layer.spared)
+
+
+def budget_kept(budget: Budget) -> str:
+    """A notice about qualities per layer that keep a budget: what they cost, and on which samples that was found."""
+    objective, chosen = budget.objective, budget.chosen
+    within = objective.gap(budget.tolerance)
+    if not budget.scale:
+        return f"No cut of all layers together loses at most {within}: their qualities are 0, nothing would be cut."
+    lost = f"{objective.gap(chosen.lost)} {'less' if chosen.lost >= 0 else 'more'} than dense"
+    return (
+        f"These qualities keep {percent(budget.density)} of the connections, {objective.says(chosen.after)}, {lost}; "
+        f"at most {within} were to be lost. They were chosen on the same {chosen.samples:,} test samples."
+    )
 
 
 def left_out(unknown: Iterable[str], layers: Iterable[str]) -> str:

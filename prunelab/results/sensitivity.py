@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any, overload
 
@@ -17,6 +18,8 @@ class Point:
     """One measurement: only ``layer`` (parameter name) is cut, to the target ``density`` (0 to 1).
 
     kept, total: surviving and all connections of the layer. accuracy: 0 to 1, or the metric of the scan's objective.
+    quality: at which the quality rule makes this cut: threshold / standard deviation of the layer's weights; None if it
+    is not known.
     """
 
     layer: str
@@ -25,6 +28,7 @@ class Point:
     total: int
     accuracy: float
     loss: float
+    quality: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +73,32 @@ class Sensitivity:
         """
         if layer is None:
             return {name: self.needs(name, tolerance) for name in self.layers}
-        least = 1.0
-        for point in self.of(layer):
-            if self.accuracy - point.accuracy > tolerance + 1e-9:
-                break
-            least = min(least, point.kept / point.total)
-        return least
+        return min((point.kept / point.total for point in self._within(layer, tolerance)), default=1.0)
+
+    def densities(self, budget: float = TOLERANCE) -> dict[str, float]:
+        """``needs`` of all layers under a budget of accuracy, as a fraction: {layer: share of its connections}."""
+        return self.needs(None, budget)
+
+    def qualities(self, budget: float = TOLERANCE, scale: float = 1.0) -> dict[str, float]:
+        """The same as qualities: {layer: quality at which it is cut to what it needs}, 0 for one that needs all.
+
+        Each layer alone then keeps the budget; all together lose more, see ``experiments.budget``. Of a scan of a dense
+        network ``Recipe.changed(layer_quality=...)`` takes them up. scale: factor of all qualities, 0 to 1. Raises
+        ValueError for a scan that does not know its qualities.
+        """
+        found: dict[str, float] = {}
+        for name in self.layers:
+            within = self._within(name, budget)
+            deepest = within[-1].quality if within else 0.0
+            if deepest is None:
+                raise ValueError(f"the scan of {name} does not know at which quality it was cut: scan it again")
+            found[name] = scale * deepest
+        return found
+
+    def _within(self, layer: str, tolerance: float) -> tuple[Point, ...]:
+        """The points of a layer, from the mildest cut on, up to the first that loses more than ``tolerance``."""
+        points = self.of(layer)
+        return tuple(itertools.takewhile(lambda point: self.accuracy - point.accuracy <= tolerance + 1e-9, points))
 
     @property
     def ranking(self) -> tuple[str, ...]:
@@ -95,7 +119,7 @@ class Sensitivity:
 
         metric: what ``accuracy`` is.
         """
-        columns = ["layer", "density", "kept", "total", "accuracy", "loss", "metric"]
+        columns = ["layer", "density", "kept", "total", "accuracy", "loss", "quality", "metric"]
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
@@ -106,6 +130,7 @@ class Sensitivity:
             "total": "",
             "accuracy": self.accuracy,
             "loss": self.loss,
+            "quality": 0.0,
         }
         writer.writerows({**row, "metric": self.objective.metric} for row in (uncut, *self.rows()))
         return text.getvalue()

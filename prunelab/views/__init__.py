@@ -7,8 +7,10 @@ Pure functions, one file per view: no widget, no training, no plotly import. Eve
 from __future__ import annotations
 
 from prunelab.views.accuracy import accuracy
+from prunelab.views.bands import bands
 from prunelab.views.compare import compare, side_by_side
 from prunelab.views.connections import connections
+from prunelab.views.distribution import distribution
 from prunelab.views.dropout import dropout
 from prunelab.views.figure import View, empty, summary
 from prunelab.views.flips import flips
@@ -25,8 +27,10 @@ from prunelab.views.weights import weights
 __all__ = [
     "View",
     "accuracy",
+    "bands",
     "compare",
     "connections",
+    "distribution",
     "dropout",
     "empty",
     "flips",

@@ -12,6 +12,10 @@ GLOSSARY: dict[str, str] = {
         "The share of the test samples that the network classifies correctly. "
         "It is measured on samples that the network never trained on."
     ),
+    "bands": (
+        "Stripes in the mask of a layer that reads images, one for each row of pixels. "
+        "The pixels at the border tell little, so that most of their connections are cut."
+    ),
     "compression": (
         "All connections divided by the kept ones: 10x means that one connection in ten is left. "
         "The file shrinks less than that, because it also has to say which connections are left."
@@ -135,6 +139,10 @@ GLOSSARY: dict[str, str] = {
     "trade-off curve": (
         "What accuracy is lost for each share of connections that is kept, with and without retraining. "
         "Retraining pulls the weights away from zero, so that fewer lie below a threshold than in a Gaussian layer."
+    ),
+    "two peaks": (
+        "The shape of a layer's weights once those near zero are cut and the rest is retrained. "
+        "Survivors lie on both sides of a gap, and few of them come back to zero."
     ),
     "zeros still zero": (
         "Whether every weight that was cut is exactly zero in the network as it is. "

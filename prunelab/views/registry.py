@@ -25,10 +25,12 @@ REGISTRY: dict[str, Entry] = {
     entry.name: entry
     for entry in (
         Entry("weights", "Weights", "threshold"),
+        Entry("distribution", "Distribution", "two peaks", on_request=True),
         Entry("accuracy", "Accuracy", "accuracy"),
         Entry("connections", "Connections", "connections"),
         Entry("mask", "Mask", "mask", by_layer=True),
         Entry("pixels", "Inputs", "input map"),
+        Entry("bands", "Bands", "bands", on_request=True),
         Entry("dropout", "Dropout", "dropout adjustment"),
         Entry("size", "Size", "entropy bound", timeless=True),
         Entry("speed", "Speed", "speed", timeless=True),

@@ -17,7 +17,9 @@ from prunelab.hardware import Machine
 from prunelab.results.measurement import Latency, Measurement, Size
 from prunelab.results.snapshot import Snapshot
 
-PANELS = ("weights", "accuracy", "connections", "mask", "pixels", "dropout", "size", "speed")
+PANELS = (
+    "weights", "distribution", "accuracy", "connections", "mask", "pixels", "bands", "dropout", "size", "speed",
+)  # fmt: skip
 HOSTILE = "<img src=x onerror='window.harmed=1'></script><script>window.harmed=2</script><a href='https://evil'>x</a>"
 RECIPE = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=1, rounds=2, quality=1.2)
 

@@ -1,4 +1,4 @@
-"""The trade-off curve on the page: it grows, is left, survives a reload; a point of it that is clicked is loaded."""
+"""The trade-off curve on the page: it grows, can be left, survives a reload; a point that is clicked is loaded."""
 
 from __future__ import annotations
 

@@ -138,6 +138,7 @@ def test_the_table_can_be_read_back():
     assert [float(row["accuracy"]) for row in rows] == [0.98, 0.97, 0.9]
     assert result.rows()[1] == {
         "layer": "a", "density": 0.1, "kept": 100, "total": 1000, "accuracy": 0.9, "loss": 0.0,
+        "quality": None,
     }  # fmt: skip
 
 

@@ -55,8 +55,10 @@ def test_the_control_cuts_as_many_regardless_of_magnitude(curve):
 def test_options_past_the_paper_do_not_reach_its_figure():
     past = QUICK.changed(gradual=True, rule="quality", layer_quality={"fc1": 2.0})
     assert tradeoff(past, densities=(0.3,)).points == tradeoff(QUICK, densities=(0.3,)).points
-    rewound = QUICK.changed(rewind="weights")
-    assert tradeoff(rewound, densities=(0.3,)).points == tradeoff(QUICK, densities=(0.3,)).points
+    for changes in ({"rewind": "weights"}, {"rule": "density", "regrow": 0.3}, {"distill": 0.5}):
+        other = tradeoff(QUICK.changed(**changes), densities=(0.3,), lines=("L2 retrained", "random retrained"))
+        plain = tradeoff(QUICK, densities=(0.3,), lines=("L2 retrained", "random retrained"))
+        assert other.points == plain.points
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_files_know_no_date_and_are_the_same_again_in_spite_of_other_settings(fi
 
 def test_without_a_measurement_or_dropout_those_figures_are_left_out(recipe, history):
     bare = [replace(s, dropouts=()) for s in history]
-    both = ("accuracy", "connections", "pixels")
+    both = ("distribution", "accuracy", "connections", "pixels", "bands")
     expected = {"page/weights.svg", *(f"{width}/{name}.svg" for width in ("column", "page") for name in both)}
     assert set(figures(recipe, bare, layers=(), formats=("svg",))) == expected
     assert figures(recipe, history, formats=()) == {}

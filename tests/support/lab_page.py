@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 from support.servers import CHECKOUT
 
 DASHBOARD = CHECKOUT / "notebooks" / "dashboard.ipynb"
-EVERYTHING = "?model=mlp-small&epochs=3&show=graph,compare,digits,draw,sensitivity,tradeoff"
+EVERYTHING = "?model=mlp-small&epochs=3&show=graph,compare,digits,draw,sensitivity,tradeoff,distribution,bands"
 
 
 def root(page: Page) -> Locator:

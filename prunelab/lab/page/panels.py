@@ -61,10 +61,12 @@ def _flips(state: LabState) -> View:
 
 PANEL_KINDS: tuple[PanelKind, ...] = (
     PanelKind("weights", lambda r, _: _weights(r), growing=True),
+    PanelKind("distribution", lambda r, _: views.distribution([*r.past, r.shown]), growing=True),
     PanelKind("accuracy", lambda r, _: views.accuracy(r.history or [r.shown], r.preview, r.viewed), growing=True),
     PanelKind("connections", lambda r, _: views.connections(r.shown)),
     PanelKind("mask", lambda r, layer: views.mask(r.shown, layer)),
     PanelKind("pixels", lambda r, _: views.pixels(r.shown)),
+    PanelKind("bands", lambda r, _: views.bands(r.shown)),
     PanelKind("dropout", lambda r, _: views.dropout([*r.past, r.shown])),
     PanelKind("size", lambda r, _: views.size(r.measurement)),
     PanelKind("speed", lambda r, _: views.speed(r.measurement)),

@@ -1,4 +1,4 @@
-"""The panel that shows how sensitive each layer is to cuts."""
+"""The panel that shows how sensitive each layer is to cuts, and sets each layer's quality by that."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from prunelab import views
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
 
+USE = "Set each layer's own quality so that all cuts together cost at most a point of accuracy"
+
 
 class SensitivityPanel(Panel):
     """Accuracy with each layer cut alone: which layers the network needs most. submit: puts a command on the queue."""
@@ -19,13 +21,30 @@ class SensitivityPanel(Panel):
         self.button = w.Button(
             description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
         )
+        self.use = w.Button(description="Use these", tooltip=USE)
+        bar = w.HBox([self.button, self.use])
+        bar.add_class("pl-bar-of-controls")
         super().__init__(
             PanelKind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity)),
             redraw,
-            [self.button],
+            [bar],
         )
         self.button.on_click(lambda _: submit("scan"))
+        self.use.on_click(lambda _: submit("budget"))
 
     def show(self, state: LabState) -> None:
         self.button.disabled = state.activity in BUSY or state.snapshot is None
+        missing = _missing(state)
+        self.use.disabled, self.use.tooltip = missing is not None, missing or USE
         super().show(replace(state, preview=None, viewed=None))
+
+
+def _missing(state: LabState) -> str | None:
+    """Why the scan cannot set qualities now; None if it can."""
+    if state.activity in BUSY or state.snapshot is None:
+        return "Pause the run first"
+    if state.sensitivity is None or not state.sensitivity.complete:
+        return "Scan the layers first, to the end"
+    if state.snapshot.kept < state.snapshot.total:
+        return "Qualities are of dense weights: press Reset, and scan the dense network"
+    return None

@@ -25,6 +25,7 @@ from prunelab.lab.worker.tasks import (
     PASSING,
     Task,
     TaskName,
+    budget_task,
     measure_task,
     replay_task,
     scan_task,
@@ -33,6 +34,7 @@ from prunelab.lab.worker.tasks import (
 )
 from prunelab.lab.worker.visit import RunState, Visit
 from prunelab.recipe import Recipe, Target
+from prunelab.results.budget import Budget
 from prunelab.results.measurement import Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
@@ -141,6 +143,10 @@ class CommandHandler:
                 self._analyse(measure_task(self._needed()))
             case "scan":
                 self._analyse(scan_task(self._needed()))
+            case "budget":
+                if self.state.sensitivity is None:
+                    raise ValueError("there is no scan of this network: scan its layers first")
+                self._analyse(budget_task(self._needed(), self.state.sensitivity))
             case "compare":
                 self._compare(command.about)
             case "tradeoff":
@@ -392,6 +398,10 @@ class CommandHandler:
             self._report(measurement=tick, progress=tick.progress)
         elif isinstance(tick, Sensitivity):
             self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
+        elif isinstance(tick, Budget):
+            self._adopt(tick.recipe(self._controls_recipe))
+            self._preview = self._controls_recipe.final_target
+            self._report(notice=wording.budget_kept(tick))
         elif isinstance(tick, Tradeoff):
             self._report(tradeoff=tick, doing="drawing the curve", **task.progress_of_share(tick.done))
         elif tick is not None:

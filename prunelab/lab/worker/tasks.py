@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from prunelab.experiments import tradeoff
+from prunelab.experiments import budget, tradeoff
 from prunelab.experiments.sensitivity import stream as scanned
 from prunelab.lab import wording
 from prunelab.lab.messages import Activity
 from prunelab.lab.worker.session_source import SessionSource
 from prunelab.recipe import Recipe
+from prunelab.results.budget import Budget
 from prunelab.results.measurement import BATCH, Measurement
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Phase, Snapshot
@@ -23,13 +24,13 @@ from prunelab.torch_state import threads_for
 EXAMPLES = 256  # samples that a measurement runs on
 TRACED_EVERY = 0.25  # seconds between two reports of a curve's progress; a new point is reported at once
 
-TaskName = Literal["train", "retrain", "run", "measure", "scan", "compare", "tradeoff"]
-Tick = Snapshot | Measurement | Sensitivity | Tradeoff | None
+TaskName = Literal["train", "retrain", "run", "measure", "scan", "budget", "compare", "tradeoff"]
+Tick = Snapshot | Measurement | Sensitivity | Budget | Tradeoff | None
 # Tasks that leave the network as it is: nothing of them goes on after a reload.
-PASSING: tuple[TaskName, ...] = ("measure", "scan", "tradeoff")
+PASSING: tuple[TaskName, ...] = ("measure", "scan", "budget", "tradeoff")
 STATES: dict[TaskName, Activity] = {
     "train": "training", "retrain": "retraining", "run": "running", "measure": "measuring", "scan": "scanning",
-    "compare": "comparing", "tradeoff": "tracing",
+    "compare": "comparing", "tradeoff": "tracing", "budget": "scanning",
 }  # fmt: skip
 
 
@@ -98,6 +99,14 @@ def scan_task(session: Session) -> Task:
     """Cut one layer at a time and measure accuracy (or the session's metric), to rank the layers by sensitivity."""
     scan = scanned(session.model, session.data, loss=session.loss, metric=session.metric, threads=1)
     return Task("scan", scan)
+
+
+def budget_task(session: Session, scan: Sensitivity) -> Task:
+    """Scale what each layer can bear alone, until a cut of all layers together keeps the budget."""
+    return Task(
+        "budget",
+        budget.stream(session.model, session.data, scan, loss=session.loss, metric=session.metric, threads=1),
+    )
 
 
 def tradeoff_task(recipe: Recipe, source: SessionSource) -> Task:
