@@ -12,7 +12,7 @@ import prunelab as pl
 from prunelab.data import load, own
 from prunelab.errors import Diverged, SessionError
 from prunelab.experiments import stacked
-from prunelab.experiments.stacked import groups
+from prunelab.experiments.stacked import forward, groups
 from prunelab.experiments.stacked.network import Network
 from prunelab.results.sweep import FailedRun, Run
 from support.stacked import Bench, done, ran
@@ -260,6 +260,10 @@ def with_zeros(recipe):
         (lambda recipe: Drops(), "like this Drops cannot be stacked"),
         (lambda recipe: Again(), "drop: a dropout that runs several times"),
         (lambda recipe: nn.Sequential(nn.Flatten(), nn.Linear(64, 10), nn.AlphaDropout(0.1)), "2 .AlphaDropout."),
+        (
+            lambda recipe: nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64, momentum=None), nn.Linear(64, 10)),
+            ".item",
+        ),
         (with_zeros, "1.weight: a session takes zeros as cut"),
         (lambda recipe: nn.Sequential(nn.Flatten(), nn.Linear(63, 10)), "cannot take this data"),
     ],
@@ -267,6 +271,12 @@ def with_zeros(recipe):
 def test_networks_that_cannot_be_stacked_are_refused(build, words):
     with pytest.raises(SessionError, match=words):
         stacked.run([SMALL], model=build)
+
+
+def test_networks_that_compute_something_else_when_they_are_stacked_are_refused(monkeypatch):
+    monkeypatch.setitem(forward.LAYERS, nn.ReLU, lambda layer, name, state, x: torch.tanh(x))
+    with pytest.raises(SessionError, match="MLP cannot be stacked: their loss is .* stacked, and .* alone"):
+        stacked.run([SMALL])
 
 
 def test_networks_of_several_architectures_are_refused():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from prunelab import errors, torch_state
 from prunelab.errors import SessionError
@@ -19,6 +21,7 @@ from prunelab.pruning.effective import Wiring
 from prunelab.pruning.masks import Masks
 from prunelab.sessions import validation
 from prunelab.sessions.pruned_model import wiring_of
+from prunelab.torch_state import held
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,16 +78,33 @@ def _dense_masks(model: nn.Module) -> Masks:
 
 
 def _try(model: nn.Module, shapes: Shapes, x: Tensor) -> None:
-    """One forward and backward pass of two networks, on copies of their weights. SessionError if it fails."""
-    stack = Stack([shell(model), shell(model)], 2, shapes)
-    rates = [dict.fromkeys(shapes, 0.0)] * len(stack)
-    factors = noise.draw(shapes, [0] * len(stack), rates, len(x), x)
+    """One step's passes of two networks, on copies. SessionError if they fail, or compute something else than alone."""
+    y = torch.zeros(len(x), dtype=torch.int64, device=x.device)
     try:
-        stack.losses_and_gradients(
-            torch.stack([x, x]), torch.zeros(2, len(x), dtype=torch.int64, device=x.device), factors
-        )
+        stack = Stack([shell(model), shell(model)], 2, shapes)
+        factors = noise.draw(shapes, [0, 0], [dict.fromkeys(shapes, 0.0)] * 2, len(x), x)
+        losses, _ = stack.losses_and_gradients(torch.stack([x, x]), torch.stack([y, y]), factors)
     except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise SessionError(
-            f"networks like this {type(model).__name__} cannot be stacked: {reason}. Run these recipes by sessions"
-        ) from error
+        raise _refusal(model, str(error).strip().split("\n")[0]) from error
+    alone = _loss_alone(model, shapes, x, y)
+    if not torch.allclose(losses, alone, rtol=1e-3, atol=1e-4):
+        raise _refusal(model, f"their loss is {losses.tolist()} stacked, and {float(alone)} alone")
+
+
+def _loss_alone(model: nn.Module, shapes: Shapes, x: Tensor, y: Tensor) -> Tensor:
+    """The loss of a copy in training mode, without dropout."""
+    frozen = {name for name, module in model.named_modules() if module in held(model)}
+    twin = copy.deepcopy(model).train()
+    for name, module in twin.named_modules():
+        if name in frozen:
+            module.eval()
+        elif name in shapes and isinstance(module, nn.Dropout):
+            module.p = 0.0
+    with torch.no_grad():
+        return F.cross_entropy(twin(x), y)
+
+
+def _refusal(model: nn.Module, reason: str) -> SessionError:
+    return SessionError(
+        f"networks like this {type(model).__name__} cannot be stacked: {reason}. Run these recipes by sessions"
+    )

@@ -134,7 +134,7 @@ def _usual(layer: Any) -> bool:
 
 
 def _layer_by_layer(model: nn.Module) -> Forward:
-    layers = [(name, copy.deepcopy(layer).to("meta")) for name, layer in model.named_children()]  # settings alone
+    layers = [(name, _without_memory(layer)) for name, layer in model.named_children()]  # settings alone
 
     def forward(state: Tensors, x: Tensor, noise: Tensors) -> Tensor:
         for name, layer in layers:
@@ -160,9 +160,17 @@ class _Noise(nn.Module):
         return x * self.noise
 
 
+def _without_memory(model: nn.Module) -> nn.Module:
+    """A copy whose parameters and buffers have no values; tied ones stay tied, as they do not with ``to("meta")``."""
+    memo: dict[int, object] = {
+        id(p): nn.Parameter(torch.empty_like(p, device="meta"), p.requires_grad) for p in model.parameters()
+    }
+    return copy.deepcopy(model, memo | {id(b): torch.empty_like(b, device="meta") for b in model.buffers()})
+
+
 def _vmapped(model: nn.Module) -> Forward:
     frozen = {name for name, module in model.named_modules() if module in held(model)}
-    template = copy.deepcopy(model).to("meta").train()
+    template = _without_memory(model).train()
     for name, module in list(template.named_modules()):
         if name in frozen:
             module.eval()
