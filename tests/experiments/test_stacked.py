@@ -206,11 +206,13 @@ def test_fields_that_are_not_understood_are_refused_by_name_unless_at_their_defa
         stacked.run([SMALL, SMALL.changed(**{name: value})])
 
 
-@pytest.mark.parametrize("options", [{"gradual": True}, {"rewind": "weights"}])
-def test_what_only_a_session_can_do_is_refused_by_name(options):
-    [name] = options
+@pytest.mark.parametrize(
+    ("name", "value"), [("gradual", True), ("rewind", "weights"), ("regrow", 0.2), ("distill", 0.5)]
+)
+def test_what_only_a_session_can_do_is_refused_by_name(name, value):
+    recipe = SMALL.changed(rule="density", **{name: value})
     with pytest.raises(SessionError, match=f"{name} = .*stacked engine.*session"):
-        stacked.run([SMALL.changed(**options)])
+        stacked.run([SMALL, recipe])
 
 
 def test_all_fields_that_are_said_to_be_supported_are_fields_of_a_recipe():
