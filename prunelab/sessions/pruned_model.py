@@ -116,7 +116,7 @@ class PrunedModel:
         for name, mask in plan.masks.items():
             gone = (self.masks[name] & ~mask).cpu()  # cut by this plan
             values = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
-            cut_values[name] = values.masked_fill(mask.cpu(), 0.0)  # what came back is not cut any more
+            cut_values[name] = values.masked_fill_(mask.cpu(), 0.0)  # what came back is not cut any more
         self.masks.commit(plan)
         self.cut_values = cut_values
         self._cuts = dict(plan.cuts)
