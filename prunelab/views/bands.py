@@ -12,7 +12,7 @@ from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, short
 
 EDGE = 1 / 8  # of an image's width on each side that counts as its border
-BANDED = 0.5  # connections of a border pixel, in those of one in the middle, below which the mask has bands
+BANDED = 0.5  # connections of a border pixel, in those of one in the middle, below which bands are plain to see
 MOST_TICKS = 8
 
 
@@ -72,4 +72,4 @@ def _title(snapshot: Snapshot, border: float, middle: float, rows: int) -> str:
             f"{name} {verb} {rows} bands: {border:.1f} connections for a pixel at the border, {middle:.1f} in between"
         )
     verb = "would keep" if would else "keeps"
-    return f"{name} {verb} {border:.1f} connections of a border pixel, {middle:.1f} of one in the middle: no bands"
+    return f"{name} {verb} {border:.1f} connections of a border pixel, {middle:.1f} of one in the middle"
