@@ -20,7 +20,7 @@ def miniature(monkeypatch):
     monkeypatch.setattr(command, "GOALS", {"small": goal})
     monkeypatch.setattr(command, "WHAT", {"table1": ("small",)})
     whole = reproduce.stream
-    monkeypatch.setattr(command, "stream", lambda goals, **rest: whole(goals, **rest, samples=100))
+    monkeypatch.setattr(command, "stream", lambda goals, **rest: whole(goals, **rest, held_out=0.1))
 
 
 def run(out, csv=None, models=()):

@@ -4,11 +4,10 @@ import json
 from contextlib import closing
 
 import pytest
-import torch
 
 from prunelab import sparse
-from prunelab.data import load
-from prunelab.errors import DataError, StorageError
+from prunelab.data import hold_out, load
+from prunelab.errors import StorageError
 from prunelab.experiments import reproduce
 from prunelab.recipe import Recipe
 from prunelab.results.reproduction import Goal
@@ -16,7 +15,7 @@ from prunelab.sessions.session import Session
 from prunelab.training.evaluation import evaluate
 
 SMALL = Recipe(model="mlp-small", epochs=3, rule="density", gradual=True, rounds=3, retrain_epochs=1, retrain_rate=1.0)
-SAMPLES = 200
+PART = 0.15
 
 
 def goal(compression, error=0.5):
@@ -28,7 +27,7 @@ GOALS = (goal(4), goal(10, error=0.0))
 
 
 def whole(directory, goals=GOALS, seeds=(0, 1)):
-    *_, (last, share) = reproduce.stream(goals, seeds=seeds, directory=directory, samples=SAMPLES)
+    *_, (last, share) = reproduce.stream(goals, seeds=seeds, directory=directory, held_out=PART)
     assert share == pytest.approx(1)
     return last
 
@@ -38,21 +37,10 @@ def result(tmp_path_factory):
     return whole(tmp_path_factory.mktemp("trials"))
 
 
-def test_the_held_out_part_is_of_the_training_set_and_the_test_set_is_not_in_it():
-    data = load("digits")
-    parted = reproduce.held_out(data, SAMPLES)
-    assert torch.equal(torch.cat([parted.train_x, parted.test_x]), data.train_x)
-    assert torch.equal(torch.cat([parted.train_y, parted.test_y]), data.train_y)
-    assert len(parted.test_y) == SAMPLES
-    for samples in (0, len(data.train_y) // 2 + 1):
-        with pytest.raises(DataError, match=f"{samples} samples cannot be held out"):
-            reproduce.held_out(data, samples)
-
-
 def test_a_trial_is_what_a_session_on_the_held_in_part_gives(result):
     (trial,) = [t for t in result.trials if t.goal == GOALS[0].name and t.run.recipe.seed == 1]
     data = load("digits", 1)
-    session = Session(GOALS[0].recipe.changed(seed=1), data=reproduce.held_out(data, SAMPLES))
+    session = Session(GOALS[0].recipe.changed(seed=1), data=hold_out(data, PART))
     for _ in session.train():
         pass
     assert trial.dense_error == 1 - evaluate(session.model, data.test_x, data.test_y).accuracy
@@ -67,7 +55,7 @@ def test_both_files_are_as_large_as_said_and_the_shared_one_errs_as_said(result,
     trial = result.trials[0]
     recipe = trial.run.recipe
     data = load("digits", recipe.seed)
-    session = Session(recipe, data=reproduce.held_out(data, SAMPLES))
+    session = Session(recipe, data=hold_out(data, PART))
     for _ in session:
         pass
     assert trial.packed == sparse.save(session.model, tmp_path / "exact", masks=session.masks)
@@ -96,7 +84,7 @@ def test_a_table_has_a_row_for_each_run(result):
 
 
 def test_what_is_finished_is_kept_and_the_same_call_does_the_rest(tmp_path, result):
-    with closing(reproduce.stream(GOALS, seeds=(0, 1), directory=tmp_path, samples=SAMPLES)) as items:
+    with closing(reproduce.stream(GOALS, seeds=(0, 1), directory=tmp_path, held_out=PART)) as items:
         for found, share in items:
             if len(found.trials) == 2:
                 assert 0 < share < 1
