@@ -54,6 +54,10 @@ class Reproduced(StrEnum):
 
     table1 = "table1"
     frontier = "frontier"
+    figure4 = "figure4"
+    figure5 = "figure5"
+    figure6 = "figure6"
+    figure7 = "figure7"
 
 
 def main() -> None:
@@ -162,7 +166,7 @@ def sweep(
 
 @app.command()
 def reproduce(
-    what: Annotated[Reproduced, typer.Argument(help="The paper's table, or the frontier of later work.")],
+    what: Annotated[Reproduced, typer.Argument(help="The paper's table or a figure, or the frontier of later work.")],
     model: Annotated[list[str], typer.Option(help="Only this network.", metavar="NAME")] = [],  # noqa: B006
     seeds: Annotated[int, typer.Option(help="Runs of each; all count.", min=1)] = 3,
     out: Annotated[Path, typer.Option(help="A file a run; the same command again goes on.", metavar="DIR")] = Path(
@@ -170,7 +174,7 @@ def reproduce(
     ),
     csv: Annotated[Path | None, typer.Option(help="Write all runs there too.", metavar="FILE", dir_okay=False)] = None,
 ) -> None:
-    """Train and prune on MNIST as often as there are seeds, and print the published table with ours beside it."""
+    """Train and prune on MNIST as the paper did, and show what comes of it beside its numbers and later ones."""
     with _errors_reported():
         from prunelab.cli import reproduce as command
 

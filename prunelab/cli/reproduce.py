@@ -1,9 +1,10 @@
-"""``prunelab reproduce``: the paper's tables again, beside its numbers and later ones."""
+"""``prunelab reproduce``: the paper's tables again, beside its numbers and later ones, and its figures."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -14,11 +15,15 @@ from prunelab import disk
 from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
 from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.errors import DataError, SessionError, StorageError
+from prunelab.experiments import reproduce_figures
 from prunelab.experiments.reproduce import GOALS, TABLE1, stream
+from prunelab.experiments.reproduce_figures import RECIPES, Drawn
+from prunelab.exports.figures import printed
 from prunelab.formatting import count, kilobytes, percent, time_left
 from prunelab.results.estimate import Estimate
 from prunelab.results.published import LATER, PAPER, Published
 from prunelab.results.reproduction import Goal, Reproduction
+from prunelab.views import summary
 
 WHAT = {"table1": TABLE1, "frontier": tuple(GOALS)}
 
@@ -28,9 +33,14 @@ def run(
 ) -> None:
     """Run a reproduction, or the rest of it, and show it beside the published numbers.
 
-    what: of WHAT. models: only these networks; empty: all. seeds: how many, from 0 on. out: folder of the trials.
-    Raises CommandError for every error that a user can cause.
+    what: of WHAT, or a figure. models: only these networks; empty: all. seeds: how many, from 0 on. out: folder of what
+    is finished. Raises CommandError for every error that a user can cause.
     """
+    if what in RECIPES:
+        if models or csv is not None:
+            raise CommandError(f"{what} has a network and a table of its own: leave out --model and --csv", BAD_INPUT)
+        _figure(what, seeds, out, stdout, stderr)
+        return
     if csv is not None and not csv.parent.is_dir():
         raise CommandError(f"--csv {csv}: there is no folder {csv.parent}", BAD_INPUT)
     goals = [GOALS[name] for name in WHAT[what] if not models or GOALS[name].recipe.model in models]
@@ -49,28 +59,71 @@ def run(
     stdout.print(words, highlight=False, soft_wrap=True)
 
 
+def _figure(name: str, seeds: int, out: Path, stdout: Console, stderr: Console) -> None:
+    """Draw a figure, and write its numbers and pictures to ``out``."""
+    if name == "figure5":
+        stderr.print(f"every line once for each of {seeds} seeds", style="dim", highlight=False)
+    drawn: Drawn | None = None
+    with _saved_as_it_goes(out), _progress(name, stderr) as show:
+        for step in reproduce_figures.stream(name, out, seeds=range(seeds)):
+            if isinstance(step, Drawn):
+                drawn = step
+            else:
+                show(step, "")
+    assert drawn is not None
+    files = {f"{name}.csv": drawn.csv.encode()}
+    for view_name, view in drawn.views.items():
+        files |= printed(f"{name}-{view_name}", view, drawn.recipe, ("svg", "png"))
+    for file, content in files.items():
+        try:
+            (out / file).parent.mkdir(parents=True, exist_ok=True)
+            disk.write_atomically(out / file, content)
+        except OSError as error:
+            raise CommandError(f"{out / file} cannot be written: {error.strerror or error}") from error
+    for view in drawn.views.values():
+        stdout.print(summary(view), markup=False, highlight=False, soft_wrap=True)
+    stdout.print(f"written to {out}: {', '.join(sorted(files))}", markup=False, highlight=False, soft_wrap=True)
+
+
 def _finished(goals: Sequence[Goal], seeds: int, out: Path, stderr: Console) -> Reproduction:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
     result: Reproduction | None = None
+    with _saved_as_it_goes(out), _progress("reproduce", stderr) as show:
+        for result, share in stream(goals, seeds=range(seeds), directory=out):
+            show(share, f"{len(result.trials)} of {result.planned} runs")
+    assert result is not None
+    return result
+
+
+@contextmanager
+def _saved_as_it_goes(out: Path) -> Iterator[None]:
+    """Within the block, Ctrl-C, SIGTERM and what a user can mend become CommandError."""
     try:
-        with stoppable(), Progress(*columns, console=stderr, transient=True) as bar:
-            task = bar.add_task("reproduce", total=1.0, words="")
-            began, first = time.perf_counter(), None
-            for result, share in stream(goals, seeds=range(seeds), directory=out):
-                first = share if first is None else first
-                passed = time.perf_counter() - began
-                left = passed * (1 - share) / (share - first) if share > first else None
-                words = f"{len(result.trials)} of {result.planned} runs"
-                words += "" if left is None else f", about {time_left(left)} left"
-                bar.update(task, completed=share, words=words)
+        with stoppable():
+            yield
     except Stopped as stop:
-        done = "no run has ended" if result is None else f"{len(result.trials)} of {result.planned} runs have ended"
-        words = f"interrupted: {done}. They are saved in {out}; the same command goes on from there."
+        words = f"interrupted. What is finished is saved in {out}; the same command goes on from there."
         raise CommandError(words, SIGNALLED + stop.number) from None
     except (DataError, SessionError, StorageError) as error:
         raise CommandError(str(error)) from error
-    assert result is not None
-    return result
+
+
+@contextmanager
+def _progress(name: str, stderr: Console) -> Iterator[Callable[[float, str], None]]:
+    """A bar, and what is called with the part that is done, 0 to 1, and words for it; it adds the time left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(name, total=1.0, words="")
+        began: tuple[float, float] | None = None  # time and part at the first call: the rest was done before
+
+        def show(part: float, words: str) -> None:
+            nonlocal began
+            now = time.perf_counter()
+            began = began or (now, part)
+            gained = part - began[1]
+            left = f"about {time_left((now - began[0]) * (1 - part) / gained)} left" if gained > 0 else ""
+            bar.update(task, completed=part, words=", ".join(filter(None, (words, left))))
+
+        yield show
 
 
 def tables(result: Reproduction) -> list[Table]:

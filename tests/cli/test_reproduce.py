@@ -7,7 +7,7 @@ from rich.console import Console
 
 from prunelab.cli import reproduce as command
 from prunelab.cli.errors import CommandError
-from prunelab.experiments import reproduce
+from prunelab.experiments import reproduce, reproduce_figures
 from prunelab.recipe import Recipe
 from prunelab.results.reproduction import Goal
 
@@ -47,3 +47,16 @@ def test_bad_input_is_told_before_anything_runs(miniature, tmp_path):
     with pytest.raises(CommandError, match="there is no folder"):
         run(tmp_path, csv=tmp_path / "none" / "all.csv")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_figure_is_written_as_numbers_and_pictures(monkeypatch, tmp_path):
+    recipe = Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=1)
+    monkeypatch.setattr(reproduce_figures, "RECIPES", {**reproduce_figures.RECIPES, "figure4": recipe})
+    text = io.StringIO()
+    consoles = {"stdout": Console(file=text, width=200), "stderr": Console(file=io.StringIO())}
+    command.run("figure4", models=(), seeds=1, out=tmp_path, csv=None, **consoles)
+    assert len((tmp_path / "figure4.csv").read_text().splitlines()) == 65  # 8 x 8 pixels
+    assert (tmp_path / "page/figure4-bands.svg").stat().st_size and (tmp_path / "column/figure4-mask.png").exists()
+    assert "figure4.csv" in text.getvalue()
+    with pytest.raises(CommandError, match="leave out --model and --csv"):
+        command.run("figure4", models=("lenet-5",), seeds=1, out=tmp_path, csv=None, **consoles)
