@@ -53,6 +53,8 @@ def rows(*, quick: bool, say: Say) -> list[Row]:
         say("live runs, and a reload")
         results += live_rows(browser, lab, runs=2 if quick else 10)
         results.append(reload_row(browser, lab, reloads=1 if quick else 5))
+        say("the trade-off curve")
+        results.append(curve_row(browser, lab))
         say("a stroke of the pen")
         results.append(stroke_row(browser, lab, strokes=4 if quick else 30))
     return results
@@ -311,6 +313,20 @@ def reload_row(browser: Browser, lab: Server, *, reloads: int) -> Row:
         visit.wait_for(state="ready", phase="pruned")
     visit.close()
     return Row.of("a reload until the run is back and can be used", spread(times), "s")
+
+
+def curve_row(browser: Browser, lab: Server) -> Row:
+    """Time from the button of the trade-off panel until all lines of the curve are drawn, on the digits."""
+    lab.rest()
+    visit = Visit(browser, "lab", f"{lab.url}?show=tradeoff")
+    visit.wait_for(state="ready")
+    began = time.perf_counter()
+    visit.click("Draw the curve")
+    visit.wait_for(state="tracing")
+    visit.wait_for(state="ready")
+    seconds = time.perf_counter() - began
+    visit.close()
+    return Row("the trade-off curve on digits, all lines, with the page open", seconds, "s", target=30)
 
 
 def stroke_row(browser: Browser, lab: Server, *, strokes: int) -> Row:
