@@ -12,15 +12,43 @@ from support.lab_page import DASHBOARD, expect_root, leave, root, turn
 
 
 @pytest.fixture
-def stranger(browser: Browser, address: Callable[[Path], str], notebooks: Path) -> Iterator[Page]:
-    """The lab in a browser that was never here."""
+def first_visit(browser: Browser, address: Callable[[Path], str], notebooks: Path) -> Iterator[Callable[[str], Page]]:
+    """The lab in a browser that was never here; a script may run first."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
-    page = context.new_page()
-    page.goto(address(notebooks / DASHBOARD.name) + "?model=mlp-small&epochs=3")
-    expect_root(page, state="ready", phase="trained")
-    yield page
+
+    def visit(script: str = "") -> Page:
+        page = context.new_page()
+        page.add_init_script(script)
+        page.goto(address(notebooks / DASHBOARD.name) + "?model=mlp-small&epochs=3")
+        expect_root(page, state="ready", phase="trained")
+        return page
+
+    yield visit
     leave(context)
     context.close()
+
+
+@pytest.fixture
+def stranger(first_visit: Callable[[], Page]) -> Page:
+    return first_visit()
+
+
+# Sliders appear two seconds after the rest of the page.
+LATE_SLIDERS = """
+class Late extends Map {
+    set(key, loading) {
+        const late = new Promise((resolve) => setTimeout(resolve, 2000)).then(() => loading);
+        return super.set(key, key.includes("prunelab-number-handle") ? late : loading);
+    }
+}
+globalThis[Symbol.for("prunelab.loaded")] = new Late();
+"""
+
+
+def test_it_waits_for_the_slider_that_it_begins_with(first_visit: Callable[[str], Page]) -> None:
+    page = first_visit(LATE_SLIDERS)
+    expect(page.get_by_role("region", name="a short tour of this page")).to_contain_text("1 of 5")
+    expect(root(page).locator(".pl-prune .prunelab-number.pl-toured")).to_be_visible()
 
 
 def test_it_leads_over_the_page_which_can_be_used_meanwhile_and_is_remembered(stranger: Page) -> None:

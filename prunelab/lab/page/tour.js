@@ -31,6 +31,13 @@ function remember() {
 }
 
 /**
+ * What a step is about, as soon as it is there to be seen.
+ * @param {Element} lab
+ * @param {string} selector
+ */
+const visible = (lab, selector) => [...lab.querySelectorAll(selector)].find((each) => each.checkVisibility());
+
+/**
  * Shows the tour in the lab. Returns a function that ends it.
  * @param {Element} lab
  */
@@ -65,7 +72,7 @@ export function showTour(lab) {
     if (!step) return end();
     unmark();
     const [selector, text] = step;
-    const shown = [...lab.querySelectorAll(selector)].find((e) => e.checkVisibility());
+    const shown = visible(lab, selector);
     shown?.classList.add(SHOWN);
     shown?.scrollIntoView({ block: "nearest" });
     count.textContent = `${at + 1} of ${STEPS.length}`;
@@ -84,10 +91,10 @@ export function showTour(lab) {
 }
 
 /**
- * Shows the tour on a first visit to a page of ours, as soon as there is a network to look at.
+ * Shows the tour on a first visit to a page of ours, as soon as there are a network to look at and a slider to drag.
  * @param {Element} lab
  */
 export function welcome(lab) {
   if (document.body.dataset.voila === undefined || remembered() || lab.querySelector(".pl-tour")) return;
-  if (lab.getAttribute("data-state") === "ready") showTour(lab);
+  if (lab.getAttribute("data-state") === "ready" && visible(lab, STEPS[0]?.[0] ?? "")) showTour(lab);
 }
