@@ -8,7 +8,6 @@ on the machine or the engine either, every run has one torch thread; processes b
 from __future__ import annotations
 
 import copy
-import pickle
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -22,9 +21,11 @@ from prunelab.data import Data
 from prunelab.errors import Diverged
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.results.sweep import FailedRun, Result, Run
+from prunelab.sessions import checkpoint
 from prunelab.sessions.session import Session
 
 THREADS = 1
+PackedDense = tuple[dict[str, Any], bytes, float]  # ``checkpoint.packed``, and the seconds of the training
 
 
 @dataclass(frozen=True)
@@ -118,16 +119,19 @@ def _own_threads() -> AbstractContextManager[None]:
     return torch_state.threads(THREADS)
 
 
-# What workers call: JSON types (and custom objects) go in, JSON types come out. Dense networks travel as bytes, since
-# tensors that cross processes by themselves would stay in shared memory.
+# What workers call: JSON types (and custom objects) go in, JSON types come out. Dense networks travel as sessions are
+# saved, JSON types and safetensors: tensors that cross processes by themselves would stay in shared memory.
 
 
 def train_elsewhere(values: Mapping[str, Any], custom: Custom) -> dict[str, Any]:
-    """``train`` for a recipe's ``to_dict``: {"dense": bytes}, or a failed run's ``to_dict``."""
+    """``train`` for a recipe's ``to_dict``: {"dense": for ``run_elsewhere``}, or a failed run's ``to_dict``."""
     trained = train(Recipe.from_dict(values), custom)
-    return trained.to_dict() if isinstance(trained, FailedRun) else {"dense": pickle.dumps(trained)}
+    if isinstance(trained, FailedRun):
+        return trained.to_dict()
+    return {"dense": (*checkpoint.packed(trained.state), trained.seconds)}
 
 
-def run_elsewhere(values: Mapping[str, Any], custom: Custom, dense: bytes | None) -> dict[str, Any]:
-    """``run`` for a recipe's ``to_dict`` and a dense network's bytes: the result's ``to_dict``."""
-    return run(Recipe.from_dict(values), custom, None if dense is None else pickle.loads(dense)).to_dict()
+def run_elsewhere(values: Mapping[str, Any], custom: Custom, dense: PackedDense | None) -> dict[str, Any]:
+    """``run`` for a recipe's ``to_dict`` and a packed dense network: the result's ``to_dict``."""
+    trained = None if dense is None else Dense(checkpoint.unpacked(dense[0], dense[1]), dense[2])
+    return run(Recipe.from_dict(values), custom, trained).to_dict()

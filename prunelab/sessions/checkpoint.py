@@ -39,15 +39,7 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
 
     A directory belongs to one session: temporary files of an earlier save that was killed are removed from it.
     """
-    values = {part: dict(state[part]) for part in ("session", "trainer", "model")}
-    tensors = {f"{part}/{kind}/{name}": t for part, kind in GROUPS for name, t in values[part].pop(kind).items()}
-    optimizer = values["trainer"]["optimizer"]
-    if optimizer is not None:
-        values["trainer"]["optimizer"] = {"groups": optimizer["groups"]}
-        tensors |= {f"trainer/optimizer/{name}": t for name, t in optimizer["tensors"].items()}
-    arrays, values["history"] = history_out(state["history"])
-    tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
-    blob = safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
+    values, blob = packed(state)
     digest = hashlib.sha256(blob).hexdigest()
     file = f"tensors-{digest[:16]}.safetensors"
     index = {
@@ -73,6 +65,35 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
         ) from error
 
 
+def packed(state: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """A session's state as JSON types, and its tensors as safetensors."""
+    values = {part: dict(state[part]) for part in ("session", "trainer", "model")}
+    tensors = {f"{part}/{kind}/{name}": t for part, kind in GROUPS for name, t in values[part].pop(kind).items()}
+    optimizer = values["trainer"]["optimizer"]
+    if optimizer is not None:
+        values["trainer"]["optimizer"] = {"groups": optimizer["groups"]}
+        tensors |= {f"trainer/optimizer/{name}": t for name, t in optimizer["tensors"].items()}
+    arrays, values["history"] = history_out(state["history"])
+    tensors |= {f"history/{name}": torch.from_numpy(array) for name, array in arrays.items()}
+    return values, safetensors.torch.save({name: t.contiguous().cpu() for name, t in tensors.items()})
+
+
+def unpacked(values: Mapping[str, Any], blob: bytes) -> dict[str, Any]:
+    """The inverse of ``packed``."""
+    return _joined({part: dict(value) for part, value in values.items()}, safetensors.torch.load(blob))
+
+
+def _joined(values: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """A state of its parts; ``values`` is used up."""
+    for part, kind in GROUPS:
+        values[part][kind] = group(tensors, f"{part}/{kind}")
+    optimizer = values["trainer"]["optimizer"]
+    if optimizer is not None:
+        optimizer["tensors"] = group(tensors, "trainer/optimizer")
+    values["history"] = history_in(values["history"], group(tensors, "history"))
+    return values
+
+
 def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[dict[str, Any], Recipe]:
     """The state and recipe that ``write`` saved.
 
@@ -96,13 +117,7 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
         tensors = _read_tensors(directory, index.pop("tensors"), index.pop("sha256"))
         if version != FORMAT:
             index, tensors = checkpoint_migration.migrated(index, tensors)
-        state: dict[str, Any] = index
-        for part, kind in GROUPS:
-            state[part][kind] = group(tensors, f"{part}/{kind}")
-        optimizer = state["trainer"]["optimizer"]
-        if optimizer is not None:
-            optimizer["tensors"] = group(tensors, "trainer/optimizer")
-        state["history"] = history_in(state["history"], group(tensors, "history"))
+        state = _joined(index, tensors)
         check(state)
     except RecipeError as error:
         raise StorageError(f"{path}: its recipe is not valid: {error}") from error

@@ -1,11 +1,13 @@
 """Sweeps on the workers of an executor: the same to the last bit, and whole, also when a worker is killed."""
 
+import json
 import multiprocessing
 import subprocess
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
+import safetensors.torch
 from dask.distributed import Client, LocalCluster
 
 import prunelab as pl
@@ -128,13 +130,16 @@ def test_dask_does_the_run_of_a_killed_worker_again_and_counts_it_once(cluster, 
     assert bare(progress.sweep) == bare(sweep(TINY, model=model, data=DATA, quality=QUALITIES))
 
 
-def test_workers_get_json_types_and_dense_networks_as_bytes():
+def test_workers_get_json_types_and_dense_networks_as_bytes_of_tensors():
     here = Here()
     result = sweep(BASE, executor=here, quality=[0.5, 1.0], seed=[0, 1])
     assert bare(result) == bare(sweep(BASE, quality=[0.5, 1.0], seed=[0, 1]))
     recipes = [args[0] for args in here.given]
     assert len(recipes) == 6 and all(pl.Recipe.from_dict(values).to_dict(usual=True) == values for values in recipes)
-    assert [type(args[2]) for args in here.given if len(args) == 3] == [bytes] * 4
+    dense = [args[2] for args in here.given if len(args) == 3]
+    assert len(dense) == 4
+    for values, tensors, seconds in dense:
+        assert json.dumps(values) and safetensors.torch.load(tensors) and seconds > 0
     assert all(set(future.result()) in ({"dense"}, set(result.runs[0].to_dict())) for future in here.futures)
 
 
