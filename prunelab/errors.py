@@ -38,6 +38,14 @@ class Diverged(SessionError):
     """The loss or a weight is NaN or infinite. The network has been restored to its last good state."""
 
 
+class LimitError(PrunelabError, ValueError):
+    """A run that asks for more than is allowed where many share a machine; names the field, the value and the limit."""
+
+
+class WorkshopError(PrunelabError, ValueError):
+    """A workshop that this machine has no room for; names what was asked for, what there is, and what to do."""
+
+
 class StorageError(PrunelabError, RuntimeError):
     """A session that cannot be written or read; names the file, the reason, and what to do."""
 
@@ -78,6 +86,21 @@ class MeasureError(PrunelabError, ValueError):
     """A network that cannot be measured; says why and what to do."""
 
 
+class LessonError(PrunelabError, AttributeError):
+    """Something of a lesson that is not there: a lesson, an exercise, or what an earlier cell makes; says which.
+
+    In a notebook it shows as its sentence alone.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a traceback, whose lines say nothing to a student."""
+        return [str(self)]
+
+
+class ProgressError(PrunelabError, RuntimeError):
+    """A file of progress, or of the leader board, that cannot be read or written; says why and what comes of it."""
+
+
 class ServeError(PrunelabError, RuntimeError):
     """A page that cannot be served, or is no longer served; says why and what to do."""
 
@@ -104,6 +127,10 @@ class DropoutWarning(PrunelabWarning):
 
 class ExecutorWarning(PrunelabWarning):
     """An executor that takes up work but makes nothing faster; says why, and which one would."""
+
+
+class LessonWarning(PrunelabWarning):
+    """A lesson that was written for another version of prunelab; says which, and what to do."""
 
 
 class GuessWarning(PrunelabWarning):

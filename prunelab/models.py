@@ -59,7 +59,7 @@ class LeNet5(nn.Sequential):
 
     Each convolution is followed by 2 x 2 max pooling and, as in Caffe's definition, by no activation; the only ReLU
     is after fc1. For images with a side below 16 pixels, which Caffe's network cannot read, convolutions pad by 2.
-    shape: (channels, height, width), sides of at least 8. Input (batch, *shape), output (batch, classes).
+    shape: (channels, height, width), sides of at least 8. Input (batch, ``*shape``), output (batch, classes).
     At (1, 28, 28): 430,500 weights (Han et al. 2015, table 4; lenet_train_test.prototxt in BVLC/caffe).
     """
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
 import re
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
@@ -29,39 +29,24 @@ def notebooks() -> Path:
 SERVED_PLOTLY = "PRUNELAB_SERVED_PLOTLY"
 
 
-def plotly_version() -> str:
-    """The version of the installed plotly, the Python package. Raises ModuleNotFoundError where there is none."""
-    return _plotly().version
+PLOTLY_VERSION = "4.1.1"
+_PLOTLY = PACKAGE / "assets" / "plotly.min.js.gz"  # its cartesian bundle, a third of the whole; see PLOTLY.md beside it
 
 
-def plotly_script() -> Path:
-    """plotly.min.js as the installed plotly ships it.
-
-    Raises ModuleNotFoundError where plotly is not installed, FileNotFoundError where it came without its JavaScript.
-    """
-    file = Path(str(_plotly().locate_file("plotly/package_data/plotly.min.js")))
-    if not file.is_file():
-        raise FileNotFoundError(f"plotly is installed without its JavaScript ({file.name}); install it again")
-    return file
+def plotly_script() -> bytes:
+    """plotly.js, minified: what draws lines, bars and heat maps."""
+    return gzip.decompress(_PLOTLY.read_bytes())
 
 
 def plotly_module() -> bytes:
-    """plotly.js as a module whose default export is Plotly. Raises as ``plotly_script``."""
-    return MODULE_BEGIN + plotly_script().read_bytes() + MODULE_END
+    """plotly.js as a module whose default export is Plotly."""
+    return MODULE_BEGIN + plotly_script() + MODULE_END
 
 
 # A local `module`: the bundle then exports to it, instead of registering with the `define` of RequireJS, where a page
 # could not reach it.
 MODULE_BEGIN = b"const module = { exports: {} }, exports = module.exports, define = undefined;\n"
 MODULE_END = b"\nexport default module.exports;\n"
-
-
-def _plotly() -> Distribution:
-    # Found through the metadata: importing plotly would cost every kernel its start-up time and memory.
-    try:
-        return distribution("plotly")
-    except PackageNotFoundError as error:
-        raise ModuleNotFoundError("the pictures need plotly: pip install plotly") from error
 
 
 # Scripts

@@ -3,9 +3,13 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from support.docs_site import Site
 
 pytest.register_assert_rewrite("support")
 
@@ -17,6 +21,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # A busy machine may take long over any example: time is no property of what is tested.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def docs_site(tmp_path_factory: pytest.TempPathFactory) -> "Site":
+    """The documentation, built once for all processes of pytest-xdist."""
+    from support.docs_site import build
+
+    root = tmp_path_factory.getbasetemp()
+    return build((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "docs")
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,7 @@
-"""The house: what each floor may import is checked, and the check finds what is planted. See docs/architecture.md."""
+"""The house: what each floor may import is checked, and the check finds what is planted.
+
+See docs/explanation/architecture.md.
+"""
 
 from __future__ import annotations
 
@@ -84,10 +87,10 @@ def test_the_house_as_it_is_keeps_all_contracts(copied: Path) -> None:
 def test_few_modules_stand_flat_in_the_root_and_in_the_lab():
     root = {path.name for path in (ROOT / "prunelab").glob("*.py")}
     assert root == {
-        "__init__.py", "_version.py", "disk.py", "errors.py", "formatting.py", "hardware.py", "inputs.py", "models.py",
-        "recipe.py", "recipe_fields.py", "recipe_links.py", "resources.py", "schedules.py", "target.py",
-        "torch_state.py",
+        "__init__.py", "_version.py", "disk.py", "errors.py", "formatting.py", "hardware.py", "inputs.py",
+        "lesson_catalogue.py", "models.py", "resources.py", "torch_state.py",
     }  # fmt: skip
     assert {path.name for path in (ROOT / "prunelab" / "lab").glob("*.py")} == {
-        "__init__.py", "app.py", "links.py", "messages.py", "presets.py", "runs.py", "served.py", "wording.py",
+        "__init__.py", "app.py", "kernel_server.py", "links.py", "messages.py", "presets.py", "runs.py", "served.py",
+        "show.py", "wording.py",
     }  # fmt: skip

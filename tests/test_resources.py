@@ -1,7 +1,8 @@
-"""Scripts that import each other, joined into one module; and plotly.js, where the installed plotly has it."""
+"""Scripts that import each other, joined into one module; and plotly.js, as npm has it."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from prunelab import resources
 from prunelab.resources import PACKAGE, joined_script
+from support.node import node_module
 
 # What a widget, the plots' library or a report carries, and what it must export.
 ENTRIES = {
@@ -57,10 +59,21 @@ def test_no_name_is_defined_twice_in_a_joined_script(entry: str) -> None:
     assert names and max(names.values()) == 1
 
 
+STATIC = "share/jupyter/voila/templates/prunelab/static"  # scripts of pages as they are
+
+
+def test_every_script_of_a_page_is_in_its_template() -> None:
+    templates = "".join(
+        path.read_text(encoding="utf-8") for path in (PACKAGE / STATIC).parent.glob("*.*") if path.is_file()
+    )
+    for path in (PACKAGE / STATIC).glob("*.js"):
+        assert f"static/{path.name}" in templates, path
+
+
 def test_every_script_of_the_package_is_part_of_one_that_is_carried() -> None:
     """A script that nobody imports would be checked and shipped, but never run."""
     carried = "".join(joined_script(PACKAGE / entry) for entry in ENTRIES)
-    alone = {"bench/page.js", "share/jupyter/voila/templates/prunelab/static/theme.js"}  # scripts of a page as they are
+    alone = {"bench/page.js", *(path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / STATIC).glob("*.js"))}
     for path in PACKAGE.rglob("*.js"):
         if path.relative_to(PACKAGE).as_posix() not in alone:
             assert path.read_text(encoding="utf-8").splitlines()[0] in carried, path
@@ -125,9 +138,12 @@ def test_a_script_that_is_not_there_is_named(write: Callable[..., Path]) -> None
         joined_script(write(entry='import { a } from "./missing.js";\n'))
 
 
-def test_plotly_js_is_where_the_installed_plotly_has_it() -> None:
-    assert b"plotly.js v" in resources.plotly_script().read_bytes()[:200]
-    assert re.fullmatch(r"\d+\.\d+\.\d+.*", resources.plotly_version())
+def test_plotly_js_is_the_cartesian_bundle_of_npm_unchanged() -> None:
+    assert f"plotly.js (cartesian - minified) v{resources.PLOTLY_VERSION}\n".encode() in resources.plotly_script()[:200]
+    needs = json.loads((PACKAGE.parent / "package.json").read_text())["devDependencies"]
+    assert needs["plotly.js-cartesian-dist-min"] == resources.PLOTLY_VERSION
+    original = node_module("plotly.js-cartesian-dist-min") / "plotly-cartesian.min.js"
+    assert resources.plotly_script() == original.read_bytes()
 
 
 def test_comments_stay_behind_and_nothing_else(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def installed(wheel, tmp_path_factory) -> Path:
 
 
 def test_the_wheel_holds_every_file_and_nothing_else(wheel):
-    shipped = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = zipfile.ZipFile(wheel).namelist()
+    shipped = {name for name in names if not name.partition("/")[0].endswith((".dist-info", ".data"))}
     expected = sources("prunelab") | {f"prunelab/{name}" for name in sources("notebooks")}
     assert shipped == expected
     assert {"prunelab/py.typed", "prunelab/assets/digits.npz"} <= shipped
@@ -81,6 +82,14 @@ print(*sorted(str(p.relative_to(package)) for p in package.glob("notebooks/**/*"
     assert Path(package).is_relative_to(installed)
     assert count == "1438"
     assert {name for name in notebooks if name} == sources("notebooks")
+
+
+def test_what_jupyter_looks_for_lies_where_it_looks(installed):
+    share = Path("prunelab/share")
+    for source, place in ((share / "jupyter/voila", "share/jupyter/voila"), (share / "etc/jupyter", "etc/jupyter")):
+        files = {Path(name).relative_to(source) for name in sources(source.as_posix())}
+        assert files and all((installed / place / name).is_file() for name in files)
+    assert not (installed / "share/jupyter/kernels").exists(), "ipykernel's own lies there"
 
 
 def test_the_command_answers_from_an_empty_folder(installed, tmp_path):

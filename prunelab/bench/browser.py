@@ -277,7 +277,7 @@ def run_rows(browser: Browser, lab: Server, *, steps: int) -> list[Row]:
 def live_rows(browser: Browser, lab: Server, *, runs: int) -> list[Row]:
     """With "live": time from letting go of the slider to the first picture, and until all rounds are done."""
     lab.rest()
-    visit = Visit(browser, "lab", f"{lab.url}?live=true&quality=1")
+    visit = Visit(browser, "lab", f"{lab.url}?v=2&live=true&quality=1")
     times: dict[int | None, list[float]] = {None: [], Recipe().rounds: []}
     for _ in range(runs):
         for until, taken in times.items():
@@ -318,7 +318,7 @@ def reload_row(browser: Browser, lab: Server, *, reloads: int) -> Row:
 def curve_row(browser: Browser, lab: Server) -> Row:
     """Time from the button of the trade-off panel until all lines of the curve are drawn, on the digits."""
     lab.rest()
-    visit = Visit(browser, "lab", f"{lab.url}?show=tradeoff")
+    visit = Visit(browser, "lab", f"{lab.url}?v=2&show=tradeoff")
     visit.wait_for(state="ready")
     began = time.perf_counter()
     visit.click("Draw the curve")
@@ -333,7 +333,7 @@ def stroke_row(browser: Browser, lab: Server, *, strokes: int) -> Row:
     """Time from a movement of the pen to new probabilities of both networks."""
     lab.rest()
     visit = Visit(
-        browser, "lab", f"{lab.url}?show=draw&hide=weights,accuracy,connections,mask,pixels,dropout,size,speed"
+        browser, "lab", f"{lab.url}?v=2&show=draw&hide=weights,accuracy,connections,mask,pixels,dropout,size,speed"
     )
     times = [visit.stroke(number) for number in range(strokes + 1)][1:]  # the first warms up the page
     visit.close()

@@ -1,4 +1,4 @@
-"""The command line: ``prunelab dashboard | lab | run | sweep | reproduce | measure | bench``.
+"""The command line: ``prunelab dashboard | workshop | lab | run | sweep | reproduce | measure | bench``.
 
 The arguments of the commands, and how their errors are reported. What a command does is in its own module, which is
 imported when it runs.
@@ -45,6 +45,7 @@ class Suite(StrEnum):
     engine = "engine"
     sparse = "sparse"
     browser = "browser"
+    workshop = "workshop"
     soak = "soak"
     all = "all"
 
@@ -95,19 +96,67 @@ def dashboard(
 
 
 @app.command()
+def workshop(
+    ip: Annotated[str, typer.Option(help="Address to listen on.", metavar="IP")] = "0.0.0.0",
+    port: Port = 8866,
+    max_visitors: Annotated[
+        int | None, typer.Option(help="Visitors at once; others wait. [default: as many as fit]", metavar="N")
+    ] = None,
+    pool: Annotated[
+        int | None, typer.Option(help="Labs that wait ready. [default: 3, if they fit]", metavar="N")
+    ] = None,
+    rest: Annotated[
+        float, typer.Option(help="Minutes that a lab may rest untouched while others wait.", metavar="MIN", min=0.1)
+    ] = 10,
+    rounds: Annotated[int, typer.Option(help="Rounds that a run may have.", min=1)] = 30,
+    epochs: Annotated[int, typer.Option(help="Epochs that one training may have.", min=1)] = 500,
+    seconds: Annotated[float, typer.Option(help="Time after which a run pauses.", metavar="S", min=1)] = 300,
+    memory: Annotated[int, typer.Option(help="Megabytes that one lab may take.", metavar="MB", min=300)] = 1000,
+    token: Annotated[
+        str | None, typer.Option(help="What visitors must show. [default: made anew]", metavar="TEXT")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Where visitors reach it, if not at this machine's address.", metavar="URL")
+    ] = None,
+    link: Annotated[str | None, typer.Option(help="Begin as a copied link says.", metavar="QUERY")] = None,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the host's page in the browser.")] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Serve the lab to a class: places and a queue, and a page for the host."""
+    with _errors_reported():
+        from prunelab.cli import workshop as command
+        from prunelab.lab.worker.limits import Limits
+
+        command.run(
+            ip=ip, port=port, places=max_visitors, pool=pool, rest=rest,
+            limited=Limits(rounds=rounds, epochs=epochs, seconds=seconds), memory=memory, token=token,
+            public=address, link=link, open_browser=open_browser, verbose=verbose, say=_say, warn=_complain,
+        )  # fmt: skip
+
+
+@app.command()
 def lab(
     folder: Annotated[Path, typer.Argument(help="Where your copy of the notebooks is kept.")] = Path(
         "prunelab-notebooks"
     ),
+    lesson: Annotated[int | None, typer.Option(help="Open this lesson.", metavar="NUMBER", min=0)] = None,
     port: Port = 8888,
+    copy_only: Annotated[
+        bool, typer.Option("--copy-only", help="Only copy them, where another server serves the folder.")
+    ] = False,
     no_browser: NoBrowser = False,
     verbose: Verbose = False,
 ) -> None:
-    """Open the notebooks in JupyterLab: a copy that is yours; files that are there already stay as they are."""
+    """Open the notebooks and lessons in JupyterLab: a copy that is yours; files that are there stay as they are."""
     with _errors_reported():
         from prunelab.cli import lab as command
 
-        command.run(folder, port=port, open_browser=not no_browser, verbose=verbose, say=_say)
+        if copy_only:
+            if lesson is not None:
+                raise CommandError("--copy-only opens nothing: leave out --lesson", BAD_INPUT)
+            command.copy(folder, say=_say)
+            return
+        command.run(folder, lesson=lesson, port=port, open_browser=not no_browser, verbose=verbose, say=_say)
 
 
 @app.command()

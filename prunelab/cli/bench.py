@@ -18,7 +18,8 @@ ADVICE = "install them with: pip install 'prunelab[test]', and a browser with: p
 
 
 def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: Console) -> None:
-    """Measure "engine", "sparse", "browser", "all" of these (the browser only if its packages are there), or "soak".
+    """Measure "engine", "sparse", "browser", "all" of these (the browser only if its packages are there), "workshop" or
+    "soak".
 
     The table goes to ``stdout``, the progress to ``stderr``, and the figures as JSON to ``file``. Raises CommandError.
     """
@@ -44,6 +45,10 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
 
             for part in (packing, compacting, kernels):
                 rows += part.rows(quick=quick, say=say)
+        if suite == "workshop":
+            from prunelab.bench import workshop
+
+            rows += workshop.rows(quick=quick, say=say)
         if suite in ("browser", "soak", "all") and not missing:
             rows += _browser_rows(suite, quick, say)
     stdout.print(table.rendered(rows))

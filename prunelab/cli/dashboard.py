@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlencode
@@ -9,9 +10,9 @@ from urllib.parse import urlencode
 from prunelab import resources
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import DataError, RecipeError
-from prunelab.lab import links
-from prunelab.recipe_fields import quoted
-from prunelab.serve import process, visitor, voila
+from prunelab.lab import links, presets
+from prunelab.recipe.field_kinds import quoted
+from prunelab.serve import home, process, visitor, voila
 
 
 def run(
@@ -27,8 +28,10 @@ def run(
     warn: Callable[[str], None],
 ) -> None:
     """Serve the dashboard until Ctrl-C or SIGTERM. say: prints the address. warn: prints errors that do not end it."""
+    if words := home.make_writable(os.environ):
+        warn(words)
     env = voila.environment()
-    query = start_query(link, data=data, model=model, warn=warn)
+    query = start_query(link, data=data, model=model)
     if query:
         env[visitor.LINK] = query
     if session is not None:
@@ -49,37 +52,33 @@ def run(
     )
 
 
-def start_query(
-    link: str | None,
-    *,
-    data: str | None = None,
-    model: str | None = None,
-    warn: Callable[[str], None],
-) -> str:
+def start_query(link: str | None, *, data: str | None = None, model: str | None = None) -> str:
     """What the lab starts with, as the query part of a link.
 
-    Keys of other systems are left out, and said to ``warn``. Raises CommandError with the recipe's error message, and
+    Keys of other systems are left out. Raises CommandError with the recipe's error message, and
     for a key that resembles one of the lab's: here it can be put right before anybody comes.
     """
     given = {name: value for name, value in (("data", data), ("model", model)) if value is not None}
     # Only the query of a whole link, which is what "Copy link" gives.
-    query = "&".join(filter(None, ((link or "").rpartition("?")[2], urlencode(given))))
+    query = "&".join(filter(None, ((link or "").rpartition("?")[2] or links.NOTHING_SAID, urlencode(given))))
     try:
         recipe, options = links.from_query(query)
+        preset = links.last(query, links.PRESET)
+        if preset is not None:
+            presets.named(preset, recipe)
     except RecipeError as error:
         raise CommandError(str(error), BAD_INPUT) from error
     unknown = links.unknown_keys(query)
     if any(unknown.values()):
         key = next(key for key, near in unknown.items() if near)
         raise CommandError(f"{quoted(key)} is no setting of the lab; did you mean {unknown[key]}?", BAD_INPUT)
-    if unknown:
-        warn(links.left_out(query))
     custom = [name for name in ("data", "model") if getattr(recipe, name) == "own"]
     if custom:
         raise CommandError(
             f"{custom[0]} = 'own': Python objects can't be named here; use Lab(...) in a notebook", BAD_INPUT
         )
-    return links.to_query(recipe, options)
+    asked = "" if preset is None else f"&{links.PRESET}={presets.slug(preset)}"
+    return links.to_query(recipe, options) + asked
 
 
 def _fetch_mnist(warn: Callable[[str], None]) -> None:

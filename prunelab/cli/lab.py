@@ -4,30 +4,42 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from prunelab import resources
-from prunelab.cli.errors import CommandError
-from prunelab.serve import process, voila
+from prunelab.cli import notebook_copies
+from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.errors import LessonError
+from prunelab.serve import home, process, voila
 
-LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
+QUIET = Path(resources.__file__).parent / "share" / "quiet"
 
 
-def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Callable[[str], None]) -> None:
-    """Copy the notebooks and serve them until Ctrl-C or SIGTERM. say: prints what was copied, and the address."""
+def run(
+    folder: Path,
+    *,
+    lesson: int | None = None,
+    port: int,
+    open_browser: bool,
+    verbose: bool,
+    say: Callable[[str], None],
+) -> None:
+    """Copy the notebooks and serve them until Ctrl-C or SIGTERM. say: prints what was copied, and the address.
+
+    lesson: the number of the one to open; None: the dashboard. Raises CommandError if there is no such lesson.
+    """
+    if words := home.make_writable(os.environ):
+        say(words)
     number = process.chosen_port(port)
-    source = resources.notebooks()
-    try:
-        copied = copy_missing(source, folder)
-    except OSError as error:
-        raise CommandError(f"the notebooks can't be copied to {folder}: {error.strerror or error}") from error
-    say(f"new in {folder}: {', '.join(path.name for path in copied)}" if copied else f"nothing new for {folder}")
+    copy(folder, say=say)
+    opened = first_page(folder, lesson)
     # In the environment, not on the command line, which every user of the machine can read.
     token = secrets.token_hex(24)
-    env = {**voila.environment(), "JUPYTER_TOKEN": token}
+    # A setting of ours beside the user's own: JupyterLab does not ask a newcomer whether he wants its news.
+    settings = os.pathsep.join(filter(None, (str(QUIET), os.environ.get("JUPYTER_CONFIG_PATH"))))
+    env = {**voila.environment(), "JUPYTER_TOKEN": token, "JUPYTER_CONFIG_PATH": settings}
     base = f"http://{voila.HOST}:{number}/"
     argv = [
         *(sys.executable, "-m", "jupyterlab", "--no-browser"),
@@ -44,7 +56,7 @@ def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Call
     process.serve_until_stopped(
         argv,
         env,
-        url=f"{base}lab/tree/dashboard.ipynb?token={token}",
+        url=f"{base}lab/tree/{opened}?token={token}",
         probe=f"{base}api/status",
         open_browser=open_browser,
         say=say,
@@ -53,23 +65,27 @@ def run(folder: Path, *, port: int, open_browser: bool, verbose: bool, say: Call
     )
 
 
-def copy_missing(source: Path, folder: Path) -> list[Path]:
-    """Copy every file below ``source`` that ``folder`` lacks, and return these. Existing files are never changed."""
-    new = []
-    for path in sorted(source.rglob("*")):
-        part = path.relative_to(source)
-        if not path.is_file() or LEFT_OUT.intersection(part.parts):
-            continue
-        target = folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            # Mode "x": a file that another process creates at this moment is not overwritten either.
-            with path.open("rb") as old, target.open("xb") as copy:
-                shutil.copyfileobj(old, copy)
-        except FileExistsError:
-            continue
-        new.append(target)
-    return new
+def copy(folder: Path, *, say: Callable[[str], None]) -> None:
+    """Copy the notebooks that ``folder`` lacks. say: prints what was copied. Raises CommandError if that fails."""
+    try:
+        copied = notebook_copies.copy_missing(resources.notebooks(), folder)
+    except OSError as error:
+        raise CommandError(f"the notebooks can't be copied to {folder}: {error.strerror or error}") from error
+    names = ", ".join(path.name for path in copied.new)
+    say(f"new in {folder}: {names}" if names else f"nothing new for {folder}")
+    for words in copied.words:
+        say(words)
+
+
+def first_page(folder: Path, lesson: int | None) -> str:
+    """What is opened, below ``folder``, as in an address. Raises CommandError if there is no such lesson."""
+    if lesson is None:
+        return "dashboard.ipynb"
+    try:
+        path = notebook_copies.lesson_path(lesson, resources.notebooks(), folder)
+    except LessonError as error:
+        raise CommandError(str(error), BAD_INPUT) from None
+    return path.relative_to(folder).as_posix()
 
 
 def _allow_root() -> list[str]:

@@ -13,7 +13,7 @@ import typer
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import RecipeError
 from prunelab.recipe import LEARNING_RATES, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text, parsed
-from prunelab.recipe_fields import Choice, Flag, Number
+from prunelab.recipe.field_kinds import Choice, Flag, Number
 
 LAYERS = "layer_quality"  # the only field that is a mapping: given as layer=quality, may be repeated
 LENGTHS = {"epochs": TRAIN_EPOCHS, "retrain_epochs": RETRAIN_EPOCHS}
@@ -162,6 +162,8 @@ def _default(name: str, value: Any) -> str:
             for model, rates in LEARNING_RATES.items()
             if model != OWN
         )
+    if name == "scope":
+        return f"{value}, layer for neurons"
     lengths = LENGTHS.get(name)
     if lengths is None:
         return str(value)

@@ -19,9 +19,9 @@ from prunelab.experiments import reproduce_figures
 from prunelab.experiments.reproduce import GOALS, TABLE1, stream
 from prunelab.experiments.reproduce_figures import RECIPES, Drawn
 from prunelab.exports.figures import printed
-from prunelab.formatting import count, kilobytes, percent, time_left
+from prunelab.formatting import kilobytes, percent, time_left
 from prunelab.results.estimate import Estimate
-from prunelab.results.published import LATER, PAPER, Published
+from prunelab.results.published import LATER, PAPER
 from prunelab.results.reproduction import Goal, Reproduction
 from prunelab.views import summary
 
@@ -128,52 +128,29 @@ def _progress(name: str, stderr: Console) -> Iterator[Callable[[float, str], Non
 
 def tables(result: Reproduction) -> list[Table]:
     """The table of the networks beside the paper's and later numbers, and what each layer keeps."""
-    return [_networks(result), _layers(result)]
+    networks = dict.fromkeys(goal.recipe.model for goal in result.goals)
+    return [*(_network(result, network) for network in networks), _layers(result)]
 
 
-def _networks(result: Reproduction) -> Table:
-    table = Table(title="test error against compression")
-    table.add_column("network")
+def _network(result: Reproduction, network: str) -> Table:
+    reached = [each for each in result.reached() if each.goal.recipe.model == network]
+    dense = f", dense {_error(reached[0].dense_error)}" if reached else ""
+    table = Table(title=f"{network}: test error against compression{dense}")
     table.add_column("method")
-    for name in (
-        "compression",
-        "connections",
-        "dense error",
-        "error",
-        "goal",
-        "met",
-        "file",
-        "file, 5 bits",
-        "seconds",
-    ):
+    for name in ("compression", "error", "goal", "file", "with 5 bits"):
         table.add_column(name, justify="right")
-    for reached in result.reached():
-        goal = reached.goal
-        kept = result_kept(result, goal)
+    for each in reached:
         table.add_row(
-            goal.recipe.model, "ours", f"{reached.compression:.1f}x", count(kept), _error(reached.dense_error),
-            _error(reached.error), f"{percent(goal.error, 2)} at {goal.compression:g}x", "yes" if reached.met else "NO",
-            kilobytes(round(reached.packed)), f"{kilobytes(round(reached.shared))} at {_error(reached.shared_error)}",
-            f"{reached.seconds:.0f}",
+            f"ours ({each.seconds:.0f} s)", f"{each.compression:.1f}x", _error(each.error),
+            f"{percent(each.goal.error, 2)} {'met' if each.met else 'NOT met'}", kilobytes(round(each.packed)),
+            f"{kilobytes(round(each.shared))} at {percent(each.shared_error.mean, 2)}",
         )  # fmt: skip
-    for published in _beside(result):
-        dense = "" if published.dense is None else percent(published.dense, 2)
-        table.add_row(
-            published.network, published.method, f"{published.compression:g}x", "", dense, percent(published.error, 2),
-            "", "", "", "", "", style="dim",
-        )  # fmt: skip
+    for published in (*PAPER.values(), *LATER):
+        if published.network == network:
+            said = "" if published.dense is None else f" (dense {percent(published.dense, 2)})"
+            compression, error = f"{published.compression:g}x", percent(published.error, 2)
+            table.add_row(published.method + said, compression, error, "", "", "", style="dim")
     return table
-
-
-def result_kept(result: Reproduction, goal: Goal) -> int:
-    """Connections that are kept, on average over the seeds of a goal."""
-    kept = [trial.run.kept for trial in result.trials if trial.goal == goal.name]
-    return round(sum(kept) / len(kept))
-
-
-def _beside(result: Reproduction) -> list[Published]:
-    networks = {goal.recipe.model for goal in result.goals}
-    return [row for row in (*PAPER.values(), *LATER) if row.network in networks]
 
 
 def _layers(result: Reproduction) -> Table:

@@ -28,10 +28,10 @@ from prunelab.views.figure import View
 FORMAT = 1  # of a seed's file of figure 5
 
 RECIPES = {
-    "figure4": Recipe(data="mnist", quality=1.75, rounds=3),
-    "figure5": Recipe(data="mnist"),
-    "figure6": Recipe(data="mnist", model="lenet-5"),
-    "figure7": Recipe(data="mnist", quality=1.75, rounds=3),
+    "figure4": Recipe(data="mnist", quality=1.75, rounds=3, retrain_rate=0.1),
+    "figure5": Recipe(data="mnist", retrain_rate=0.1),
+    "figure6": Recipe(data="mnist", model="lenet-5", retrain_rate=0.1),
+    "figure7": Recipe(data="mnist", quality=1.75, rounds=3, retrain_rate=0.1),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from prunelab.errors import RecipeError
 from prunelab.formatting import did_you_mean
 from prunelab.recipe import Recipe, allowed
-from prunelab.recipe_fields import refusal
+from prunelab.recipe.field_kinds import refusal
 from prunelab.results.sweep import ONE_RULE
 
 MOST_RUNS = 100_000

@@ -7,6 +7,7 @@ import itertools
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from matplotlib import style
 from matplotlib.figure import Figure
@@ -127,14 +128,22 @@ def distinct(names: list[str]) -> list[str]:
 def _files(stem: str, view: View, width: float, formats: Sequence[str], recipe: Recipe) -> dict[str, bytes]:
     with _STYLE_LOCK, style.context(["default", STYLE]):
         figure = matplotlib_drawing.draw(view, width)
-        return {f"{stem}.{format}": _file(figure, format, view, recipe) for format in formats}
+        return {f"{stem}.{format}": _file(figure, format, view, recipe.key) for format in formats}
 
 
-def _file(figure: Figure, format: str, view: View, recipe: Recipe) -> bytes:
+def inline_svg(view: View, width: float = WIDTHS["page"]) -> str:
+    """Any view as SVG for a page or a notebook: ``width`` cm wide, with its summary as the text alternative."""
+    with _STYLE_LOCK, style.context(["default", STYLE]):
+        drawn = _file(matplotlib_drawing.draw(view, width), "svg", view).decode()
+    picture = drawn[drawn.index("<svg") :]  # without the XML declaration, which has no place within a page
+    return picture.replace("<svg", f'<svg role="img" aria-label={quoteattr(plain(summary(view)))}', 1)
+
+
+def _file(figure: Figure, format: str, view: View, key: str | None = None) -> bytes:
     title, about = plain(view["layout"]["title"]["text"]), plain(summary(view))
     metadata: dict[str, dict[str, Any]] = {
-        "svg": {"Title": title, "Description": about, "Identifier": recipe.key, "Date": None},
-        "pdf": {"Title": title, "Subject": about, "Keywords": recipe.key, "CreationDate": None},
+        "svg": {"Title": title, "Description": about, "Identifier": key, "Date": None},
+        "pdf": {"Title": title, "Subject": about, "Keywords": key, "CreationDate": None},
         "png": {"Title": title, "Description": about},
     }
     buffer = io.BytesIO()

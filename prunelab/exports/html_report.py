@@ -15,7 +15,7 @@ import prunelab
 from prunelab.exports import narrative
 from prunelab.exports.script import differing, snippet
 from prunelab.exports.tables import recipe_json
-from prunelab.exports.view_list import PICTURES, Picture, checked, figures_of, harmless, moment, shows_something
+from prunelab.exports.view_list import PICTURES, Picture, checked, figures_of, harmless, shows_something
 from prunelab.formatting import count, layer_of, percent
 from prunelab.recipe import Recipe, help_text
 from prunelab.resources import joined_script, plotly_script
@@ -53,14 +53,13 @@ def report(
 
     Raises:
         ValueError: the history is empty.
-        ModuleNotFoundError: plotly is not installed.
     """
     snapshots, subject = checked(history), subject or Subject.of(recipe)
     now = snapshots[-1]
     stops = [i for i, s in enumerate(snapshots) if s.settled or s is now]
     shown = _thinned(stops, now)
     panels, views = _panels(snapshots, shown, measurement)
-    moments = [f"{moment(snapshots[i])} · {figures_of(snapshots[i])}" for i in shown]
+    moments = [f"{snapshots[i].moment} · {figures_of(snapshots[i])}" for i in shown]
     left_out = "" if len(shown) == len(stops) else f"{len(shown)} of {len(stops)} moments are shown."
     values = {
         "version": escape(prunelab.__version__),
@@ -80,7 +79,7 @@ def report(
         "modules": _modules(subject),
         "surroundings": _table((), narrative.surroundings(measurement)),
         "pictures": script_json({"moments": moments, "panels": panels, "views": views}),
-        "plotly": base64.b64encode(gzip.compress(plotly_script().read_bytes(), compresslevel=6, mtime=0)).decode(),
+        "plotly": base64.b64encode(gzip.compress(plotly_script(), compresslevel=6, mtime=0)).decode(),
         "css": _asset("html_report.css"),
         "js": joined_script(HERE / "html_report.js"),
     }
@@ -185,7 +184,7 @@ def _changes(recipe: Recipe) -> str:
 
 def _link(recipe: Recipe, objective: Objective) -> str:
     query = recipe.to_query()
-    link = f"<p>As a link, after the address of any lab: <code>{escape('?' + query)}</code></p>" if query else ""
+    link = f"<p>As a link, after the address of any lab: <code>{escape('?' + query)}</code></p>"
     if objective == CLASSIFYING:
         return link
     words = (

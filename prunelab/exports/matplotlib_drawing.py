@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox, BboxTransformTo, Transform, blended_transform_factory
 
-from prunelab.exports.matplotlib_style import DASHES, SYMBOLS, cells, colour, pixels, words
+from prunelab.exports.matplotlib_style import DASHES, cells, colour, marker_style, pixels, words
 from prunelab.views.figure import View
 
 FONT = 7.5  # points; readable in a printed column at arm's length
@@ -47,7 +47,7 @@ class _Drawing:
         self.paper = BboxTransformTo(self.area) + self.figure.transFigure
         self.axes: dict[tuple[str, str], Axes] = {}
         self.labelled: dict[Text, tuple[Rectangle, str]] = {}
-        for x, y in dict.fromkeys((t.get("xaxis", "x"), t.get("yaxis", "y")) for t in self.data):
+        for x, y in dict.fromkeys((t.get("xaxis", "x"), t.get("yaxis", "y")) for t in self.data or [{}]):
             self.axes[x, y] = self._new_axes(x, y)
         self._traces()
         for (x, y), axes in self.axes.items():
@@ -66,6 +66,8 @@ class _Drawing:
 
     def _height(self, width: float) -> float:
         """The height in inches at which every bar and every row of axes is readable."""
+        if not self.data:  # only words: why there is nothing to show
+            return 2.4 * CM
         horizontal = [t for t in self.data if t.get("orientation") == "h"]
         if horizontal:
             grouped = self.layout.get("barmode") == "group"
@@ -192,18 +194,20 @@ class _Drawing:
         if trace.get("fill") == "toself":
             axes.fill(x, y, color=colour(trace["fillcolor"]), linewidth=0)
             return
+        shown = {"alpha": trace.get("opacity"), "clip_on": trace.get("cliponaxis", True), "label": trace.get("name")}
         if "lines" in mode:
             line = trace.get("line", {})
             style = DASHES[line.get("dash", "solid")]
             ink = colour(line["color"]) if "color" in line else "black"
-            axes.plot(x, y, color=ink, lw=line.get("width", 2) * SCALE, ls=style, label=trace.get("name"))
+            axes.plot(x, y, color=ink, lw=line.get("width", 2) * SCALE, ls=style, **shown)
         if "markers" in mode:
             marker = trace.get("marker", {})
             given = marker.get("color", "#000000")
             inks = [colour(given)] * len(x) if isinstance(given, str) else [colour(c) for c in given]
             size = (np.array(marker.get("size", 6), float) * SCALE) ** 2
-            shape = SYMBOLS[marker.get("symbol", "circle")]
-            axes.scatter(x, y, s=size, c=inks, marker=shape, linewidths=0, label=trace.get("name"), zorder=3)
+            symbol, hollow, edge = marker_style(marker)
+            fill = {"facecolors": "none", "edgecolors": inks} if hollow else {"c": inks}
+            axes.scatter(x, y, s=size, marker=symbol, linewidths=edge * SCALE, zorder=3, **fill, **shown)
 
     def _heatmap(self, axes: Axes, trace: Mapping[str, Any]) -> None:
         z = np.array(trace["z"], float)
@@ -241,6 +245,12 @@ class _Drawing:
         axes.tick_params(labelsize=FONT - 0.5, width=0.5, length=2, color="0.6", pad=2)
         for name, ruler, other in ((x, axes.xaxis, y), (y, axes.yaxis, x)):
             spec = self._axis(name)
+            if not spec.get("visible", True):
+                ruler.set_visible(False)
+                for side in ("left",) if ruler is axes.yaxis else ("bottom",):
+                    axes.spines[side].set_visible(False)
+                self._limits(axes, name)
+                continue
             title = words(spec.get("title", {}).get("text", ""))
             ruler.set_label_text(title, fontsize=FONT)
             ruler.labelpad = 2

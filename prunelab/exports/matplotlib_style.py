@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Mapping
 from html import unescape
 from typing import Any
 
@@ -33,6 +34,20 @@ def colour(text: str) -> Colour:
         raise ValueError(f"colour {text!r}: must be #rrggbb or rgba(r,g,b,a)")
     red, green, blue = (float(part) / 255 for part in match.groups()[:3])
     return red, green, blue, float(match[4] or 1)
+
+
+def marker_style(marker: Mapping[str, Any]) -> tuple[str, bool, float]:
+    """(matplotlib's symbol, whether it is hollow, width of its edge in pixels) of a trace's marker.
+
+    Raises ValueError for a symbol that has no twin here.
+    """
+    name = marker.get("symbol", "circle")
+    shape = name.removesuffix("-open")
+    if shape not in SYMBOLS:
+        raise ValueError(f"symbol {name!r} has no twin in print; known are {', '.join(SYMBOLS)}, and each with -open")
+    hollow = shape != name
+    # Symbols of single lines are nothing but edge.
+    return SYMBOLS[shape], hollow, marker.get("line", {}).get("width", 1 if hollow or shape == "line-ew" else 0)
 
 
 def words(text: str) -> str:

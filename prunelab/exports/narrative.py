@@ -73,17 +73,22 @@ def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
         cut = f"Connections were cut by hand: {', then '.join(steps)}"
     retrained = [s.recipe for s in history if s.phase == "retrained" and s.steps]
     often = "after each cut" if len(retrained) == len(cuts) else _many(len(retrained), "time")
-    lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {by.retrain_rate:g}" for by in retrained)
+    lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {_rate(by)}" for by in retrained)
     length = f"{' or '.join(lengths)} of the learning rate"
     if retrained and all(by == r for by in retrained) and r.rewind != "none":
         back = f"set back to their values after {_many(r.rewind_epoch, 'epoch')} of dense training and "
         again = f"{back if r.rewind == 'weights' else ''}trained as the dense network was after epoch {r.rewind_epoch}"
         return [f"{cut}; {often} the survivors were {again}."]
     if retrained and all(by == r for by in retrained) and r.gradual:
-        cycle = f"{_many(r.rounds * r.retrain_epochs, 'epoch')} from {r.retrain_rate:g} of the learning rate"
+        start = "from" if r.retrain_schedule == "cosine" else "at"
+        cycle = f"{_many(r.rounds * r.retrain_epochs, 'epoch')} {start} {_rate(r)} of the learning rate"
         return [f"{cut}, all within one learning-rate cycle of {cycle}."]
     after = f"{often} the survivors were retrained for {length}" if retrained else "nothing was retrained"
     return [f"{cut}; {after}."]
+
+
+def _rate(r: Recipe) -> str:
+    return f"{'' if r.retrain_schedule == 'cosine' else 'a constant '}{r.retrain_rate:g}"
 
 
 def _target(cut: Snapshot) -> str:

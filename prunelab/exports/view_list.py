@@ -69,13 +69,6 @@ def checked(history: Sequence[Snapshot]) -> list[Snapshot]:
     return snapshots
 
 
-def moment(snapshot: Snapshot) -> str:
-    """Where in a run a snapshot was taken: "round 2, pruned"."""
-    if snapshot.phase == "new":
-        return "untrained"
-    return f"dense, {snapshot.phase}" if snapshot.round == 0 else f"round {snapshot.round}, {snapshot.phase}"
-
-
 def figures_of(snapshot: Snapshot) -> str:
     """The numbers of a snapshot in one line."""
     objective, accuracy = snapshot.objective, snapshot.test_accuracy

@@ -17,7 +17,7 @@ from prunelab.data import Data
 from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of, suggesting
 from prunelab.lab import presets, wording
-from prunelab.lab.links import KEYS, Options, from_query, left_out, to_query
+from prunelab.lab.links import KEYS, PRESET, Options, from_query, last, left_out, to_query
 from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
 from prunelab.lab.page import downloads, layout
 from prunelab.lab.page.bridge import Bridge
@@ -27,6 +27,7 @@ from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import CUTTING, SWITCHES, Controls
 from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import Guess
+from prunelab.lab.page.host_line import HostLine
 from prunelab.lab.page.layer_sliders import LayerSliders
 from prunelab.lab.page.live import Live
 from prunelab.lab.page.module_table import ModuleTable
@@ -42,10 +43,11 @@ from prunelab.lab.served import Served
 from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
+from prunelab.lab.worker.limits import Limits
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.pruning.masks import Masks
-from prunelab.recipe import OWN, TRAINING_FIELDS, Recipe, allowed
+from prunelab.recipe import CHOICES, OWN, TRAINING_FIELDS, VERSION_KEY, Recipe, allowed
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 from prunelab.training.objective import LossLike, MetricLike
@@ -112,6 +114,8 @@ class Lab(w.VBox):
         self._start = recipe, self.options  # the defaults for links
         self._link_error: str | None = None  # why a link could not be followed
         self._link_notice = ""  # what was left out of a link
+        self._preset_due = ""  # the preset that a link asks for, until its comparison begins
+        self._host_says = ""  # a word of the host of a workshop
         self._address_says: str | None = None  # the link that the page's address stands for; None: it is not ours
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
@@ -122,6 +126,7 @@ class Lab(w.VBox):
         self._shown: LabState | None = None  # the latest state that listeners were told
         self._presence = presence = Presence()
         self._served: Served | None = None  # what a served page has beside the lab; None elsewhere
+        self._line: HostLine | None = None  # to the host of a workshop; None elsewhere
         self._runner = Runner(
             recipe,
             self._opener,
@@ -136,7 +141,7 @@ class Lab(w.VBox):
         self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
         self.modules = ModuleTable()
         self.buttons = Buttons(self._pressed)
-        self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, *allowed()])
+        self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, VERSION_KEY, *allowed()])
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
         self.downloads.on_request(self._requested)
         self._exporter = downloads.Exporter(self.downloads, self._bridge.soon)
@@ -185,6 +190,7 @@ class Lab(w.VBox):
         lab = cls(start=False, **{"directory": os.environ.get(visitor.SESSION) or None, **options})
         lab._apply_link(os.environ.get(visitor.LINK, ""))
         lab._start = lab.recipe, lab.options
+        lab._runner.limit(Limits.from_environment(os.environ))
         if visitor.in_voila() and lab._first != "open":
             lab._served = Served(lab)
         elif lab._first == "open":
@@ -196,6 +202,8 @@ class Lab(w.VBox):
             lab.follow(visitor.query())
         if visitor.in_voila():
             lab._address_says = lab.link()
+        if os.environ.get(visitor.HOST_LINE):
+            lab._line = HostLine(lab)
         return lab
 
     def start(self) -> None:
@@ -215,11 +223,16 @@ class Lab(w.VBox):
         if self._apply_link(query):
             self._submit("follow")
 
+    def hear_host(self, words: str) -> None:
+        """Show a word of the host of a workshop on the page, on any thread; "": none any more."""
+        self._host_says = words
+        self._redraw()
+
     def link(self) -> str:
         """The query part of a link to the page as it is now: the recipe, and what is shown, hidden and locked.
 
         Returns:
-            Only what differs from the start of the page; "" if nothing does.
+            Its version, and what differs from the start of the page.
 
         Raises:
             RecipeError: the controls give no valid recipe.
@@ -302,7 +315,7 @@ class Lab(w.VBox):
             self._bridge.post("page", self._served.keep_page)
 
     def _changed(self, name: str) -> None:
-        if name in ("data", "model", "optimizer"):
+        if name in CHOICES:
             self._bridge.post("lengths", self._set_defaults)
         if name in SWITCHES:
             self._bridge.post("options", self._arrange)
@@ -396,6 +409,8 @@ class Lab(w.VBox):
             return False
         try:
             recipe, options = from_query(query, self._start)
+            asked = last(query, PRESET)
+            preset = "" if asked is None else presets.named(asked, recipe.changed(**self._custom))
             missing = [name for name in ("data", "model") if getattr(recipe, name) == OWN and name not in self._custom]
             if missing:
                 raise RecipeError(f"{missing[0]} = own: whose own? A link cannot carry Python objects")
@@ -407,6 +422,7 @@ class Lab(w.VBox):
         self.options = options
         self._set_controls(recipe.changed(**self._custom))
         self._arrange()
+        self._preset_due = preset
         return True
 
     def _say_address(self) -> None:
@@ -425,6 +441,8 @@ class Lab(w.VBox):
     def _reported(self, state: LabState) -> None:
         self._bridge.post("slider" if state.urgent else "run", self._draw)
         self._shown = state
+        if self._preset_due and state.activity == "ready":
+            self._bridge.soon(partial(self._begin_preset, state.recipe))
         for callback in tuple(self._listeners):
             callback(state)
 
@@ -480,7 +498,7 @@ class Lab(w.VBox):
         self.timeline.update(state)
         visible = self._visible(state)
         unsaved = None if self._served is None else self._served.trouble
-        notes = (self._link_error, self._link_notice, self._controls_error, unsaved)
+        notes = (self._host_says, self._link_error, self._link_notice, self._controls_error, unsaved)
         self.status.show(state, visible, filter(None, notes))
         self._say_address()
         self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
@@ -493,6 +511,18 @@ class Lab(w.VBox):
         for name, panel in self.panels.items():
             if self.options.shows(name):
                 panel.show(visible)
+
+    def _begin_preset(self, recipe: Recipe) -> None:
+        """Begin the comparison that a link asks for, once its network is there. recipe: of the network that is."""
+        name = self._preset_due
+        try:
+            there = recipe.trains_like(self.recipe)
+        except RecipeError:  # a hand has set the controls to something else
+            there, name = True, ""
+        if there:
+            self._preset_due = ""
+            if name:
+                self._compared(name)
 
     def _visible(self, state: LabState) -> LabState:
         """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""

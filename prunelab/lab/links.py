@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
+from prunelab import lesson_catalogue
 from prunelab.errors import RecipeError
 from prunelab.formatting import suggesting
-from prunelab.recipe import LONGEST_QUERY, Recipe, allowed, layer_in
-from prunelab.recipe_fields import quoted
+from prunelab.recipe import LONGEST_QUERY, VERSION_KEY, Recipe, allowed, layer_in
+from prunelab.recipe.field_kinds import quoted
 from prunelab.views.registry import REGISTRY
 
 PANELS = tuple(REGISTRY)
@@ -19,14 +20,15 @@ EXTRA = tuple(name for name, view in REGISTRY.items() if view.on_request)
 BUTTONS = ("train", "prune", "retrain", "run", "pause", "reset", "measure")
 SWITCHES = ("live", "stage", "big", "guess")  # options that are on or off
 KEYS = ("show", "hide", "lock", *SWITCHES)  # keys of a link that are options
-PAGE_KEYS = ("session",)  # keys of a link that are for the page as a whole: neither recipe nor options
+LESSON, PRESET = "lesson", "preset"  # keys of a link: what a lesson is about, and a comparison that begins at once
+PAGE_KEYS = ("session", LESSON, PRESET)  # keys of a link that are for the page as a whole: neither recipe nor options
 NEAR = 0.7  # least likeness, 0 to 1, of a misspelt key; other systems' keys are short words, and "page" is no "stage"
 NAMED = 6  # unknown keys that a notice names; the others are counted
 
 
 def ours(key: str) -> bool:
-    """Whether a key of a link is an option, a field of the recipe, or the quality of a layer ("quality.fc1")."""
-    return key in KEYS or key in allowed() or layer_in(key) != ""
+    """Whether a key of a link is an option, a field of the recipe, the quality of a layer ("quality.fc1"), or "v"."""
+    return key in (*KEYS, VERSION_KEY) or key in allowed() or layer_in(key) != ""
 
 
 @suggesting
@@ -93,10 +95,13 @@ class Options:
 
 Start = tuple[Recipe, Options]  # what a page starts with, before a link is applied
 DEFAULT: Start = (Recipe(), Options())
+NOTHING_SAID = Recipe().to_query()  # the link that leaves all to the defaults of today
 
 
 def to_query(recipe: Recipe, options: Options, over: Start = DEFAULT) -> str:
-    """Recipe and options as the query part of a link, without the question mark; defaults are left out.
+    """Recipe and options as the query part of a link, without the question mark.
+
+    Defaults are left out, and the version of the defaults that are meant comes first: "v=2".
 
     over: recipe and options that the page starts with before it applies the link; see ``from_query``.
     """
@@ -110,6 +115,10 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
     rest can be meant without them. A bad value is different: it stands for a wish, and what the other values would do
     without it is not what anybody asked for (a run on other data, a lock that is missing). So it is refused.
 
+    A lesson's number stands for what the lesson is about, where the link does not say otherwise itself.
+
+    A link with keys of ours and no version is of version 1, and what it leaves out had the defaults of then.
+
     query: with or without the question mark. over: recipe and options that the page starts with, which hold for all
     that the link does not name; what is locked there stays locked. Raises RecipeError, naming key and value, for
     invalid ones.
@@ -118,7 +127,7 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
         raise RecipeError(f"this link is {len(query)} characters long; at most {LONGEST_QUERY} are read")
     given: dict[str, Any] = {}
     recipe_pairs = []
-    for key, text in _pairs(query):
+    for key, text in _expanded(_pairs(query)):
         if key in SWITCHES:
             if text not in ("true", "false", ""):
                 raise RecipeError(f"{key} = {text[:80]!r}: must be true or false")
@@ -127,9 +136,29 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
             given[key] = (*given.get(key, ()), *filter(None, text.split(",")))
         elif ours(key):
             recipe_pairs.append((key, text))
+    if given and not recipe_pairs:
+        recipe_pairs = [(VERSION_KEY, "1")]
     recipe, options = over
     given["lock"] = (*options.lock, *given.get("lock", ()))
     return Recipe.from_query(urlencode(recipe_pairs), recipe), Options(**{**vars(options), **given})
+
+
+def last(query: str, key: str) -> str | None:
+    """The value of a key of a link, the last if it stands there more than once; None if it does not."""
+    return dict(_pairs(query)).get(key)
+
+
+def _expanded(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    own = dict(pairs)
+    if LESSON not in own:
+        # Version 1 knew no presets.
+        return [(VERSION_KEY, "2"), *pairs] if PRESET in own and VERSION_KEY not in own else pairs
+    numbers = {str(number): number for number in range(len(lesson_catalogue.TITLES))}
+    if own[LESSON] not in numbers:
+        most = len(numbers) - 1
+        raise RecipeError(f"lesson = {own[LESSON][:80]!r}: there is no such lesson; there are 0 to {most}")
+    about = parse_qsl(lesson_catalogue.link(numbers[own[LESSON]]))
+    return [*(pair for pair in about if pair[0] not in own), *pairs]
 
 
 def unknown_keys(query: str) -> dict[str, str]:
@@ -139,9 +168,12 @@ def unknown_keys(query: str) -> dict[str, str]:
 
 
 def left_out(query: str) -> str:
-    """A notice about the ``unknown_keys`` of a link, in plain text; "" if there are none."""
-    unknown = unknown_keys(query).items()
-    words = [quoted(key) + (f" (did you mean {quoted(near)}?)" if near else "") for key, near in unknown]
+    """A notice about misspelt keys of a link, in plain text; "" if there are none.
+
+    Keys that resemble none of ours are those of hubs, course pages and mail programs: no reader can act on them.
+    """
+    misspelt = [(key, near) for key, near in unknown_keys(query).items() if near]
+    words = [f"{quoted(key)} (did you mean {quoted(near)}?)" for key, near in misspelt]
     more = [f"{len(words) - NAMED} more"] if len(words) > NAMED else []
     named = ", ".join(words[:NAMED] + more)
     return f"Not settings of the lab, and left out of this link: {named}. The rest of it counts." if words else ""

@@ -7,14 +7,19 @@ so they are cut deeper.
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from prunelab.errors import RecipeError
 from prunelab.formatting import percent
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
-from prunelab.sessions.session import Session
+
+if TYPE_CHECKING:
+    from prunelab.sessions.session import Session
 
 MIN_GAP = 0.02  # accuracies that are closer than this count as equal: 7 of the 360 test digits
 STALLED = 1.2  # smallest ratio of kept weights, constant over rising quality, that counts as stalled
@@ -28,6 +33,17 @@ class PlannedRun:
     recipe: Recipe
     label: str | None = None
     cuts: tuple[float, ...] = ()  # densities to cut the dense network to, without retraining; (): a run by the recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """It as JSON types."""
+        return {"recipe": self.recipe.to_dict(usual=True), "label": self.label, "cuts": list(self.cuts)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PlannedRun:
+        """Its inverse. Raises KeyError, TypeError, ValueError or RecipeError for what ``to_dict`` does not give."""
+        label = values["label"]
+        recipe, cuts = Recipe.from_dict(values["recipe"]), tuple(map(float, values["cuts"]))
+        return cls(recipe, None if label is None else str(label), cuts)
 
 
 Ends = tuple[Snapshot, Snapshot]  # the last snapshots of the two runs of a preset
@@ -54,6 +70,25 @@ class Preset:
         return self.answer(self.labels, ends)
 
 
+def slug(name: str) -> str:
+    """A preset's name in links: "l1-or-l2" for "L1 or L2"."""
+    return re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def named(text: str, recipe: Recipe) -> str:
+    """The name of the preset that a link asks for, by its ``slug``.
+
+    recipe: of the page, as for ``presets``. Raises RecipeError, with those there are, if that is none of them.
+    """
+    known = {slug(preset.name): preset.name for preset in presets(recipe)}
+    asked = slug(text).replace("-vs-", "-or-")
+    if asked not in known:
+        near = difflib.get_close_matches(asked, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise RecipeError(f"preset = {text[:80]!r}: there is no such preset; {hint}")
+    return known[asked]
+
+
 def presets(recipe: Recipe) -> tuple[Preset, ...]:
     """The comparisons on offer. recipe: of the page; densities and numbers of epochs are computed from it.
 
@@ -66,7 +101,7 @@ def presets(recipe: Recipe) -> tuple[Preset, ...]:
         _retraining(recipe, 0.1 if small else 0.05),
         _rounds(recipe, 0.03 if small else 0.012),
         _stalling(recipe),
-        _dropout(recipe, 0.06 if small else 0.02),
+        _dropout(recipe, 0.06 if small else 0.012),
         _batch_norm(0.2),
     )
     return offered[:4] if recipe.model == OWN else offered

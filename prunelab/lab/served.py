@@ -6,6 +6,7 @@ takes over what the old one has saved; see ``worker.visit``.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections import deque
@@ -54,6 +55,7 @@ class Served:
         self._open()
         self._guard_against_late_messages()
         if self._visit is not None:
+            atexit.register(self.end)  # before the runner's, which lets the folder go
             lab.status.session = self._visit.id
             threading.Thread(target=self._hand_over, name="prunelab-visit", daemon=True).start()
 
@@ -104,8 +106,8 @@ class Served:
             self.trouble = f"What was saved of this page could not be read: {error}"
             return None
 
-    def keep_page(self) -> None:
-        """Save what the page is set to. On the widgets' thread; returns at once."""
+    def keep_page(self, *, last: bool = False) -> None:
+        """Save what the page is set to. On the widgets' thread; returns at once. last: when it is saved."""
         if self._visit is not None and not self._ended.is_set():
             lab = self._lab
             try:
@@ -115,10 +117,12 @@ class Served:
                 page = PageSettings(lab.recipe, lab.options, self._query, link, tuple(self._links))
             except RecipeError:
                 return  # the controls give no recipe at this moment: what they gave before stays saved
-            self._visit.keep_page(page)
+            self._visit.keep_page(page, last=last)
 
     def end(self) -> None:
-        """The lab ends."""
+        """The lab ends. What was set in its last moment waits for its turn to be saved: a reload asks for it now."""
+        atexit.unregister(self.end)
+        self.keep_page(last=True)
         self._ended.set()
 
     def _guard_against_late_messages(self) -> None:

@@ -139,8 +139,8 @@ def adjust_dropout(
             so that repeated calls do not compound.
 
     Returns:
-        The new rates by module name, 0 to 1. A DropoutWarning names the dropouts that keep their rates: functions such
-        as F.dropout, rates of LSTM or MultiheadAttention, and modules behind weights without a mask.
+        The new rates by module name, 0 to 1. A DropoutWarning names the dropouts that keep their rates (functions such
+        as F.dropout, rates of LSTM or MultiheadAttention, and modules behind weights without a mask).
 
     Raises:
         ValueError: A name matches no dropout or layer, or the model cannot be traced without an example.

@@ -171,7 +171,7 @@ class Masks(MaskedWeights):
         quality: PerLayer | None = None,
         density: PerLayer | None = None,
         std: Std = "dense",
-        scope: Scope = "global",
+        scope: Scope | None = None,
         unit: Unit = "weight",
         scores: Mapping[str, Tensor] | None = None,
         regrowth: Regrowth | None = None,
@@ -182,6 +182,8 @@ class Masks(MaskedWeights):
         density of single weights. regrowth: connections that come back, likewise.
         """
         target = target or Target(quality, density)
+        if scope is None:
+            scope = "layer" if unit == "neuron" else "global"
         if (scores or regrowth) and (target.density is None or unit != "weight"):
             raise ValueError("scores= and regrowth= are of single weights; they need density=, and unit='weight'")
         if unit not in UNITS or scope not in ("global", "layer"):
@@ -226,7 +228,7 @@ class Masks(MaskedWeights):
         quality: PerLayer | None = None,
         density: PerLayer | None = None,
         std: Std = "dense",
-        scope: Scope = "global",
+        scope: Scope | None = None,
         unit: Unit = "weight",
     ) -> dict[str, Cut]:
         """Cut connections and set them to zero; cut connections never come back.
@@ -241,7 +243,9 @@ class Masks(MaskedWeights):
                 stay unchanged.
             std: Weights that the deviation is taken over: "dense", the layer's weights when it was first pruned (the
                 threshold then stays fixed from round to round); "survivors"; or "all", zeros included.
-            scope: Rank all layers together ("global") or each on its own ("layer"); for density only.
+            scope: Rank all layers together ("global") or each on its own ("layer"); for density only. None: together,
+                but each on its own for whole neurons, whose sizes differ from layer to layer: together, a layer of
+                large fan-in could be left with a single one.
             unit: "weight": single connections. "neuron": whole rows of a Linear and filters of a Conv, ranked by the
                 root mean square of their weights; layers that give the network's outputs keep all, as do recurrent
                 layers, attention and embeddings, whose rows are no neurons. "2:4": the two largest of every four
@@ -296,7 +300,7 @@ class Masks(MaskedWeights):
     def attach(self, optimizer: Any) -> Attachment:
         """Keep cut weights at zero after every step of ``optimizer``, in any training loop.
 
-        Works with any torch optimizer, fused or not, with clip_grad_norm_, with DistributedDataParallel (build the
+        Works with any torch optimizer, fused or not, with ``clip_grad_norm_``, with DistributedDataParallel (build the
         masks on the plain model), and with optimizers that hold others: accelerate's, SAM, Lookahead. Groups may be
         added, layers thawed and steps compiled later. While attached, zeros stay zero under other torch optimizers of
         these weights too.

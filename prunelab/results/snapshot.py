@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from prunelab.formatting import count, percent
 from prunelab.recipe import Recipe, Target
 from prunelab.results.counts import Counted
 from prunelab.results.objective import CLASSIFYING, Objective
@@ -25,7 +26,7 @@ BINS = 81  # odd: one bin is centred on zero
 STRONGEST = 300  # connections that the view of the network can draw; the others are only counted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LayerSnapshot(Counted):
     """One prunable layer. ``name``: parameter name. ``shape``: of the weight, outputs first (except ConvTranspose).
 
@@ -53,6 +54,10 @@ class LayerSnapshot(Counted):
     packed: bytes
     strongest: NDArray[np.int32]
     strengths: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        sides = " x ".join(map(str, self.shape))
+        return f"LayerSnapshot({self.name}, {sides}: {percent(self.density)} of {count(self.total)} weights kept)"
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -87,7 +92,7 @@ class DropoutSnapshot:
     rate: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Snapshot(Counted):
     """The state of a run at one step.
 
@@ -121,6 +126,19 @@ class Snapshot(Counted):
     dropouts: tuple[DropoutSnapshot, ...]
     predicted: NDArray[np.uint8] | NDArray[np.int32]
     objective: Objective = CLASSIFYING
+
+    def __repr__(self) -> str:
+        return f"Snapshot({self.moment}: {self.in_words})"
+
+    @property
+    def moment(self) -> str:
+        """Where in a run it was taken: "round 2, pruned"."""
+        return moment(self.phase, self.round)
+
+    @property
+    def in_words(self) -> str:
+        """How good and how large the network is: "97.8 % right with 8.2 % of 22,200 weights"."""
+        return in_words(self.objective, self.test_accuracy, self)
 
     @cached_property
     def digest(self) -> str:
@@ -205,6 +223,23 @@ class Snapshot(Counted):
             "objective": Objective.from_dict(values.get("objective")),
         }
         return cls(**fields_by_name)
+
+
+def moment(phase: Phase, round: int) -> str:
+    """Where in a run a network is: "round 2, pruned"."""
+    if phase in ("new", "preview"):
+        return "untrained" if phase == "new" else "if cut now"
+    return f"dense, {phase}" if round == 0 else f"round {round}, {phase}"
+
+
+def in_words(objective: Objective, value: float | None, weights: Counted) -> str:
+    """How good and how large a network is: "97.8 % right with 8.2 % of 22,200 weights".
+
+    value: of the objective's metric; None: it was not tested. weights: what is kept, and of how many.
+    """
+    right = f"{objective.metric} unknown" if value is None else objective.says(value)
+    share = "all" if weights.kept == weights.total else f"{percent(weights.density)} of"
+    return f"{right} with {share} {count(weights.total)} weights"
 
 
 ARRAYS = ("kept_counts", "cut_counts", "packed", "strongest", "strengths")

@@ -20,7 +20,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True)
 class PlotlyFile:
-    """plotly.js as a module. name: in addresses. version: plotly's. plain, gzipped: its content, in two encodings."""
+    """plotly.js as a module. name: in addresses. version: its own. plain, gzipped: its content, in two encodings."""
 
     name: str
     version: str
@@ -29,13 +29,10 @@ class PlotlyFile:
 
 
 def plotly_file() -> PlotlyFile:
-    """The file for the installed plotly.
-
-    Raises ModuleNotFoundError or FileNotFoundError where plotly, or its JavaScript, is not installed.
-    """
+    """The file that comes with prunelab."""
     plain = resources.plotly_module()
     name = f"plotly-{hashlib.sha256(plain).hexdigest()[:16]}.min.js"
-    return PlotlyFile(name, resources.plotly_version(), plain, gzip.compress(plain, compresslevel=6, mtime=0))
+    return PlotlyFile(name, resources.PLOTLY_VERSION, plain, gzip.compress(plain, compresslevel=6, mtime=0))
 
 
 class PlotlyFileHandler(RequestHandler):

@@ -10,6 +10,9 @@ import json
 import os
 
 LINK = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
+QUERY_KEY = "PRUNELAB_QUERY_KEY"  # environment variable: with it a kernel may ask its server for the visitor's query
+QUERY_KEY_HEADER = "X-Prunelab-Query-Key"
+HOST_LINE = "PRUNELAB_HOST_LINE"  # environment variable: labs tell the host of a workshop what they do
 SESSION = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
 
 
@@ -34,14 +37,18 @@ def query() -> str:
         return os.environ.get("QUERY_STRING", "")
     from websockets.sync.client import connect  # comes with Voila
 
-    with connect(_address(os.environ), open_timeout=30, ping_interval=None) as socket:
+    headers = {QUERY_KEY_HEADER: os.environ.get(QUERY_KEY, "")}  # "": under a Voila that is not ours
+    with connect(address("query"), open_timeout=30, ping_interval=None, additional_headers=headers) as socket:
         request: dict[str, str] = json.loads(socket.recv())
     os.environ.update(request)  # as in a kernel that was started for the visitor
     return request.get("QUERY_STRING", "")
 
 
-def _address(env: os._Environ[str]) -> str:
-    """The websocket on which Voila sends the visitor's request to a preheated kernel."""
+def address(what: str) -> str:
+    """A websocket of the server that started this kernel, for this kernel. what: "query", on which Voila sends the
+    visitor's request to a preheated one, or "line", between a lab and the host of a workshop.
+    """
+    env = os.environ
     host, port = env.get("VOILA_APP_IP", "127.0.0.1"), env.get("VOILA_APP_PORT", "8866")
     base = env.get("VOILA_WS_BASE_URL", env.get("VOILA_SERVER_URL", "/"))
-    return f"{env.get('VOILA_WS_PROTOCOL', 'ws')}://{host}:{port}{base}voila/query/{env['VOILA_KERNEL_ID']}"
+    return f"{env.get('VOILA_WS_PROTOCOL', 'ws')}://{host}:{port}{base}voila/{what}/{env['VOILA_KERNEL_ID']}"

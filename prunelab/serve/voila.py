@@ -37,6 +37,8 @@ NO_DELAY = (
     "kernel_websocket_connection_class=prunelab.serve.websocket.NoDelayConnection"  # a setting of Voila and Jupyter
 )
 HOST = "127.0.0.1"
+PROVISIONER = "prunelab-fork"  # what starts kernels (``fork_provisioner.py``), by its name in pyproject.toml
+CAN_FORK = sys.platform == "linux"
 CULL_AFTER, CULL_EVERY = 300, 30  # seconds that a kernel without a page may be idle, and between two looks for such
 
 
@@ -48,10 +50,11 @@ def voila_argv(
     preheat: bool = True,
     pool_size: int = 1,
     show_tracebacks: bool = True,
+    ip: str = HOST,
     base_url: str = "/",
     cull: tuple[int, int] = (CULL_AFTER, CULL_EVERY),
 ) -> list[str]:
-    """The command that serves a notebook (or a folder of them) on this machine only, at ``http://127.0.0.1:<port>/``.
+    """The command that serves a notebook (or a folder of them), by default on this machine only.
 
     preheat: keep ``pool_size`` kernels ready that have already run the notebook; each takes memory. show_tracebacks:
     show the traceback of a failed cell on the page, not only that it failed. cull: seconds that a kernel without a page
@@ -63,7 +66,7 @@ def voila_argv(
         "prunelab.serve.voila_app",
         str(notebook),
         f"--template={TEMPLATE}",
-        f"--Voila.ip={HOST}",
+        f"--Voila.ip={ip}",
         f"--port={port}",
         f"--Voila.{NO_DELAY}",
         "--Voila.port_retries=0",
@@ -77,8 +80,7 @@ def voila_argv(
         # that trains pauses by itself when no page shows it.) Kernels that wait for a visitor are not culled.
         f"--MappingKernelManager.cull_idle_timeout={cull[0]}",
         f"--MappingKernelManager.cull_interval={cull[1]}",
-        # plotly's extension for JupyterLab: 4.8 MB that prunelab's plots do not need.
-        "--VoilaConfiguration.extension_denylist=['jupyterlab-plotly']",
+        *([f"--KernelProvisionerFactory.default_provisioner_name={PROVISIONER}"] if CAN_FORK else []),
     ]
 
 

@@ -2,11 +2,8 @@
 
     python -m prunelab.serve.voila_app notebook.ipynb ...   # otherwise like ``python -m voila``
 
-A link that is too long gets an explanation:
-
-Tornado closes the connection without an answer if request line and headers have more than 64 KB. Here they may have
-LARGEST bytes. A kernel that is started for a visitor gets the address in its environment, where the system allows 128
-KB per variable: longer addresses than LONGEST get the explanation before a kernel is started.
+Where a token is required, it is required for files of the notebook's folder and for the visitor's query too, and it
+stands in no line of the log. A message from a page may have at most LARGEST_MESSAGE bytes.
 """
 
 from __future__ import annotations
@@ -16,42 +13,62 @@ import re
 from functools import partial
 from typing import Any
 
+from jupyter_server.base.handlers import AuthenticatedFileHandler
+from jupyter_server.log import log_request
 from jupyter_server.utils import url_path_join
-from tornado.httputil import HTTPServerRequest
-from tornado.routing import Matcher, Rule
-from tornado.web import RequestHandler
+from tornado.web import authenticated
 from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
+from voila.static_file_handler import AllowListFileHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+from voila.voila_identity_provider import VoilaLoginHandler
 
 from prunelab.resources import SERVED_PLOTLY
+from prunelab.serve import compression, kernel_pool
+from prunelab.serve.fork_provisioner import SERVER
+from prunelab.serve.log_filter import hide_tokens
+from prunelab.serve.login import LoginHandler
+from prunelab.serve.long_links import LARGEST, explain_long_links
 from prunelab.serve.plotly_file import PlotlyFileHandler, plotly_file
+from prunelab.serve.query_socket import QuerySocketHandler, make_query_key
+from prunelab.serve.voila import PROVISIONER
+from prunelab.serve.websocket import KernelSocketHandler
 
-LARGEST = 256 * 1024  # bytes of request line and headers; Tornado's default is 64 KB
-LONGEST = 120_000  # characters of an address that is passed to a kernel
+LARGEST_MESSAGE = 2 * 2**20  # bytes of a websocket message from a page; the largest of ours, a drawing, has some KB
 STATIC = "prunelab/static"  # after the server's base_url, where its files are
 
 
-class TooLong(RequestHandler):
-    """The answer to an address that is too long for a kernel: status 414."""
+class FileHandler(AllowListFileHandler, AuthenticatedFileHandler):  # type: ignore[misc]  # Voila has no types
+    """Files of the notebook's folder, by Voila's allow-list, for those who are logged in."""
 
-    def prepare(self) -> None:
-        self.set_status(414)
-        self.set_header("Content-Type", "text/html; charset=utf-8")
-        self.finish(
-            '<!DOCTYPE html><html lang="en"><title>prunelab: this link is too long</title>'
-            f"<p>This link is {len(self.request.uri or ''):,} characters long, and cannot be read. "
-            '<a href="?">Open the page without it.</a></p></html>'
-        )
+    # tornado's types do not see that what is returned can be awaited
+    @authenticated
+    def get(self, path: str, include_body: bool = True) -> Any:  # type: ignore[override]
+        """Send the file; see Voila's handler."""
+        return AllowListFileHandler.get(self, path, include_body)
 
 
-class IsLong(Matcher):
-    """Matches requests with an address of more than LONGEST characters."""
-
-    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return {} if len(request.uri or "") > LONGEST else None
+REPLACED = {
+    RequestInfoSocketHandler: QuerySocketHandler,
+    AllowListFileHandler: FileHandler,
+    VoilaLoginHandler: LoginHandler,
+    VoilaKernelWebsocketHandler: KernelSocketHandler,
+}
 
 
 class PrunelabVoila(Voila):  # type: ignore[misc]  # Voila has no types
     """Voila for long addresses, with plotly.js as a file. It has Voila's settings, ``--Voila.ip`` and so on."""
+
+    @property
+    def _forks(self) -> bool:
+        """Whether kernels are forked."""
+        return bool(self.config.KernelProvisionerFactory.default_provisioner_name == PROVISIONER)
+
+    def start(self) -> None:
+        """Load what kernels share while the server is made ready; see the base class."""
+        if self._forks:
+            SERVER.start()
+        super().start()
 
     def init_settings(self) -> dict[str, Any]:
         """Tell the page's template, and the kernels, about the file; see the base class."""
@@ -60,18 +77,30 @@ class PrunelabVoila(Voila):  # type: ignore[misc]  # Voila has no types
         plotly = {"address": address, "version": self._plotly.version}
         self.voila_configuration.config.VoilaConfiguration.resources = {"prunelab_plotly": plotly}
         os.environ[SERVED_PLOTLY] = self._plotly.version
+        make_query_key()
+        hide_tokens()
+        kernel_pool.install()
         settings: dict[str, Any] = super().init_settings()
-        return settings
+        return {
+            **settings,
+            **compression.SETTINGS,
+            "log_function": log_request,
+            "websocket_max_message_size": LARGEST_MESSAGE,
+        }
 
     def init_handlers(self) -> list[Any]:
-        """Serve the file, too; see the base class."""
+        """Serve the file, too, and use our handlers in place of Voila's open ones; see the base class."""
         path = url_path_join(self.server_url, STATIC, self._plotly.name)
-        return [(re.escape(path), PlotlyFileHandler, {"file": self._plotly}), *super().init_handlers()]
+        handlers = [(each[0], REPLACED.get(each[1], each[1]), *each[2:]) for each in super().init_handlers()]
+        return [(re.escape(path), PlotlyFileHandler, {"file": self._plotly}), *handlers]
 
     def listen(self) -> None:
         """Start to serve; see the base class."""
-        self.app.default_router.rules.insert(0, Rule(IsLong(), TooLong))
+        explain_long_links(self.app)
         self.app.listen = partial(self.app.listen, max_header_size=LARGEST)
+        if self._forks:
+            # Voila gives a visitor a preheated kernel only once that one has started: the first is not to come before.
+            SERVER.wait()
         super().listen()
 
 

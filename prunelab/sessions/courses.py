@@ -6,7 +6,7 @@ They take ``at``, the current step, and return the start of the phase as a ``Ste
 from __future__ import annotations
 
 from prunelab.recipe import Recipe
-from prunelab.schedules import gradual_cut
+from prunelab.recipe.schedules import gradual_cut
 from prunelab.training.step import Step
 
 
@@ -35,6 +35,11 @@ def retraining(recipe: Recipe, at: Step, round: int) -> Step:
 def retraining_rate(recipe: Recipe) -> float:
     """Learning rate at the start of the cycle of retraining."""
     return recipe.learning_rate * (recipe.retrain_rate if recipe.rewind == "none" else 1.0)
+
+
+def constant_rate(recipe: Recipe) -> bool:
+    """Whether the learning rate of retraining stays as it is at the start; rewinding takes that of dense training."""
+    return recipe.retrain_schedule == "constant" and recipe.rewind == "none"
 
 
 def goes_on(recipe: Recipe, round: int) -> bool:

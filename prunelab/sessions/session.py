@@ -95,6 +95,21 @@ class Session(SessionPreviews, SessionSaving):
         """
         return self._snapshots(self.ticks("retrain"))
 
+    def finish(self, what: str = "run") -> Snapshot:
+        """Do all of ``what`` in one call: "train", "retrain" or, by default, the rest of the recipe.
+
+        Returns:
+            The snapshot at the end, the last of the history.
+
+        Raises:
+            ValueError: ``what`` is another name.
+            SessionError: this step cannot follow the current phase.
+            Diverged: a loss or a weight became NaN or infinite.
+        """
+        for _ in self.ticks(what):
+            pass
+        return self.snapshot()
+
     def ticks(self, what: str) -> Iterator[Snapshot | None]:
         """The stream of "train", "retrain" or "run", one item per batch or part of a test.
 
@@ -104,7 +119,7 @@ class Session(SessionPreviews, SessionSaving):
             what: "train", "retrain" or "run".
 
         Returns:
-            A stream of items: a Snapshot at most every 80 ms and at the end of each phase, None for all other batches.
+            A stream with a Snapshot at most every 80 ms and at the end of each phase, None for all other batches.
 
         Raises:
             ValueError: ``what`` is another name.
@@ -168,7 +183,10 @@ class Session(SessionPreviews, SessionSaving):
                 self._trainer.note(tested)
             start = courses.retraining(recipe, self._trainer.at, self.round)
             name = f"retraining, round {self.round}"
-            course = Course(courses.retraining_rate(recipe), name, courses.goes_on(recipe, self.round), recipe.distill)
+            course = Course(
+                courses.retraining_rate(recipe), name, courses.goes_on(recipe, self.round), recipe.distill,
+                courses.constant_rate(recipe),
+            )  # fmt: skip
             self._trainer.begin(start, course, goes_on=goes_on)
             self._enter("retraining")
         yield from self._learning()

@@ -18,7 +18,7 @@ from prunelab.pruning import planning
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import Recipe, Target
 from prunelab.results.history import History
-from prunelab.results.snapshot import Phase, Snapshot
+from prunelab.results.snapshot import Phase, Snapshot, in_words, moment
 from prunelab.results.subject import Subject
 from prunelab.sessions import courses, validation
 from prunelab.sessions.pruned_model import PrunedModel
@@ -93,6 +93,12 @@ class SessionCore:
             raise SessionError(f"the loss of this trained model is {tested.loss} on the test data: check both")
         self.phase, self._dense_accuracy = "trained", tested.accuracy
         self._record()
+
+    def __repr__(self) -> str:
+        recipe, tested = self.recipe, None if not self.history else self.history[-1].test_accuracy
+        where = moment(self.phase, self.round)
+        words = in_words(self.objective, tested, self.masks)
+        return f"Session({recipe.model} on {recipe.data}, seed {recipe.seed}; {where}: {words})"
 
     @property
     def masks(self) -> Masks:

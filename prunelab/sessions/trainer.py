@@ -31,13 +31,19 @@ Samples = tuple[Tensor, Tensor]
 Averages = tuple[float, float | None]  # of (training loss, training accuracy)
 
 SCHEMA = {
-    # What is part of a longer cycle has more fields than the files of earlier versions.
+    # What is part of a longer cycle, or has a later setting, has more fields than files of earlier versions.
     "at": either(
         fields(start=count, number=count, total=count),
         fields(start=count, number=count, total=count, cycle=count, skipped=count),
     ),
     "course": optional(
-        either(fields(rate=number, name=text), fields(rate=number, name=text, goes_on=flag, distill=share))
+        either(
+            fields(rate=number, name=text),
+            either(
+                fields(rate=number, name=text, goes_on=flag, distill=share),
+                fields(rate=number, name=text, goes_on=flag, distill=share, constant=flag),
+            ),
+        )
     ),
     "averages": optional(row(number, optional(share))),
     "tested": optional(fields(loss=number, accuracy=number, clock=count)),
@@ -50,10 +56,11 @@ SCHEMA = {
 class Course:
     """The training settings of a phase, fixed when it begins."""
 
-    rate: float  # learning rate at the start of the cycle; it falls to 0 along half a cosine
+    rate: float  # learning rate at the start of the cycle; it falls to 0 along half a cosine, unless it is constant
     name: str  # of the phase, for error messages
     goes_on: bool = False  # the next course is the next part of the same cycle, with the same optimizer
     distill: float = 0.0  # part of the loss that compares with the dense network's outputs
+    constant: bool = False  # the learning rate stays as it is
 
 
 @dataclass(frozen=True)
@@ -165,7 +172,7 @@ class Trainer:
         start = at.batch * recipe.batch_size
         order = self._order()
         chosen = order[start:] if at.last_of_epoch else order[start : start + recipe.batch_size]
-        rate = steps.cosine(course.rate, *at.place)
+        rate = course.rate if course.constant else steps.cosine(course.rate, *at.place)
         for group in optimizer.param_groups:
             group["lr"] = rate
         x, y = self._train
@@ -235,7 +242,9 @@ class Trainer:
         tested = self._tested
         return {
             "at": _saved(self.at, ("start", "number", "total"), ("cycle", "skipped")),
-            "course": None if self.course is None else _saved(self.course, ("rate", "name"), ("goes_on", "distill")),
+            "course": None
+            if self.course is None
+            else _saved(self.course, ("rate", "name"), ("goes_on", "distill", "constant")),
             "averages": self.averages,
             "tested": tested and {"loss": tested.loss, "accuracy": tested.accuracy, "clock": self._tested_at},
             "predicted": {} if tested is None else {"tested": tested.predicted},

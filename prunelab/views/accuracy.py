@@ -13,6 +13,7 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure, note
 from prunelab.views.line_charts import stepped
+from prunelab.views.subjects import a_history
 
 FLOORS = (85.0, 60.0, 0.0)  # possible starts of the accuracy axis, in %
 COARSE = (1.0, 2.0, 5.0, 10.0)  # leading digits that the end of the time axis is rounded to
@@ -29,10 +30,10 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     Returns:
         The view; an empty one while no accuracy is known.
     """
-    taken = list(history)
-    snapshots = [s for s in taken if s.test_accuracy is not None]
+    history = a_history(history, "accuracy")
+    snapshots = [s for s in history if s.test_accuracy is not None]
     if not snapshots:
-        metric = escaped(taken[-1].objective.metric) if taken else "accuracy"
+        metric = escaped(history[-1].objective.metric) if history else "accuracy"
         return empty(f"No {metric} yet: it appears here as the network trains.")
     last = snapshots[-1]
     dense, objective = last.dense_accuracy, last.objective

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, short
+from prunelab.views.subjects import a_snapshot
 
 EDGE = 1 / 8  # of an image's width on each side that counts as its border
 BANDED = 0.5  # connections of a border pixel, in those of one in the middle, below which bands are plain to see
@@ -27,6 +28,7 @@ def bands(snapshot: Snapshot) -> View:
     Returns:
         The view; an empty one if the first layer does not read the pixels of an image.
     """
+    snapshot = a_snapshot(snapshot, "bands")
     first, shape = snapshot.layers[0], snapshot.input_shape
     mask = first.mask
     if len(shape) not in (2, 3) or mask.ndim != 2 or mask.shape[1] != int(np.prod(shape)):

@@ -14,8 +14,9 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
 from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, axis_around, kept_axis, named, style
+from prunelab.views.subjects import a_history
 
-SETTLED = ("trained", "pruned", "retrained")
+SHOWN = ("trained", "pruned", "retrained", "preview")
 MAX_WITH_DROPS = 4  # runs up to which the drops after each cut are drawn: more would be a tangle
 DROP_DEPTH = 10.0  # points below the lowest recovered accuracy down to which drops are shown
 AXIS_DEPTH = 25.0  # points below the best accuracy at which the axis ends: chance level would flatten the rest
@@ -25,18 +26,24 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
     """Accuracy (%) over kept weights (%), one line per run.
 
     A run's line connects the dense network and the end of each round. A thin dotted line shows the drops after each
-    cut, for up to four runs, and always for cuts that were not retrained. Drops of more than 25 points leave the
-    picture. Source: Han et al. 2015, figure 5.
+    cut, for up to four runs, and always for cuts that were not retrained. Previews of a network that is not cut yet are
+    connected as the ends of rounds are: a curve of cuts alone. Drops of more than 25 points leave the picture. Source:
+    Han et al. 2015, figure 5.
 
     Args:
-        runs: {name: snapshots, oldest first}; of more than eight runs the last eight are shown.
+        runs: {name: snapshots, oldest first}, previews among them too; of more than eight runs the last eight are
+            shown.
         dense: accuracy (0 to 1) to draw as a horizontal line. None: the best dense accuracy of the runs.
 
     Returns:
         The view; an empty one if no run is trained yet.
+
+    Raises:
+        TypeError: a run is anything else than snapshots.
     """
     settled = {
-        name: [s for s in run if s.phase in SETTLED and s.test_accuracy is not None] for name, run in runs.items()
+        name: [s for s in a_history(run, "compare") if s.phase in SHOWN and s.test_accuracy is not None]
+        for name, run in runs.items()
     }
     settled = {name: run for name, run in settled.items() if run}
     if not settled:
@@ -129,16 +136,17 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
 
 def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> list[dict[str, Any]]:
     """The traces of one run: first all drops (or, without ``drops``, the last cuts if not retrained), then the line."""
-    stable = [s for s in run if s.phase != "pruned"]
-    since = next((i for i in range(len(run) - 1, -1, -1) if run[i].phase != "pruned"), 0)
+    cut = [_is_drop(s, run) for s in run]
+    stable = [s for s, is_drop in zip(run, cut, strict=True) if not is_drop]
+    since = next((i for i in range(len(run) - 1, -1, -1) if not cut[i]), 0)
     dropped = run if drops else run[since:]
     label = escaped(name)
     traces = []
-    if any(s.phase == "pruned" for s in dropped):
+    if any(_is_drop(s, run) for s in dropped):
         traces.append({
             "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut", **_points(label, dropped),
             "line": {"color": look.colour, "width": 1, "dash": "dot"},
-            "marker": {"color": look.colour, "size": [5 if s.phase == "pruned" else 0 for s in dropped], **PLAIN},
+            "marker": {"color": look.colour, "size": [5 if _is_drop(s, run) else 0 for s in dropped], **PLAIN},
         })  # fmt: skip
     traces.append({
         "type": "scatter", "mode": "lines+markers", "name": label, **_points(label, stable),
@@ -146,6 +154,13 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> lis
         "marker": {"color": look.colour, "size": 8, "symbol": look.symbol}, "cliponaxis": False,
     })  # fmt: skip
     return traces
+
+
+def _is_drop(snapshot: Snapshot, run: Sequence[Snapshot]) -> bool:
+    """Whether it is a cut before it is retrained. A curve of previews alone has no drops: it is about nothing else."""
+    if snapshot.phase == "preview":
+        return any(s.phase == "pruned" for s in run)
+    return snapshot.phase == "pruned"
 
 
 def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
@@ -158,6 +173,8 @@ def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
 
 
 def _when(snapshot: Snapshot) -> str:
+    if snapshot.phase == "preview":
+        return "if cut now"
     return "dense" if snapshot.phase == "trained" else f"round {snapshot.round}, {snapshot.phase}"
 
 
@@ -183,7 +200,7 @@ def _says(snapshot: Snapshot) -> str:
 
 def _range(runs: Mapping[str, Sequence[Snapshot]], dense: float | None, objective: Objective) -> list[float]:
     """Range of the accuracy axis (%): all ends of rounds and runs, and drops down to DROP_DEPTH below these."""
-    snapshots = [(s, s.phase != "pruned" or s is run[-1]) for run in runs.values() for s in run]
+    snapshots = [(s, not _is_drop(s, run) or s is run[-1]) for run in runs.values() for s in run]
     ends = [_right(s) for s, is_end in snapshots if is_end] + ([] if dense is None else [objective.points * dense])
     high, point = max(ends), objective.points / 100
     low = max(min(_right(s) for s, _ in snapshots), min(ends) - DROP_DEPTH * point, high - AXIS_DEPTH * point)
@@ -213,7 +230,7 @@ def _title(runs: Mapping[str, Sequence[Snapshot]]) -> str:
 
 
 def _summary(run: Sequence[Snapshot]) -> str:
-    ends = [s for s in run if s.phase != "pruned" or s is run[-1]]
+    ends = [s for s in run if not _is_drop(s, run) or s is run[-1]]
     return ", ".join(f"{_figure(_right(s), s.objective)} at {percent(s.density)} ({_when(s)})" for s in ends)
 
 

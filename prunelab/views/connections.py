@@ -6,6 +6,7 @@ from prunelab.formatting import count, percent
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, if_cut, named_axis, note, short
+from prunelab.views.subjects import a_snapshot
 
 
 def connections(snapshot: Snapshot) -> View:
@@ -14,6 +15,7 @@ def connections(snapshot: Snapshot) -> View:
     Args:
         snapshot: the network to show.
     """
+    snapshot = a_snapshot(snapshot, "connections")
     layers = list(reversed(snapshot.layers))  # plotly stacks upwards: this puts the first layer on top
     names = [short(layer) for layer in layers]
     data = [

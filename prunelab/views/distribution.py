@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from prunelab.formatting import count, percent
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, note, short
+from prunelab.views.subjects import a_history
 
 MAX_LAYERS = 4  # more columns are unreadable
 SMOOTHED = 5  # bins that are averaged before peaks are counted: single bins are noise
@@ -20,7 +21,7 @@ FEW = 10  # survivors per bin below which the shape of a layer is noise
 GAP = 0.07  # between two columns, in widths of the plot
 
 
-def distribution(history: Sequence[Snapshot], layers: Sequence[str] | None = None) -> View:
+def distribution(history: Iterable[Snapshot], layers: Sequence[str] | None = None) -> View:
     """Histograms of the survivors of up to four layers: dense on top, as they are now below, in the same bins.
 
     Source: Han et al. 2015, section 5, figure 7.
@@ -35,6 +36,7 @@ def distribution(history: Sequence[Snapshot], layers: Sequence[str] | None = Non
     Raises:
         KeyError: a name is not a layer.
     """
+    history = a_history(history, "distribution")
     dense = next((s for s in reversed(history) if s.phase == "trained"), None)
     if dense is None or history[-1].kept == history[-1].total:
         return empty("Nothing to compare yet: the weights after a cut<br>stand here below those of the dense network.")

@@ -12,6 +12,7 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure, if_cut, note
+from prunelab.views.subjects import a_history
 
 SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "pentagon")
 
@@ -26,9 +27,9 @@ def dropout(history: Iterable[Snapshot]) -> View:
     Returns:
         The view; an empty one for a network without dropout.
     """
-    snapshots = list(history)
-    last = snapshots[-1] if snapshots else None
-    snapshots = [s for s in snapshots if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
+    history = a_history(history, "dropout")
+    last = history[-1] if history else None
+    snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
     if not snapshots or not snapshots[-1].dropouts:
         custom = bool(snapshots) and snapshots[-1].recipe.model == OWN
         hint = "" if custom else "<br>Set a rate under 1 Train."

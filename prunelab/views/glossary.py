@@ -1,6 +1,6 @@
 """The words of pruning, each explained in two plain sentences: for the page, the lessons and the documentation alike.
 
-docs/glossary.md is written by ``as_markdown``, which a test compares.
+docs/reference/glossary.md is written by ``as_markdown``, which a test compares.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ GLOSSARY: dict[str, str] = {
     "input map": (
         "A map of how many kept connections each pixel, or each position of a kernel, still has. "
         "Pruning often finds by itself that the border of an image tells nothing."
+    ),
+    "learning-rate schedule": (
+        "How the learning rate goes while a network trains: down to 0 along half a cosine, or constant, in retraining. "
+        "Where it falls, large first steps mend what was cut, and small last ones settle it."
     ),
     "mask": (
         "A table of yes and no, with one entry for each weight of a layer: yes where the weight is kept. "

@@ -15,6 +15,7 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, figure, if_cut, note
 from prunelab.views.network_columns import Column, Counts, Reading, columns, folded
+from prunelab.views.subjects import a_snapshot
 
 MOST_DOTS = 1000  # browsers stutter with more
 ROWS = 32  # largest number of dots above one another; a wider layer gets more columns
@@ -48,6 +49,7 @@ def graph(snapshot: Snapshot, most: int = 300) -> View:
         snapshot: the network to show.
         most: largest number of lines, distributed evenly among the layers.
     """
+    snapshot = a_snapshot(snapshot, "graph")
     cols, readings = columns(snapshot)
     cols = folded(cols, MOST_DOTS)
     bundles = _bundles(snapshot.layers, cols, readings, most)

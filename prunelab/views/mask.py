@@ -6,6 +6,7 @@ from prunelab.formatting import percent
 from prunelab.results.snapshot import Snapshot
 from prunelab.views.figure import View, axis, figure, if_cut, short
 from prunelab.views.images import mask_image, placed
+from prunelab.views.subjects import a_snapshot
 
 
 def mask(snapshot: Snapshot, layer: str | None = None) -> View:
@@ -18,6 +19,7 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     Raises:
         KeyError: the name is not a layer.
     """
+    snapshot = a_snapshot(snapshot, "mask")
     chosen = snapshot.layer(layer) if layer else snapshot.layers[0]
     kept = chosen.mask.reshape(chosen.shape[0], -1)
     rows, columns = kept.shape

@@ -11,6 +11,7 @@ from prunelab.formatting import percent
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, short
+from prunelab.views.subjects import a_snapshot
 
 # Pixels without a reader have the colour of cut; the others fade in to the colour of kept.
 SCALE = [
@@ -29,6 +30,7 @@ def pixels(snapshot: Snapshot) -> View:
     Returns:
         The view; an empty one if the inputs are not images.
     """
+    snapshot = a_snapshot(snapshot, "pixels")
     first, shape = snapshot.layers[0], snapshot.input_shape
     kept = first.mask
     if len(first.shape) == 4:

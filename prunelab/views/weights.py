@@ -17,6 +17,7 @@ from prunelab.formatting import count, percent, round_up
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, if_cut, note, short
+from prunelab.views.subjects import a_snapshot
 
 MAX_LAYERS = 6  # more histograms are unreadable
 FEW = 40 * BINS  # weights below which a layer has too few for so many bins
@@ -47,6 +48,7 @@ def weights(
     Raises:
         KeyError: a name is not a layer.
     """
+    snapshot = a_snapshot(snapshot, "weights")
     chosen = [snapshot.layer(name) for name in layers] if layers else list(snapshot.layers)
     shown = chosen[:MAX_LAYERS]
     data: list[dict[str, Any]] = []

@@ -34,6 +34,7 @@ from support.servers import (
     end_sessions,
     expect_no_kernels,
     kernels,
+    start_jupyter_server,
     start_jupyterlab,
     start_voila,
     stop,
@@ -198,6 +199,7 @@ def unwatched(
 
     yield new
     for context in contexts:
+        leave(context)
         context.close()
 
 
@@ -303,6 +305,17 @@ def voila_server(running: list[Used], tmp_path_factory: pytest.TempPathFactory) 
 
     def start(notebook: Path, **settings: Any) -> Server:
         running.append(Used(start_voila(notebook, tmp_path_factory.mktemp("home"), **settings), 0, stop))
+        return running[-1].server
+
+    return start
+
+
+@pytest.fixture
+def jupyter_server(running: list[Used], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
+    """``jupyter_server(folder, base_url="/")``: a new Jupyter Server on a folder, with Voila and our extension."""
+
+    def start(folder: Path, base_url: str = "/") -> Server:
+        running.append(Used(start_jupyter_server(folder, tmp_path_factory.mktemp("home"), base_url), 0, stop))
         return running[-1].server
 
     return start

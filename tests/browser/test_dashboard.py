@@ -20,7 +20,7 @@ from support.lab_page import (
     root,
     turn,
 )
-from support.servers import CHECKOUT, Server
+from support.servers import CHECKOUT, Server, expect_preheated
 
 ENDLESS = "?model=mlp-small&epochs=10000"
 
@@ -31,6 +31,7 @@ def preheated(page: Page, voila_server: Callable[..., Server]) -> Callable[..., 
 
     def open_page(query: str = "") -> Server:
         server = voila_server(DASHBOARD)
+        expect_preheated(server)
         page.goto(server.url + query)
         expect_root(page, state="ready")
         return server
@@ -158,7 +159,7 @@ def test_a_link_of_100_kb_is_answered_in_words(page: Page, preheated: Callable[.
 
 
 def test_a_good_link_is_followed_by_a_preheated_kernel(page: Page, preheated: Callable[..., Server]) -> None:
-    preheated("?model=mlp-small&quality=0.8&seed=4&rounds=2")
+    preheated("?model=mlp-small&epochs=3&quality=0.8&seed=4&rounds=2")
     expect(root(page).locator(".pl-title")).to_have_text("digits · mlp-small · seed 4")
     expect_root(page, preview="0.80", phase="trained")
 

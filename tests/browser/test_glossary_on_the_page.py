@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from prunelab import lesson_catalogue
 from prunelab.lab.wording import CARD_TERMS
 from prunelab.views import glossary
 from prunelab.views.registry import REGISTRY
@@ -22,10 +23,15 @@ def opener(place: Locator, term: str) -> Locator:
     return place.get_by_role("button", name=f"What is {term}?", exact=True)
 
 
-def expect_told(page: Page, term: str) -> None:
+def expect_told(page: Page, term: str, panel: str | None = None) -> None:
+    """panel: whose term it is; then a link leads to the lesson about it."""
     bubble = page.locator(BUBBLES)
     expect(bubble).to_have_count(1)
-    expect(bubble).to_have_text(f"{term[0].upper()}{term[1:]}. {glossary.about(term)}")
+    lesson = None if panel is None else REGISTRY[panel].lesson
+    more = "" if lesson is None else f"Try it as in lesson {lesson}, {lesson_catalogue.title(lesson)}"
+    expect(bubble).to_have_text(f"{term[0].upper()}{term[1:]}. {glossary.about(term)}{more}")
+    if lesson is not None:
+        expect(bubble.get_by_role("link")).to_have_attribute("href", f"?lesson={lesson}")
     box, size = bubble.bounding_box(), page.viewport_size
     assert box and size
     assert box["x"] >= 0 and box["y"] >= 0, box
@@ -41,7 +47,7 @@ def test_every_card_and_every_panel_explains_its_term(everything: Page) -> None:
         expect_told(page, term)
     for name, entry in REGISTRY.items():
         opener(root(page).locator(f".pl-{name} .prunelab-plot-header"), entry.term).click()
-        expect_told(page, entry.term)
+        expect_told(page, entry.term, name)
     page.keyboard.press("Escape")
     expect(page.locator(BUBBLES)).to_have_count(0)
 
@@ -68,11 +74,12 @@ def test_at_the_edges_of_a_window_nothing_is_cut_off(everything: Page, width: in
     page = everything
     page.set_viewport_size({"width": width, "height": 700})
     page.wait_for_function("width => innerWidth === width", arg=width)
-    for place, term in ((".pl-cards", "accuracy"), (".pl-cards", "zeros still zero"), (".pl-accuracy", "accuracy")):
+    for place, term, panel in ((".pl-cards", "accuracy", None), (".pl-cards", "zeros still zero", None),
+                               (".pl-accuracy", "accuracy", "accuracy")):  # fmt: skip
         button = opener(root(page).locator(place), term)
         button.scroll_into_view_if_needed()
         button.click()
-        expect_told(page, term)
+        expect_told(page, term, panel)
         page.keyboard.press("Escape")
 
 
@@ -95,7 +102,7 @@ def test_axe_finds_nothing_while_it_is_open(everything: Page, scheme: str) -> No
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     expect_drawn(page, 1.5)
     opener(root(page).locator(".pl-weights"), "threshold").click()
-    expect_told(page, "threshold")
+    expect_told(page, "threshold", "weights")
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text())
     found = page.evaluate(
         "axe.run({include: ['.prunelab-term', '.prunelab-plot-legend']}, {resultTypes: ['violations']})"
@@ -142,3 +149,20 @@ def test_the_legend_has_the_colours_of_the_bars(everything: Page) -> None:
                 return signs[0] === bars[1] && signs[1] === bars[0];
             }"""
         )
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_settings_of_a_step_are_explained_within_the_window(everything: Page, width: int) -> None:
+    page = everything
+    page.set_viewport_size({"width": width, "height": 720})
+    button = root(page).get_by_role("button", name="What are the settings of Retraining?")
+    button.focus()
+    page.keyboard.press("Enter")
+    bubble = page.locator(BUBBLES)
+    expect(bubble).to_contain_text("rewind to epoch")
+    box = bubble.bounding_box()
+    assert box and box["x"] >= 0 and box["y"] >= 0, box
+    assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= 720, box
+    page.keyboard.press("Escape")
+    expect(page.locator(BUBBLES)).to_have_count(0)
+    expect(button).to_be_focused()

@@ -22,19 +22,20 @@ KNOWS_WITHIN = 5_000  # milliseconds during which the page ran: a busy machine m
 
 
 @pytest.fixture
+def lab(address: Callable[[Path], str], notebooks: Path) -> str:
+    """Where the lab is served."""
+    return address(notebooks / DASHBOARD.name)
+
+
+@pytest.fixture
+def line(lab: str) -> Iterator[Line]:
+    with line_to(lab) as one:
+        yield one
+
+
+@pytest.fixture
 def alone(unwatched: Callable[[], Page]) -> Page:
     return unwatched()
-
-
-@pytest.fixture
-def server(voila_server: Callable[..., Server]) -> Server:
-    return voila_server(DASHBOARD, preheat=False)
-
-
-@pytest.fixture
-def line(server: Server) -> Iterator[Line]:
-    with line_to(server.url) as one:
-        yield one
 
 
 def opened(page: Page, url: str, query: str = SMALL, state: str = "ready") -> Page:
@@ -87,13 +88,15 @@ def picture_at_rest(page: Page) -> list[str]:
     return picture(page)
 
 
-def kernel_of(server: Server) -> psutil.Process:
-    (process,) = kernels(server)
+def kernel_of(page: Page, server: Server) -> psutil.Process:
+    """The process that is the kernel of a page."""
+    name = page.evaluate("JSON.parse(document.getElementById('jupyter-config-data').textContent).kernelId")
+    (process,) = (kernel for kernel in kernels(server) if name in " ".join(kernel.cmdline()))
     return process
 
 
 @pytest.mark.parametrize("manner", ["cut", "hold"])
-def test_a_line_that_is_cut_is_told_and_the_page_goes_on_where_it_was(alone: Page, line: Line, manner: str) -> None:
+def test_a_line_that_is_cut_is_told_and_the_page_goes_on_where_it_was(line: Line, alone: Page, manner: str) -> None:
     page = opened(alone, line.url)
     turn(page, 2)
     expect_root(page, preview="1.60")
@@ -120,12 +123,12 @@ def test_a_line_that_is_cut_is_told_and_the_page_goes_on_where_it_was(alone: Pag
 
 @pytest.mark.parametrize("manner", ["cut", "hold", "stop"])
 def test_what_is_pressed_before_anybody_can_know_is_not_carried_out_later_and_told(
-    alone: Page, server: Server, line: Line, manner: str
+    line: Line, alone: Page, shared_voila: Server, manner: str
 ) -> None:
     page = opened(alone, line.url)
     turn(page, 2)
     expect_root(page, preview="1.60")
-    kernel = kernel_of(server)
+    kernel = kernel_of(page, shared_voila)
     if manner == "stop":
         os.kill(kernel.pid, signal.SIGSTOP)
     else:
@@ -144,7 +147,7 @@ def test_what_is_pressed_before_anybody_can_know_is_not_carried_out_later_and_to
     expect(told).to_be_hidden()
 
 
-def test_a_run_goes_on_behind_a_cut_line_and_is_seen_again(alone: Page, line: Line) -> None:
+def test_a_run_goes_on_behind_a_cut_line_and_is_seen_again(line: Line, alone: Page) -> None:
     page = opened(alone, line.url, ENDLESS, "training")
     reached(page, "clock", 50)
     lost(page, "unreachable", "The server does not answer", line.cut)
@@ -154,9 +157,9 @@ def test_a_run_goes_on_behind_a_cut_line_and_is_seen_again(alone: Page, line: Li
     reached(page, "clock", at + 200)
 
 
-def test_a_kernel_that_is_stopped_is_told_and_goes_on(alone: Page, server: Server) -> None:
-    page = opened(alone, server.url)
-    kernel = kernel_of(server)
+def test_a_kernel_that_is_stopped_is_told_and_goes_on(lab: str, alone: Page, shared_voila: Server) -> None:
+    page = opened(alone, lab)
+    kernel = kernel_of(page, shared_voila)
     lost(page, "silent", "The kernel does not answer", lambda: os.kill(kernel.pid, signal.SIGSTOP))
     os.kill(kernel.pid, signal.SIGCONT)
     expect_root(page, link="alive", phase="trained")
@@ -203,8 +206,8 @@ def test_a_kernel_that_is_restarted_in_jupyterlab_is_told_with_what_to_do(
     expect_root(page, phase="pruned", round="1")
 
 
-def test_a_page_that_did_not_run_for_a_while_raises_no_alarm(alone: Page, server: Server) -> None:
-    page = opened(alone, server.url)
+def test_a_page_that_did_not_run_for_a_while_raises_no_alarm(lab: str, alone: Page) -> None:
+    page = opened(alone, lab)
     # As when a machine sleeps: nothing of the page runs, and the time is over when it wakes up.
     page.evaluate("() => { const until = performance.now() + 8000; while (performance.now() < until); }")
     page.wait_for_function("performance.now() > (window.looked ??= performance.now()) + 4000")
@@ -212,7 +215,7 @@ def test_a_page_that_did_not_run_for_a_while_raises_no_alarm(alone: Page, server
     expect_root(page, link="alive")
 
 
-def test_a_browser_without_a_network_says_so(alone: Page, line: Line) -> None:
+def test_a_browser_without_a_network_says_so(line: Line, alone: Page) -> None:
     page = opened(alone, line.url)
 
     def unplug() -> None:

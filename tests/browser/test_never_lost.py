@@ -12,7 +12,7 @@ import psutil
 from playwright.sync_api import Page, expect
 
 from support.lab_page import DASHBOARD, button, expect_root, number, reached, root, turn
-from support.servers import Server, kernels, restart, stop, when
+from support.servers import Server, expect_preheated, kernels, restart, stop, when
 
 SMALL = "?model=mlp-small&epochs=3&retrain_epochs=2&rounds=2"
 ENDLESS = "?model=mlp-small&epochs=10000"
@@ -49,7 +49,8 @@ def expect_all_back(page: Page, before: dict[str, float]) -> None:
 def test_a_reload_brings_back_the_run_its_settings_and_its_dense_network(
     page: Page, voila_server: Callable[..., Server]
 ) -> None:
-    server = voila_server(DASHBOARD)  # with kernels that wait for their visitors
+    server = voila_server(DASHBOARD)
+    expect_preheated(server)
     page.goto(server.url + SMALL)
     expect_root(page, state="ready", phase="trained")
     before = pruned_with_settings(page)
@@ -158,14 +159,27 @@ def test_a_second_tab_on_the_same_address_is_a_copy_and_says_so(page: Page, dash
     expect_root(page, phase="pruned")
 
 
+def test_a_kernel_that_died_before_its_visitor_came_costs_him_nothing(
+    unwatched: Callable[[], Page], voila_server: Callable[..., Server]
+) -> None:
+    server = voila_server(DASHBOARD)
+    expect_preheated(server)
+    (waiting,) = kernels(server)
+    waiting.kill()
+    page = unwatched()
+    page.goto(server.url + SMALL)
+    expect_root(page, state="ready", phase="trained")
+
+
 def test_a_kernel_whose_page_vanished_ends_and_one_that_waits_stays(
     unwatched: Callable[[], Page], voila_server: Callable[..., Server]
 ) -> None:
     server = voila_server(DASHBOARD, cull=(4, 1))
+    expect_preheated(server)
     page = unwatched()
     page.goto(server.url + SMALL)
     expect_root(page, state="ready", phase="trained")
-    assert when(server, lambda: server.log.count("is filled with 1 kernel") == 2), "one for the next visitor"
+    expect_preheated(server, 2)
     page.wait_for_function("performance.now() > (window.since ??= performance.now()) + 8000")
     expect_root(page, link="alive")  # a page that is looked at keeps its kernel
     page.context.close()

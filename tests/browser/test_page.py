@@ -11,7 +11,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from support.servers import Server, when
+from support.servers import Server, expect_preheated, when
 
 Notebook = Callable[..., Path]
 Voila = Callable[..., str]
@@ -38,13 +38,15 @@ def test_a_failed_cell_says_why_and_the_rest_of_the_notebook_is_left(
 
 
 def test_a_preheated_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila_server: VoilaServer) -> None:
-    path = notebook("import voila.utils", "query = voila.utils.get_query_string()", show("query"))
-    page.goto(voila_server(path).url + "?data=digits&quality=1.5")
+    path = notebook("from prunelab.serve import visitor", "query = visitor.query()", show("query"))
+    server = voila_server(path)
+    expect_preheated(server)
+    page.goto(server.url + "?data=digits&quality=1.5")
     expect(page.locator("#shown")).to_have_text("data=digits&quality=1.5")
 
 
 def test_a_fresh_kernel_learns_the_query_string(page: Page, notebook: Notebook, voila: Voila) -> None:
-    path = notebook("import voila.utils", "query = voila.utils.get_query_string()", show("query"))
+    path = notebook("from prunelab.serve import visitor", "query = visitor.query()", show("query"))
     voila(path, "?data=mnist")
     expect(page.locator("#shown")).to_have_text("data=mnist")
 
@@ -64,6 +66,17 @@ def test_a_page_that_is_left_ends_its_kernel(page: Page, notebook: Notebook, voi
     page.goto("about:blank")
     assert _count_when(server, "Kernel shutdown", 3) == 3
     assert not re.search(r"\b403\b", server.log)  # a port may have these figures, too
+
+
+def test_a_page_that_is_left_before_its_widgets_have_come_ends_its_kernel(
+    page: Page, notebook: Notebook, voila_server: VoilaServer
+) -> None:
+    server = voila_server(notebook(show("1")), preheat=False)
+    page.route("**/voila.js", lambda route: None)  # Voila's scripts are on their way, for ever
+    page.goto(server.url, wait_until="commit")
+    expect(page.locator("#jupyter-config-data")).to_have_count(1)
+    page.goto("about:blank")
+    assert _count_when(server, "Kernel shutdown", 1) == 1
 
 
 def test_light_and_dark_follow_the_browser_unless_the_address_says_otherwise(

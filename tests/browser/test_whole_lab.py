@@ -111,7 +111,7 @@ def test_a_link_hides_locks_and_shows_and_is_copied_as_the_page_stands(
     page: Page, context: BrowserContext, trained: Callable[..., str]
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    address = trained("?model=mlp-small&hide=regularizer,mask&lock=data&show=graph&big=true")
+    address = trained("?v=2&model=mlp-small&hide=regularizer,mask&lock=data&show=graph&big=true")
     expect(root(page).get_by_label("penalty", exact=True)).to_be_hidden()
     expect(root(page).get_by_label("data", exact=True)).to_be_disabled()
     expect(root(page).locator(".pl-mask")).to_be_hidden()
@@ -121,7 +121,7 @@ def test_a_link_hides_locks_and_shows_and_is_copied_as_the_page_stands(
     button(page, "Copy link").click()
     expect(root(page).locator(".prunelab-download")).to_have_attribute("data-state", "copied")
     link = page.evaluate("navigator.clipboard.readText()")
-    wanted = "?model=mlp-small&quality=1.2&show=graph&hide=regularizer,mask&lock=data&big=true"
+    wanted = "?v=2&model=mlp-small&quality=1.2&show=graph&hide=regularizer,mask&lock=data&big=true"
     assert link.endswith(wanted) and link.startswith(address)
     second = context.new_page()
     second.goto(link)

@@ -200,7 +200,7 @@ def test_custom_data_and_models_as_in_a_session():
 @pytest.mark.parametrize("name", ["quality", "retrain_rate", "adjust_dropout"])
 def test_fields_that_are_not_understood_are_refused_by_name_unless_at_their_default(monkeypatch, name):
     monkeypatch.delitem(groups.SUPPORTED, name)
-    value = {"quality": 0.7, "retrain_rate": 0.5, "adjust_dropout": False}[name]
+    value = {"quality": 0.7, "retrain_rate": 0.25, "adjust_dropout": False}[name]
     stacked.run([SMALL.changed(**{name: getattr(pl.Recipe(), name)})])
     with pytest.raises(SessionError, match=f"{name} = .*stacked engine.*session"):
         stacked.run([SMALL, SMALL.changed(**{name: value})])

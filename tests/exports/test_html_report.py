@@ -65,7 +65,7 @@ def test_the_policy_stands_before_anything_it_has_to_rule(opened):
 
 
 def test_plotly_is_inside_once(opened):
-    assert gzip.decompress(base64.b64decode(opened.scripts["plotly"])) == plotly_script().read_bytes()
+    assert gzip.decompress(base64.b64decode(opened.scripts["plotly"])) == plotly_script()
 
 
 def test_the_pictures_of_every_settled_moment_are_the_views(opened, history, measurement):

@@ -10,12 +10,15 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from prunelab import views
+from prunelab import sensitivity, views
+from prunelab.experiments.tradeoff import tradeoff
 from prunelab.exports.matplotlib_drawing import draw
 from prunelab.exports.matplotlib_style import colour, words
-from prunelab.exports.view_list import PICTURES, moment
+from prunelab.exports.view_list import PICTURES
 from prunelab.views.figure import axis, figure
+from prunelab.views.registry import REGISTRY
 
+EVERY = [*REGISTRY, "side by side", "empty"]
 NAMES = [picture.name for picture in PICTURES]
 WIDTHS = (8.5, 17.4)
 
@@ -23,6 +26,24 @@ WIDTHS = (8.5, 17.4)
 @pytest.fixture(scope="module")
 def shown(history, measurement):
     return {picture.name: picture.draw(history, measurement, None) for picture in PICTURES}
+
+
+@pytest.fixture(scope="module")
+def every(shown, history, session):
+    """Each view of the registry, and those that stand in its panels."""
+    dense, now = next(s for s in history if s.phase == "trained"), history[-1]
+    data = session.data
+    curve = tradeoff(session.recipe.changed(epochs=2), densities=[0.3, 0.05], lines=["L2 only cut", "L2 retrained"])
+    return shown | {
+        "graph": views.graph(now),
+        "compare": views.compare({"quality 1.2": history, "another run of a rather long name": history[:-2]}),
+        "digits": views.flips(data.test_x.numpy(), data.test_y.numpy(), dense.predicted, now.predicted),
+        "draw": views.probabilities([0.1] * 10, [0.55, *[0.05] * 9]),
+        "sensitivity": views.sensitivity(sensitivity(session.model, data, densities=(0.5, 0.1))),
+        "tradeoff": views.tradeoff(curve),
+        "side by side": views.side_by_side("dense", dense, "now", now),
+        "empty": views.empty("Nothing measured yet: press the button,<br>and sizes appear here."),
+    }
 
 
 def axes_of(drawn, trace):
@@ -171,6 +192,43 @@ def test_nothing_is_cut_off_and_nothing_runs_into_the_title(name, width, shown, 
     assert title.get_window_extent().y0 >= below
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_every_view_of_the_registry_is_drawn_whole(name, every):
+    view = every[name]
+    drawn = draw(view, 17.4)
+    drawn.canvas.draw()
+    ink = np.asarray(drawn.canvas.buffer_rgba())[..., :3].min(axis=2) < 250
+    assert ink.any() and not (ink[0].any() or ink[-1].any() or ink[:, 0].any() or ink[:, -1].any())
+    said = [text.get_text() for axes in drawn.axes for text in axes.texts]
+    assert {words(note["text"]) for note in view["layout"].get("annotations", ())} <= set(said)
+    for trace in view["data"]:
+        axes = axes_of(drawn, trace)
+        for letter, axis_ in (("x", axes.xaxis), ("y", axes.yaxis)):
+            spec = view["layout"].get(f"{letter}axis{trace.get(f'{letter}axis', letter)[1:]}", {})
+            assert axis_.get_visible() == spec.get("visible", True)
+
+
+def test_dead_neurons_are_hollow_and_faint_lines_are_faint(every):
+    view = every["graph"]
+    (axes,) = draw(view, 17.4).axes
+    alive, dead = axes.collections
+    (trace,) = [t for t in view["data"] if t.get("name") == "dead"]
+    assert len(dead.get_offsets()) == len(trace["x"]) > 0
+    assert not len(dead.get_facecolors()) and len(alive.get_facecolors())
+    np.testing.assert_allclose(dead.get_edgecolors()[0], to_rgba(trace["marker"]["color"]))
+    lines = [t for t in view["data"] if t["mode"] == "lines"]
+    assert [line.get_alpha() for line in axes.lines] == [t["opacity"] for t in lines]
+
+
+def test_symbols_of_lines_alone_are_seen_and_unknown_ones_are_named():
+    lines = [{"type": "scatter", "mode": "markers", "x": [0, 1], "y": [0, 1]}]
+    marked = [t | {"marker": {"symbol": "line-ew", "color": "#000000"}} for t in lines]
+    (points,) = draw(figure(marked, "Dash"), 8.5).axes[0].collections
+    assert points.get_linewidths()[0] > 0
+    with pytest.raises(ValueError, match="hexagram-open.*known are circle"):
+        draw(figure([t | {"marker": {"symbol": "hexagram-open"}} for t in lines], "Star"), 8.5)
+
+
 def test_logarithmic_axes_and_ticks_of_ones_own():
     view = figure(
         [{"type": "scatter", "mode": "lines", "x": [100, 10, 1], "y": [1, 2, None], "line": {"color": "#000000"}}],
@@ -196,9 +254,3 @@ def test_what_views_are_not_made_of_is_an_error():
 
 def test_words_lose_their_markup_and_are_no_formulas():
     assert words("<b>fc1</b> 3 %<br>of &lt;all&gt; $x$") == "fc1 3 %\nof <all> \\$x\\$"
-
-
-def test_moments_have_names(history):
-    assert [moment(s) for s in history if s.settled] == [
-        "dense, trained", "round 1, pruned", "round 1, retrained", "round 2, pruned", "round 2, retrained",
-    ]  # fmt: skip

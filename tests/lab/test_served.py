@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -9,9 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import prunelab as pl
 from prunelab.lab.links import Options
+from prunelab.lab.presets import PlannedRun
 from prunelab.lab.served import split
 from prunelab.lab.worker import save_pace, visit
 from prunelab.serve import visitor
@@ -112,6 +116,18 @@ def test_a_slider_that_was_moved_since_the_last_save_comes_back_with_its_preview
     again = visitor_of(killed(lab))
     assert again.wait(60) and again.state.snapshot.phase == "pruned"
     assert again.controls["quality"].value == 0.8 and again.state.preview.kept == would
+
+
+def test_what_was_set_in_the_last_moment_is_saved_although_its_turn_had_not_come(visitor_of, monkeypatch):
+    lab = visitor_of()
+    assert lab.wait(60)
+    post = lab._bridge.post
+    monkeypatch.setattr(lab._bridge, "post", lambda lane, update: lane == "page" or post(lane, update))
+    lab.controls["quality"].value = 0.8
+    assert lab.wait(60)
+    lab.stop()
+    assert json.loads((folder(lab) / "page.json").read_text())["recipe"]["quality"] == 0.8
+    assert visitor_of(address(lab)).controls["quality"].value == 0.8
 
 
 def test_what_comes_back_is_the_same_run_to_the_last_bit(visitor_of):
@@ -311,3 +327,48 @@ def test_runs_from_one_dense_network_are_saved_and_come_back(visitor_of):
     for one, other in zip(known, again.state.runs[: len(known)], strict=True):
         assert [s.kept for s in one.snapshots] == [s.kept for s in other.snapshots]
         assert [s.layers[0].packed for s in one.snapshots] == [s.layers[0].packed for s in other.snapshots]
+
+
+def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_there(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "prune")
+    own, kept = lab.session, lab.state.snapshot.kept
+    short, long = QUICK.changed(density=0.3, rule="density"), LONG
+    lab._submit("compare", about=(PlannedRun(short, "short"), PlannedRun(long, "long")))
+    reached(lab, lambda r: r.activity == "comparing" and r.recipe.epochs == long.epochs and r.snapshot.clock > 50)
+    lab.stop()
+
+    again = visitor_of(address(lab))
+    reached(again, lambda r: r.activity == "comparing" and r.recipe.epochs == long.epochs and r.snapshot.clock > 50)
+    assert [run.label for run in again.state.runs if run.label] == ["short"], "what was done is not done again"
+    press(again, "pause")
+    press(again, "measure")  # gives the comparison up
+    same(again.session, own)
+    assert again.state.snapshot.kept == kept
+    press(again, "reset")
+    assert again.state.snapshot.phase == "trained", "its dense network is there, too"
+    assert visitor_of(killed(again)).wait(60)
+
+
+def test_a_paused_comparison_comes_back_paused(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab._submit("compare", about=(PlannedRun(LONG, None), PlannedRun(LONG, "cuts", (0.5, 0.25))))
+    reached(lab, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
+    press(lab, "pause")
+    lab.stop()
+    again = visitor_of(address(lab))
+    assert again.wait(60) and again.state.activity == "paused"
+    again.buttons["pause"].click()
+    reached(again, lambda r: r.activity == "comparing" and r.recipe.epochs == LONG.epochs and r.snapshot.clock > 50)
+
+
+@given(
+    cuts=st.lists(st.floats(0.001, 1), max_size=3),
+    label=st.none() | st.text(max_size=20),
+    density=st.floats(0.001, 1),
+)
+def test_a_planned_run_survives_json(cuts, label, density):
+    plan = PlannedRun(QUICK.changed(rule="density", density=density), label, tuple(cuts))
+    assert PlannedRun.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan

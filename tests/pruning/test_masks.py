@@ -92,6 +92,24 @@ def test_neurons_go_whole_smallest_norm_first_and_outputs_stay():
     assert masks["4.weight"].all()
 
 
+def test_whole_neurons_are_ranked_in_each_layer_unless_all_layers_are_asked_for():
+    def kept(**options):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(64, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10))
+        masks = pl.Masks(model)
+        masks.prune(density=0.15, unit="neuron", **options)
+        return [int(mask.any(1).sum()) for mask in masks.values()]
+
+    assert kept() == kept(scope="layer") == [45, 15, 10]
+    assert kept(scope="global") == [60, 1, 10]  # fc2's larger fan-in makes its weights smaller: one neuron is left
+
+
+def test_single_weights_are_ranked_over_all_layers_unless_each_is_asked_for():
+    first, second = network(), network()
+    second.load_state_dict(first.state_dict())
+    assert pl.Masks(first).prune(density=0.2) == pl.Masks(second).prune(density=0.2, scope="global")
+
+
 class Reordered(nn.Module):
     """The layer that gives the outputs is registered first."""
 

@@ -243,13 +243,13 @@ def test_what_was_left_to_the_usual_is_saved_with_a_session(tmp_path):
     list(session.train())
     session.save(tmp_path)
     loaded = pl.Session.load(tmp_path)
-    assert loaded.recipe.usual == loaded.history[-1].recipe.usual == ("learning_rate",)
+    assert loaded.recipe.usual == loaded.history[-1].recipe.usual == ("learning_rate", "scope")
     index = json.loads((tmp_path / INDEX).read_text())
     for values in (index["recipe"], *index["history"]["recipes"]):
         del values["usual"]  # as it was saved before
     (tmp_path / INDEX).write_text(json.dumps(index))
     loaded = pl.Session.load(tmp_path)
-    assert loaded.recipe == recipe and loaded.recipe.usual == ("learning_rate", "retrain_epochs")
+    assert loaded.recipe == recipe and loaded.recipe.usual == ("learning_rate", "retrain_epochs", "scope")
 
 
 FORMAT_3 = Path(__file__).parent / "format-3"  # saved by prunelab before parts had places of their own

@@ -176,11 +176,11 @@ def test_a_cut_by_hand_goes_on_in_the_cycle_and_leaving_it_begins_anew(watched):
     session.prune(density=0.3)
     next(session.ticks("retrain"))
     first = watched[-1]
-    assert first[3] and first[1] == pytest.approx(steps.cosine(0.1 * 0.1, 2 * PER_EPOCH, 8 * PER_EPOCH))
+    assert first[3] and first[1] == pytest.approx(steps.cosine(0.1 * 0.5, 2 * PER_EPOCH, 8 * PER_EPOCH))
     session.change(session.recipe.changed(gradual=False))
     session.prune()
     next(session.ticks("retrain"))
-    assert not watched[-1][3] and watched[-1][1] == pytest.approx(0.1 * 0.1)
+    assert not watched[-1][3] and watched[-1][1] == pytest.approx(0.1 * 0.5)
     list(session.retrain())
     assert session._trainer._optimizer is None
 

@@ -64,7 +64,8 @@ def test_a_session_knows_the_names_of_its_model_and_data():
 
 def test_a_sessions_subject_follows_what_its_recipe_cuts():
     """TwoDrops cannot be traced: which layer gives the outputs shows when it runs, not in the order of registration."""
-    session = pl.Session(quick(rule="density", density=0.5, unit="neuron"), model=TwoDrops(), data=(blobs(), blobs()))
+    recipe = quick(rule="density", density=0.5, unit="neuron", scope="global")
+    session = pl.Session(recipe, model=TwoDrops(), data=(blobs(), blobs()))
     assert {m.name: m.pruned for m in session.subject.modules} == {"out": False, "a": True, "b": True}
     for _ in session.train():
         pass

@@ -19,6 +19,33 @@ def test_steps_out_of_order_say_what_to_do(step, words):
         next(iter(getattr(session, step)())) if step != "prune" else session.prune()
 
 
+def test_one_call_runs_a_phase_or_all_of_it_to_the_end():
+    session, other = pl.Session(quick()), finished(pl.Session(quick()))
+    assert session.finish("train").phase == "trained"
+    session.prune()
+    assert session.finish("retrain").moment == "round 1, retrained"
+    last = session.finish()
+    assert session.finished and (last.phase, last.round, last.clock) == ("retrained", 2, session.clock)
+    same(session, other)
+    assert session.finish().test_accuracy == last.test_accuracy  # nothing is left to do
+
+
+def test_one_call_goes_on_where_a_stream_was_left():
+    session = pl.Session(quick())
+    for _ in itertools.islice(session.ticks("run"), 7):
+        pass
+    session.finish()
+    same(session, finished(pl.Session(quick())))
+
+
+def test_one_call_is_for_steps_that_can_follow():
+    session = pl.Session(quick())
+    with pytest.raises(ValueError, match="'dense': must be train, retrain or run"):
+        session.finish("dense")
+    with pytest.raises(SessionError, match="prune first"):
+        session.finish("retrain")
+
+
 def test_a_change_of_lengths_is_for_the_next_phase():
     session = pl.Session(quick(retrain_epochs=8))
     for _ in session.train():

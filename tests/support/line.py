@@ -15,7 +15,7 @@ class Line:
     """Relays to ``target``, a server's address, at ``url``. All socket work is done by one thread.
 
     cut: connections break and new ones are refused. hold: they stay open, and nothing comes through. mend: as before;
-    what was held comes through.
+    what was held comes through. sent: bytes that went to browsers so far.
     """
 
     def __init__(self, target: str) -> None:
@@ -24,6 +24,8 @@ class Line:
         self._peers: dict[socket.socket, socket.socket] = {}
         self._lock = threading.Lock()
         self._state = "open"
+        self._far: set[socket.socket] = set()  # ends towards the server
+        self.sent = 0
         self._ended = threading.Event()
         self._listening = self._listen(0)
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}{parts.path}"
@@ -67,6 +69,7 @@ class Line:
 
     def _break(self, one: socket.socket) -> None:
         other = self._peers.pop(one, None)
+        self._far -= {one, other}
         if other is not None:
             self._peers.pop(other, None)
             for end in (one, other):
@@ -95,6 +98,7 @@ class Line:
                     end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     end.setblocking(False)
                 self._peers[near], self._peers[far] = far, near
+                self._far.add(far)
 
     def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
         try:
@@ -103,6 +107,7 @@ class Line:
                 other.setblocking(True)
                 other.sendall(content)
                 other.setblocking(False)
+                self.sent += len(content) * (one in self._far)
             else:
                 self._break(one)
         except BlockingIOError:

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,12 +61,14 @@ def home_environment(home: Path) -> dict[str, str]:
     return voila.environment(env)
 
 
-def start_voila(notebook: Path, home: Path, *, preheat: bool = True, base_url: str = "/", **options: Any) -> Server:
-    """options: of ``voila_argv``."""
+def start_voila(
+    notebook: Path, home: Path, *, preheat: bool = True, base_url: str = "/", extra: Sequence[str] = (), **options: Any
+) -> Server:
+    """options: of ``voila_argv``. extra: more arguments of Voila's own."""
     port = voila.free_port(0)
-    argv = voila.voila_argv(notebook, port, preheat=preheat, base_url=base_url, **options)
+    argv = [*voila.voila_argv(notebook, port, preheat=preheat, base_url=base_url, **options), *extra]
     # Not the page itself: asking for it would use up the preheated kernel.
-    return _start(argv, home, port, "voila/static/voila.js", base_url)
+    return start(argv, home, port, "voila/static/voila.js", base_url)
 
 
 def start_jupyterlab(folder: Path, home: Path) -> Server:
@@ -89,7 +91,24 @@ def start_jupyterlab(folder: Path, home: Path) -> Server:
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
-    return _start(argv, home, port, "api/status")
+    return start(argv, home, port, "api/status")
+
+
+def start_jupyter_server(folder: Path, home: Path, base_url: str = "/") -> Server:
+    """As hubs and Binder run Voila: an extension of Jupyter Server, beside ours, which installing prunelab enables."""
+    port = voila.free_port(0)
+    argv = [
+        *(sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root"),
+        f"--ServerApp.ip={voila.HOST}",
+        f"--ServerApp.port={port}",
+        "--ServerApp.port_retries=0",
+        f"--ServerApp.root_dir={folder}",
+        f"--ServerApp.base_url={base_url}",
+        "--IdentityProvider.token=",
+        "--ServerApp.password=",
+    ]
+    config = str(Path(prunelab.__file__).parent / "share" / "etc" / "jupyter")
+    return start(argv, home, port, "api/status", base_url, JUPYTER_CONFIG_PATH=config)
 
 
 def when(server: Server, told: Callable[[], bool], seconds: float = 120) -> bool:
@@ -103,6 +122,11 @@ def when(server: Server, told: Callable[[], bool], seconds: float = 120) -> bool
             if time.monotonic() > deadline:
                 return False
     return True
+
+
+def expect_preheated(server: Server, times: int = 1) -> None:
+    """A kernel waits for its visitor, for the ``times``th time: who comes earlier is given a fresh one."""
+    assert when(server, lambda: server.log.count("is filled with 1 kernel") >= times), server.log
 
 
 def stop(server: Server) -> None:
@@ -129,7 +153,7 @@ def restart(server: Server) -> Server:
     argv, home = server.process.args, server.log_file.parent
     assert isinstance(argv, list)
     stop(server)
-    return _start(argv, home, int(urlsplit(server.url).port or 0), server.probe)
+    return start(argv, home, int(urlsplit(server.url).port or 0), server.probe)
 
 
 def kernels(server: Server) -> list[psutil.Process]:
@@ -166,9 +190,9 @@ def end_sessions(server: Server) -> None:
     expect_no_kernels(server)
 
 
-def _start(argv: list[str], home: Path, port: int, probe: str, base_url: str = "/") -> Server:
+def start(argv: list[str], home: Path, port: int, probe: str, base_url: str = "/", **environment: str) -> Server:
     log_file = home / "server.log"
-    env = home_environment(home)
+    env = home_environment(home) | environment
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True

@@ -55,6 +55,40 @@ def runs(moment):
     }  # fmt: skip
 
 
+def test_previews_alone_are_a_curve_of_cuts(moment):
+    densities, accuracies = (100, 30, 5), (0.98, 0.95, 0.4)
+    previews = [moment("preview", 0, right, kept) for right, kept in zip(accuracies, densities, strict=True)]
+    for run in (previews, [moment("trained", 0, 0.98, 100), *previews[1:]]):
+        view = compare({"only cut": run})
+        go.Figure(view)
+        line = trace(view, "only cut")
+        assert line["x"] == [100, 30, 5] and line["y"] == pytest.approx([98, 95, 40])
+        assert line["line"]["dash"] == "solid" and trace_names(view) == ["only cut"]
+        assert "40.0 % at 5.0 % (if cut now)" in summary(view)
+
+
+def test_a_preview_after_cuts_is_a_drop_of_its_run(moment):
+    run = [
+        moment("trained", 0, 0.98, 100), moment("pruned", 1, 0.9, 30), moment("retrained", 1, 0.97, 30),
+        moment("preview", 1, 0.8, 10),
+    ]  # fmt: skip
+    view = compare({"run": run})
+    assert trace(view, "run")["x"] == [100, 30]
+    drops = trace(view, "run, after each cut")
+    assert drops["x"] == [100, 30, 30, 10] and drops["marker"]["size"] == [0, 5, 0, 5]
+
+
+def test_a_session_is_not_run_by_being_compared():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
+    with pytest.raises(TypeError, match="this is a Session: give session.history"):
+        compare({"mine": session})
+    assert session.phase == "new"
+
+
+def trace_names(view):
+    return [t["name"] for t in view["data"] if t.get("name")]
+
+
 def trace(view, name):
     return next(t for t in view["data"] if t.get("name") == name)
 

@@ -38,7 +38,7 @@ def test_every_panel_has_a_term():
 
 
 def test_the_page_of_the_documentation_is_the_glossary():
-    page = PACKAGE.parent / "docs" / "glossary.md"
+    page = PACKAGE.parent / "docs" / "reference" / "glossary.md"
     assert page.read_text(encoding="utf-8") == glossary.as_markdown(), (
         "write it anew: python -c 'from prunelab.views import glossary; print(glossary.as_markdown(), end=str())'"
     )

@@ -12,7 +12,7 @@ from prunelab import data as data_sets
 from prunelab.data import Data
 from prunelab.errors import SessionError
 from prunelab.recipe import TRAINING_FIELDS, Recipe, allowed
-from prunelab.recipe_fields import quoted
+from prunelab.recipe.field_kinds import quoted
 from prunelab.sessions import courses, validation
 from prunelab.training.step import Step, steps_per_epoch
 

@@ -13,7 +13,7 @@ from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
 from prunelab.lab.widgets.number_field import NumberField
 from prunelab.recipe import CHOICES, DEPENDENT, OWN, Recipe, allowed, help_text
-from prunelab.recipe_fields import Choice, Flag, Number
+from prunelab.recipe.field_kinds import Choice, Flag, Number
 
 # The fields on the deck, by step.
 DECK: dict[str, tuple[str, ...]] = {"prune": ("quality", "density"), "retrain": ("rounds",)}
@@ -24,7 +24,10 @@ GROUPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("seed", "epochs", "optimizer", "learning_rate", "batch_size", "strength"),
     ),
     "prune": (("rule", "unit"), ("std", "scope", "criterion", "regrow", "adjust_dropout", "recalibrate")),
-    "retrain": (("retrain_epochs",), ("retrain_rate", "ramp", "gradual", "rewind", "rewind_epoch", "distill")),
+    "retrain": (
+        ("retrain_epochs",),
+        ("retrain_rate", "retrain_schedule", "ramp", "gradual", "rewind", "rewind_epoch", "distill"),
+    ),
 }
 LABELS = {
     "regularizer": "penalty",
@@ -37,6 +40,7 @@ LABELS = {
     "recalibrate": "renew batch norm",
     "retrain_epochs": "epochs",
     "retrain_rate": "learning rate x",
+    "retrain_schedule": "rate schedule",
     "ramp": "raise quality by round",
     "gradual": "cut within one cycle",
     "rewind_epoch": "rewind to epoch",
@@ -68,7 +72,12 @@ def idle(values: Mapping[str, Any]) -> set[str]:
     if values["gradual"]:
         unused |= {"rewind"}
     rewinds = values["rewind"] != "none" and not values["gradual"]
-    return unused | ({"retrain_epochs", "retrain_rate", "gradual"} if rewinds else {"rewind_epoch"})
+    return unused | ({"retrain_epochs", "retrain_rate", "retrain_schedule", "gradual"} if rewinds else {"rewind_epoch"})
+
+
+def label(name: str) -> str:
+    """What a field is called on the page."""
+    return LABELS.get(name, name.replace("_", " "))
 
 
 def make(name: str, value: Any) -> w.Widget:
@@ -81,7 +90,7 @@ def make(name: str, value: Any) -> w.Widget:
 def _control(name: str, value: Any) -> w.Widget:
     rule, text = allowed()[name], help_text(name)
     common: dict[str, Any] = {
-        "description": LABELS.get(name, name.replace("_", " ")),
+        "description": label(name),
         "tooltip": text,
         "layout": w.Layout(width="auto"),
     }
@@ -173,7 +182,7 @@ class Controls(Mapping[str, w.Widget]):
         self._say_usual()
 
     def set_defaults(self) -> None:
-        """Show the usual values for the chosen data, model and optimizer, where they were left to the usual."""
+        """Show the usual values for what is chosen, where they were left to the usual."""
         choice = self._choice
         with self._quietly():
             for name in self._usual:
@@ -182,14 +191,16 @@ class Controls(Mapping[str, w.Widget]):
 
     @property
     def _choice(self) -> Recipe:
-        """The recipe of which only data, model and optimizer are chosen."""
-        return Recipe(**{name: self[name].value for name in CHOICES})
+        """The recipe of which only the fields that usual values depend on are chosen."""
+        return Recipe(rule="density", **{name: self[name].value for name in CHOICES})  # which goes with every unit
 
     def _say_usual(self) -> None:
         """Say in the tooltips what is usual, so that the user finds the way back to it."""
         choice = self._choice
         for name in DEPENDENT:
-            self[name].tooltip = f"{help_text(name)} Usual here: {choice.usual_value(name):g}."
+            value = choice.usual_value(name)
+            usual = value if isinstance(value, str) else f"{value:g}"
+            self[name].tooltip = f"{help_text(name)} Usual here: {usual}."
 
     def differ(self, recipe: Recipe) -> bool:
         """Whether they give another dense network than ``recipe``; True if their values give no valid recipe."""

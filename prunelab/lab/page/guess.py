@@ -28,6 +28,7 @@ class Guess(w.VBox):
 
     def __init__(self, go: Callable[[str], None], soon: Soon) -> None:
         self._go = go
+        self.answered: Callable[[str, float], object] = lambda action, value: None  # called with each answer, in %
         self.objective = CLASSIFYING  # its metric is what is guessed
         self.action: str | None = None  # the action that is asked about
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
@@ -94,6 +95,7 @@ class Guess(w.VBox):
         if action is not None:
             self._due = (action, self.slider.value)
             self.ask(None)
+            self.answered(action, self.slider.value)
             self._go(action)
 
     def _arrange(self) -> None:

@@ -46,6 +46,10 @@ export async function memoryOf(kernel, model) {
 export const IN_VAIN =
   "What you did while nobody answered was not carried out. All shown here is as the kernel has it.";
 
+export const RECORD =
+  "This is a record, no kernel runs behind it: the pictures show what was reached, and the controls are off. " +
+  "To work with the lab, run its notebook.";
+
 const STAYS = "The pictures stay as they were, nothing can be pressed meanwhile, and the page goes on by itself";
 
 /**

@@ -5,7 +5,7 @@
 // Only time during which the page itself ran counts as waiting, so that a machine that wakes up raises no alarm.
 
 import { element, write } from "../widgets/dom.js";
-import { causeOf, IN_VAIN, memoryOf, words } from "./kernel_loss.js";
+import { causeOf, IN_VAIN, memoryOf, RECORD, words } from "./kernel_loss.js";
 import { dropUnsent, freeModels, leaveSubshells } from "./kernel_return.js";
 
 const TICK = 250; // ms between two looks at the state
@@ -124,8 +124,10 @@ class KernelWatch {
     this.send({ kind: "here", view, question, heard, losses });
   }
 
-  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number }} message */
+  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number, go?: string }} message */
   hear(message) {
+    // The host of a workshop has ended this lab: the page there says why, and leads back here.
+    if (message.go) location.assign(`${message.go}&back=${encodeURIComponent(location.pathname + location.search)}`);
     if (message.call) this.ask(); // the kernel wants to know whether any page is there
     if (message.dropped) {
       // What controls show is not what the kernel knows: they get their states anew.
@@ -289,13 +291,35 @@ class KernelWatch {
 }
 
 /**
- * Watches the kernel for a view of the status widget until the function that it returns is called; on a page without a kernel
- * there is nothing to watch.
+ * Says that the page is a record, and turns off all that would need a kernel; pictures can still be looked at.
+ * @param {HTMLElement} el
+ */
+function showRecord(el) {
+  const banner = element("div", "pl-link", el);
+  banner.setAttribute("role", "status");
+  element("span", "", banner).textContent = RECORD;
+  const show = () => {
+    const root = /** @type {HTMLElement | null} */ (el.closest(".prunelab"));
+    if (!root) return;
+    root.dataset.link = "record";
+    for (const child of root.children) {
+      if (!(child instanceof HTMLElement) || child.contains(el)) continue;
+      if (!child.classList.contains("pl-body")) child.inert = true;
+    }
+    for (const side of root.querySelectorAll(".pl-side")) if (side instanceof HTMLElement) side.inert = true;
+  };
+  show();
+  return { show, stop: () => banner.remove() };
+}
+
+/**
+ * Watches the kernel for a view of the status widget until the function that it returns is called. A page without a kernel (a
+ * notebook saved as HTML, or opened again on another day) is a record.
  * @param {import("../widgets/types").Model} model
  * @param {HTMLElement} el
  */
 export function watchKernel(model, el) {
-  if (!model.widget_manager.kernel) return { show: () => {}, stop: () => {} };
+  if (!model.widget_manager.kernel) return showRecord(el);
   const watch = new KernelWatch(model, el);
   return { show: () => watch.show(), stop: watch.start() };
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from prunelab.lab.page import controls
+from prunelab.lab.page import controls, settings_help
 
 STEPS = {"train": "Train", "prune": "Prune", "retrain": "Retrain"}
 STEP_BUTTONS = {"train": ("train",), "prune": ("prune",), "retrain": ("retrain", "run")}
@@ -66,7 +66,7 @@ def _settings(lab: Any) -> w.Widget:
 def _group(name: str, lab: Any) -> w.Widget:
     shown, more = controls.GROUPS[name]
     parts: list[w.Widget] = [
-        w.HTML(f'<h3 class="pl-heading">{SETTINGS[name]}</h3>'),
+        w.HTML(settings_help.heading(name, SETTINGS[name])),
         *(lab.controls[field] for field in shown),
     ]
     if name == "prune":

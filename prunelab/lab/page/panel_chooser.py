@@ -9,6 +9,7 @@ import ipywidgets as w
 
 from prunelab.lab.links import Options
 
+LABELS = {"tradeoff": "trade-off"}  # where it is not the panel's name
 SWITCHES = {"stage": "stage", "big": "large type", "guess": "guess first"}
 
 
@@ -22,7 +23,7 @@ class PanelChooser:
     def __init__(
         self, panels: Iterable[str], options: Callable[[], Options], chosen: Callable[[Options], None]
     ) -> None:
-        self.choices = {name: w.Checkbox(description=name, indent=False) for name in panels}
+        self.choices = {name: w.Checkbox(description=LABELS.get(name, name), indent=False) for name in panels}
         self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
         for name, box in (self.choices | self.switches).items():
             box.add_class(f"pl-choice-{name}")

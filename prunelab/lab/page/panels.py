@@ -8,7 +8,7 @@ from typing import Any
 
 import ipywidgets as w
 
-from prunelab import views
+from prunelab import lesson_catalogue, views
 from prunelab.formatting import layer_of
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.plot import Plot
@@ -85,7 +85,8 @@ class Panel(w.VBox):
     def __init__(self, kind: PanelKind, redraw: Callable[[], None], more: list[w.Widget] | None = None) -> None:
         self.kind = kind
         term = kind.view.term
-        self.plot = Plot(name=kind.name, term=term, about=glossary.about(term))
+        lesson = {"number": kind.view.lesson, "title": lesson_catalogue.title(kind.view.lesson)}
+        self.plot = Plot(name=kind.name, term=term, about=glossary.about(term), lesson=lesson)
         self.unseen = False  # draw it although it is on no screen
         self._now: tuple[str, int] | None = None  # (phase, clock) of the run when this was drawn last
         self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")

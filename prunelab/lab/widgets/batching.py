@@ -16,10 +16,11 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
 
-class BatchedWidget(anywidget.AnyWidget):
+class BatchedWidget(WholeState, anywidget.AnyWidget):
     """A widget whose changes may be sent by a ``Batching``."""
 
     batching: Batching | None = None

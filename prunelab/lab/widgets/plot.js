@@ -102,7 +102,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   const root = element("div", "prunelab-plot", el);
   const header = element("div", "prunelab-plot-header", root);
   const caption = element("p", "prunelab-plot-title", header);
-  if (model.get("term")) termHelp(header, model.get("term"), model.get("about"));
+  if (model.get("term")) termHelp(header, model.get("term"), model.get("about"), model.get("lesson"));
   const legend = element("ul", "prunelab-plot-legend", root);
   const stage = element("div", "prunelab-plot-stage", root);
   const canvas = /** @type {import("./types").Canvas} */ (

@@ -33,7 +33,7 @@ import traitlets
 
 from prunelab.lab.widgets.batching import BatchedWidget
 from prunelab.lab.widgets.shared_code import SharedCode
-from prunelab.resources import SERVED_PLOTLY, joined_script, plotly_module, plotly_version
+from prunelab.resources import PLOTLY_VERSION, SERVED_PLOTLY, joined_script, plotly_module
 
 HERE = Path(__file__).parent
 
@@ -41,13 +41,13 @@ HERE = Path(__file__).parent
 class PlotlyLibrary(SharedCode):
     """Shared by all plots: the code that draws, and plotly.js, gzipped, for pages whose server has no file of it."""
 
-    version = traitlets.Unicode(help="plotly's version: a page loads each version once").tag(sync=True)
+    version = traitlets.Unicode(help="of plotly.js: a page loads each version once").tag(sync=True)
     source = traitlets.Bytes(help="plotly.js as a module, gzipped; empty where the server has a file").tag(sync=True)
     wanted = traitlets.Bool(False, help="a page could not use the server's file and asks for source").tag(sync=True)
 
     @traitlets.default("version")
-    def _installed_version(self) -> str:
-        return plotly_version()
+    def _our_version(self) -> str:
+        return PLOTLY_VERSION
 
     @traitlets.default("code")
     def _our_code(self) -> str:
@@ -76,8 +76,9 @@ def _gzipped_plotly() -> bytes:
 class Plot(BatchedWidget):
     """One picture: ``Plot(figure=view, name="weights", summary="91 % of fc1 is cut")``.
 
-    figure: ``dict(data=[...], layout={...})`` as plotly.js accepts it; NumPy arrays and numbers are allowed, NaN and
-    infinity are sent as null (a gap). To change it, assign a new dict: changes inside the old one are not detected.
+    figure: ``dict(data=[...], layout={...})`` as plotly.js's cartesian bundle accepts it (no maps, nothing in 3-D).
+    NumPy arrays and numbers are allowed, NaN and infinity are sent as null (a gap). To change it, assign a new dict:
+    changes inside the old one are not detected.
     Without ``layout["height"]`` the CSS property ``--prunelab-plot-height`` sets the height, 300px by default.
     """
 
@@ -87,6 +88,7 @@ class Plot(BatchedWidget):
     name = traitlets.Unicode(help="the element's data-plot").tag(sync=True)
     term = traitlets.Unicode(help="what a question mark beside the title explains; empty: there is none").tag(sync=True)
     about = traitlets.Unicode(help="what it says about the term").tag(sync=True)
+    lesson = traitlets.Dict(help="number and title of the lesson that is about it; empty: there is none").tag(sync=True)
     summary = traitlets.Unicode(help="the picture in words, for those who do not see it").tag(sync=True)
     trouble = traitlets.Unicode(help="why there is no picture; empty when there is one").tag(sync=True)
     library = traitlets.Instance(PlotlyLibrary, help="where plotly.js comes from").tag(

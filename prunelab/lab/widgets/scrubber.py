@@ -17,6 +17,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
@@ -26,7 +27,7 @@ MAX_SPEED = 60.0  # snapshots per second: no screen shows more
 Moment = dict[str, Any]  # a snapshot as an item of the slider
 
 
-class Scrubber(anywidget.AnyWidget):
+class Scrubber(WholeState, anywidget.AnyWidget):
     """The snapshots of a run, and which of them is shown.
 
     moments: the snapshots, oldest first, each ``{"label": "round 1: pruned", "mark": "settled" or ""}``. Settled ones

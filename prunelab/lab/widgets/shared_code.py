@@ -11,8 +11,10 @@ from typing import ClassVar, Self
 import ipywidgets
 import traitlets
 
+from prunelab.lab.widgets.whole_state import WholeState
 
-class SharedCode(ipywidgets.Widget):
+
+class SharedCode(WholeState, ipywidgets.Widget):
     """The code of one kind of widget, which refers to it by a trait ``library``. It has no view.
 
     Subclasses give both traits a default; ``shared()`` returns the instance of this process.

@@ -11,8 +11,9 @@ const GAP = 6; // px between the button and its text, and to the edges of the wi
  * @param {Element} parent
  * @param {string} term
  * @param {string} text what to say about it
+ * @param {{ number?: number, title?: string }} [lesson] that is about it
  */
-export function termHelp(parent, term, text) {
+export function termHelp(parent, term, text, lesson = {}) {
   const box = element("span", "prunelab-term", parent);
   const opener = element("button", "prunelab-term-button", box);
   opener.type = "button";
@@ -34,6 +35,7 @@ export function termHelp(parent, term, text) {
     if (isOpen) {
       element("strong", "", bubble).textContent = `${term[0].toUpperCase()}${term.slice(1)}. `;
       bubble.append(text);
+      if (lesson.title) learn(bubble, lesson);
       place(bubble, opener);
       addEventListener("scroll", close, { capture: true, once: true });
       addEventListener("resize", close, { once: true });
@@ -43,6 +45,25 @@ export function termHelp(parent, term, text) {
     }
   });
   return box;
+}
+
+/**
+ * Names the lesson. A served page can open the lab as the lesson has it; in a notebook the lesson is opened by a command.
+ * @param {Element} bubble
+ * @param {{ number?: number, title?: string }} lesson
+ */
+function learn(bubble, { number, title }) {
+  const line = element("span", "prunelab-term-lesson", bubble);
+  const name = `lesson ${number}, ${title}`;
+  if (document.body.dataset.voila === undefined) {
+    line.textContent = `More in ${name}: prunelab lab --lesson ${number}`;
+    return;
+  }
+  line.textContent = "Try it as in ";
+  const link = element("a", "", line);
+  link.href = `?lesson=${number}`;
+  link.target = "_blank";
+  link.textContent = name;
 }
 
 /**

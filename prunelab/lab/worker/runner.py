@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 from prunelab.lab.messages import Command, LabState
 from prunelab.lab.worker.command_handler import CommandHandler
+from prunelab.lab.worker.limits import Limits
 from prunelab.lab.worker.session_source import SessionSource
 from prunelab.recipe import Recipe
 from prunelab.sessions.session import Session
@@ -76,6 +77,10 @@ class Runner:
                 return
             self._open += 1
         self._commands.put(command)
+
+    def limit(self, limits: Limits) -> None:
+        """What runs may take from now on."""
+        self._handler.limits = limits
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing is left to do (or paused, or ended); False if ``timeout`` seconds pass before that."""

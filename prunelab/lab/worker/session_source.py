@@ -33,11 +33,14 @@ class SessionSource(Protocol):
 
     cache: DenseCache | None
 
+    @property
+    def visited(self) -> bool: ...
+
     def saved(self) -> Session | None: ...
 
     def dense(self, recipe: Recipe) -> dict[str, Any] | None: ...
 
-    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None: ...
+    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe, *, compared: bool = False) -> None: ...
 
     def new(self, recipe: Recipe, *, cached: bool = False) -> Session: ...
 
@@ -114,13 +117,23 @@ class SessionOpener:
         state, made_by = read_state(source / DENSE)
         return state if recipe.trains_like(made_by) else None
 
-    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe) -> None:
-        """Save a session's state at the end of dense training. StorageError if that fails."""
+    def keep_dense(self, state: Mapping[str, Any], recipe: Recipe, *, compared: bool = False) -> None:
+        """Save a session's state at the end of dense training. StorageError if that fails.
+
+        compared: it is of a comparison, whose runs do not take the place of the network that a visit has saved.
+        """
         if self.cache is not None:
             self.cache.keep(state, recipe)
+        if compared and self.visited:
+            return
         folder = self._visit.folder if self._visit is not None else self.directory
         if folder is not None:
             checkpoint.write(folder / DENSE, state, recipe)
+
+    @property
+    def visited(self) -> bool:
+        """Whether all is saved in a visit."""
+        return self._visit is not None
 
     def enter(self, visit: Visit) -> None:
         """From now on all is saved in this visit."""

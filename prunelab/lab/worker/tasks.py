@@ -76,13 +76,10 @@ class Task:
 
 
 def under_way(saved: str | None, phase: Phase) -> TaskName | None:
-    """The task to go on with in a session of this phase, where ``saved`` was under way; None if nothing is left to do.
-
-    Of a comparison, the run that was under way is finished.
-    """
+    """The task to go on with in a session of this phase, where ``saved`` was under way; None if nothing is left."""
     if phase in ("new", "training") and saved in (None, "train", "retrain"):
         return "train"
-    if saved in ("run", "compare"):
+    if saved == "run":
         return "run"
     return "retrain" if saved == "retrain" and phase in ("pruned", "retraining") else None
 

@@ -28,9 +28,10 @@ from filelock import BaseFileLock
 
 from prunelab.disk import LOCK, claim, private_folder, remove_oldest, write_atomically
 from prunelab.errors import ClaimedError, RecipeError, StorageError
-from prunelab.lab.links import KEYS, Options
+from prunelab.lab.links import Options, ours
+from prunelab.lab.presets import PlannedRun
 from prunelab.lab.runs import Run
-from prunelab.recipe import Recipe, allowed
+from prunelab.recipe import Recipe
 from prunelab.results.tradeoff import Tradeoff
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
@@ -71,7 +72,8 @@ class PageSettings:
 class RunState:
     """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
     the target that the controls were set to; if they are set otherwise now, a hand has moved them since. tradeoff: the
-    trade-off curve that was drawn last, None if none was.
+    trade-off curve that was drawn last, None if none was. comparing: the runs of a comparison that were not yet done,
+    in their order; () if none was under way.
     """
 
     task: str | None = None
@@ -81,6 +83,7 @@ class RunState:
     controls: Mapping[str, Any] | None = None
     runs: tuple[Run, ...] = ()
     tradeoff: Tradeoff | None = None
+    comparing: tuple[PlannedRun, ...] = ()
 
 
 class Visit:
@@ -120,8 +123,11 @@ class Visit:
         except (KeyError, TypeError, RecipeError) as error:
             raise StorageError(f"{PAGE} of the saved lab is damaged: {error}") from error
 
-    def keep_page(self, page: PageSettings) -> None:
-        """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones."""
+    def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
+        """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
+
+        last: it is written when this returns, and none will follow.
+        """
         values = {
             "prunelab_page": FORMAT,
             "recipe": page.recipe.to_dict(usual=True),
@@ -130,10 +136,16 @@ class Visit:
             "link": page.link,
             "earlier": page.earlier,
         }
+        content = json.dumps(values).encode()
         if self._written is not None:
             self._written.cancel()  # the latest is enough
+        if last:  # threads are not to be had when the interpreter ends
+            self._thread.shutdown()
+            with contextlib.suppress(OSError):
+                self._write(PAGE, content)
+            return
         with contextlib.suppress(RuntimeError):  # closed
-            self._written = self._thread.submit(self._write, PAGE, json.dumps(values).encode())
+            self._written = self._thread.submit(self._write, PAGE, content)
 
     def run(self) -> RunState:
         """What was under way, and the kept runs. Raises StorageError if it cannot be read."""
@@ -145,7 +157,9 @@ class Visit:
             runs = () if kept is None else _runs_in(self.source, kept["file"], kept["sha256"], kept["runs"])
             known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
             curve = _read(self.source, CURVE)
-            return RunState(**known, runs=runs, tradeoff=None if curve is None else Tradeoff.from_dict(curve))
+            comparing = tuple(map(PlannedRun.from_dict, values.get("comparing", ())))
+            tradeoff = None if curve is None else Tradeoff.from_dict(curve)
+            return RunState(**known, runs=runs, tradeoff=tradeoff, comparing=comparing)
         except (KeyError, TypeError, ValueError, RecipeError) as error:
             raise StorageError(f"{RUN} of the saved lab is damaged: {error}") from error
 
@@ -158,6 +172,7 @@ class Visit:
             values = {
                 "prunelab_run": FORMAT, "task": run.task, "paused": run.paused, "measured": run.measured,
                 "preview": run.preview, "controls": run.controls, "runs": self._described,
+                "comparing": [plan.to_dict() for plan in run.comparing],
             }  # fmt: skip
             self._write(RUN, json.dumps(values).encode())
             if run.tradeoff is not None and run.tradeoff is not self._curve:
@@ -243,9 +258,7 @@ def _new(folder: Path, *, source: Path | None = None, notice: str | None = None)
 
 def _settings(query: str) -> list[tuple[str, str]]:
     """What a query says about a page, in a fixed order; keys that are not the lab's do not count."""
-    ours = {*KEYS, *allowed()}
-    pairs = parse_qsl(query, keep_blank_values=True)
-    return sorted((key, text) for key, text in pairs if key in ours or key.startswith("quality."))
+    return sorted((key, text) for key, text in parse_qsl(query, keep_blank_values=True) if ours(key))
 
 
 def _read(folder: Path | None, name: str) -> dict[str, Any] | None:

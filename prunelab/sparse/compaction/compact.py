@@ -92,8 +92,8 @@ def compact(model: nn.Module, example: Example) -> nn.Module:
             the model will be used with.
 
     Returns:
-        The copy. Its parameters are new: an optimizer of ``model`` does not train them. Its attribute ``compaction``
-        (a ``Compaction``) says what was removed, and which dead neurons stay and why.
+        The copy. Its parameters are new, so that an optimizer of ``model`` does not train them. Its attribute
+        ``compaction`` (a ``Compaction``) says what was removed, and which dead neurons stay and why.
 
     Raises:
         CompactError: The model has nothing to prune, cannot be copied or run on the example, writes into views, has

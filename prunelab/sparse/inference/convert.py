@@ -90,7 +90,7 @@ def convert(
             {layer: kernel} or {layer: {batch: kernel}}: use these for the named layers, and measure the others.
 
     Returns:
-        The network. Its output may be a transposed view: call ``contiguous()`` before ``view`` and similar methods.
+        The network. Its output may be a transposed view, so call ``contiguous()`` before ``view`` and similar methods.
 
     Raises:
         ConvertError: A name matches no layer, a named layer does not support its kernel, weights are NaN, infinite or

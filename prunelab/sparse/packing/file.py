@@ -1,7 +1,7 @@
 """The packed file: a pruned network in about the size of its surviving values plus the entropy of its masks.
 
-``save`` uses the zeros in the weights, whichever tool pruned them. docs/packed-file.md describes the format, so that
-readers can be written in any language.
+``save`` uses the zeros in the weights, whichever tool pruned them. docs/explanation/packed-file.md describes the
+format, so that readers can be written in any language.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def save(
 
     Floating-point tensors of two or more dimensions are stored as their survivors where that is smaller, all others
     dense, tied tensors once. Values are restored bit for bit, in their type, except that cut weights become 0.0, also
-    where masking left -0.0. The options ``dtype`` and ``bits`` lose precision, for float32 survivors only.
+    where masking left -0.0. The options ``dtype`` and ``bits`` lose precision: in float32 tensors of two or more
+    dimensions, with or without zeros. Biases and the numbers of batch norm stay exact.
 
     What torch.nn.utils.prune or another reparametrisation cuts is stored as the ordinary weight that it computes, as
     after ``prune.remove``: load it into a model that is not reparametrised. Reparametrisations that cut nothing

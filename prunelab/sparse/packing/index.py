@@ -162,15 +162,19 @@ def survivors(name: str, tensor: Tensor, mask: Tensor | None) -> NDArray[np.bool
 
 
 def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int | None) -> tuple[Record, bytes] | None:
-    """Record and section of a tensor, or None if they are not smaller than the dense tensor."""
+    """Record and section of a tensor, or None if they are not smaller than the dense tensor.
+
+    The options hold for tensors without zeros, too: who asks for fewer bits gets them, compacted or not.
+    """
     if not can_be_sparse(tensor):
         return None
-    kept = survivors(name, tensor, mask)
+    record, section = _packed(name, tensor, survivors(name, tensor, mask), stored, bits)
+    return (record, section) if len(section) < tensor.nbytes else None
+
+
+def _packed(name: str, tensor: Tensor, kept: NDArray[np.bool_], stored: str, bits: int | None) -> tuple[Record, bytes]:
     form, head = mask_coding.encode_mask(kept)
     values = _bits(tensor)[kept]
-    # Decided for exact values, so that options do not change which tensors are sparse and lose precision.
-    if len(head) + values.nbytes >= tensor.nbytes:
-        return None
     record = Record(name, NAMES[tensor.dtype], tuple(tensor.shape), len(values), form, len(head))
     if tensor.dtype != torch.float32 or len(values) == 0:
         return record, head + values.tobytes()

@@ -1,4 +1,4 @@
-"""Compression of masks and of shared values in pure NumPy; the format is described in docs/packed-file.md.
+"""Compression of masks and of shared values in pure NumPy; the format is described in docs/explanation/packed-file.md.
 
 A mask is coded as the distances between survivors. For independent cuts these are geometrically distributed, and a Rice
 code comes within 1 % of the entropy without a table. Real masks have dead rows, dead columns and bands, where it pays

@@ -34,7 +34,7 @@ def test_what_the_user_typed_is_kept_through_every_choice(controls):
     for data in ("mnist", "digits"):
         controls["data"].value = data
         assert controls["epochs"].value == controls.recipe.epochs == 6
-        assert controls.recipe.usual == ("learning_rate", "retrain_epochs")
+        assert controls.recipe.usual == ("learning_rate", "retrain_epochs", "scope")
 
 
 def test_typed_back_to_the_usual_it_is_usual_again(controls):

@@ -33,7 +33,7 @@ def test_a_download_goes_to_the_page_that_asked_and_a_failure_is_told_there(lab,
     say(lab.downloads, {"kind": "request", "name": "link", "view": "a"})
     lab.wait(60)
     assert {entry[0] for entry in sent} == {"python", "link"}
-    assert next(entry for entry in sent if entry[0] == "link")[1].startswith("lab.follow('model=mlp-small")
+    assert next(entry for entry in sent if entry[0] == "link")[1].startswith("lab.follow('v=2&model=mlp-small")
     monkeypatch.setattr(downloads, "make", lambda *a: 1 / 0)
     say(lab.downloads, {"kind": "request", "name": "report", "view": "a"})
     lab.wait(60)

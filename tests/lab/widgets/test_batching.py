@@ -150,4 +150,4 @@ def test_a_preheated_kernel_asks_where_voila_itself_would(more, address, monkeyp
     monkeypatch.setattr(voila.utils, "_get_request_info", answer)
     voila.utils.get_query_string()
     loops[0].close()  # Voila leaves it open, which would be a warning in whatever test runs later
-    assert asked == [visitor._address(visitor.os.environ)] == [address]
+    assert asked == [visitor.address("query")] == [address]

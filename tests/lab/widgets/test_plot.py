@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 
 from prunelab.lab.widgets.plot import Plot, PlotlyLibrary
-from prunelab.resources import SERVED_PLOTLY, plotly_module, plotly_version
+from prunelab.resources import PLOTLY_VERSION, SERVED_PLOTLY, plotly_module
 from support.messages import say as announce
 
 
@@ -33,7 +33,7 @@ def test_plotly_is_part_of_the_state_unless_the_server_has_it_as_a_file(monkeypa
     assert gzip.decompress(PlotlyLibrary().source) == plotly_module()
     monkeypatch.setenv(SERVED_PLOTLY, "0.0.1")  # a file of another version is of no use
     assert gzip.decompress(PlotlyLibrary().source) == plotly_module()
-    monkeypatch.setenv(SERVED_PLOTLY, plotly_version())
+    monkeypatch.setenv(SERVED_PLOTLY, PLOTLY_VERSION)
     library = PlotlyLibrary()
     assert library.get_state()["source"] == b""
     library.set_state({"wanted": True})  # what a page sends that could not use the file

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import prunelab as pl
 from prunelab.lab.messages import Command
-from prunelab.lab.worker import command_handler
 from prunelab.lab.worker import runner as runners
+from prunelab.lab.worker import shown_session
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.recipe import Target
@@ -38,7 +38,7 @@ def test_of_many_previews_in_the_queue_only_the_last_is_computed(monkeypatch):
 
 
 def test_the_exact_preview_is_given_up_for_a_hand_that_moves_on(monkeypatch):
-    monkeypatch.setattr(command_handler, "APPROXIMATE", 20)
+    monkeypatch.setattr(shown_session, "APPROXIMATE", 20)
     reported, parts = [], []
 
     class Slow(pl.Session):

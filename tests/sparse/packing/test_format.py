@@ -1,4 +1,4 @@
-"""The format: a reader that follows docs/packed-file.md and uses nothing of prunelab reads the same."""
+"""The format: a reader that follows docs/explanation/packed-file.md and uses nothing of prunelab reads the same."""
 
 import hashlib
 import json

@@ -32,6 +32,32 @@ def test_bits_leave_at_most_that_many_values_and_the_mask_as_it_is(tmp_path, bit
             assert (tensor - original).abs().max() <= step
 
 
+@pytest.mark.parametrize("density", [1.0, 0.9, 0.3])
+@pytest.mark.parametrize("shape", [(64, 32), (16, 3, 5, 5)])
+def test_bits_and_float16_hold_for_tensors_with_few_zeros_and_none(tmp_path, shape, density):
+    state = {"w": sparse_tensor(shape, density), "bias": torch.randn(shape[0])}
+    weights = state["w"].numel()
+    for bits in (8, 5, 1):
+        size = save(state, tmp_path / "w.prune", bits=bits)
+        loaded = load(tmp_path / "w.prune")
+        assert len(loaded["w"][loaded["w"] != 0].unique()) <= 2**bits and torch.equal(loaded["bias"], state["bias"])
+        assert size < weights * bits / 8 * 1.05 + weights / 8 + 4 * (2**bits + shape[0]) + 600
+    assert save(state, tmp_path / "w.prune", dtype="float16") < 2 * weights + weights / 8 + 4 * shape[0] + 600
+    assert torch.equal(load(tmp_path / "w.prune")["w"], state["w"].half().float())
+
+
+def test_without_options_a_dense_tensor_stays_as_it_is(tmp_path):
+    state = {"w": sparse_tensor((64, 32), 1.0)}
+    assert save(state, tmp_path / "w.prune") >= state["w"].nbytes
+    assert torch.equal(load(tmp_path / "w.prune")["w"], state["w"])
+
+
+def test_an_option_that_saves_nothing_changes_nothing(tmp_path):
+    state = {"w": torch.randn(2, 2)}
+    save(state, tmp_path / "w.prune", bits=8)  # a table of values and numbers of them would be larger
+    assert torch.equal(load(tmp_path / "w.prune")["w"], state["w"])
+
+
 def test_few_distinct_values_are_shared_without_loss(tmp_path):
     weight = sparse_tensor((60, 60), 0.3).sign() * 0.25
     assert save({"w": weight}, tmp_path / "w.prune", bits=1) < 800

@@ -1,0 +1,182 @@
+"""What runs with the session of the page, batch by batch, and what is saved of it meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prunelab.errors import StorageError
+from prunelab.lab import wording
+from prunelab.lab.messages import LabState
+from prunelab.lab.presets import PlannedRun, series
+from prunelab.lab.worker.limits import Limits
+from prunelab.lab.worker.save_pace import SavePace
+from prunelab.lab.worker.session_source import SessionSource
+from prunelab.lab.worker.shown_session import UNMEASURED, ShownSession
+from prunelab.lab.worker.tasks import PASSING, Task, measure_task
+from prunelab.lab.worker.visit import RunState
+from prunelab.recipe import Recipe
+from prunelab.results.budget import Budget
+from prunelab.results.measurement import Measurement
+from prunelab.results.sensitivity import Sensitivity
+from prunelab.results.snapshot import Snapshot
+from prunelab.results.tradeoff import Tradeoff
+from prunelab.sessions.session import Session
+
+
+class RunningTask(ShownSession):
+    """The session on the page and what runs, one batch per ``advance``.
+
+    measuring: measure after every run and retraining. deserted: whether no page shows the lab any more. The others are
+    those of ShownSession.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        source: SessionSource,
+        tell: Callable[[LabState], None],
+        *,
+        measuring: bool,
+        waiting: Callable[[], bool],
+        deserted: Callable[[], bool],
+    ) -> None:
+        super().__init__(recipe, source, tell, waiting=waiting)
+        self._measuring = measuring
+        self._deserted = deserted
+        self._awaited = False  # whether a hand waits for the first picture of a run
+        self._comparing: tuple[PlannedRun, ...] = ()  # the runs of the comparison that are not yet done
+        self._pace = SavePace()
+        self._unwatched = False  # whether the run is paused because no page showed it
+        self.limits = Limits()
+        self._since = 0.0  # time at which the task went on, in seconds of the monotonic clock
+
+    def _save(self, *, ended: bool) -> None:
+        """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
+        session, preview, task = self.session, self._preview, self._task
+        if self._mine is not None and self._source.visited:  # the compared runs that are done are kept runs
+            session, _, preview = self._mine
+        if session is None:
+            return
+        state = RunState(
+            task=None if task is None or task.what in (*PASSING, "compare") else task.what,
+            paused=self.state.activity == "paused" and not self._unwatched,
+            measured=self.state.measurement is not None or (task is not None and task.what == "measure"),
+            preview=None if preview is None else preview.to_dict(),
+            controls=self._controls_recipe.final_target.to_dict(),
+            runs=self._kept_runs.runs,
+            tradeoff=self.state.tradeoff,
+            comparing=self._comparing,
+        )
+        try:
+            with self._pace.saving():
+                self._source.keep(session, state, ended=ended)
+        except StorageError as error:
+            self._report(trouble=str(error))
+
+    def _go_on(self) -> None:
+        assert self._task is not None
+        self._unwatched = False
+        self._since = time.monotonic()
+        self._task.go_on(self._needed())
+        self._report(activity=self._task.activity, doing=self._task.activity, trouble=None)
+
+    def _hold(self, **changes: Any) -> None:
+        """The run is paused: the page, and all exports, show it at exactly this batch."""
+        session = self._needed()
+        now, history = session.snapshot(), tuple(session.history)
+        if not history or history[-1].clock != now.clock:
+            history = (*history, now)
+        preview = self._previewed()
+        self._report(activity="paused", doing="paused", snapshot=now, preview=preview, history=history, **changes)
+
+    def advance(self) -> None:
+        """Compute one batch, or the next part of a test or measurement."""
+        task = self._task
+        assert task is not None
+        if self._deserted():
+            self._unwatched = True
+            self._save(ended=False)
+            self._hold(notice="Paused: nobody was looking. Press Resume to go on.")
+            return
+        most = self.limits.seconds
+        if most is not None and time.monotonic() - self._since > most:
+            self._save(ended=False)
+            self._hold(notice=f"Paused after {most:.0f} s: many share this machine. Press Resume to go on.")
+            return
+        try:
+            tick = next(task.ticks)
+        except StopIteration:
+            self._task = None
+            self._unwatched = False
+            self._bring_back()
+            measure = self._measuring and task.what in ("retrain", "run")
+            self._settle("measuring" if measure else "ready")
+            if measure:
+                self._analyse(measure_task(self._needed()))
+            self._save(ended=True)
+            return
+        session = self._needed()
+        if session.phase == "trained":
+            self._keep_dense()
+        if self._pace.due(tick):
+            self._save(ended=isinstance(tick, Snapshot) and tick.settled)
+        if isinstance(tick, Measurement):
+            self._report(measurement=tick, progress=tick.progress)
+        elif isinstance(tick, Sensitivity):
+            self._report(sensitivity=tick, progress=len(tick.points) / tick.planned)
+        elif isinstance(tick, Budget):
+            self._adopt(tick.recipe(self._controls_recipe))
+            self._preview = self._controls_recipe.final_target
+            self._report(notice=wording.budget_kept(tick))
+        elif isinstance(tick, Tradeoff):
+            self._report(tradeoff=tick, doing="drawing the curve", **task.progress_of_share(tick.done))
+        elif tick is not None:
+            urgent, self._awaited = self._awaited, False
+            waits = self._preview is not None and time.monotonic() < self._preview_due
+            preview = self.state.preview if waits else self._previewed()
+            self._report(
+                **task.progress(tick, session), snapshot=tick, preview=preview, urgent=urgent,
+                history=tuple(session.history), classification=self._classification(), **UNMEASURED,
+            )  # fmt: skip
+
+    def _analyse(self, task: Task) -> None:
+        """Start a measurement or a scan of the network as it is, or a curve of other networks."""
+        self._task = task
+        self._report(progress=0.0, left=None)
+        self._go_on()
+
+    def _compare(self, plans: Sequence[PlannedRun]) -> None:
+        """Do the runs of a preset; then the network from before is on the page again."""
+
+        def begin(plan: PlannedRun) -> Session:
+            self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
+            self._use(self._source.new(plan.recipe))
+            self._go_on()
+            return self._needed()
+
+        def end(plan: PlannedRun, settled: Sequence[Snapshot]) -> None:
+            self._keep(plan.label, settled)
+            self._comparing = self._comparing[1:]
+
+        for plan in plans:
+            self.limits.check(plan.recipe)
+        self._keep()
+        if self.session is not None:
+            self._mine = self.session, self._dense, self._preview
+        self._preview, self._comparing = None, tuple(plans)
+        self._since = time.monotonic()  # each run has its time from its beginning on
+        self._task = Task("compare", series(plans, begin, end))
+        self._report(activity="comparing", doing="comparing", trouble=None)
+
+    def _bring_back(self) -> None:
+        """Put the network that was kept aside back on the page, if there is one."""
+        if self._mine is None:
+            return
+        self._task = None
+        session, dense, preview = self._mine
+        self._mine, self._comparing = None, ()
+        self._source.take_back(session)
+        self._use(session)
+        self._dense, self._preview = dense, preview

@@ -1,0 +1,58 @@
+"""Predictions: a guess beside what came out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from prunelab.lessons import readings
+from prunelab.lessons.readings import Unreadable
+from prunelab.lessons.result import Result
+
+
+def guess(guess: Any, actual: Any, *, within: float = 0.0, unit: str = "") -> Result:
+    """Compare a prediction with what came out.
+
+    Args:
+        guess: A number, a word, or True or False. None or ``...``: not made yet.
+        actual: What came out, of the same kind.
+        within: How far a number may be off and still be right; 0 or more, in the unit of both.
+        unit: Said after the numbers, such as "%".
+
+    Returns:
+        A Result without a function: right, wrong, not begun, or stopped if the guess is of another kind.
+    """
+    if guess is None or guess is ...:
+        return Result("not begun", "There is no guess yet: set `guess`, and run this cell again. A guess can't fail.")
+    if isinstance(actual, str | bool):
+        return _word(guess, actual)
+    try:
+        yours = readings.number(guess)
+    except Unreadable:
+        return Result(
+            "stopped", f"The guess is {readings.named(guess)}, and a number is asked for, such as `guess = 50`."
+        )
+    if not math.isfinite(yours):
+        return Result("stopped", f"The guess is {readings.shown(yours)}: guess a finite number.")
+    came = readings.number(actual)
+    said = f" {unit}" if unit else ""
+    words = f"You guessed {readings.shown(yours)}{said}, and it is {_rounded(came, within)}{said}"
+    if abs(yours - came) <= within + 1e-9 * abs(came):
+        return Result("right", f"{words}." if yours == came else f"{words}: close enough (within {within:g}{said}).")
+    off = _rounded(abs(yours - came), within) + (" points" if unit == "%" else said)
+    return Result("wrong", f"{words}: {off} too {'high' if yours > came else 'low'}.")
+
+
+def _rounded(value: float, within: float) -> str:
+    """A number to a tenth of what a guess may be off by: more digits say nothing about it."""
+    return readings.shown(round(value, 1 - math.floor(math.log10(within))) if within else value)
+
+
+def _word(guess: Any, actual: str | bool) -> Result:
+    if type(guess) is not type(actual):
+        kind = "a word" if isinstance(actual, str) else "`True` or `False`"
+        return Result("stopped", f"The guess is {readings.named(guess)}, and {kind} is asked for.")
+    same = guess == actual or str(guess).strip().casefold() == str(actual).strip().casefold()
+    if same:
+        return Result("right", f"You guessed {guess!s:.60}, and so it is.")
+    return Result("wrong", f"You guessed {guess!s:.60}, and it is {actual!s:.60}.")

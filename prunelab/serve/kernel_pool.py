@@ -1,0 +1,94 @@
+"""Voila's kernels: one that died while it waited is given to nobody, and a server is told whose are whose.
+
+Voila keeps kernels in a pool that have run the notebook already. One that dies there (a machine short of memory ends it
+first) stays in the pool, and Jupyter starts it again without its notebook: its visitor would wait for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import voila.app
+from voila.voila_kernel_manager import voila_kernel_manager_factory
+
+from prunelab.serve import free_memory
+
+BURIALS: set[asyncio.Future[None]] = set()  # under way: a loop alone does not keep its tasks
+
+
+def _process(manager: Any) -> Any:
+    """The process of a kernel, None while there is none. manager: Jupyter's, of this one kernel."""
+    return getattr(manager.provisioner, "process", None)
+
+
+def with_care(base: type) -> type:
+    """A subclass of Voila's class of kernel managers, that looks at waiting kernels before they are given away.
+
+    Its ``given`` is called with the id of each kernel that is given to a visitor, in the visitor's own task.
+    """
+
+    class KernelManager(base):  # type: ignore[misc]  # Voila makes the class when its settings are known
+        """Voila's kernel manager. given: see ``with_care``."""
+
+        given: Callable[[str], None] = staticmethod(lambda kernel: None)
+
+        def get_pool_size(self, notebook: str) -> int:
+            """How many kernels wait, without the dead: asked right before one is given away."""
+            pool = getattr(self, "_pools", {}).get(notebook, [])
+            for waiting in tuple(pool):
+                if waiting.done() and not waiting.exception() and self._is_dead(waiting.result()):
+                    kernel = waiting.result()["kernel_id"]
+                    self.log.warning("Kernel %s died before its visitor came", kernel)
+                    pool.remove(waiting)
+                    waiting.result()["task"].cancel()
+                    burial = asyncio.ensure_future(self._bury(kernel, notebook))
+                    BURIALS.add(burial)
+                    burial.add_done_callback(BURIALS.discard)
+            return int(super().get_pool_size(notebook))
+
+        async def get_rendered_notebook(self, *args: Any, **options: Any) -> Any:
+            """A kernel from the pool; see the base class."""
+            answer = await super().get_rendered_notebook(*args, **options)
+            self.given(answer[2])
+            return answer
+
+        async def start_kernel(self, **options: Any) -> str:
+            """A kernel for a visitor who found none in the pool; see the base class."""
+            kernel = str(await super().start_kernel(**options))
+            self.given(kernel)
+            return kernel
+
+        async def _initialize(self, notebook: str, kernel_id: str | None = None, **options: Any) -> Any:
+            content = await super()._initialize(notebook, kernel_id, **options)
+            content["process"] = _process(self.get_kernel(content["kernel_id"]))
+            return content
+
+        async def shutdown_kernel(self, *args: Any, **options: Any) -> None:
+            """End a kernel; see the base class."""
+            await super().shutdown_kernel(*args, **options)
+            await asyncio.to_thread(free_memory.give_back)
+
+        def _is_dead(self, content: dict[str, Any]) -> bool:
+            kernel, process = content["kernel_id"], content["process"]
+            # Another process: Jupyter has started it again.
+            return kernel not in self or process.poll() is not None or _process(self.get_kernel(kernel)) is not process
+
+        async def _bury(self, kernel: str, notebook: str) -> None:
+            if kernel in self:
+                await self.shutdown_kernel(kernel, now=True)
+            self.fill_if_needed(delay=0, notebook_name=notebook)
+
+    return KernelManager
+
+
+@wraps(voila_kernel_manager_factory)
+def _factory(*args: Any, **options: Any) -> type:
+    return with_care(voila_kernel_manager_factory(*args, **options))
+
+
+def install() -> None:
+    """Let Voila make its kernel manager by us: it has no setting for what wraps the class that a setting names."""
+    voila.app.voila_kernel_manager_factory = _factory

@@ -1,0 +1,152 @@
+"""What the host's desk knows of every lab, and does when it is time: all state of a workshop beside its kernels.
+
+On the server's loop only. Times are seconds of a monotonic clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+from jupyter_core.utils import ensure_async
+
+from prunelab.workshop.room import Room
+
+SETTING = "prunelab_desk"  # of the server's application: the desk
+VISITOR: ContextVar[str] = ContextVar("visitor")  # of the page that is being made
+TICK = 1.0  # seconds between two looks at all labs
+UNSEEN = 45.0  # seconds that a kernel may be without a page: one that comes, or reloads
+WARNING = 60.0  # seconds from the word that a place is about to be given away until it is
+SPARE = 4  # times that a lab may rest longer when nobody waits for its place
+FAREWELL = 5.0  # seconds for a page that was sent away to close its kernel by itself
+LOOK_AT_MEMORY = 5  # ticks between two looks
+
+RESTING = (
+    "Nobody has touched this page for a while, and its place is needed: in a minute it goes to somebody who waits. "
+    "Move or press anything to keep it."
+)
+
+
+@dataclass
+class Desk:
+    """manager: Jupyter's, of kernels. away: the address of the page that says why a lab was ended, which takes ``why``.
+
+    rest: seconds that a lab may rest while others wait. memory: bytes that a kernel may take.
+    """
+
+    room: Room
+    manager: Any
+    away: str
+    rest: float
+    memory: int
+    labs: dict[str, OpenLab] = field(default_factory=dict)  # by kernel, oldest first
+    _numbers: dict[str, int] = field(default_factory=dict)  # by visitor
+    _ticks: int = 0
+    _tasks: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def given(self, kernel: str) -> None:
+        """A kernel was given to the visitor whose page is being made."""
+        visitor, now = VISITOR.get(), time.monotonic()
+        self.room.opened(visitor, kernel)
+        number = self._numbers.setdefault(visitor, len(self._numbers) + 1)
+        self.labs[kernel] = OpenLab(kernel, visitor, number, since=now, touched=now, seen=now)
+
+    def touched(self, kernel: str) -> None:
+        """A hand has moved something on a page."""
+        lab = self.labs.get(kernel)
+        if lab is None:
+            return
+        lab.touched = time.monotonic()
+        if lab.warned is not None:
+            lab.warned = None
+            lab.tell({"say": ""})
+
+    def send_away(self, kernel: str, why: str) -> None:
+        """End a lab: its page says why (a key of ``pages.WHY``), and leads back to what was saved."""
+        lab = self.labs.get(kernel)
+        if lab is None or lab.leaving:
+            return
+        lab.leaving = True
+        lab.tell({"go": f"{self.away}?why={why}"})
+        self._later(self._end(kernel))
+
+    async def look(self) -> None:
+        """Whatever is due now; called every ``TICK`` seconds."""
+        now, there = time.monotonic(), set(self.manager.list_kernel_ids())
+        for kernel in self.room.kernels() - there:
+            self.room.closed(kernel, now)
+        for kernel, lab in tuple(self.labs.items()):
+            if kernel not in there:
+                del self.labs[kernel]
+                continue
+            if self.manager._kernel_connections.get(kernel, 0):
+                lab.seen = now
+            elif now - lab.seen > UNSEEN:
+                self._later(self._end(kernel, after=0))
+            if lab.report.get("busy"):
+                lab.touched = max(lab.touched, now - TICK)
+            self._mind_rest(lab, now)
+        self._ticks += 1
+        if self._ticks % LOOK_AT_MEMORY == 0:
+            self._mind_memory()
+
+    def _mind_rest(self, lab: OpenLab, now: float) -> None:
+        allowed = self.rest * (1 if self.room.waiting(now) else SPARE)
+        rested = now - lab.touched
+        if lab.warned is None and rested > allowed - min(WARNING, self.rest / 2):
+            lab.warned = now
+            lab.tell({"say": RESTING})
+        elif lab.warned is not None and rested > allowed and now - lab.warned > min(WARNING, self.rest / 2):
+            self.send_away(lab.kernel, "rest")
+
+    def _mind_memory(self) -> None:
+        for kernel, lab in self.labs.items():
+            try:
+                lab.memory = psutil.Process(self.manager.get_kernel(kernel).provisioner.pid).memory_info().rss
+            except psutil.Error:  # it has ended since we looked
+                continue
+            if lab.memory > self.memory:
+                self.send_away(kernel, "memory")
+
+    async def _end(self, kernel: str, after: float = FAREWELL) -> None:
+        await asyncio.sleep(after)
+        if kernel in self.manager:
+            await ensure_async(self.manager.shutdown_kernel(kernel, now=False))
+
+    def _later(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+@dataclass
+class OpenLab:
+    """A visitor's page. number: of the visitor, from 1. since: when it came. touched: when a hand last moved something.
+
+    seen: when a page was last connected. report: what the lab said last (see ``lab.page.host_line.report``). guess: the
+    latest. send: passes a message to the lab; None while it has no line. warned: when it was told that it rests too
+    long. memory: bytes, 0 before the first look.
+    """
+
+    kernel: str
+    visitor: str
+    number: int
+    since: float
+    touched: float
+    seen: float
+    report: dict[str, Any] = field(default_factory=dict)
+    guess: dict[str, Any] | None = None
+    send: Callable[[dict[str, Any]], None] | None = None
+    warned: float | None = None
+    leaving: bool = False
+    memory: int = 0
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Say something to the lab, if it listens."""
+        if self.send is not None:
+            self.send(message)

@@ -1,0 +1,158 @@
+"""Every exercise, checked: its stub, its solution, its mistakes, and whatever else a function may do."""
+
+import itertools
+
+import pytest
+import torch
+
+from prunelab.lessons.checks import EXERCISES
+from prunelab.lessons.examination import check
+from prunelab.lessons.exercise import Exercise, Mistake, equal
+
+EACH = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=list(EXERCISES))
+MISTAKES = [
+    pytest.param(exercise, mistake, id=f"{exercise.name}-{place}")
+    for exercise in EXERCISES.values()
+    for place, mistake in enumerate(exercise.mistakes)
+]
+
+
+def made(source: str, name: str):
+    """The function ``name`` of a source as a student's cell would make it."""
+    space = {"torch": torch}
+    exec(compile(source, f"<cell of {name}>", "exec"), space)
+    return space[name]
+
+
+@EACH
+def test_the_untouched_stub_is_not_begun(exercise: Exercise) -> None:
+    result = check(exercise, made(exercise.stub, exercise.name))
+
+    assert result.outcome == "not begun"
+    assert ("lacks a `return`" in result.says) is (exercise.name != "masked_step"), (
+        "what a step returns does not matter"
+    )
+    assert not result
+    assert result.function is exercise.reference
+
+
+@EACH
+def test_the_solution_as_it_is_shown_is_right(exercise: Exercise) -> None:
+    function = made(f"import math\n{exercise.solution}", exercise.name)
+
+    result = check(exercise, function)
+
+    assert result.outcome == "right", result
+    assert result.function is function
+
+
+@EACH
+def test_others_that_are_as_right_are_accepted(exercise: Exercise) -> None:
+    for function in exercise.also:
+        assert check(exercise, function).outcome == "right"
+
+
+@pytest.mark.parametrize(("exercise", "mistake"), MISTAKES)
+def test_a_mistake_gets_its_own_sentence(exercise: Exercise, mistake: Mistake) -> None:
+    result = check(exercise, mistake.function)
+
+    assert result.outcome == "wrong", result
+    assert mistake.says in result.says
+    assert result.function is exercise.reference
+    assert result.arguments is not None
+
+
+MORE = "That is not all"
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "first"),
+    [
+        ("threshold", lambda weights, quality: quality * weights.var(correction=0), "This is the variance"),
+        ("threshold", lambda weights, quality: quality * weights[weights != 0].var(), "This is the variance"),
+        ("mask", lambda weights, threshold: weights.square() > threshold, "The squares are compared"),
+        ("renewed_statistics", lambda activations: (activations.mean(0), activations.std(0)), "standard deviation"),
+    ],
+)
+def test_of_two_mistakes_at_once_the_one_behind_most_wrong_answers_is_named(name, function, first) -> None:
+    result = check(EXERCISES[name], function)
+    assert result.outcome == "wrong" and first in result.says and MORE in result.says
+
+
+def test_an_error_of_torch_comes_with_what_to_do() -> None:
+    def masked_step(model, masks, optimizer, inputs, targets, loss):
+        for name, mask in masks.items():
+            model.get_parameter(name).mul_(mask)
+
+    result = check(EXERCISES["masked_step"], masked_step)
+    assert (
+        result.outcome == "stopped" and "`with torch.no_grad():`" in result.says and "operation., in" not in result.says
+    )
+
+
+@EACH
+def test_an_answer_of_no_known_kind_is_accused_of_nothing(exercise: Exercise) -> None:
+    def strange(*arguments):
+        value = exercise.calls(exercise.reference, arguments)
+        return [value] if isinstance(value, torch.Tensor) else "strange"
+
+    assert MORE not in check(exercise, strange).says
+
+
+@EACH
+def test_there_are_at_least_five_mistakes_and_each_sentence_is_its_own(exercise: Exercise) -> None:
+    sentences = [mistake.says for mistake in exercise.mistakes]
+
+    assert len(set(sentences)) == len(sentences)
+    assert len(sentences) >= 5
+    assert len(exercise.hints) >= 2
+    for one, other in itertools.permutations(sentences, 2):
+        assert one not in other
+
+
+@EACH
+def test_the_data_of_a_trial_are_equal_at_every_call_and_never_the_same_objects(exercise: Exercise) -> None:
+    for trial in exercise.trials:
+        one, other = trial.arguments(), trial.arguments()
+        assert equal(one, other)
+        for a, b in zip(one, other, strict=True):
+            assert not isinstance(a, torch.Tensor) or a.data_ptr() != b.data_ptr()
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("value", [NAN, INF, -INF, 1.0, -1.0])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64, torch.complex64])
+def test_a_value_that_became_nan_zero_or_another_is_a_change(value: float, dtype: torch.dtype) -> None:
+    one, other = torch.tensor([0.0, value], dtype=dtype), torch.tensor([0.0, value], dtype=dtype)
+    assert equal(one, other)
+    for changed in (0.0, NAN, 7.0, 65504.0):  # the last: the largest of half precision
+        if changed == value or (changed != changed and value != value):
+            continue
+        other[1] = changed
+        assert not equal(one, other) and not equal(other, one)
+        assert not equal({"model": [one]}, {"model": [other]})
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+def test_whole_numbers_and_bools_are_compared_too(dtype: torch.dtype) -> None:
+    one = torch.tensor([0, 1], dtype=dtype)
+    assert equal(one, one.clone()) and not equal(one, 1 - one.long()) and not equal(one, one.flip(0))
+
+
+def test_a_plain_nan_equals_itself_alone() -> None:
+    assert equal(NAN, float("nan")) and equal((1.0, NAN), (1.0, float("nan")))
+    assert not equal(NAN, 0.0) and not equal(0.0, NAN) and not equal(NAN, 1)
+
+
+def test_nan_written_over_zeros_is_named_as_a_change() -> None:
+    exercise = EXERCISES["threshold"]
+
+    def threshold(weights, quality):
+        value = exercise.reference(weights, quality)
+        weights[weights == 0] = NAN  # "so that mean and deviation leave them out"
+        return value
+
+    result = check(exercise, threshold)
+    assert result.outcome == "wrong" and "weights" in result.says and "chang" in result.says, result

@@ -1,0 +1,72 @@
+"""Predictions beside what came out."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prunelab.lessons import check
+
+
+def test_a_guess_that_is_not_made_is_not_begun() -> None:
+    assert check.guess(None, 5).outcome == "not begun"
+    assert check.guess(..., 5).outcome == "not begun"
+
+
+def test_a_guess_within_is_right_and_says_both() -> None:
+    result = check.guess(30, 31.7, within=2, unit="%")
+
+    assert result.outcome == "right"
+    assert result.says == "You guessed 30 %, and it is 31.7 %: close enough (within 2 %)."
+    assert result.function is None
+    assert check.guess(31.7, 31.7).says == "You guessed 31.7, and it is 31.7."
+
+
+def test_a_guess_outside_says_how_far_and_in_which_direction() -> None:
+    assert check.guess(90, 55.9, within=5).says == "You guessed 90, and it is 55.9: 34.1 too high."
+    assert check.guess(10, 55.9, within=5).says.endswith("45.9 too low.")
+    assert check.guess(90, 55.9, unit="%").says.endswith("34.1 points too high.")
+
+
+def test_a_guess_cannot_fail_and_its_answer_has_the_digits_that_matter() -> None:
+    result = check.guess(90, 95.766, within=2, unit="%")
+    assert repr(result) == "A surprise: You guessed 90 %, and it is 95.8 %: 5.8 points too low."
+    assert "<strong>A surprise.</strong>" in result._repr_mimebundle_()["text/html"]
+    assert check.guess(1, 7.7796, within=0.5, unit="x").says == "You guessed 1 x, and it is 7.78 x: 6.78 x too low."
+    assert check.guess(100, 77.2, within=10).says.startswith("You guessed 100, and it is 77")
+
+
+@pytest.mark.parametrize("guess", [5, 5.0, np.float32(5), np.int64(5), torch.tensor(5), torch.tensor([5.0])])
+def test_numbers_of_every_kind_are_numbers(guess) -> None:
+    assert check.guess(guess, 5)
+    assert check.guess(5, guess)
+
+
+@pytest.mark.parametrize("guess", ["90", "about 5", True, [5], {}, object(), math.nan, math.inf, 1j, torch.ones(2)])
+def test_a_guess_of_another_kind_is_words(guess) -> None:
+    result = check.guess(guess, 5)
+
+    assert result.outcome == "stopped"
+    assert "number" in result.says
+
+
+def test_words_and_yes_or_no_are_compared_as_such() -> None:
+    assert check.guess(" Faster ", "faster").outcome == "right"
+    assert check.guess("slower", "faster").says == "You guessed slower, and it is faster."
+    assert check.guess(True, True).outcome == "right"
+    assert check.guess(False, True).outcome == "wrong"
+    assert check.guess(1, True).outcome == "stopped"
+    assert check.guess(3, "faster").outcome == "stopped"
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e5))
+def test_right_is_whatever_lies_within(guess: float, actual: float, within: float) -> None:
+    outcome = check.guess(guess, actual, within=within).outcome
+
+    if abs(guess - actual) <= within:
+        assert outcome == "right"
+    elif abs(guess - actual) > within + 2e-9 * abs(actual):
+        assert outcome == "wrong"

@@ -1,0 +1,51 @@
+"""A real workshop's server for tests, as ``prunelab workshop`` starts it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+from prunelab.lab.worker.limits import Limits
+from prunelab.serve import voila
+from prunelab.workshop.command import Secrets, argv, environment
+from prunelab.workshop.sizing import Size
+from support.servers import Server, start
+
+TOKEN, HOST_TOKEN = "a-token-for-visitors", "a-token-for-the-host"
+LINK = "model=mlp-small&epochs=3&retrain_epochs=2&rounds=2"
+
+
+def start_workshop(home: Path, *, places: int = 2, pool: int = 1, limited: Limits | None = None) -> Server:
+    """Without more settings. limited: what a run may take; None: anything."""
+    port = voila.free_port(0)
+    secrets = Secrets(TOKEN, HOST_TOKEN, f"http://{voila.HOST}:{port}/?token={TOKEN}")
+    told = environment({}, voila.HOST, secrets, limited or Limits(), LINK)
+    return start(argv(port, voila.HOST, Size(places, pool)), home, port, "voila/static/voila.js", **told)
+
+
+class Visitor:
+    """A browser, as far as addresses and cookies go."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.cookies = CookieJar()
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies)
+        )
+
+    def ask(
+        self, path: str, method: str | None = None, *, body: Any = None, data: bytes | None = None, **headers: str
+    ) -> tuple[int, str, str]:
+        """(status, text, address at the end). body: sent as JSON."""
+        if body is not None:
+            data, headers = json.dumps(body).encode(), {"Content-Type": "application/json", **headers}
+        request = urllib.request.Request(self.server.url + path, data=data, headers=headers, method=method)
+        try:
+            with self._opener.open(request, timeout=60) as answer:
+                return answer.status, answer.read().decode(), answer.url
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), error.url
