@@ -27,6 +27,8 @@ from prunelab.recipe import Recipe
 from prunelab.results.estimate import Estimate
 from prunelab.results.sweep import Sweep
 
+PATIENCE = 10.0  # seconds that a worker may take to end
+
 
 def run(
     start: Recipe,
@@ -78,20 +80,21 @@ def _finished(
     done = total = 0
     try:
         with (
-            stoppable(),
+            stoppable(at_once=not workers) as stop,
             _processes(workers) as executor,
             Progress(*columns, console=stderr, transient=True) as bar,
         ):
             task = bar.add_task("sweep", total=1.0, words="")
             for progress in stream(start, engine=engine, executor=executor, directory=out, **settings):
                 done, total = progress.done, progress.total
+                stop.check()
                 left = "" if progress.seconds_left is None else f", about {time_left(progress.seconds_left)} left"
                 bar.update(task, completed=progress.share, words=f"{done} of {total} runs{left}")
-    except Stopped as stop:
+    except Stopped as stopped:
         kept = "Nothing was saved: give --out DIR to keep runs, and go on with the others later."
         if out is not None:
             kept = f"They are saved in {out}; the same command goes on from there."
-        raise CommandError(f"interrupted: {done} of {total} runs have ended. {kept}", SIGNALLED + stop.number) from None
+        raise CommandError(f"interrupted: {done} of {total} runs have ended. {kept}", SIGNALLED + stopped.number) from None
     return progress.sweep
 
 
@@ -109,9 +112,12 @@ def _processes(number: int) -> Iterator[Executor | None]:
         yield executor
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        workers = multiprocessing.active_children()
+        for process in workers:
             process.terminate()
-        executor.shutdown()
+        for process in workers:
+            process.join(PATIENCE)
+            process.kill()  # if it has not ended: a worker can be ended while it holds what another one waits for
         raise
     executor.shutdown()
 

@@ -59,7 +59,7 @@ def sweep(
         executor: Whose workers do the runs; None: this process, one after another. The results are the same to the last
             bit. Any of ``concurrent.futures`` whose workers are processes, or of dask: ``client.get_executor()``.
         directory: Folder that gets a file for each run. The same call again does only what is missing.
-        on_progress: Called at the start, after each run and, for "stacked", in between.
+        on_progress: Called at the start, after each run and, "stacked" or with an executor, in between.
 
     Returns:
         A ``Sweep``, with all runs; those that diverged as ``FailedRun``.
@@ -92,7 +92,10 @@ def stream(
     directory: str | Path | None = None,
     **settings: Any,
 ) -> Generator[Progress, None, None]:
-    """``sweep`` run by run: what was there already, then after each run (stacked: and in between). Leave it to stop."""
+    """``sweep`` run by run: what was there already, then after each run, and in between. Leave it to stop.
+
+    In between: as parts of the work are done ("stacked"), or a few times a second (an executor).
+    """
     engine = engine or ENGINES[0]
     if engine not in ENGINES:
         raise ValueError(f"engine = {engine!r}: must be one of {', '.join(ENGINES)}")
@@ -137,7 +140,7 @@ def _stream(
                 for item in items:
                     if isinstance(item, float):
                         share = item
-                    else:
+                    elif item is not None:
                         results[item.recipe] = item
                         sweep = _with(plan, results)
                         if folder is not None:
@@ -151,8 +154,8 @@ def _stream(
 
 def _carried_out(
     recipes: Sequence[Recipe], custom: Custom, engine: str, executor: Executor | None
-) -> Generator[Result | float, None, None]:
-    """The results of the recipes as they come; from an engine that knows more, also the share of the work done."""
+) -> Generator[Result | float | None, None, None]:
+    """The results of the recipes as they come; in between the share of the work that is done, or None if unknown."""
     if engine == "stacked":
         return sweep_engines.all_at_once(recipes, custom)
     if executor is None:

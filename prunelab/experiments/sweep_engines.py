@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import copy
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from prunelab import errors
@@ -22,6 +22,8 @@ from prunelab.experiments.sweep_runs import (
 from prunelab.recipe import Recipe
 from prunelab.results.sweep import FailedRun, Result, result_from
 
+HEARTBEAT = 0.25  # seconds between two looks whether somebody has left
+
 
 def one_after_another(recipes: Sequence[Recipe], custom: Custom) -> Generator[Result, None, None]:
     """The results of the recipes, those with the same dense network in a row: only one is held at a time."""
@@ -31,41 +33,54 @@ def one_after_another(recipes: Sequence[Recipe], custom: Custom) -> Generator[Re
             yield replace(dense, recipe=recipe) if isinstance(dense, FailedRun) else run(recipe, custom, dense)
 
 
-def on_executor(executor: Executor, recipes: Sequence[Recipe], custom: Custom) -> Generator[Result, None, None]:
+def on_executor(
+    executor: Executor, recipes: Sequence[Recipe], custom: Custom
+) -> Generator[Result | None, None, None]:
     """The results of the recipes as they come: dense networks that several need first, then all that start from them.
 
+    None, every HEARTBEAT seconds, while there is nothing new: who leaves the iterator need not wait for a run to end.
     What has not begun is cancelled when the iterator is left. Raises what a worker raised, once all that was finished
     by then has been given.
     """
-    branches: dict[Future[dict[str, Any]], list[Recipe]] = {}  # dense networks that are trained, and who needs them
+    # Not concurrent.futures.wait: that takes the locks of all futures each time, and Ctrl-C in the midst of it leaves
+    # some of them taken, so that the executor never ends.
+    ended: SimpleQueue[Future[dict[str, Any]]] = SimpleQueue()
     pending: dict[Future[dict[str, Any]], Recipe | None] = {}  # all that runs; None: a dense network
+    branches: dict[Future[dict[str, Any]], list[Recipe]] = {}  # dense networks that are trained, and who needs them
+
+    def submit(recipe: Recipe | None, work: Callable[..., dict[str, Any]], *arguments: Any) -> Future[dict[str, Any]]:
+        future = executor.submit(work, *arguments)
+        pending[future] = recipe
+        future.add_done_callback(ended.put)
+        return future
+
     try:
         for group in groups(recipes):
             values = group[0].to_dict(usual=True)
             if len(group) == 1:
-                pending[executor.submit(run_elsewhere, values, custom, None)] = group[0]
+                submit(group[0], run_elsewhere, values, custom, None)
             else:
-                training = executor.submit(train_elsewhere, values, custom)
-                pending[training], branches[training] = None, group
-        while pending:
-            ended, _ = concurrent.futures.wait(pending, return_when=concurrent.futures.FIRST_COMPLETED)
-            failures = []
-            for future in ended:
-                recipe = pending.pop(future)
-                failure = future.exception()
-                if failure is not None:
-                    failures.append(failure)
-                elif recipe is not None:
-                    yield result_from(future.result())
-                elif "dense" in future.result():
-                    for each in branches.pop(future):
-                        values = each.to_dict(usual=True)
-                        pending[executor.submit(run_elsewhere, values, custom, future.result()["dense"])] = each
-                else:
-                    failed = FailedRun.from_dict(future.result())
-                    yield from (replace(failed, recipe=each) for each in branches.pop(future))
-            if failures:
-                raise failures[0]
+                branches[submit(None, train_elsewhere, values, custom)] = group
+        failure: BaseException | None = None
+        while pending and (failure is None or not ended.empty()):
+            try:
+                future = ended.get(timeout=HEARTBEAT)
+            except Empty:
+                yield None
+                continue
+            recipe = pending.pop(future)
+            if future.exception() is not None:
+                failure = failure or future.exception()
+            elif recipe is not None:
+                yield result_from(future.result())
+            elif "dense" in future.result():
+                for each in branches.pop(future):
+                    submit(each, run_elsewhere, each.to_dict(usual=True), custom, future.result()["dense"])
+            else:
+                failed = FailedRun.from_dict(future.result())
+                yield from (replace(failed, recipe=each) for each in branches.pop(future))
+        if failure is not None:
+            raise failure
     finally:
         for future in pending:
             future.cancel()

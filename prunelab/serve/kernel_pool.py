@@ -16,6 +16,7 @@ from voila.voila_kernel_manager import voila_kernel_manager_factory
 
 from prunelab.serve import free_memory
 
+LATER = 10.0  # seconds after the last kernel's end in which its page's connections are closed and their buffers freed
 BURIALS: set[asyncio.Future[None]] = set()  # under way: a loop alone does not keep its tasks
 
 
@@ -34,6 +35,7 @@ def with_care(base: type) -> type:
         """Voila's kernel manager. given: see ``with_care``."""
 
         given: Callable[[str], None] = staticmethod(lambda kernel: None)
+        _giving_back: asyncio.TimerHandle | None = None
 
         def get_pool_size(self, notebook: str) -> int:
             """How many kernels wait, without the dead: asked right before one is given away."""
@@ -70,6 +72,10 @@ def with_care(base: type) -> type:
             """End a kernel; see the base class."""
             await super().shutdown_kernel(*args, **options)
             await asyncio.to_thread(free_memory.give_back)
+            if self._giving_back is not None:
+                self._giving_back.cancel()
+            loop = asyncio.get_running_loop()
+            self._giving_back = loop.call_later(LATER, loop.run_in_executor, None, free_memory.give_back)
 
         def _is_dead(self, content: dict[str, Any]) -> bool:
             kernel, process = content["kernel_id"], content["process"]

@@ -3,10 +3,12 @@
 import csv
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import prunelab as pl
 from prunelab.cli.app import app
 from prunelab.cli.errors import CommandError
 from prunelab.cli.recipe_options import grid_from
+from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.disk import claim
 from support.sweeps import bare
 
@@ -94,6 +97,35 @@ def test_a_signal_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, number,
     assert f"of 2000 runs have ended. They are saved in {tmp_path}; the same command goes on from there." in errors
     assert "Traceback" not in errors and "leaked" not in errors
     claim(tmp_path, patience=0.0).release()
+
+
+def test_with_workers_a_signal_is_heard_between_steps_and_never_where_locks_are_held():
+    with stoppable(at_once=False) as stop:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+            with pytest.raises(Stopped) as stopped:
+                stop.check()
+            assert stopped.value.number == number
+    with pytest.raises(Stopped), stoppable():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_within_the_executor_does_not_keep_its_locks(tmp_path, monkeypatch):
+    begun, whole = [], []
+
+    class Signalled(ProcessPoolExecutor):
+        """Its own locks are held while a signal comes."""
+
+        def submit(self, *arguments):
+            begun.append(arguments)
+            os.kill(os.getpid(), signal.SIGTERM)
+            whole.append(arguments)
+            return super().submit(*arguments)
+
+    monkeypatch.setattr("prunelab.cli.sweep.ProcessPoolExecutor", Signalled)
+    code, _, errors = command("--seed", "0:9", "--out", str(tmp_path), "--workers", "1")
+    assert code == 128 + signal.SIGTERM and "of 9 runs have ended" in errors
+    assert begun == whole != [] and not multiprocessing.active_children()
 
 
 def until(condition, process: subprocess.Popen[str]) -> None:

@@ -83,7 +83,8 @@ def test_processes_give_the_bits_of_one_after_another_and_a_killed_one_ends_the_
     model, folder = Watched(tmp_path), tmp_path / "kept"
     watched = stream(TINY, model=model, data=DATA, executor=processes, directory=folder, quality=QUALITIES)
     assert next(watched).done == 0
-    assert next(watched).done == 1
+    while next(watched).done < 1:
+        pass
     model.kill()
     with pytest.raises(
         SweepError, match="the executor died.*of 5 runs have ended and are kept, in .*Missing: q"
@@ -119,6 +120,8 @@ def test_dask_does_the_run_of_a_killed_worker_again_and_counts_it_once(cluster, 
     model = Watched(tmp_path)
     ended = []
     for progress in stream(TINY, model=model, data=DATA, executor=cluster.get_executor(), quality=QUALITIES):
+        if [progress.sweep.runs] == ended[-1:]:
+            continue  # nothing has ended meanwhile
         ended.append(progress.sweep.runs)
         if progress.done == 1:
             model.kill()

@@ -7,7 +7,7 @@ import ctypes
 
 import psutil
 
-from prunelab.serve import free_memory
+from prunelab.serve import free_memory, kernel_pool
 from prunelab.serve.kernel_pool import with_care
 
 BLOCKS, SIZE = 2_000, 60_000  # 120 MB in blocks that glibc takes from its heap
@@ -31,13 +31,25 @@ def test_freed_memory_below_a_block_in_use_goes_back():
     libc.free(blocks[-1])
 
 
-def test_it_is_asked_for_when_a_kernel_has_ended(monkeypatch):
+def test_it_is_asked_for_when_a_kernel_has_ended_and_once_more_when_all_have(monkeypatch):
     done = []
 
     class Manager:
         async def shutdown_kernel(self, kernel: str, now: bool = False) -> None:
             done.append((kernel, now))
 
+    async def two_end():
+        manager = with_care(Manager)()
+        await manager.shutdown_kernel("one", now=True)
+        await manager.shutdown_kernel("two")
+        assert done == [("one", True), "given back", ("two", False), "given back"]
+        del done[:]
+        async with asyncio.timeout(30):
+            while not done:
+                await asyncio.sleep(kernel_pool.LATER / 10)
+        await asyncio.sleep(2 * kernel_pool.LATER)
+
     monkeypatch.setattr(free_memory, "give_back", lambda: done.append("given back"))
-    asyncio.run(with_care(Manager)().shutdown_kernel("a kernel", now=True))
-    assert done == [("a kernel", True), "given back"]
+    monkeypatch.setattr(kernel_pool, "LATER", 0.2)
+    asyncio.run(two_end())
+    assert done == ["given back"]
