@@ -94,7 +94,8 @@ def _finished(
         kept = "Nothing was saved: give --out DIR to keep runs, and go on with the others later."
         if out is not None:
             kept = f"They are saved in {out}; the same command goes on from there."
-        raise CommandError(f"interrupted: {done} of {total} runs have ended. {kept}", SIGNALLED + stopped.number) from None
+        words = f"interrupted: {done} of {total} runs have ended. {kept}"
+        raise CommandError(words, SIGNALLED + stopped.number) from None
     return progress.sweep
 
 

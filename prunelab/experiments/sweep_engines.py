@@ -33,9 +33,7 @@ def one_after_another(recipes: Sequence[Recipe], custom: Custom) -> Generator[Re
             yield replace(dense, recipe=recipe) if isinstance(dense, FailedRun) else run(recipe, custom, dense)
 
 
-def on_executor(
-    executor: Executor, recipes: Sequence[Recipe], custom: Custom
-) -> Generator[Result | None, None, None]:
+def on_executor(executor: Executor, recipes: Sequence[Recipe], custom: Custom) -> Generator[Result | None, None, None]:
     """The results of the recipes as they come: dense networks that several need first, then all that start from them.
 
     None, every HEARTBEAT seconds, while there is nothing new: who leaves the iterator need not wait for a run to end.
