@@ -1,4 +1,4 @@
-"""The dashboard. Turns controls into commands and states into pictures; nothing here trains or draws by itself."""
+"""The dashboard: turns what somebody does on the page into commands, and hands states on to the page."""
 
 from __future__ import annotations
 
@@ -16,38 +16,24 @@ from torch import nn
 from prunelab.data import Data
 from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of, suggesting
-from prunelab.lab import presets, wording
-from prunelab.lab.links import KEYS, PRESET, Options, from_query, last, left_out, to_query
+from prunelab.lab.links import Options
 from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
-from prunelab.lab.page import downloads, layout
+from prunelab.lab.page import layout
 from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
-from prunelab.lab.page.buttons import Buttons
 from prunelab.lab.page.compare_panel import ComparePanel
-from prunelab.lab.page.controls import CUTTING, SWITCHES, Controls
-from prunelab.lab.page.draw_panel import DrawPanel
-from prunelab.lab.page.guess import Guess
+from prunelab.lab.page.controls import CUTTING, SWITCHES
 from prunelab.lab.page.host_line import HostLine
-from prunelab.lab.page.layer_sliders import LayerSliders
-from prunelab.lab.page.live import Live
-from prunelab.lab.page.module_table import ModuleTable
-from prunelab.lab.page.panel_chooser import PanelChooser
-from prunelab.lab.page.panels import PANEL_KINDS, Panel
+from prunelab.lab.page.page import Acts, Page
+from prunelab.lab.page.page_link import PageLink
 from prunelab.lab.page.presence import Presence
-from prunelab.lab.page.preset_bar import PresetBar
-from prunelab.lab.page.sensitivity_panel import SensitivityPanel
-from prunelab.lab.page.status import Status
-from prunelab.lab.page.timeline import Timeline
-from prunelab.lab.page.tradeoff_panel import TradeoffPanel
 from prunelab.lab.served import Served
-from prunelab.lab.widgets.batching import Batching
-from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.limits import Limits
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.pruning.masks import Masks
-from prunelab.recipe import CHOICES, OWN, TRAINING_FIELDS, VERSION_KEY, Recipe, allowed
+from prunelab.recipe import CHOICES, OWN, TRAINING_FIELDS, Recipe
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 from prunelab.training.objective import LossLike, MetricLike
@@ -107,16 +93,10 @@ class Lab(w.VBox):
         start: bool = True,
     ) -> None:
         self.options = Options(show=tuple(show), hide=tuple(hide), lock=tuple(lock))
-        self._custom: dict[str, Any] = {
-            name: OWN for name, given in (("model", model), ("data", data)) if given is not None
-        }
-        recipe = (recipe or Recipe()).changed(**self._custom)
-        self._start = recipe, self.options  # the defaults for links
-        self._link_error: str | None = None  # why a link could not be followed
-        self._link_notice = ""  # what was left out of a link
-        self._preset_due = ""  # the preset that a link asks for, until its comparison begins
+        custom = {name: OWN for name, given in (("model", model), ("data", data)) if given is not None}
+        recipe = (recipe or Recipe()).changed(**custom)
+        self._link = PageLink((recipe, self.options), custom)
         self._host_says = ""  # a word of the host of a workshop
-        self._address_says: str | None = None  # the link that the page's address stands for; None: it is not ours
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
@@ -136,28 +116,12 @@ class Lab(w.VBox):
             make_way=lambda: self._bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self.controls = Controls(recipe, self._custom, self._changed, self._released, built_in(model))
-        self.layers = LayerSliders(self._ask, partial(self._released, "quality"))
-        self.live = Live(lambda on: self._chosen(replace(self.options, live=on)))
-        self.modules = ModuleTable()
-        self.buttons = Buttons(self._pressed)
-        self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, VERSION_KEY, *allowed()])
-        self.downloads = DownloadBar(items=list(downloads.ITEMS), post=self._bridge.soon)
-        self.downloads.on_request(self._requested)
-        self._exporter = downloads.Exporter(self.downloads, self._bridge.soon)
-        self.guess = Guess(self._do, self._bridge.soon)
-        self.timeline = Timeline(self._redraw_at_once)
-        self.panels = self._make_panels()
-        self._batching = self.status.batching = Batching()
-        for panel in self.panels.values():
-            panel.plot.batching = self._batching
-        histograms = self.panels["weights"].plot
-        histograms.slider = self.controls["quality"]
-        histograms.on_drag(self._dragged)
-        self._panel_chooser = PanelChooser(self.panels, lambda: self.options, self._chosen)
-        self.presets = PresetBar(self._compared)
-        self.choices, self.switches = self._panel_chooser.choices, self._panel_chooser.switches
-        super().__init__(children=layout.whole(self), layout=w.Layout(width="100%"))
+        self._page = page = Page(recipe, custom, built_in(model), self._acts(), self._bridge, presence)
+        self.panels, self.controls, self.buttons, self.modules = page.panels, page.controls, page.buttons, page.modules
+        self.status, self.downloads, self.guess, self.timeline = page.status, page.downloads, page.guess, page.timeline
+        self.layers, self.live, self.presets = page.layers, page.live, page.presets
+        self.choices, self.switches = page.choices, page.switches
+        super().__init__(children=layout.whole(page), layout=w.Layout(width="100%"))
         self.add_class("prunelab")
         self._arrange()
         self._draw()
@@ -165,15 +129,22 @@ class Lab(w.VBox):
         if start:
             self.start()
 
-    def _make_panels(self) -> dict[str, Panel]:
-        panels: list[Panel] = [Panel(kind, self._redraw) for kind in PANEL_KINDS]
-        panels += [
-            ComparePanel(self._submit, lambda: self.recipe, self._redraw),
-            DrawPanel(self._submit, self._redraw, self._bridge.soon),
-            SensitivityPanel(self._submit, self._redraw),
-            TradeoffPanel(self._submit, self._redraw, self._bridge.soon),
-        ]
-        return {panel.kind.name: panel for panel in panels}
+    def _acts(self) -> Acts:
+        return Acts(
+            options=lambda: self.options,
+            chosen=self._chosen,
+            changed=self._changed,
+            released=self._released,
+            dragged=self._dragged,
+            pressed=self._pressed,
+            guessed=self._do,
+            compared=self._compared,
+            previewed=self._ask,
+            submitted=self._submit,
+            requested=self._requested,
+            redrawn=self._redraw,
+            scrubbed=self._redraw_at_once,
+        )
 
     @classmethod
     def for_page(cls, **options: Any) -> Lab:
@@ -189,7 +160,7 @@ class Lab(w.VBox):
         """
         lab = cls(start=False, **{"directory": os.environ.get(visitor.SESSION) or None, **options})
         lab._apply_link(os.environ.get(visitor.LINK, ""))
-        lab._start = lab.recipe, lab.options
+        lab._link.start = lab.recipe, lab.options
         lab._runner.limit(Limits.from_environment(os.environ))
         if visitor.in_voila() and lab._first != "open":
             lab._served = Served(lab)
@@ -201,7 +172,7 @@ class Lab(w.VBox):
             lab.start()
             lab.follow(visitor.query())
         if visitor.in_voila():
-            lab._address_says = lab.link()
+            lab._link.stand_in_address(lab.link())
         if os.environ.get(visitor.HOST_LINE):
             lab._line = HostLine(lab)
         return lab
@@ -237,7 +208,7 @@ class Lab(w.VBox):
         Raises:
             RecipeError: the controls give no valid recipe.
         """
-        return to_query(self.recipe, self.options, self._start)
+        return self._link.to(self.recipe, self.options)
 
     # For scripts, notebooks and tests
 
@@ -258,9 +229,7 @@ class Lab(w.VBox):
         Raises:
             RecipeError: their values give no valid recipe.
         """
-        recipe = self.controls.recipe
-        by_layer = self.layers.own if recipe.rule == "quality" else {}  # a density is not set per layer
-        return recipe.changed(layer_quality=by_layer)
+        return self._page.recipe
 
     def on_state(self, callback: Callable[[LabState], object], remove: bool = False) -> None:
         """Call ``callback(state)`` for the latest state at once, and for every new one when the page shows it.
@@ -286,7 +255,7 @@ class Lab(w.VBox):
         Returns:
             False if the time was over before that.
         """
-        done = self._runner.wait(timeout) and self._exporter.wait(timeout)
+        done = self._runner.wait(timeout) and self._page.exporter.wait(timeout)
         self._bridge.flush()
         return done
 
@@ -294,7 +263,7 @@ class Lab(w.VBox):
         """End the lab's threads after the current batch. The lab cannot be used afterwards."""
         if self._served is not None:
             self._served.end()
-        self._exporter.end()
+        self._page.exporter.end()
         self._runner.end()
 
     def close(self) -> None:
@@ -379,7 +348,7 @@ class Lab(w.VBox):
             return
         self._controls_error = None
         if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
-            self._link_error, self._link_notice = None, ""
+            self._link.forget()
         if action == "compare":
             self._bridge.soon(self.timeline.live)
         if action != "read":
@@ -392,10 +361,10 @@ class Lab(w.VBox):
         if name == "link":
             self._bridge.soon(lambda: self.downloads.send_text("link", self._address()))
         elif name == "model":
-            self._submit("export", about=partial(self._exporter.send, name))
+            self._submit("export", about=partial(self._page.exporter.send, name))
         else:
             state = self.state
-            self._exporter.later(name, replace(state, viewed=self.timeline.shown(state)))
+            self._page.exporter.later(name, replace(state, viewed=self.timeline.shown(state)))
 
     def _address(self) -> str:
         query = self.link()
@@ -407,41 +376,21 @@ class Lab(w.VBox):
         """Set the page as a link says. False for an empty link, or, with an error on the page, for an invalid one."""
         if not query:
             return False
-        try:
-            recipe, options = from_query(query, self._start)
-            asked = last(query, PRESET)
-            preset = "" if asked is None else presets.named(asked, recipe.changed(**self._custom))
-            missing = [name for name in ("data", "model") if getattr(recipe, name) == OWN and name not in self._custom]
-            if missing:
-                raise RecipeError(f"{missing[0]} = own: whose own? A link cannot carry Python objects")
-        except RecipeError as error:
-            self._link_error = f"This link could not be used: {error}. Nothing was changed."
+        asked = self._link.read(query)
+        if asked is None:
             self._redraw()
             return False
-        self._link_error, self._link_notice = None, left_out(query)
-        self.options = options
-        self._set_controls(recipe.changed(**self._custom))
+        recipe, self.options = asked
+        self._page.set_recipe(recipe)
         self._arrange()
-        self._preset_due = preset
         return True
-
-    def _say_address(self) -> None:
-        """Tell the browser what its address has to say, once it is no longer what it said when the page was opened."""
-        if self._address_says is None:
-            return
-        try:
-            query = self.link()
-        except RecipeError:  # the page says so; the address keeps the last that was valid
-            return
-        if query != self._address_says:
-            self._address_says = self.status.query = query
 
     # From states to pictures
 
     def _reported(self, state: LabState) -> None:
         self._bridge.post("slider" if state.urgent else "run", self._draw)
         self._shown = state
-        if self._preset_due and state.activity == "ready":
+        if self._link.preset and state.activity == "ready":
             self._bridge.soon(partial(self._begin_preset, state.recipe))
         for callback in tuple(self._listeners):
             callback(state)
@@ -456,90 +405,38 @@ class Lab(w.VBox):
         self.status.trouble = f"The page could not be brought up to date: {error}. The run goes on."
 
     def _arrange(self) -> None:
-        """Show, hide and lock as the options say. On the widgets' thread."""
+        """Show, hide and lock as the options say. On the widgets' thread, as all that follows."""
         options = self.options
-        self.controls.arrange(options)
-        self.buttons.arrange(options)
-        for name, panel in self.panels.items():
-            panel.layout.display = None if options.shows(name) else "none"
-        self.layers.disabled = not options.frees("quality")
-        self.panels["weights"].plot.draggable = options.frees("quality") and self.controls["rule"].value == "quality"
-        by_layer = "quality" not in options.hide and self.controls["rule"].value == "quality"
-        (self.remove_class if by_layer else self.add_class)("pl-no-layers")
-        self._panel_chooser.show(options)
-        for name, on in (("pl-big", options.big), ("pl-stage", options.stage)):
+        self._page.arrange(options)
+        by_layer = "quality" not in options.hide and self._page.by_layer
+        for name, on in (("pl-no-layers", not by_layer), ("pl-big", options.big), ("pl-stage", options.stage)):
             (self.add_class if on else self.remove_class)(name)
-        if not options.guess:
-            self.guess.ask(None)
         self._draw()
 
     def _draw(self) -> None:
-        """Draw the latest state. On the widgets' thread."""
-        with self._batching.together():
-            self._draw_state(self._runner.state)
-        self.layers.follow(self.controls["quality"].value)
-        if self._runner.state.activity not in BUSY:
-            self._bridge.at_rest(self._draw_unseen, REST)
-
-    def _draw_unseen(self) -> None:
-        """Draw the panels that are on no screen, too: whoever prints the page gets them all."""
-        visible = self._visible(self._runner.state)
-        for name, panel in self.panels.items():
-            if self.options.shows(name) and not panel.plot.visible:
-                panel.unseen = True
-                panel.show(visible)
-                panel.unseen = False
-
-    def _draw_state(self, state: LabState) -> None:
+        """Draw the latest state."""
+        state = self._runner.state
         if state.adopted is not None and state.adopted is not self._adopted:
             self._adopted = state.adopted
-            self._set_controls(state.adopted)
+            self._page.set_recipe(state.adopted)
             self._bridge.post("options", self._arrange)  # its rule may need other controls
-        self.timeline.update(state)
-        visible = self._visible(state)
         unsaved = None if self._served is None else self._served.trouble
-        notes = (self._host_says, self._link_error, self._link_notice, self._controls_error, unsaved)
-        self.status.show(state, visible, filter(None, notes))
-        self._say_address()
-        self.buttons.show(state, self.options, stale=self.controls.differ(state.recipe))
-        self.live.show(self.options.live, self.controls, state)
-        self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY)
-        self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
-        self.modules.show(state.subject)
-        if state.snapshot is not None:
-            self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
-        for name, panel in self.panels.items():
-            if self.options.shows(name):
-                panel.show(visible)
+        notes = (self._host_says, self._link.error, self._link.notice, self._controls_error, unsaved)
+        self._page.draw(state, self.options, [note for note in notes if note], self._link.news(self.link))
+        if state.activity not in BUSY:
+            self._bridge.at_rest(lambda: self._page.draw_unseen(self._runner.state, self.options), REST)
 
     def _begin_preset(self, recipe: Recipe) -> None:
         """Begin the comparison that a link asks for, once its network is there. recipe: of the network that is."""
-        name = self._preset_due
+        name = self._link.preset
         try:
             there = recipe.trains_like(self.recipe)
         except RecipeError:  # a hand has set the controls to something else
             there, name = True, ""
         if there:
-            self._preset_due = ""
+            self._link.preset = ""
             if name:
                 self._compared(name)
-
-    def _visible(self, state: LabState) -> LabState:
-        """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
-        if state.snapshot is not None:
-            self.guess.objective = state.snapshot.objective
-            accuracy = state.snapshot.test_accuracy
-            self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
-        viewed = self.timeline.shown(state)
-        # A warning is about the network as it is.
-        visible = replace(state, viewed=viewed, warning=state.warning if viewed is None else None)
-        guessing = self.options.guess and self.guess.objective.is_share
-        return wording.concealed(visible, self.guess.waits) if guessing else visible
-
-    def _set_controls(self, recipe: Recipe) -> None:
-        self.controls.set(recipe)
-        self.layers.set(dict(recipe.layer_quality))
-        self.layers.follow(recipe.quality)
 
     def _set_defaults(self) -> None:
         self.controls.set_defaults()

@@ -83,7 +83,7 @@ class Served:
         page = self._saved_page()
         if page is not None:
             lab.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
-            lab._set_controls(page.recipe)
+            lab._page.set_recipe(page.recipe)
             lab._arrange()
         if visit is not None:
             lab._submit("visit", visit)

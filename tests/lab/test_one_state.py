@@ -154,7 +154,7 @@ def test_page_controls_and_exports_say_the_same(done: pl.Lab, tmp_path: Path) ->
     assert state.history[-1] is now or same(state.history[-1], now)
 
     # Controls and link.
-    recipe, options = from_query(lab.link(), lab._start) if lab.link() else lab._start
+    recipe, options = from_query(lab.link(), lab._link.start) if lab.link() else lab._link.start
     assert (recipe, options) == (lab.recipe, lab.options)
 
     # The page.

@@ -64,8 +64,8 @@ class PageSettings:
     earlier: tuple[str, ...] = ()
 
     def opened_by(self, query: str) -> bool:
-        """Whether an address with this query asks for nothing but this page."""
-        return _settings(query) in map(_settings, (self.query, self.link, *self.earlier))
+        """Whether an address with this query asks for nothing but this page; one that says nothing does."""
+        return _settings(query) in map(_settings, ("", self.query, self.link, *self.earlier))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_nothing_tells_the_result_before_the_guess_is_answered():
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"] == "?" and "No accuracy" in lab.panels["accuracy"].plot.summary
     warned = replace(lab.state, warning="This cut was deep: accuracy fell from 83.0 % to 10.0 %.")
-    assert lab._visible(warned).words == ""
+    assert lab._page.visible(warned, lab.options).words == ""
     press(lab, "reset")  # the result will not come
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"].endswith("%") and not lab.guess.waits

@@ -60,7 +60,7 @@ def test_where_epochs_are_left_to_the_usual_half_as_many_are_enough(given, taken
 
 
 def test_a_curve_that_is_stopped_stays_as_far_as_it_got(lab):
-    lab._set_controls(QUICK.changed(retrain_epochs=10000))
+    lab._page.set_recipe(QUICK.changed(retrain_epochs=10000))
     lab.choices["tradeoff"].value = True
     panel = lab.panels["tradeoff"]
     panel.button.click()

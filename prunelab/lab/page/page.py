@@ -1,0 +1,196 @@
+"""All widgets of a lab: made, arranged as the options say, and drawn. On the widgets' thread, but for the making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import ipywidgets as w
+
+from prunelab.formatting import layer_of
+from prunelab.lab import presets, wording
+from prunelab.lab.links import KEYS, Options
+from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab.page import downloads
+from prunelab.lab.page.bridge import Bridge, Soon
+from prunelab.lab.page.buttons import Buttons
+from prunelab.lab.page.compare_panel import ComparePanel
+from prunelab.lab.page.controls import Controls
+from prunelab.lab.page.draw_panel import DrawPanel
+from prunelab.lab.page.guess import Guess
+from prunelab.lab.page.layer_sliders import LayerSliders
+from prunelab.lab.page.live import Live
+from prunelab.lab.page.module_table import ModuleTable
+from prunelab.lab.page.panel_chooser import PanelChooser
+from prunelab.lab.page.panels import PANEL_KINDS, Panel
+from prunelab.lab.page.presence import Presence
+from prunelab.lab.page.preset_bar import PresetBar
+from prunelab.lab.page.sensitivity_panel import SensitivityPanel
+from prunelab.lab.page.status import Status
+from prunelab.lab.page.timeline import Timeline
+from prunelab.lab.page.tradeoff_panel import TradeoffPanel
+from prunelab.lab.widgets.batching import Batching
+from prunelab.lab.widgets.download_bar import DownloadBar
+from prunelab.lab.widgets.plot import Drag
+from prunelab.recipe import VERSION_KEY, Recipe, allowed
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What the page calls when somebody acts on it, on whatever thread the browser's message arrives."""
+
+    options: Callable[[], Options]
+    """What is shown, hidden and locked now."""
+    chosen: Callable[[Options], None]
+    """Something else is to be shown, hidden or switched on."""
+    changed: Callable[[str], None]
+    """A control, by its name, has another value."""
+    released: Callable[[str], None]
+    """A hand has let go of a control."""
+    dragged: Callable[[Drag], None]
+    """A threshold line was moved."""
+    pressed: Callable[[str], None]
+    """A button, by its name, was pressed."""
+    guessed: Callable[[str], None]
+    """A button was pressed, and the question before its result is answered."""
+    compared: Callable[[str], None]
+    """A preset was chosen."""
+    previewed: Callable[[], None]
+    """The cut by the controls is to be shown."""
+    submitted: Callable[..., None]
+    """A panel asks for work: action, and what it is about."""
+    requested: Callable[[str], None]
+    """A download was asked for."""
+    redrawn: Callable[[], None]
+    """A picture is to be drawn again."""
+    scrubbed: Callable[[], None]
+    """The same for all of them, at the pace of a slider."""
+
+
+class Page:
+    """Makes the widgets, shows, hides and locks them as the options say, and draws states.
+
+    Args:
+        recipe: What the controls are set to.
+        custom: {"model" or "data": their name in the recipe}, of what is the user's own.
+        built_in: Widgets in the place of controls which a custom model leaves no choice in; see ``Controls``.
+        acts: Who hears of what somebody does on the page.
+        bridge: The way to the widgets' thread.
+        presence: Who looks at the page.
+
+    Attributes: the widgets and groups of widgets that ``layout.whole`` puts on the page, by name.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        custom: Mapping[str, str],
+        built_in: Mapping[str, w.Widget],
+        acts: Acts,
+        bridge: Bridge,
+        presence: Presence,
+    ) -> None:
+        self.controls = Controls(recipe, custom, acts.changed, acts.released, built_in)
+        self.layers = LayerSliders(acts.previewed, partial(acts.released, "quality"))
+        self.live = Live(lambda on: acts.chosen(replace(acts.options(), live=on)))
+        self.modules = ModuleTable()
+        self.buttons = Buttons(acts.pressed)
+        self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, VERSION_KEY, *allowed()])
+        self.downloads = DownloadBar(items=list(downloads.ITEMS), post=bridge.soon)
+        self.downloads.on_request(acts.requested)
+        self.exporter = downloads.Exporter(self.downloads, bridge.soon)
+        self.guess = Guess(acts.guessed, bridge.soon)
+        self.timeline = Timeline(acts.scrubbed)
+        self.panels = _panels(acts, lambda: self.recipe, bridge.soon)
+        self.batching = self.status.batching = Batching()
+        for panel in self.panels.values():
+            panel.plot.batching = self.batching
+        histograms = self.panels["weights"].plot
+        histograms.slider = self.controls["quality"]
+        histograms.on_drag(acts.dragged)
+        self._panel_chooser = PanelChooser(self.panels, acts.options, acts.chosen)
+        self.choices, self.switches = self._panel_chooser.choices, self._panel_chooser.switches
+        self.presets = PresetBar(acts.compared)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that the controls are set to. Raises RecipeError: their values give no valid recipe."""
+        recipe = self.controls.recipe
+        by_layer = self.layers.own if recipe.rule == "quality" else {}  # a density is not set per layer
+        return recipe.changed(layer_quality=by_layer)
+
+    def set_recipe(self, recipe: Recipe) -> None:
+        """Set the controls."""
+        self.controls.set(recipe)
+        self.layers.set(dict(recipe.layer_quality))
+        self.layers.follow(recipe.quality)
+
+    @property
+    def by_layer(self) -> bool:
+        """Whether the cut is by quality, which each layer can have of its own."""
+        return bool(self.controls["rule"].value == "quality")
+
+    def arrange(self, options: Options) -> None:
+        """Show, hide and lock as the options say."""
+        self.controls.arrange(options)
+        self.buttons.arrange(options)
+        for name, panel in self.panels.items():
+            panel.layout.display = None if options.shows(name) else "none"
+        self.layers.disabled = not options.frees("quality")
+        self.panels["weights"].plot.draggable = options.frees("quality") and self.by_layer
+        self._panel_chooser.show(options)
+        if not options.guess:
+            self.guess.ask(None)
+
+    def draw(self, state: LabState, options: Options, notes: list[str], query: str | None) -> None:
+        """Draw a state. notes: what is wrong beside the run. query: what the address should say; None: as it is."""
+        with self.batching.together():
+            self.timeline.update(state)
+            visible = self.visible(state, options)
+            self.status.show(state, visible, notes)
+            if query is not None:
+                self.status.query = query
+            self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
+            self.live.show(options.live, self.controls, state)
+            self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY)
+            self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
+            self.modules.show(state.subject)
+            if state.snapshot is not None:
+                self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
+            for name, panel in self.panels.items():
+                if options.shows(name):
+                    panel.show(visible)
+        self.layers.follow(self.controls["quality"].value)
+
+    def draw_unseen(self, state: LabState, options: Options) -> None:
+        """Draw the panels that are on no screen, too: whoever prints the page gets them all."""
+        visible = self.visible(state, options)
+        for name, panel in self.panels.items():
+            if options.shows(name) and not panel.plot.visible:
+                panel.unseen = True
+                panel.show(visible)
+                panel.unseen = False
+
+    def visible(self, state: LabState, options: Options) -> LabState:
+        """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
+        if state.snapshot is not None:
+            self.guess.objective = state.snapshot.objective
+            accuracy = state.snapshot.test_accuracy
+            self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
+        viewed = self.timeline.shown(state)
+        # A warning is about the network as it is.
+        visible = replace(state, viewed=viewed, warning=state.warning if viewed is None else None)
+        guessing = options.guess and self.guess.objective.is_share
+        return wording.concealed(visible, self.guess.waits) if guessing else visible
+
+
+def _panels(acts: Acts, recipe: Callable[[], Recipe], soon: Soon) -> dict[str, Panel]:
+    panels: list[Panel] = [Panel(kind, acts.redrawn) for kind in PANEL_KINDS]
+    panels += [
+        ComparePanel(acts.submitted, recipe, acts.redrawn),
+        DrawPanel(acts.submitted, acts.redrawn, soon),
+        SensitivityPanel(acts.submitted, acts.redrawn),
+        TradeoffPanel(acts.submitted, acts.redrawn, soon),
+    ]
+    return {panel.kind.name: panel for panel in panels}
