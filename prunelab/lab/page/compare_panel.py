@@ -26,6 +26,7 @@ class ComparePanel(Panel):
         self._hidden: set[int] = set()
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()  # number, name and pin of the runs in ``rows``
+        self._fresh = True  # no kept run was shown yet
         self.rows = w.VBox()
         self._presets = presets.presets(Recipe())
         self.preset = w.Dropdown(
@@ -48,6 +49,9 @@ class ComparePanel(Panel):
         """Draw the runs, and list them."""
         self.button.disabled = state.activity in BUSY
         self._offer(state.recipe)
+        if state.runs and self._fresh:
+            self._fresh = False
+            self._go_on_from(state.runs[-1])
         self.point.value = _hint(self._question_or_answer(state))
         kept = self._kept(state)
         names = runs.names(kept)
@@ -65,6 +69,12 @@ class ComparePanel(Panel):
             chosen = self.preset.value
             self.preset.options = offered
             self.preset.value = chosen if chosen in offered else offered[0]
+
+    def _go_on_from(self, run: runs.Run) -> None:
+        """Show the comparison that a run is of: on a page that comes back it was the last thing to be seen."""
+        made = next((preset.name for preset in self._presets if run.label in preset.labels), None)
+        if made is not None:
+            self.preset.value, self.pair.value = made, "preset"
 
     def _question_or_answer(self, state: LabState) -> str:
         """The question of the chosen preset or, once both of its runs are done, the answer."""
