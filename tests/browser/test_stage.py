@@ -66,6 +66,13 @@ def test_all_that_a_loop_needs_is_on_one_screen_before_and_after_it(
     assert page.evaluate(UNSEEN, NEEDED) == []
     assert page.evaluate(SCROLLS) == []
 
+    root(page).get_by_label("stage").uncheck()
+    page.wait_for_function("!document.querySelector('.pl-stage')")
+    expect_drawn(page)
+    bars = root(page).locator(".pl-weights .cartesianlayer").bounding_box()
+    foot = root(page).locator(".pl-foot").bounding_box()
+    assert bars and foot and foot["y"] - bars["y"] > 100, "off the stage, too, the histogram is beside its slider"
+
 
 def test_a_loop_takes_three_presses_and_arrows_move_the_slider(page: Page, dashboard: Lab) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
