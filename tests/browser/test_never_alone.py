@@ -167,6 +167,44 @@ def test_a_kernel_that_is_stopped_is_told_and_goes_on(lab: str, alone: Page, sha
     expect_root(page, preview="1.60")
 
 
+def test_nothing_can_be_pressed_before_the_controls_show_what_the_kernel_knows(
+    lab: str, alone: Page, shared_voila: Server
+) -> None:
+    """Its states would undo the press: a key was lost in one of some hundred returns."""
+    page, holding, held = alone, [False], []
+
+    def between(ours: WebSocketRoute) -> None:
+        def hear(data: bytes | str) -> None:
+            if holding[0] and b'"update_states"' in as_bytes(data):
+                held.append((ours, data))
+            else:
+                ours.send(data)
+
+        ours.connect_to_server().on_message(hear)
+
+    page.route_web_socket("**/channels*", between)
+    opened(page, lab)
+    turn(page, 2)
+    expect_root(page, preview="1.60")
+    kernel = kernel_of(page, shared_voila)
+    holding[0] = True
+    os.kill(kernel.pid, signal.SIGSTOP)
+    button(page, "Prune").click()
+    expect_root(page, link="lost")
+    os.kill(kernel.pid, signal.SIGCONT)
+    while not held:
+        page.wait_for_timeout(50)
+    page.wait_for_timeout(500)  # in which the page was usable before
+    expect_root(page, link="lost")
+    assert page.evaluate("document.querySelector('.pl-deck').inert")
+    holding[0] = False
+    for ours, data in held:
+        ours.send(data)
+    expect_root(page, link="alive")
+    turn(page, 1)
+    expect_root(page, preview="1.65", phase="trained")
+
+
 def hide_restarts(page: Page) -> None:
     """JupyterLab does not get to know that a kernel is restarted, as when it is busy just then."""
 

@@ -17,6 +17,7 @@ const RECONNECTING = 1000; // ms that the websocket may take to connect again wi
 const BACKOFF = [500, 1000, 2000, 4000, 8000]; // ms between attempts while the kernel is lost; the last one repeats
 const RENEW_EVERY = 20000; // ms between two new websockets while the server answers and the kernel does not
 const LEAVING = 2000; // ms without alarms after the page has begun to close, which may be called off
+const RESTORING = 8000; // ms that ipywidgets may take for it: it waits 4 seconds for an answer itself
 const REOPEN_AFTER = 3000; // ms to read that the kernel has ended, before the page opens again
 const REOPENED = "prunelab-reopened"; // in sessionStorage: when the page last opened itself again
 const REOPEN_EVERY = 30000; // ms: a page that opened itself again sooner than this asks for a press instead
@@ -52,6 +53,9 @@ class KernelWatch {
     this.looked = performance.now(); // time of the latest tick
     this.left = -Infinity; // time at which the page began to close
     this.heard = /** @type {number | null} */ (null); // time of the latest answer, by the kernel's clock
+    this.latest = -Infinity; // time of the latest answer
+    this.settling = 0; // the question whose answer says that the kernel is done with late messages; 0: not asked yet
+    this.answeredAt = Infinity; // time of that answer
     this.losses = 0; // how often the kernel was lost; by this it knows which late messages to drop (late_messages.py)
     this.vain = 0; // messages that were dropped since
     this.gone = false; // whether the lab's comm is closed: it will not come back
@@ -117,6 +121,10 @@ class KernelWatch {
     return (this.kernel?.connectionStatus ?? "connected") === "connected";
   }
 
+  get answers() {
+    return performance.now() - this.latest < PATIENCE;
+  }
+
   ask() {
     this.question += 1;
     this.open = true;
@@ -139,8 +147,30 @@ class KernelWatch {
     this.heard = message.at ?? null;
     this.open = false;
     this.silent = 0;
-    if (this.state !== "alive") this.found();
+    this.latest = performance.now();
+    if (this.state === "waiting") this.found();
+    else if (this.state === "lost") this.settle(message.answer);
     else if (slow) this.ask(); // the kernel may hold back what it took for late
+  }
+
+  /**
+   * The kernel answers again. Nothing can be pressed until the controls show what it knows: a state that comes from there
+   * would undo the press.
+   * @param {number} answer the question that it has answered
+   */
+  settle(answer) {
+    if (!this.settling) {
+      this.ask(); // says how often the kernel was lost; what it drops for that, it tells before it answers
+      this.settling = this.question;
+    } else if (answer >= this.settling) {
+      this.answeredAt = Math.min(this.answeredAt, performance.now());
+      this.foundIfRestored();
+    }
+  }
+
+  foundIfRestored() {
+    const waited = performance.now() - this.answeredAt;
+    if (waited > RESTORING || (waited >= 0 && !this.model.widget_manager._kernelRestoreInProgress)) this.found();
   }
 
   /**
@@ -192,8 +222,10 @@ class KernelWatch {
     if (now - this.left < LEAVING) return;
     this.apart = this.connected ? 0 : this.apart + passed;
     if (this.state === "lost") {
+      this.foundIfRestored();
+      if (this.state !== "lost") return;
       if (!this.connected) this.tellVain(dropUnsent(this.kernel));
-      if (now >= this.attemptAt) void this.attempt();
+      if (now >= this.attemptAt && !this.answers) void this.attempt();
       return;
     }
     this.silent += passed;
@@ -204,8 +236,11 @@ class KernelWatch {
 
   lose() {
     this.state = "lost";
+    this.latest = -Infinity;
     this.attempts = 0;
     this.losses += 1;
+    this.settling = 0;
+    this.answeredAt = Infinity;
     this.focused = document.activeElement;
     this.tellVain(dropUnsent(this.kernel));
     this.cause = this.gone ? "ended" : navigator.onLine ? (this.connected ? "silent" : "unreachable") : "offline";
@@ -227,6 +262,10 @@ class KernelWatch {
       }
     }
     if (this.state !== "lost") return;
+    if (this.answers) {
+      this.attemptAt = performance.now() + PATIENCE;
+      return;
+    }
     this.attempts += 1;
     this.attemptAt = performance.now() + (BACKOFF[Math.min(this.attempts, BACKOFF.length) - 1] ?? 0);
     this.cause = cause;
@@ -260,7 +299,6 @@ class KernelWatch {
     this.cause = "";
     this.apart = 0;
     this.show();
-    if (wasLost) this.ask(); // says at once how often the kernel was lost
     if (wasLost && this.focused instanceof HTMLElement && document.activeElement === document.body)
       this.focused.focus({ preventScroll: true });
   }

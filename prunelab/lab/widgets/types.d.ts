@@ -17,6 +17,7 @@ export interface WidgetManager {
   get_model(id: string): Promise<Model>;
   kernel?: KernelConnection | null; // none on a page without a kernel
   restoreWidgets?(): Promise<void>; // Voila's: asks the kernel for the states of all models
+  _kernelRestoreInProgress?: boolean; // whether they are under way
   _models?: Record<string, Promise<ModelInternals>>;
 }
 
