@@ -42,8 +42,8 @@ class Row:
         return self.figure <= self.target if self.better == "at most" else self.figure >= self.target
 
 
-def rendered(rows: Iterable[Row]) -> Group:
-    """The rows as a table, with their notes below, by number."""
+def rendered(rows: Iterable[Row], first: int = 1) -> Group:
+    """The rows as a table, with their notes below, by number. first: the number of the first."""
     table = Table()
     table.add_column("", justify="right", style="dim")
     table.add_column("what")
@@ -52,7 +52,7 @@ def rendered(rows: Iterable[Row]) -> Group:
     table.add_column("met")
     words = {True: "[green]yes[/]", False: "[bold red]NO[/]", None: "–"}
     notes = []
-    for number, row in enumerate(rows, 1):
+    for number, row in enumerate(rows, first):
         between = "" if row.low is None or row.high is None else f"{_number(row.low)} to {_number(row.high)}"
         target = "" if row.target is None else f"{row.better} {_number(row.target)} {row.unit}"
         table.add_row(str(number), row.name, f"{_number(row.figure)} {row.unit}", between, target, words[row.met])

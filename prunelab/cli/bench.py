@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 
+from prunelab import disk
 from prunelab.bench import table
-from prunelab.bench.table import Row
+from prunelab.bench.table import Row, Say
 from prunelab.cli.errors import BAD_INPUT, CommandError
 
 NEEDED = ("playwright", "psutil")
 ADVICE = "install them with: pip install 'prunelab[test]', and a browser with: playwright install chromium"
 
 
+class Part(Protocol):
+    """A part of a suite: measures, and gives its rows."""
+
+    def __call__(self, *, quick: bool, say: Say) -> list[Row]: ...
+
+
 def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: Console) -> None:
     """Measure "engine", "sparse", "browser", "all" of these (the browser only if its packages are there), "workshop" or
     "soak".
 
-    The table goes to ``stdout``, the progress to ``stderr``, and the figures as JSON to ``file``. Raises CommandError.
+    A table for each part goes to ``stdout`` as soon as it is measured, the progress to ``stderr``, and all figures so
+    far as JSON to ``file``. Raises CommandError.
     """
     if file is not None:
         _check_writable(file)
@@ -33,32 +43,39 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
 
         def say(what: str) -> None:
             status.update(f"measuring: {what}")
+            if not stderr.is_terminal:  # which shows no status: a log tells what takes so long
+                stderr.print(f"measuring: {what}", markup=False, highlight=False)
 
-        if suite in ("engine", "all"):
-            from prunelab.bench import costs, engine, stacked
-
-            for engines in (engine, stacked, costs):
-                rows += engines.rows(quick=quick, say=say)
-        if suite in ("sparse", "all"):
-            from prunelab.bench import compaction as compacting
-            from prunelab.bench import kernels, packing
-
-            for part in (packing, compacting, kernels):
-                rows += part.rows(quick=quick, say=say)
-        if suite == "workshop":
-            from prunelab.bench import workshop
-
-            rows += workshop.rows(quick=quick, say=say)
-        if suite in ("browser", "soak", "all") and not missing:
-            rows += _browser_rows(suite, quick, say)
-    stdout.print(table.rendered(rows))
+        for part in _parts(suite, browser=not missing):
+            measured = part(quick=quick, say=say)
+            stdout.print(table.rendered(measured, first=len(rows) + 1))
+            rows += measured
+            if file is not None:
+                content = json.dumps(table.as_dict(rows, quick=quick), indent=2) + "\n"
+                disk.write_atomically(file, content.encode())
     if missing and suite == "all":
         stderr.print(f"The browser was left out for want of {' and '.join(missing)}: {ADVICE}", markup=False)
-    if file is not None:
-        file.write_text(json.dumps(table.as_dict(rows, quick=quick), indent=2) + "\n", encoding="utf-8")
 
 
-def _browser_rows(suite: str, quick: bool, say: Callable[[str], None]) -> list[Row]:
+def _parts(suite: str, *, browser: bool) -> Iterator[Part]:
+    """The parts of a suite, each loaded when its turn comes. browser: whether what its parts need is there."""
+    if suite in ("engine", "all"):
+        from prunelab.bench import costs, engine, stacked
+
+        yield from (engine.rows, stacked.rows, costs.rows)
+    if suite in ("sparse", "all"):
+        from prunelab.bench import compaction, kernels, packing
+
+        yield from (packing.rows, compaction.rows, kernels.rows)
+    if suite == "workshop":
+        from prunelab.bench import workshop
+
+        yield workshop.rows
+    if suite in ("browser", "soak", "all") and browser:
+        yield partial(_browser_rows, suite)
+
+
+def _browser_rows(suite: str, *, quick: bool, say: Say) -> list[Row]:
     from playwright.sync_api import Error
 
     from prunelab.bench import browser

@@ -1,6 +1,9 @@
 """The bench's arithmetic against NumPy, and its loops once through. No assertion on time."""
 
+import json
 import math
+import re
+import signal
 
 import numpy as np
 import pytest
@@ -9,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import CliRunner
 
-from prunelab.bench import costs, engine, memory
+from prunelab.bench import costs, engine, memory, stacked
 from prunelab.bench.statistics import interleave, percentile, ratios, spread
 from prunelab.bench.table import Row, rendered
+from prunelab.cli.app import app
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50)
 
@@ -54,6 +59,29 @@ def test_a_row_knows_which_side_of_its_target_is_good():
     assert Row("a", 1.05, "x", target=1.10).met and not Row("a", 1.2, "x", target=1.10).met
     assert Row("b", 1.5, "x", target=1.4, better="at least").met and Row("c", 1.0, "s").met is None
     assert rendered([Row("a", 1.05, "x", target=1.10)]).renderables[0].row_count == 1
+
+
+def test_each_part_is_shown_and_kept_as_soon_as_it_is_measured(monkeypatch, tmp_path):
+    def first(*, quick, say):
+        say("the first")
+        return [Row("one", 1.0, "x", note="a note")]
+
+    def second(*, quick, say):
+        return [Row("two", 2.0, "x"), Row("three", 3.0, "x")]
+
+    def third(*, quick, say):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(engine, "rows", first)
+    monkeypatch.setattr(stacked, "rows", second)
+    monkeypatch.setattr(costs, "rows", third)
+    done = CliRunner().invoke(app, ["bench", "engine", "--json", str(tmp_path / "figures.json")])
+    assert done.exit_code == 128 + signal.SIGINT and "measuring: the first" in done.stderr
+    shown = [re.findall(r"[\w.]+", line) for line in done.stdout.splitlines()]
+    assert ["1", "one"] in [words[:2] for words in shown] and ["3", "three"] in [words[:2] for words in shown]
+    assert ["1.", "a", "note"] in shown, "the number of its row"
+    kept = json.loads((tmp_path / "figures.json").read_text())
+    assert [row["name"] for row in kept["rows"]] == ["one", "two", "three"] and kept["quick"] is False
 
 
 def test_the_training_loops_run_and_give_finite_ratios():
