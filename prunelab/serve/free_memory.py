@@ -7,12 +7,19 @@ visit stayed with the process, though nothing in it refers to them.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 
 HAS_TRIM = sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim")  # not with musl
 
 
 def give_back() -> None:
-    """Return at once where the C library has no way to do it. Some milliseconds, without Python's lock."""
+    """Nothing, where the C library has no way to do it. Some milliseconds, without Python's lock."""
     if HAS_TRIM:
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def give_back_all() -> None:
+    """The same, with what only refers to itself: some tenths of a second with Python's lock, for a quiet moment."""
+    gc.collect()
+    give_back()

@@ -75,7 +75,7 @@ def with_care(base: type) -> type:
             if self._giving_back is not None:
                 self._giving_back.cancel()
             loop = asyncio.get_running_loop()
-            self._giving_back = loop.call_later(LATER, loop.run_in_executor, None, free_memory.give_back)
+            self._giving_back = loop.call_later(LATER, loop.run_in_executor, None, free_memory.give_back_all)
 
         def _is_dead(self, content: dict[str, Any]) -> bool:
             kernel, process = content["kernel_id"], content["process"]

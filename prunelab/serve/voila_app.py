@@ -8,6 +8,8 @@ stands in no line of the log. A message from a page may have at most LARGEST_MES
 
 from __future__ import annotations
 
+import prunelab.serve.without_iris  # noqa: F401  isort: skip  # before Jupyter
+
 import os
 import re
 from functools import partial

@@ -7,6 +7,8 @@ Its secrets come in the environment, which other users of the machine cannot rea
 
 from __future__ import annotations
 
+import prunelab.serve.without_iris  # noqa: F401  isort: skip  # before Jupyter
+
 import os
 from functools import partial
 from typing import Any

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
 
 import psutil
 
@@ -50,6 +51,7 @@ def test_it_is_asked_for_when_a_kernel_has_ended_and_once_more_when_all_have(mon
         await asyncio.sleep(2 * kernel_pool.LATER)
 
     monkeypatch.setattr(free_memory, "give_back", lambda: done.append("given back"))
+    monkeypatch.setattr(gc, "collect", lambda: done.append("collected"))
     monkeypatch.setattr(kernel_pool, "LATER", 0.2)
     asyncio.run(two_end())
-    assert done == ["given back"]
+    assert done == ["collected", "given back"]
