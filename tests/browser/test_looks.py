@@ -30,6 +30,15 @@ CUT_OFF = """() => {
     return [...page, ...pictures].map((e) => `${e.className.baseVal ?? e.className}: ${e.textContent.trim()}`);
 }"""
 
+# Titles of axes that run into each other.
+RUN_INTO = """() => [...document.querySelectorAll(".prunelab .prunelab-plot")].flatMap((plot) => {
+    const titles = [...plot.querySelectorAll("[class^='g-'] :is(.xtitle, .ytitle, .y2title, .y3title)")];
+    const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+    return titles.flatMap((one, i) => titles.slice(i + 1)
+        .filter((other) => !apart(one.getBoundingClientRect(), other.getBoundingClientRect()))
+        .map((other) => `${one.textContent} and ${other.textContent}`));
+})"""
+
 
 def resize(page: Page, width: int, height: int = 6000) -> None:
     """A window so high that all pictures are in view, and drawn."""
@@ -57,6 +66,7 @@ def test_no_text_is_cut_off(everything: Page, large: bool, widths: tuple[int, ..
     for width in widths:
         resize(page, width)
         assert page.evaluate(CUT_OFF) == [], f"{width} px wide"
+        assert page.evaluate(RUN_INTO) == [], f"{width} px wide"
 
 
 def test_large_type_enlarges_all_type(everything: Page) -> None:

@@ -45,7 +45,7 @@ function validated(figure) {
 }
 
 /**
- * Larger type where the page requests it (for a projector), also in annotations, which set their own sizes.
+ * Larger type where the page requests it (for a projector), also in annotations and titles of axes, which set their own sizes.
  * @param {import("./types").Layout} layout
  * @param {number} scale
  */
@@ -53,6 +53,8 @@ function enlarge(layout, scale) {
   if (scale === 1) return;
   layout.font.size = (layout.font.size ?? 12) * scale;
   for (const note of layout.annotations ?? []) if (note.font?.size) note.font.size *= scale;
+  for (const [name, axis] of Object.entries(layout))
+    if (/^[xy]axis\d*$/.test(name) && axis.title?.font?.size) axis.title.font.size *= scale;
   if (layout.margin) for (const side of ["l", "r", "t", "b"]) layout.margin[side] = (layout.margin[side] ?? 40) * scale;
 }
 
