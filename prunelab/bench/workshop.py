@@ -30,6 +30,7 @@ from prunelab.workshop.command import Secrets, argv, environment
 from prunelab.workshop.room import KEEP
 from prunelab.workshop.sizing import Size
 
+QUIET = 15.0  # seconds after the last visit in which the server gives back what only refers to itself
 TIMEOUT = 120.0  # seconds for the server to start, and for memory to come back
 MEGABYTE = 1e6
 RETURN = 30.0  # seconds for a lab that is taken up again
@@ -299,9 +300,11 @@ async def _left_row(server: Served, labs: Sequence[LabClient], empty: float) -> 
 async def _leak_row(server: Served, visits: int) -> Row:
     visitor = LabClient(server.url)
     await _visit(visitor)
+    await asyncio.sleep(QUIET)
     before = _proportional(server.process)
     for _ in range(visits):
         await _visit(visitor)
+    await asyncio.sleep(QUIET)
     after = _proportional(server.process)
     return Row(
         f"the server's memory after {visits} visits / before", after / before, "x", target=1.1,
