@@ -192,9 +192,8 @@ def test_nothing_can_be_pressed_before_the_controls_show_what_the_kernel_knows(
     button(page, "Prune").click()
     expect_root(page, link="lost")
     os.kill(kernel.pid, signal.SIGCONT)
-    while not held:
+    while not held:  # the kernel's last answer has come before its states; Playwright hears only while it waits
         page.wait_for_timeout(50)
-    page.wait_for_timeout(500)  # in which the page was usable before
     expect_root(page, link="lost")
     assert page.evaluate("document.querySelector('.pl-deck').inert")
     holding[0] = False
