@@ -16,7 +16,7 @@ from support.node import node_module
 
 # What a widget, the plots' library or a report carries, and what it must export.
 ENTRIES = {
-    "lab/widgets/plot.js": "export default function render(",
+    "lab/widgets/plot.js": "export default { initialize, render };",
     "lab/widgets/plot_loader.js": "export default { initialize, render };",
     "lab/widgets/scrubber.js": "export default { render };",
     "lab/widgets/drawing.js": "export default { render };",

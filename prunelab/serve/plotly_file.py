@@ -1,7 +1,7 @@
 """plotly.js as a file of our own server: browsers keep it, so that a second visit loads and compiles nothing anew.
 
 Its address contains a digest of its content: it can be kept forever, and a new version has a new address. The page's
-template links it where this server makes the page, and plot_loader.js imports it from there. All other pages
+template links it where this server makes the page, and plotly_source.js imports it from there. All other pages
 (JupyterLab, a Voila of someone else) get plotly.js from their kernel.
 """
 

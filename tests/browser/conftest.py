@@ -42,6 +42,7 @@ from support.servers import (
 
 ARTEFACTS = CHECKOUT / "artefacts"
 OURS = ("127.0.0.1", "localhost")
+CHROMIUMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 # What upstream puts into the console of every page, whatever we do. Each line with its reason.
 UNAVOIDABLE: tuple[tuple[str, str], ...] = ()
@@ -71,8 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """The system's Chromium if there is one, else Playwright's own; quiet, and without a way out of this machine."""
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    """The system's Chromium if there is one, else Playwright's own; quiet, and without a way out of this machine.
+
+    Its headless shell first: the same engine without a frame, in which a page costs two thirds of the time.
+    """
+    found = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     flags = [
         *("--disable-quic", "--no-first-run", "--disable-background-networking"),
         *("--disable-component-update", "--disable-sync", "--no-proxy-server"),

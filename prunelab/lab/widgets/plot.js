@@ -12,6 +12,7 @@ import { watchPrinting } from "./plot_printing.js";
 import { followThresholds, lastMove } from "./plot_thresholds.js";
 import { isList, isObject } from "./plot_values.js";
 import { watchVisibility } from "./plot_visibility.js";
+import { loadedPlotly } from "./plotly_source.js";
 import { termHelp } from "./term_help.js";
 
 const SETTLED = 500; // ms without a change and without user movement, after which plotly.js redraws a patched picture
@@ -99,8 +100,16 @@ function writeIfAny(target, text) {
   target.hidden = !text;
 }
 
-/** @param {import("./types").PlotArguments} view passed by plot_loader.js */
-export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
+/**
+ * Starts loading plotly.js; views report failures.
+ * @param {import("./types").InitializeArguments} arguments_
+ */
+function initialize({ model }) {
+  loadedPlotly(model).catch(() => {});
+}
+
+/** @param {import("./types").RenderArguments} view */
+function render({ model, el }) {
   const root = element("div", "prunelab-plot", el);
   const header = element("div", "prunelab-plot-header", root);
   const caption = element("p", "prunelab-plot-title", header);
@@ -182,7 +191,7 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
   }
 
   async function draw() {
-    plotly ??= await loadPlotly();
+    plotly ??= await loadedPlotly(model);
     if (gone) return;
     if (!isChecked(plotly)) root.dataset.distrust = `plotly.js ${plotly.version} is of a version that was not checked`;
     if (model.get("trouble")) return showError(model.get("trouble")); // the kernel could not make a picture
@@ -323,7 +332,6 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     root,
     stage,
     canvas,
-    widgetModel,
     repaint: paint,
     isKnown: () => plotly !== null && isChecked(plotly),
     distrust(error) {
@@ -367,3 +375,5 @@ export default function render({ model, el, widgetModel, plotly: loadPlotly }) {
     root.remove();
   };
 }
+
+export default { initialize, render };

@@ -6,6 +6,7 @@
 
 import { element } from "./dom.js";
 import { assume, drawnAxis } from "./plot_assumptions.js";
+import { widgetModel } from "./shared_code.js";
 
 const REST = 150; // ms without a movement after which the user counts as having stopped
 const LAST_WORD = 3000; // ms after the last movement; later, the kernel's figure replaces ours, whatever was requested
@@ -91,12 +92,11 @@ function histogram(canvas, cut) {
  * @param {HTMLElement} view.root
  * @param {HTMLElement} view.stage holds the canvas and, over it, the lines
  * @param {import("./types").Canvas} view.canvas
- * @param {(model: import("./types").Model, reference: unknown) => Promise<import("./types").Model>} view.widgetModel
  * @param {() => void} view.repaint draws the model's figure once the user has stopped moving
  * @param {() => boolean} view.isKnown whether in-place changes were checked with this version of plotly.js
  * @param {(error: unknown) => void} view.distrust has plotly.js draw the whole figure, because its drawing is not as expected
  */
-export function followThresholds({ model, root, stage, canvas, widgetModel, repaint, isKnown, distrust }) {
+export function followThresholds({ model, root, stage, canvas, repaint, isKnown, distrust }) {
   const overlay = element("div", "prunelab-plot-lines", stage);
   overlay.setAttribute("aria-hidden", "true"); // keyboard users move thresholds with the sliders
   /** @type {Map<string, HTMLElement>} */

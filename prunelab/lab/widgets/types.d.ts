@@ -67,12 +67,6 @@ export interface InitializeArguments {
   model: Model;
 }
 
-/** The argument that plot_loader.js passes to the script that it loads. */
-export interface PlotArguments extends RenderArguments {
-  widgetModel(model: Model, reference: unknown): Promise<Model>;
-  plotly(): Promise<Plotly>;
-}
-
 /** The part of plotly.js's interface that we use. */
 export interface Plotly {
   version: string;
