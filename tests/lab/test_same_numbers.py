@@ -146,7 +146,7 @@ def test_speed_and_the_times_beside_it(states):
 def test_a_term_on_a_card_is_in_the_glossary():
     from prunelab.lab.page.status import Status
 
-    status = Status(SimpleNamespace())
+    status = Status(SimpleNamespace(), lambda: None)
     shown = [card["name"] for card in cards(LabState("ready", pl.Recipe()))]
     assert list(status.terms) == shown
     for term, about in status.terms.values():

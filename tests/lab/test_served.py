@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ipywidgets.widgets.widget import _instances
 
 import prunelab as pl
 from prunelab.lab.links import Options
@@ -20,6 +21,7 @@ from prunelab.lab.served import split
 from prunelab.lab.worker import save_pace, visit
 from prunelab.serve import visitor
 from support.labs import LONG, QUICK, press, reached
+from support.messages import say
 from support.sessions import same
 
 LINK = QUICK.to_query()
@@ -199,6 +201,23 @@ def test_train_is_shown_although_the_network_is_known(visitor_of):
     lab.on_state(lambda state: seen.append(state.activity))
     press(lab, "train")
     assert "training" in seen and lab.state.snapshot.phase == "trained"
+
+
+def test_no_widget_is_made_while_a_page_is_on_its_way(visitor_of):
+    """It would hear of it before it has the states of those to which the new one refers, and never show it."""
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab.choices["compare"].value = True
+    press(lab, "run")
+    press(lab, "reset")
+    lab.stop()
+    again = visitor_of(f"{address(lab)}&model=lenet-300-100")
+    made = list(_instances)
+    assert again.wait(60) and again.state.runs and again.state.snapshot.layers
+    assert list(_instances) == made and not again.panels["compare"].rows.children
+    say(again.status, {"kind": "here", "view": "a"})
+    assert len(again.panels["compare"].rows.children) == len(again.state.runs) > 0
+    assert list(again.layers.sliders) == ["fc1", "fc2", "fc3"] and len(again.layers.children) == 3
 
 
 def test_a_paused_run_comes_back_paused(visitor_of):

@@ -26,6 +26,7 @@ class ComparePanel(Panel):
         self._hidden: set[int] = set()
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()  # number, name and pin of the runs in ``rows``
+        self.making = True  # rows may be made
         self._fresh = True  # no kept run was shown yet
         self.rows = w.VBox()
         self._presets = presets.presets(Recipe())
@@ -56,7 +57,7 @@ class ComparePanel(Panel):
         kept = self._kept(state)
         names = runs.names(kept)
         listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
-        if listed != self._listed:
+        if self.making and listed != self._listed:
             self._listed = listed
             self.rows.children = [self._row(run, names[run.number]) for run in kept]
         super().show(state)

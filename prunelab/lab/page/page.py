@@ -96,13 +96,16 @@ class Page:
         self.live = Live(lambda on: acts.chosen(replace(acts.options(), live=on)))
         self.modules = ModuleTable()
         self.buttons = Buttons(acts.pressed)
-        self.status = Status(presence, title=wording.title(recipe), query_keys=[*KEYS, VERSION_KEY, *allowed()])
+        self._presence = presence
+        keys = [*KEYS, VERSION_KEY, *allowed()]
+        self.status = Status(presence, acts.redrawn, title=wording.title(recipe), query_keys=keys)
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=bridge.soon)
         self.downloads.on_request(acts.requested)
         self.exporter = downloads.Exporter(self.downloads, bridge.soon)
         self.guess = Guess(acts.guessed, bridge.soon)
         self.timeline = Timeline(acts.scrubbed)
-        self.panels = _panels(acts, lambda: self.recipe, bridge.soon)
+        self._compare = ComparePanel(acts.submitted, lambda: self.recipe, acts.redrawn)
+        self.panels = _panels(acts, self._compare, bridge.soon)
         self.batching = self.status.batching = Batching()
         for panel in self.panels.values():
             panel.plot.batching = self.batching
@@ -144,7 +147,12 @@ class Page:
             self.guess.ask(None)
 
     def draw(self, state: LabState, options: Options, notes: list[str], query: str | None) -> None:
-        """Draw a state. notes: what is wrong beside the run. query: what the address should say; None: as it is."""
+        """Draw a state. notes: what is wrong beside the run. query: what the address should say; None: as it is.
+
+        While a page is on its way no widget is made: it hears of one before it has asked for those that there are, to
+        which the new one refers, and would never show it. The page is drawn again when it is there.
+        """
+        making = not self._presence.awaited
         with self.batching.together():
             self.timeline.update(state)
             visible = self.visible(state, options)
@@ -153,10 +161,11 @@ class Page:
                 self.status.query = query
             self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
             self.live.show(options.live, self.controls, state)
-            self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY)
+            self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY, making=making)
             self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
             self.modules.show(state.subject)
-            if state.snapshot is not None:
+            self._compare.making = making
+            if making and state.snapshot is not None:
                 self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
             for name, panel in self.panels.items():
                 if options.shows(name):
@@ -185,10 +194,10 @@ class Page:
         return wording.concealed(visible, self.guess.waits) if guessing else visible
 
 
-def _panels(acts: Acts, recipe: Callable[[], Recipe], soon: Soon) -> dict[str, Panel]:
+def _panels(acts: Acts, compare: ComparePanel, soon: Soon) -> dict[str, Panel]:
     panels: list[Panel] = [Panel(kind, acts.redrawn) for kind in PANEL_KINDS]
     panels += [
-        ComparePanel(acts.submitted, recipe, acts.redrawn),
+        compare,
         DrawPanel(acts.submitted, acts.redrawn, soon),
         SensitivityPanel(acts.submitted, acts.redrawn),
         TradeoffPanel(acts.submitted, acts.redrawn, soon),

@@ -23,20 +23,28 @@ class Presence:
         self._expected: float | None = None  # since when the first view is on its way; None if there is no page to come
         self._heard: float | None = None  # time of the last message of any view
 
-    def here(self, view: str, now: float) -> None:
-        """A view is on a page."""
+    def here(self, view: str, now: float) -> bool:
+        """A view is on a page. Returns whether it was the first of a page that was on its way."""
         with self._lock:
+            awaited = self._expected is not None
             self._views.pop(view, None)
             self._views[view] = now
             self._left = self._expected = None
             self._heard = now
             if len(self._views) > MAX_VIEWS:  # drop the one with the oldest message
                 self._views.pop(next(iter(self._views)))
+            return awaited
 
     def expect(self, now: float) -> None:
         """A visitor has come: a page is on its way."""
         with self._lock:
             self._expected = now
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a page is on its way that has not said yet that it is there."""
+        with self._lock:
+            return self._expected is not None
 
     def heard_since(self, then: float) -> bool:
         """Whether a view has said that it is there since ``then``."""

@@ -19,10 +19,13 @@ class PresetBar(w.HBox):
         self._offered: tuple[str, ...] = ()
         self._title = w.HTML('<span class="pl-hint">compare:</span>')
 
-    def offer(self, presets: Sequence[Preset], *, busy: bool) -> None:
-        """Show the presets that suit the page's model. busy: none can be chosen, because something runs."""
+    def offer(self, presets: Sequence[Preset], *, busy: bool, making: bool = True) -> None:
+        """Show the presets that suit the page's model. busy: none can be chosen, because something runs.
+
+        making: buttons may be made; else those that there are stay.
+        """
         names = tuple(preset.name for preset in presets)
-        if names != self._offered:
+        if making and names != self._offered:
             self._offered = names
             self.children = [self._title, *(self._button(preset) for preset in presets)]
         for button in self.children[1:]:

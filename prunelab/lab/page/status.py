@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,10 @@ class Status(BatchedWidget):
     def _glossary(self) -> dict[str, tuple[str, str]]:
         return {card: (term, glossary.about(term)) for card, term in wording.CARD_TERMS.items()}
 
-    def __init__(self, presence: Presence, **values: Any) -> None:
+    def __init__(self, presence: Presence, came: Callable[[], None], **values: Any) -> None:
+        """came: called, on any thread, when a page that was on its way says that it is there."""
         super().__init__(**values)
+        self._came = came
         self.own_id = self.model_id
         self._presence = presence
         self.on_msg(self._heard)
@@ -68,7 +70,8 @@ class Status(BatchedWidget):
         kind, view = content.get("kind"), content.get("view")
         if isinstance(view, str) and len(view) <= 64:
             if kind == "here":
-                self._presence.here(view, time.monotonic())
+                if self._presence.here(view, time.monotonic()):
+                    self._came()
                 question = content.get("question")
                 if isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
                     self.send({"view": view, "answer": question, "at": time.monotonic()})

@@ -27,6 +27,14 @@ def test_a_reload_and_a_second_tab_keep_a_run_going():
     assert not presence.deserted(102 + FAREWELL + 1)
 
 
+def test_a_page_is_awaited_from_its_visitors_arrival_until_it_says_that_it_is_there():
+    presence = Presence()
+    assert not presence.awaited and not presence.here("of a notebook", 0)
+    presence.expect(1)
+    assert presence.awaited and presence.here("a", 2)
+    assert not presence.awaited and not presence.here("a", 3)
+
+
 def test_silence_counts_later_than_a_farewell():
     presence = Presence()
     presence.here("a", 0)
