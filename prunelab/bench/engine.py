@@ -57,6 +57,7 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
         "masked": _our_loop(dense, x, y, masked=True),
         "usual": _usual_loop(dense, x, y, _by_torch),
         "products": _products(dense, x[:BATCH]),
+        "autograd": _forward_and_backward(dense, x[:BATCH], y[:BATCH]),
     }
     if find_spec("fasterai") is not None:
         loops["fasterai"] = _usual_loop(dense, x, y, _by_fasterai)
@@ -79,6 +80,12 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
             target=0.85,
             better="at least",
             note=f"{times['products']} against {times['masked']}; the products of forward and backward pass",
+        ),
+        Row.of(
+            "matrix products alone / forward and backward pass by autograd alone",
+            ratios(results["products"], results["autograd"]),
+            "x",
+            note=f"{times['products']} against {times['autograd']}: what no loop over autograd exceeds",
         ),
         Row.of(
             "DataLoader + torch.nn.utils.prune / our loop with masks",
@@ -216,6 +223,15 @@ def _products(model: nn.Module, x: Tensor) -> Iterator[None]:
             gradient.t() @ inputs[number]
             if number:  # nobody needs the gradient of the samples
                 gradient @ weights[number]
+        yield
+
+
+def _forward_and_backward(model: nn.Module, x: Tensor, y: Tensor) -> Iterator[None]:
+    """An endless loop over loss and gradients of one batch: no other samples, no optimizer, no masks, no metric."""
+    model = copy.deepcopy(model)
+    while True:
+        model.zero_grad(set_to_none=True)
+        F.cross_entropy(model(x), y).backward()
         yield
 
 

@@ -86,7 +86,7 @@ def test_each_part_is_shown_and_kept_as_soon_as_it_is_measured(monkeypatch, tmp_
 
 def test_the_training_loops_run_and_give_finite_ratios():
     rows = engine.training_rows(steps=2, rounds=2)
-    assert len(rows) == 3 and all(math.isfinite(row.figure) and row.figure > 0 for row in rows)
+    assert len(rows) == 4 and all(math.isfinite(row.figure) and row.figure > 0 for row in rows)
 
 
 def test_a_peer_that_is_installed_has_a_row_of_its_own(monkeypatch):
