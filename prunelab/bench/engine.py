@@ -70,7 +70,7 @@ def training_rows(*, steps: int, rounds: int) -> list[Row]:
             "training step, masks attached / without",
             ratios(results["masked"], results["dense"]),
             "x",
-            target=1.10,
+            target=1.05,
             note=f"{times['masked']} against {times['dense']}, density {DENSITY}, {source}",
         ),
         Row.of(

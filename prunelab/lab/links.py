@@ -117,7 +117,8 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
 
     A lesson's number stands for what the lesson is about, where the link does not say otherwise itself.
 
-    A link with keys of ours and no version is of version 1, and what it leaves out had the defaults of then.
+    A link with keys of ours and no version is of version 1, and what it leaves out had the defaults of then; one with
+    switches alone (``?stage``) was typed by hand, and means the lab of today.
 
     query: with or without the question mark. over: recipe and options that the page starts with, which hold for all
     that the link does not name; what is locked there stays locked. Raises RecipeError, naming key and value, for
@@ -136,7 +137,7 @@ def from_query(query: str, over: Start = DEFAULT) -> Start:
             given[key] = (*given.get(key, ()), *filter(None, text.split(",")))
         elif ours(key):
             recipe_pairs.append((key, text))
-    if given and not recipe_pairs:
+    if not recipe_pairs and not given.keys() <= set(SWITCHES):
         recipe_pairs = [(VERSION_KEY, "1")]
     recipe, options = over
     given["lock"] = (*options.lock, *given.get("lock", ()))

@@ -29,6 +29,12 @@ def test_defaults_make_a_link_of_the_version_alone():
     assert to_query(Recipe(), Options(hide=("mask",))) == "v=2&hide=mask"
 
 
+@pytest.mark.parametrize("typed", ["stage", "big", "?stage&big=true", "live&guess=false"])
+def test_switches_alone_are_typed_by_hand_and_mean_the_lab_of_today(typed):
+    assert from_query(typed)[0] == Recipe()
+    assert from_query(f"{typed}&hide=size")[0].retrain_rate == 0.1, "a page of version 1 wrote such links"
+
+
 def test_the_example_of_the_documentation():
     recipe, options = from_query("?v=2&quality=1.2&rounds=5&hide=regularizer&lock=data")
     assert (recipe.quality, recipe.rounds, options.hide, options.lock) == (1.2, 5, ("regularizer",), ("data",))
