@@ -23,10 +23,13 @@ PYTHON
 if found || playwright_has_one; then exit 0; fi
 
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "No Chromium found: installing the package chromium." >&2
-    # Without what it recommends (printing, notifications); pages need a font.
-    if apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        chromium fonts-dejavu-core fonts-liberation >/dev/null && found; then exit 0; fi
+    # Debian has it without a frame, in which pages cost less. Without what it recommends; pages need a font.
+    apt-get update -qq || true
+    for package in chromium-headless-shell chromium; do
+        echo "No Chromium found: installing the package $package." >&2
+        if DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            "$package" fonts-dejavu-core fonts-liberation >/dev/null && found; then exit 0; fi
+    done
 fi
 
 echo "No Chromium found: downloading Playwright's." >&2

@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_p
 
 PROBE = Path(__file__).with_name("page.js")
 VIEWPORT = {"width": 1280, "height": 900}
+# What visitors have comes first; the headless shell draws without a frame, a little faster.
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 DRAG_REACH = 24  # pixels to either side
 MOVE_INTERVAL = 1 / 60  # seconds between two movements of the mouse
 TIMEOUT = 120_000  # ms for every wait on a page
@@ -37,7 +39,7 @@ FLAGS = (
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser. Raises playwright's Error if there is none."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *root])
