@@ -56,7 +56,12 @@ def folder(lab: pl.Lab) -> Path:
 def killed(lab: pl.Lab) -> str:
     """The address of what is saved at this moment, as if the kernel were killed now."""
     copy = folder(lab).with_name("k" * 32)
-    shutil.copytree(folder(lab), copy, ignore=shutil.ignore_patterns(visit.LOCK))
+    while True:
+        try:
+            shutil.copytree(folder(lab), copy, ignore=shutil.ignore_patterns(visit.LOCK))
+            break
+        except shutil.Error:  # it was saved meanwhile, and a file of before is gone: not what one moment had
+            shutil.rmtree(copy)
     return f"{LINK}&session={copy.name}"
 
 

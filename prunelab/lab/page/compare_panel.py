@@ -26,7 +26,6 @@ class ComparePanel(Panel):
         self._hidden: set[int] = set()
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()  # number, name and pin of the runs in ``rows``
-        self.making = True  # rows may be made
         self._fresh = True  # no kept run was shown yet
         self.rows = w.VBox()
         self._presets = presets.presets(Recipe())
@@ -47,20 +46,23 @@ class ComparePanel(Panel):
         self.button.on_click(lambda _: self._pressed())
 
     def show(self, state: LabState) -> None:
-        """Draw the runs, and list them."""
+        """Draw the runs."""
         self.button.disabled = state.activity in BUSY
         self._offer(state.recipe)
         if state.runs and self._fresh:
             self._fresh = False
             self._go_on_from(state.runs[-1])
         self.point.value = _hint(self._question_or_answer(state))
+        super().show(state)
+
+    def list_runs(self, state: LabState) -> None:
+        """Show a row for each run."""
         kept = self._kept(state)
         names = runs.names(kept)
         listed = tuple((run.number, names[run.number], run.pinned) for run in kept)
-        if self.making and listed != self._listed:
+        if listed != self._listed:
             self._listed = listed
             self.rows.children = [self._row(run, names[run.number]) for run in kept]
-        super().show(state)
 
     def _offer(self, recipe: Recipe) -> None:
         """Offer the presets that suit the page's model."""

@@ -147,12 +147,7 @@ class Page:
             self.guess.ask(None)
 
     def draw(self, state: LabState, options: Options, notes: list[str], query: str | None) -> None:
-        """Draw a state. notes: what is wrong beside the run. query: what the address should say; None: as it is.
-
-        While a page is on its way no widget is made: it hears of one before it has asked for those that there are, to
-        which the new one refers, and would never show it. The page is drawn again when it is there.
-        """
-        making = not self._presence.awaited
+        """Draw a state. notes: what is wrong beside the run. query: what the address should say; None: as it is."""
         with self.batching.together():
             self.timeline.update(state)
             visible = self.visible(state, options)
@@ -161,16 +156,27 @@ class Page:
                 self.status.query = query
             self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
             self.live.show(options.live, self.controls, state)
-            self.presets.offer(presets.presets(state.recipe), busy=state.activity in BUSY, making=making)
+            if not self._presence.awaited:
+                self._make(visible, options)
+            self.presets.disable(state.activity in BUSY)
             self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
             self.modules.show(state.subject)
-            self._compare.making = making
-            if making and state.snapshot is not None:
-                self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
             for name, panel in self.panels.items():
                 if options.shows(name):
                     panel.show(visible)
         self.layers.follow(self.controls["quality"].value)
+
+    def _make(self, state: LabState, options: Options) -> None:
+        """Make the widgets that a state needs.
+
+        Not while a page is on its way: it would hear of one before it has asked for those that there are, to which the
+        new one refers, and never show it. The page is drawn again when it is there.
+        """
+        self.presets.offer(presets.presets(state.recipe))
+        if state.snapshot is not None:
+            self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
+        if options.shows("compare"):
+            self._compare.list_runs(state)
 
     def draw_unseen(self, state: LabState, options: Options) -> None:
         """Draw the panels that are on no screen, too: whoever prints the page gets them all."""

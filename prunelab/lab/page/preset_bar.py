@@ -19,17 +19,17 @@ class PresetBar(w.HBox):
         self._offered: tuple[str, ...] = ()
         self._title = w.HTML('<span class="pl-hint">compare:</span>')
 
-    def offer(self, presets: Sequence[Preset], *, busy: bool, making: bool = True) -> None:
-        """Show the presets that suit the page's model. busy: none can be chosen, because something runs.
-
-        making: buttons may be made; else those that there are stay.
-        """
+    def offer(self, presets: Sequence[Preset]) -> None:
+        """Show the presets that suit the page's model."""
         names = tuple(preset.name for preset in presets)
-        if making and names != self._offered:
+        if names != self._offered:
             self._offered = names
             self.children = [self._title, *(self._button(preset) for preset in presets)]
+
+    def disable(self, disabled: bool) -> None:
+        """Let none be chosen, because something runs, or any."""
         for button in self.children[1:]:
-            button.disabled = busy
+            button.disabled = disabled
 
     def _button(self, preset: Preset) -> w.Button:
         button = w.Button(description=preset.name, tooltip=f"{preset.asks} Your network comes back afterwards")
