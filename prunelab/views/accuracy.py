@@ -132,7 +132,10 @@ def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[
                 "type": "rect", "yref": "paper", "x0": start, "x1": end, "y0": 0, "y1": 1, "layer": "below",
                 "fillcolor": palette.GRID, "opacity": 0.5, "line": {"width": 0},
             })  # fmt: skip
-        text = ("dense" if number == 0 else str(number)) if many else ("dense" if number == 0 else f"round {number}")
+        before = spans.get(number - 1) if number > 1 else None
+        # A round under way has no room yet for more than its number.
+        short = many or (before is not None and end - start < before[1] - before[0])
+        text = "dense" if number == 0 else str(number) if short else f"round {number}"
         if len(spans) > 1 and end > start:
             notes.append(note(text, (start + end) / 2, 1, yref="paper", yanchor="bottom"))
     return shapes, notes

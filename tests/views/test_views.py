@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -179,6 +180,20 @@ def test_accuracy_shows_the_history_the_dense_line_and_the_preview(session):
     assert view["data"][2]["y"] == pytest.approx([100 * preview.test_accuracy], abs=1e-3)
     lines = [s["y0"] for s in view["layout"]["shapes"] if s["type"] == "line"]
     assert lines == pytest.approx([100 * session.snapshot().dense_accuracy])
+
+
+def test_a_round_under_way_is_named_by_its_number_until_there_is_room(session):
+    """Its name would run into that of the round before."""
+    last = session.snapshot()
+
+    def names(*rounds: tuple[int, int, int]) -> list[str]:
+        history = [replace(last, round=number, clock=clock) for number, *ends in rounds for clock in ends]
+        notes = views.accuracy(history)["layout"]["annotations"]
+        return [text for text in (note["text"] for note in notes) if re.fullmatch(r"dense|(round )?\d", text)]
+
+    assert names((0, 1, 900), (1, 900, 1000)) == ["dense", "round 1"]
+    assert names((0, 1, 900), (1, 900, 1400), (2, 1400, 1899)) == ["dense", "round 1", "2"]
+    assert names((0, 1, 900), (1, 900, 1400), (2, 1400, 1900)) == ["dense", "round 1", "round 2"]
 
 
 def test_dropout_points_lie_on_the_curve_of_the_rule(session):
