@@ -1,7 +1,7 @@
 """Voila's kernels: one that died while it waited is given to nobody, and a server is told whose are whose.
 
 Voila keeps kernels in a pool that have run the notebook already. One that dies there (a machine short of memory ends it
-first) stays in the pool, and Jupyter starts it again without its notebook: its visitor would wait for ever.
+first) stays in the pool: its visitor would get a page that has to be loaded again.
 """
 
 from __future__ import annotations
@@ -20,11 +20,6 @@ LATER = 10.0  # seconds after the last kernel's end in which its page's connecti
 BURIALS: set[asyncio.Future[None]] = set()  # under way: a loop alone does not keep its tasks
 
 
-def _process(manager: Any) -> Any:
-    """The process of a kernel, None while there is none. manager: Jupyter's, of this one kernel."""
-    return getattr(manager.provisioner, "process", None)
-
-
 def with_care(base: type) -> type:
     """A subclass of Voila's class of kernel managers, that looks at waiting kernels before they are given away.
 
@@ -41,7 +36,7 @@ def with_care(base: type) -> type:
             """How many kernels wait, without the dead: asked right before one is given away."""
             pool = getattr(self, "_pools", {}).get(notebook, [])
             for waiting in tuple(pool):
-                if waiting.done() and not waiting.exception() and self._is_dead(waiting.result()):
+                if waiting.done() and not waiting.exception() and self._is_dead(waiting.result()["kernel_id"]):
                     kernel = waiting.result()["kernel_id"]
                     self.log.warning("Kernel %s died before its visitor came", kernel)
                     pool.remove(waiting)
@@ -63,11 +58,6 @@ def with_care(base: type) -> type:
             self.given(kernel)
             return kernel
 
-        async def _initialize(self, notebook: str, kernel_id: str | None = None, **options: Any) -> Any:
-            content = await super()._initialize(notebook, kernel_id, **options)
-            content["process"] = _process(self.get_kernel(content["kernel_id"]))
-            return content
-
         async def shutdown_kernel(self, *args: Any, **options: Any) -> None:
             """End a kernel; see the base class."""
             await super().shutdown_kernel(*args, **options)
@@ -77,10 +67,11 @@ def with_care(base: type) -> type:
             loop = asyncio.get_running_loop()
             self._giving_back = loop.call_later(LATER, loop.run_in_executor, None, free_memory.give_back_all)
 
-        def _is_dead(self, content: dict[str, Any]) -> bool:
-            kernel, process = content["kernel_id"], content["process"]
-            # Another process: Jupyter has started it again.
-            return kernel not in self or process.poll() is not None or _process(self.get_kernel(kernel)) is not process
+        def _is_dead(self, kernel: str) -> bool:
+            if kernel not in self:
+                return True
+            process = self.get_kernel(kernel).provisioner.process
+            return process is None or process.poll() is not None
 
         async def _bury(self, kernel: str, notebook: str) -> None:
             if kernel in self:

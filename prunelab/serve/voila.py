@@ -80,6 +80,9 @@ def voila_argv(
         # that trains pauses by itself when no page shows it.) Kernels that wait for a visitor are not culled.
         f"--MappingKernelManager.cull_idle_timeout={cull[0]}",
         f"--MappingKernelManager.cull_interval={cull[1]}",
+        # Jupyter would start one that died again, without its notebook: a kernel that costs memory and answers nobody,
+        # and Voila, where it waits for a cell's end, would take it for the one that died.
+        "--KernelRestarter.restart_limit=0",
         *([f"--KernelProvisionerFactory.default_provisioner_name={PROVISIONER}"] if CAN_FORK else []),
     ]
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable
 
 import psutil
+import pytest
 from playwright.sync_api import Page, expect
 
 from support.lab_page import DASHBOARD, button, expect_root, number, reached, root, turn
@@ -159,16 +160,25 @@ def test_a_second_tab_on_the_same_address_is_a_copy_and_says_so(page: Page, dash
     expect_root(page, phase="pruned")
 
 
-def test_a_kernel_that_died_before_its_visitor_came_costs_him_nothing(
-    unwatched: Callable[[], Page], voila_server: Callable[..., Server]
+@pytest.mark.parametrize("moment", ["before its visitor came", "while its visitor waits for its page"])
+def test_a_preheated_kernel_that_died_costs_its_visitor_nothing(
+    moment: str, unwatched: Callable[[], Page], voila_server: Callable[..., Server]
 ) -> None:
     server = voila_server(DASHBOARD)
     expect_preheated(server)
     (waiting,) = kernels(server)
-    waiting.kill()
     page = unwatched()
-    page.goto(server.url + SMALL)
+    if moment == "before its visitor came":
+        waiting.kill()
+        waiting.wait()
+        page.goto(server.url + SMALL)
+    else:
+        waiting.suspend()
+        page.goto(server.url + SMALL, wait_until="commit")
+        expect(page.get_by_text("prunelab is starting")).to_be_visible()
+        waiting.kill()
     expect_root(page, state="ready", phase="trained")
+    assert "restarting kernel" not in server.log, "it would answer nobody"
 
 
 def test_a_kernel_whose_page_vanished_ends_and_one_that_waits_stays(

@@ -89,8 +89,8 @@ def test_connections_of_an_old_link_leave_the_scope_to_the_unit():
     assert "scope" in read.usual and read.changed(rule="density", unit="neuron").scope == "layer"
 
 
-@pytest.mark.parametrize("query", ["hide=mask", "stage", "lock=data", "guess=true"])
-def test_a_link_that_only_arranges_the_page_is_of_version_1_too(query):
+@pytest.mark.parametrize("query", ["hide=mask", "lock=data", "stage&hide=mask", "guess=true&lock=data"])
+def test_a_link_that_only_arranges_panels_and_locks_is_of_version_1_too(query):
     assert from_query(query)[0] == Recipe(retrain_rate=0.1)
     assert from_query(f"v=2&{query}")[0] == Recipe()
 
