@@ -1,5 +1,6 @@
-// What the in-place changes (plot_patch.js, plot_moves.js, plot_thresholds.js) assume about the SVG that plotly.js draws, which
-// is undocumented: how axes convert values to pixels, which element belongs to which part of a figure, how positions are written.
+// What the in-place changes (plot_patch.js, plot_moves.js with what it imports, plot_thresholds.js) assume about the SVG that
+// plotly.js draws, which is undocumented: how axes convert values to pixels, which element belongs to which part of a figure,
+// how positions are written.
 //
 // Checked with plotly.js 3.0.0, 3.7.0, 4.0.0 and 4.1.1 (plotly 6.0.0, 6.9.0, 7.0.0 and 7.1.0 for Python) by
 // tests/browser/test_patching.py and test_dragging.py. With any other major version nothing is assumed: plotly.js draws all

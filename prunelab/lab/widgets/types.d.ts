@@ -122,6 +122,32 @@ export type Colour = [red: number, green: number, blue: number, opacity: number]
 /** Shows one change of a picture. */
 export type Change = () => void;
 
+/** A trace that differs from what is drawn. */
+export interface TraceChange {
+  canvas: Canvas;
+  /** What is drawn. */
+  before: Required<Figure>;
+  after: Required<Figure>;
+  /** Of the trace. */
+  index: number;
+  /** Names of its attributes that have changed. */
+  moved: string[];
+  /** The trace may have been moved since `before` was drawn (plot_thresholds.js). */
+  mayHaveMoved: boolean;
+}
+
+/** A label, image or shape that differs from what is drawn. */
+export interface PartChange {
+  canvas: Canvas;
+  layout: Layout;
+  /** Of the part in its list. */
+  index: number;
+  old: Record<string, any>;
+  part: Record<string, any>;
+  /** Names of its attributes that have changed. */
+  moved: string[];
+}
+
 declare global {
   interface Window {
     Plotly: Plotly; // where plotly.js is a script of the page, not a module
