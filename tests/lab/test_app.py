@@ -102,6 +102,20 @@ def test_a_run_that_has_ended_is_measured_and_a_change_makes_the_figures_go():
     lab.stop()
 
 
+def test_after_a_comparison_the_figures_of_the_own_network_are_there_again():
+    lab = pl.Lab(QUICK)
+    lab.wait(60)
+    press(lab, "run")
+    found, card = lab.state.measurement, lab.panels["size"].plot.summary
+    lab.presets.children[1].click()
+    reached(lab, lambda state: state.activity == "comparing" and state.measurement is None)
+    assert lab.wait(120) and lab.state.measurement is found
+    assert lab.panels["size"].plot.summary == card
+    press(lab, "prune")
+    assert lab.state.measurement is None
+    lab.stop()
+
+
 def test_a_run_that_nobody_watches_pauses_itself(presence_clock):
     lab = pl.Lab(LONG)
     reached(lab, lambda r: r.snapshot is not None)

@@ -13,7 +13,7 @@ from prunelab.lab.presets import PlannedRun, series
 from prunelab.lab.worker.limits import Limits
 from prunelab.lab.worker.save_pace import SavePace
 from prunelab.lab.worker.session_source import SessionSource
-from prunelab.lab.worker.shown_session import UNMEASURED, ShownSession
+from prunelab.lab.worker.shown_session import UNMEASURED, Aside, ShownSession
 from prunelab.lab.worker.tasks import PASSING, Task, measure_task
 from prunelab.lab.worker.visit import RunState
 from prunelab.recipe import Recipe
@@ -54,15 +54,15 @@ class RunningTask(ShownSession):
 
     def _save(self, *, ended: bool) -> None:
         """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
-        session, preview, task = self.session, self._preview, self._task
+        session, preview, task, measurement = self.session, self._preview, self._task, self.state.measurement
         if self._mine is not None and self._source.visited:  # the compared runs that are done are kept runs
-            session, _, preview = self._mine
+            session, preview, measurement = self._mine.session, self._mine.preview, self._mine.measurement
         if session is None:
             return
         state = RunState(
             task=None if task is None or task.what in (*PASSING, "compare") else task.what,
             paused=self.state.activity == "paused" and not self._unwatched,
-            measured=self.state.measurement is not None or (task is not None and task.what == "measure"),
+            measured=measurement is not None or (task is not None and task.what == "measure"),
             preview=None if preview is None else preview.to_dict(),
             controls=self._controls_recipe.final_target.to_dict(),
             runs=self._kept_runs.runs,
@@ -164,7 +164,12 @@ class RunningTask(ShownSession):
             self.limits.check(plan.recipe)
         self._keep()
         if self.session is not None:
-            self._mine = self.session, self._dense, self._preview
+            measured, scanned = self.state.measurement, self.state.sensitivity
+            self._mine = Aside(
+                self.session, self._dense, self._preview,
+                measured if measured and measured.progress == 1 else None,
+                scanned if scanned and scanned.complete else None,
+            )  # fmt: skip
         self._preview, self._comparing = None, tuple(plans)
         self._since = time.monotonic()  # each run has its time from its beginning on
         self._task = Task("compare", series(plans, begin, end))
@@ -175,8 +180,8 @@ class RunningTask(ShownSession):
         if self._mine is None:
             return
         self._task = None
-        session, dense, preview = self._mine
-        self._mine, self._comparing = None, ()
-        self._source.take_back(session)
-        self._use(session)
-        self._dense, self._preview = dense, preview
+        mine, self._mine, self._comparing = self._mine, None, ()
+        self._source.take_back(mine.session)
+        self._use(mine.session)
+        self._dense, self._preview = mine.dense, mine.preview
+        self._report(measurement=mine.measurement, sensitivity=mine.sensitivity)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy import float32
@@ -18,10 +18,10 @@ from prunelab.lab.messages import Activity, Classification, LabState
 from prunelab.lab.runs import KeptRuns
 from prunelab.lab.worker.classify import dense_twin, reading
 from prunelab.lab.worker.session_source import SessionSource, fitted
-from prunelab.lab.worker.tasks import (
-    Task,
-)
+from prunelab.lab.worker.tasks import Task
 from prunelab.recipe import Recipe, Target
+from prunelab.results.measurement import Measurement
+from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
@@ -29,6 +29,17 @@ APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it 
 QUICK = 0.25  # seconds that they may take: fewer of them for networks of tens of millions of weights
 REPREVIEWED = 0.4  # seconds between previews of a network that trains: its pictures are not drawn more often
 UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state changes once the network has changed
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A session that is off the page for a while, and what was known of it: a measurement and a scan that had ended."""
+
+    session: Session
+    dense: dict[str, Any] | None
+    preview: Target | None
+    measurement: Measurement | None
+    sensitivity: Sensitivity | None
 
 
 class ShownSession:
@@ -59,7 +70,7 @@ class ShownSession:
         self._twin: nn.Module | None = None  # copy of the dense network, to classify drawings
         self._picture: NDArray[float32] | None = None  # the drawing, (height, width), 0 to 1
         self._kept_runs = KeptRuns()
-        self._mine: tuple[Session, dict[str, Any] | None, Target | None] | None = None  # kept aside while runs compare
+        self._mine: Aside | None = None  # the session that was on the page before the runs of a comparison
 
     @property
     def running(self) -> bool:
