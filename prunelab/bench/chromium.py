@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, sync_playwright
@@ -49,11 +50,20 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-class Visit:
-    """A visitor with an empty cache, who opens one page, "lab" or "bare", and waits until it is usable.
+@dataclass(frozen=True)
+class Opened:
+    """Milliseconds from the start of a navigation until the page is usable (the lab: its slider cuts a trained network,
+    and its kernel answers), and until all plots in view are drawn.
+    """
 
-    milliseconds: from the start of the navigation until the page is usable. received: bytes through websockets so far;
-    received_until_usable: those until the page was usable.
+    usable: float
+    drawn: float
+
+
+class Visit:
+    """A visitor with an empty cache, who opens one page, "lab" or "bare", and waits until it is drawn.
+
+    opened: when it was. received: bytes through websockets so far; received_until_drawn: those until then.
     """
 
     def __init__(self, browser: Browser, kind: str, url: str) -> None:
@@ -66,19 +76,29 @@ class Visit:
         self._rising: dict[str, bool] = {}
         self._url = url
         self.page: Page = self._context.new_page()
-        self.milliseconds = self._open()
-        self.received_until_usable = self.received
+        self.opened = self._open()
+        self.received_until_drawn = self.received
 
-    def again(self) -> float:
-        """Milliseconds until the page is usable in a new tab: a later visit with a browser that has kept its files."""
+    def again(self) -> Opened:
+        """Open the page in a new tab: a later visit with a browser that has kept its files."""
         self.page.close()
         self.page = self._context.new_page()
         return self._open()
 
-    def _open(self) -> float:
+    def first_cut(self) -> float:
+        """Open the page in a new tab, press its slider as soon as it is usable: milliseconds until its cut is shown."""
+        self.page.close()
+        self.page = self._context.new_page()
+        self.page.goto(self._url)
+        return float(self.page.evaluate("prunelabBench.firstCut()"))
+
+    def _open(self) -> Opened:
         self.page.on("websocket", self._listen)
         self.page.goto(self._url)
-        return float(self.page.evaluate("kind => prunelabBench.usable(kind)", self.kind))
+        return self._drawn()
+
+    def _drawn(self) -> Opened:
+        return Opened(**self.page.evaluate("kind => prunelabBench.opened(kind)", self.kind))
 
     def press(self, kind: str | None = None) -> float:
         """Milliseconds from a press of an arrow key on a slider until all of the page shows the new value.
@@ -137,9 +157,9 @@ class Visit:
         return float(self.page.evaluate("prunelabBench.taken()"))
 
     def reload(self) -> float:
-        """Milliseconds from a reload until the page can be used again."""
+        """Milliseconds from a reload until the page is drawn again."""
         self.page.reload()
-        return float(self.page.evaluate("kind => prunelabBench.usable(kind)", self.kind))
+        return self._drawn().drawn
 
     def stroke(self, number: int) -> float:
         """Milliseconds from a movement of the pen on a blank sheet until the probabilities are repainted."""

@@ -23,20 +23,22 @@ globalThis.prunelabBench = (() => {
   }
 
   /**
-   * The two pages that are measured: when they are usable, and which value each watched element shows.
-   * @typedef {{ handle: string, isUsable(): boolean, watched(): HTMLElement[], value(part: HTMLElement): number }} Watched
+   * The two pages that are measured: when they are usable and all that is in view is drawn, and which value each watched
+   * element shows.
+   * @typedef {{ handle: string, isUsable(): boolean, isDrawn(): boolean, watched(): HTMLElement[],
+   *   value(part: HTMLElement): number }} Watched
    * @type {{ lab: Watched, bare: Watched }}
    */
   const PAGES = {
     lab: {
       handle: ".pl-prune .prunelab-number-handle",
       isUsable() {
+        const { phase, link } = all(".prunelab")[0]?.dataset ?? {};
+        return Boolean(phase) && phase !== "new" && link === "alive"; // a trained network, whose kernel answers
+      },
+      isDrawn() {
         const plots = all(".prunelab-plot");
-        const phase = all(".prunelab")[0]?.dataset.phase;
         return (
-          phase !== undefined &&
-          phase !== "" &&
-          phase !== "new" &&
           plots.length >= all(".pl-panel").length &&
           plots.length > 0 &&
           plots.every((plot) => !isInView(plot) || plot.dataset.state === "ready")
@@ -48,6 +50,7 @@ globalThis.prunelabBench = (() => {
     bare: {
       handle: ".bench-bare .noUi-handle",
       isUsable: () => all(".bench-label").some(isLaidOut),
+      isDrawn: () => true,
       watched: () => all(".bench-label"),
       value: (label) => Number(label.textContent),
     },
@@ -56,10 +59,28 @@ globalThis.prunelabBench = (() => {
   const isUsable = (/** @type {Watched} */ page) =>
     all(page.handle).some(isLaidOut) && !document.querySelector("#loading") && page.isUsable();
 
-  // Milliseconds from the start of the navigation until the page is usable.
-  async function usable(/** @type {"lab" | "bare"} */ kind) {
-    while (!isUsable(PAGES[kind])) await nextFrame();
-    return performance.now();
+  // Milliseconds from the start of the navigation until the page is usable, and until all that is in view is drawn.
+  async function opened(/** @type {"lab" | "bare"} */ kind) {
+    const page = PAGES[kind];
+    while (!isUsable(page)) await nextFrame();
+    const usable = performance.now();
+    while (!page.isDrawn()) await nextFrame();
+    return { usable, drawn: performance.now() };
+  }
+
+  // Milliseconds from the moment at which the lab is usable, when its slider is pressed, until the page says what is cut.
+  async function firstCut() {
+    while (!isUsable(PAGES.lab)) await nextFrame();
+    const root = all(".prunelab")[0];
+    const handle = all(PAGES.lab.handle)[0];
+    const before = handle.getAttribute("aria-valuetext");
+    const pressedAt = performance.now();
+    for (const type of ["keydown", "keyup"])
+      handle.dispatchEvent(new KeyboardEvent(type, { key: "ArrowRight", bubbles: true }));
+    const asked = handle.getAttribute("aria-valuetext");
+    if (asked === before) throw new Error("the slider is not moved by a key");
+    while (Number(root.dataset.preview) !== Number(asked)) await nextFrame();
+    return performance.now() - pressedAt;
   }
 
   // Measurements in progress: `measuring`, of one input; `following`, of a dragged slider.
@@ -243,5 +264,5 @@ globalThis.prunelabBench = (() => {
     );
   }
 
-  return { PAGES, usable, arm, armScrubber, armStroke, armLive, taken, follow, dragged, speed, heap };
+  return { PAGES, opened, firstCut, arm, armScrubber, armStroke, armLive, taken, follow, dragged, speed, heap };
 })();
