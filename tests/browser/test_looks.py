@@ -149,9 +149,19 @@ def test_no_width_scrolls_sideways_and_nothing_is_cut_off(everything: Page) -> N
         page.wait_for_function("width => innerWidth === width", arg=width)
         page.wait_for_function("document.scrollingElement.scrollWidth <= innerWidth")
         page.wait_for_function(
-            """() => [...document.querySelectorAll(".prunelab button, .prunelab select, .prunelab .prunelab-plot")]
-                .filter((e) => e.offsetParent).map((e) => e.getBoundingClientRect())
-                .every((r) => r.left >= 0 && r.right <= innerWidth + 1)""",
+            """() => {
+                const within = (e) => {
+                    const { left, right } = e.getBoundingClientRect();
+                    return left >= 0 && right <= innerWidth + 1;
+                };
+                const row = (e) => {  // one that a finger moves sideways
+                    for (let at = e.parentElement; at; at = at.parentElement)
+                        if (getComputedStyle(at).overflowX === "auto" && at.scrollWidth > at.clientWidth) return at;
+                    return null;
+                };
+                return [...document.querySelectorAll(".prunelab button, .prunelab select, .prunelab .prunelab-plot")]
+                    .filter((e) => e.offsetParent).every((e) => within(row(e) ?? e));
+            }""",
         )
 
 

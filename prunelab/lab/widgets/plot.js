@@ -85,8 +85,12 @@ function themed({ data, layout }, canvas) {
 const isBlank = (/** @type {any} */ figure) =>
   isList(figure?.data) && !figure.data.length && isObject(figure.layout) && !Object.keys(figure.layout).length;
 
-/** @param {any} title */
-const titleText = (title) => plain((typeof title === "string" ? title : title?.text) ?? "");
+/**
+ * The words of a title; a number and its unit stay in one line.
+ * @param {any} title
+ */
+const titleText = (title) =>
+  plain((typeof title === "string" ? title : title?.text) ?? "").replace(/(\d) (?=%|[KM]B\b)/g, "$1\u00a0");
 
 // ---- the view
 
