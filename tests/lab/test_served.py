@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ipywidgets import Button
 from ipywidgets.widgets.widget import _instances
 
 import prunelab as pl
@@ -223,6 +224,24 @@ def test_no_widget_is_made_while_a_page_is_on_its_way(visitor_of):
     say(again.status, {"kind": "here", "view": "a"})
     assert len(again.panels["compare"].rows.children) == len(again.state.runs) > 0
     assert list(again.layers.sliders) == ["fc1", "fc2", "fc3"] and len(again.layers.children) == 3
+
+
+def test_what_was_drawn_while_a_page_was_on_its_way_is_said_again(visitor_of, monkeypatch):
+    """A page that has asked for all states hears of no change until it has made all widgets."""
+    lab = visitor_of()
+    assert lab.wait(60)
+    press(lab, "prune")
+    lab.stop()
+    again = visitor_of(address(lab))
+    assert again.wait(60)
+    said = []
+    monkeypatch.setattr(Button, "send_state", lambda button, key=None: said.append(button))
+    say(again.status, {"kind": "here", "view": "a"})
+    assert again.wait(60) and set(again.buttons.values()) <= set(said)
+    said.clear()
+    say(again.status, {"kind": "here", "view": "a"})
+    assert again.wait(60) and not said
+    again.stop()
 
 
 def test_a_paused_run_comes_back_paused(visitor_of):

@@ -30,7 +30,7 @@ from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
 from prunelab.lab.page.timeline import Timeline
 from prunelab.lab.page.tradeoff_panel import TradeoffPanel
-from prunelab.lab.widgets.batching import Batching
+from prunelab.lab.widgets.batching import BatchedWidget, Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
 from prunelab.recipe import VERSION_KEY, Recipe, allowed
@@ -97,8 +97,14 @@ class Page:
         self.modules = ModuleTable()
         self.buttons = Buttons(acts.pressed)
         self._presence = presence
+        self._unheard = False  # whether something was drawn while a page was on its way
+
+        def came() -> None:
+            bridge.soon(self._say_again)
+            acts.redrawn()
+
         keys = [*KEYS, VERSION_KEY, *allowed()]
-        self.status = Status(presence, acts.redrawn, title=wording.title(recipe), query_keys=keys)
+        self.status = Status(presence, came, title=wording.title(recipe), query_keys=keys)
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=bridge.soon)
         self.downloads.on_request(acts.requested)
         self.exporter = downloads.Exporter(self.downloads, bridge.soon)
@@ -156,7 +162,9 @@ class Page:
                 self.status.query = query
             self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
             self.live.show(options.live, self.controls, state)
-            if not self._presence.awaited:
+            if self._presence.awaited:
+                self._unheard = True
+            else:
                 self._make(visible, options)
             self.presets.disable(state.activity in BUSY)
             self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
@@ -165,6 +173,17 @@ class Page:
                 if options.shows(name):
                     panel.show(visible)
         self.layers.follow(self.controls["quality"].value)
+
+    def _say_again(self) -> None:
+        """Send the states of ipywidgets' own controls and buttons again, if they changed while a page was on its way.
+
+        Between the states that a page asks for and its first word it hears of no change. Our own widgets see to that
+        themselves (``Batching``).
+        """
+        unheard, self._unheard = self._unheard, False
+        for widget in (*self.buttons.values(), *self.presets.children, *self.controls.values()) if unheard else ():
+            if not isinstance(widget, BatchedWidget):
+                widget.send_state()
 
     def _make(self, state: LabState, options: Options) -> None:
         """Make the widgets that a state needs.
