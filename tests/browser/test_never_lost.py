@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from support.lab_page import DASHBOARD, button, expect_root, number, reached, root, turn
 from support.servers import Server, expect_preheated, kernels, restart, stop, when
@@ -160,7 +160,7 @@ def test_a_second_tab_on_the_same_address_is_a_copy_and_says_so(page: Page, dash
     expect_root(page, phase="pruned")
 
 
-@pytest.mark.parametrize("moment", ["before its visitor came", "while its visitor waits for its page"])
+@pytest.mark.parametrize("moment", ["before its visitor came", "while its visitor waits for his page"])
 def test_a_preheated_kernel_that_died_costs_its_visitor_nothing(
     moment: str, unwatched: Callable[[], Page], voila_server: Callable[..., Server]
 ) -> None:
@@ -179,6 +179,33 @@ def test_a_preheated_kernel_that_died_costs_its_visitor_nothing(
         waiting.kill()
     expect_root(page, state="ready", phase="trained")
     assert "restarting kernel" not in server.log, "it would answer nobody"
+
+
+def test_a_page_that_the_server_ended_too_early_is_loaded_again_and_then_says_so(
+    unwatched: Callable[[], Page], voila_server: Callable[..., Server]
+) -> None:
+    """As when a kernel dies before it has said its first word: the head of the page has been sent already."""
+    server = voila_server(DASHBOARD, preheat=False)
+
+    def open_cut_off(times: int) -> Page:
+        page, cut = unwatched(), []
+
+        def answer(route: Route) -> None:
+            if len(cut) == times:
+                route.continue_()
+                return
+            whole = route.fetch()
+            cut.append(whole.text().partition('<div id="rendered_cells"')[0])
+            route.fulfill(response=whole, body=cut[-1])
+
+        page.route(re.compile(r"/\?model="), answer)
+        page.goto(server.url + SMALL)
+        return page
+
+    expect_root(open_cut_off(1), state="ready", phase="trained")
+    page = open_cut_off(2)
+    expect(page.get_by_role("alert")).to_contain_text("This page could not be made")
+    expect(page.get_by_text("is starting")).to_have_count(0)
 
 
 def test_a_kernel_whose_page_vanished_ends_and_one_that_waits_stays(
