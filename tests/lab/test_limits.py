@@ -7,6 +7,7 @@ import pytest
 from prunelab import Lab, Recipe
 from prunelab.errors import LimitError
 from prunelab.lab.worker.limits import VARIABLE, Limits
+from support.labs import reached
 
 SMALL = Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=2)
 
@@ -45,6 +46,18 @@ def lab():
     assert made.wait(60)
     yield made
     made.close()
+
+
+def test_a_link_that_is_refused_does_not_end_the_training_that_is_on(lab):
+    lab._runner.limit(Limits(rounds=3, epochs=10_000))
+    lab.controls["epochs"].value = 3_000
+    lab.buttons["train"].click()
+    reached(lab, lambda state: state.activity == "training" and state.snapshot.clock > 20)
+    lab.follow("v=2&model=mlp-small&rounds=50")
+    reached(lab, lambda state: "rounds = 50" in (state.trouble or ""))
+    at = lab.state.snapshot.clock
+    reached(lab, lambda state: state.activity == "training" and state.snapshot.clock > at + 50)
+    assert "rounds = 50" in lab.state.trouble
 
 
 def test_the_lab_refuses_in_words_keeps_its_network_and_goes_on_within_the_limits(lab):

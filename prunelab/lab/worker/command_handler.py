@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from prunelab.errors import SessionError, StorageError
+from prunelab.errors import LimitError, SessionError, StorageError
 from prunelab.lab import wording
 from prunelab.lab.messages import OPENING, Command
 from prunelab.lab.worker.running_task import RunningTask
@@ -50,7 +50,13 @@ class CommandHandler(RunningTask):
         action = command.action
         recipe = self._controls_recipe = command.recipe or self._controls_recipe
         if action in TRAINING:
-            self.limits.check(recipe)
+            try:
+                self.limits.check(recipe)
+            except LimitError as error:
+                if self.session is None:
+                    raise
+                self._report(trouble=str(error))  # what is refused ends nothing that runs
+                return
         if action not in BESIDE:
             self._bring_back()  # a comparison that was paused is given up
         match action:
