@@ -78,16 +78,17 @@ def test_large_type_enlarges_all_type(everything: Page) -> None:
         *(".prunelab-scrubber-name", ".prunelab-scrubber-label", ".prunelab-draw-hint", ".prunelab-draw-count"),
         *(".jupyter-button", ".annotation-text", ".xtick text"),
     )
-    size = "e => parseFloat(getComputedStyle(e).fontSize)"
-    before = {part: root(page).locator(part).first.evaluate(size) for part in parts}
+    # All in one step of the page: while a plot is drawn anew, what was found in it may be gone in the next.
+    sizes = """parts => Object.fromEntries(parts.map((part) =>
+        [part, parseFloat(getComputedStyle(document.querySelector(`.prunelab ${part}`)).fontSize)]))"""
+    before = page.evaluate(sizes, parts)
     unfold(page)
     enlarge(page)
     page.wait_for_function(
-        f"before => ({size})(document.querySelector('.prunelab .annotation-text')) > before",
-        arg=before[".annotation-text"],
+        f"before => Object.entries(({sizes})(Object.keys(before))).every(([part, size]) => size > before[part])",
+        arg=before,
     )
-    for part in parts:
-        after = root(page).locator(part).first.evaluate(size)
+    for part, after in page.evaluate(sizes, parts).items():
         assert after >= 1.2 * before[part], f"{part}: {before[part]} px, large {after} px"
         assert after >= 14, f"{part}: {after} px are not to be read on a projector"
 
@@ -120,12 +121,15 @@ def test_labels_in_pictures_have_a_rim_of_the_grounds_colour(everything: Page, s
     page = everything
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     expect_drawn(page, 1.5)
-    label = root(page).locator(".pl-weights .annotation-text").first
-    ground = root(page).locator(".pl-weights").evaluate("e => getComputedStyle(e).backgroundColor")
-    assert label.evaluate(
-        "e => { const s = getComputedStyle(e); return [s.paintOrder.split(' ')[0], s.strokeWidth, s.stroke]; }"
-    ) == ["stroke", "3px", ground]
-    assert label.evaluate("e => getComputedStyle(e).fill") != ground
+    # In one step of the page: other colours draw the picture anew.
+    page.wait_for_function(
+        """() => {
+            const panel = document.querySelector(".prunelab .pl-weights");
+            const ground = getComputedStyle(panel).backgroundColor;
+            const { fill, paintOrder, stroke, strokeWidth } = getComputedStyle(panel.querySelector(".annotation-text"));
+            return paintOrder.startsWith("stroke") && strokeWidth === "3px" && stroke === ground && fill !== ground;
+        }"""
+    )
 
 
 def test_a_place_too_narrow_for_a_picture_is_left_until_it_is_wider(everything: Page) -> None:
