@@ -63,13 +63,13 @@ class Opened:
 class Visit:
     """A visitor with an empty cache, who opens one page, "lab" or "bare", and waits until it is drawn.
 
-    opened: when it was. received: bytes through websockets so far; received_until_drawn: those until then.
+    opened: when it was. received: bytes through websockets so far; until_usable, until_drawn: those until then.
     """
 
     def __init__(self, browser: Browser, kind: str, url: str) -> None:
         self.kind = kind
         self.kernel_id = ""
-        self.received = 0
+        self.received = self.until_usable = 0
         self._context: BrowserContext = browser.new_context(viewport={**VIEWPORT})  # type: ignore[arg-type]
         self._context.set_default_timeout(TIMEOUT)
         self._context.add_init_script(path=PROBE)
@@ -77,7 +77,7 @@ class Visit:
         self._url = url
         self.page: Page = self._context.new_page()
         self.opened = self._open()
-        self.received_until_drawn = self.received
+        self.until_drawn = self.received
 
     def again(self) -> Opened:
         """Open the page in a new tab: a later visit with a browser that has kept its files."""
@@ -98,7 +98,9 @@ class Visit:
         return self._drawn()
 
     def _drawn(self) -> Opened:
-        return Opened(**self.page.evaluate("kind => prunelabBench.opened(kind)", self.kind))
+        usable = self.page.evaluate("kind => prunelabBench.usable(kind)", self.kind)
+        self.until_usable = self.received
+        return Opened(usable, self.page.evaluate("kind => prunelabBench.drawn(kind)", self.kind))
 
     def press(self, kind: str | None = None) -> float:
         """Milliseconds from a press of an arrow key on a slider until all of the page shows the new value.

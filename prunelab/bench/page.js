@@ -59,13 +59,17 @@ globalThis.prunelabBench = (() => {
   const isUsable = (/** @type {Watched} */ page) =>
     all(page.handle).some(isLaidOut) && !document.querySelector("#loading") && page.isUsable();
 
-  // Milliseconds from the start of the navigation until the page is usable, and until all that is in view is drawn.
-  async function opened(/** @type {"lab" | "bare"} */ kind) {
-    const page = PAGES[kind];
-    while (!isUsable(page)) await nextFrame();
-    const usable = performance.now();
-    while (!page.isDrawn()) await nextFrame();
-    return { usable, drawn: performance.now() };
+  // Milliseconds from the start of the navigation until the page is usable.
+  async function usable(/** @type {"lab" | "bare"} */ kind) {
+    while (!isUsable(PAGES[kind])) await nextFrame();
+    return performance.now();
+  }
+
+  // Milliseconds from the start of the navigation until the page is usable and all that is in view is drawn.
+  async function drawn(/** @type {"lab" | "bare"} */ kind) {
+    await usable(kind);
+    while (!PAGES[kind].isDrawn()) await nextFrame();
+    return performance.now();
   }
 
   // Milliseconds from the moment at which the lab is usable, when its slider is pressed, until the page says what is cut.
@@ -264,5 +268,5 @@ globalThis.prunelabBench = (() => {
     );
   }
 
-  return { PAGES, opened, firstCut, arm, armScrubber, armStroke, armLive, taken, follow, dragged, speed, heap };
+  return { PAGES, usable, drawn, firstCut, arm, armScrubber, armStroke, armLive, taken, follow, dragged, speed, heap };
 })();

@@ -46,7 +46,7 @@ class Served:
         except StorageError as error:
             self.trouble = f"This page is not saved: {error}"
         query = self._visitor_query() if visitor.preheated() else visitor.query()
-        lab._presence.expect(time.monotonic())
+        lab._page.expect(lab)
         name, self._query = split(query)
         try:
             self._visit = visits.enter(name)

@@ -7,16 +7,18 @@ import os
 import shutil
 import threading
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipywidgets import Button
+from ipywidgets import Widget
 from ipywidgets.widgets.widget import _instances
 
 import prunelab as pl
 from prunelab.lab.links import Options
+from prunelab.lab.page.presence import Presence
 from prunelab.lab.presets import PlannedRun
 from prunelab.lab.served import split
 from prunelab.lab.worker import save_pace, visit
@@ -226,22 +228,49 @@ def test_no_widget_is_made_while_a_page_is_on_its_way(visitor_of):
     assert list(again.layers.sliders) == ["fc1", "fc2", "fc3"] and len(again.layers.children) == 3
 
 
-def test_what_was_drawn_while_a_page_was_on_its_way_is_said_again(visitor_of, monkeypatch):
+def test_what_changed_while_a_page_was_on_its_way_is_said_again_and_nothing_else(visitor_of, monkeypatch):
     """A page that has asked for all states hears of no change until it has made all widgets."""
     lab = visitor_of()
     assert lab.wait(60)
     press(lab, "prune")
     lab.stop()
-    again = visitor_of(address(lab))
+    at_first, said = {}, {}
+    monkeypatch.setattr(Presence, "expect", expecting(Presence.expect, lambda: at_first.update(states())))
+    again = visitor_of(f"{address(lab)}&hide=reset&quality=1.1")
     assert again.wait(60)
-    said = []
-    monkeypatch.setattr(Button, "send_state", lambda button, key=None: said.append(button))
+    now = states()
+    changed = {
+        widget: {name for name, value in state.items() if value != now[widget][name]}
+        for widget, state in at_first.items()
+        if widget in now and state != now[widget]
+    }
+    assert {again.buttons["prune"], again.buttons["reset"].layout, again.controls["quality"]} <= set(changed)
+    assert {again.status, again.panels["weights"].plot} <= set(changed)
+
+    def note(widget: Widget, key: str | set[str]) -> None:
+        said.setdefault(widget, set()).update({key} if isinstance(key, str) else key)
+
+    monkeypatch.setattr(Widget, "send_state", note)
     say(again.status, {"kind": "here", "view": "a"})
-    assert again.wait(60) and set(again.buttons.values()) <= set(said)
+    assert again.wait(60) and said.keys() >= changed.keys()
+    assert all(said[widget] >= names for widget, names in changed.items())
+    assert not {again.choices["pixels"], again.panels["weights"]} & set(said)
     said.clear()
     say(again.status, {"kind": "here", "view": "a"})
     assert again.wait(60) and not said
     again.stop()
+
+
+def states() -> dict[Widget, dict[str, object]]:
+    return {widget: deepcopy(widget.get_state()) for widget in list(_instances.values())}
+
+
+def expecting(expect, then):
+    def expect_and(presence: Presence, now: float) -> None:
+        expect(presence, now)
+        then()
+
+    return expect_and
 
 
 def test_a_paused_run_comes_back_paused(visitor_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +31,8 @@ from prunelab.lab.page.sensitivity_panel import SensitivityPanel
 from prunelab.lab.page.status import Status
 from prunelab.lab.page.timeline import Timeline
 from prunelab.lab.page.tradeoff_panel import TradeoffPanel
-from prunelab.lab.widgets.batching import BatchedWidget, Batching
+from prunelab.lab.page.unheard import Unheard
+from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
 from prunelab.recipe import VERSION_KEY, Recipe, allowed
@@ -97,10 +99,10 @@ class Page:
         self.modules = ModuleTable()
         self.buttons = Buttons(acts.pressed)
         self._presence = presence
-        self._unheard = False  # whether something was drawn while a page was on its way
+        self._unheard = Unheard()
 
         def came() -> None:
-            bridge.soon(self._say_again)
+            bridge.soon(self._unheard.say)
             acts.redrawn()
 
         keys = [*KEYS, VERSION_KEY, *allowed()]
@@ -140,6 +142,11 @@ class Page:
         """Whether the cut is by quality, which each layer can have of its own."""
         return bool(self.controls["rule"].value == "quality")
 
+    def expect(self, root: w.Widget) -> None:
+        """A visitor has come, whose page is on its way. root: the widget that it shows."""
+        self._unheard.begin(root)
+        self._presence.expect(time.monotonic())
+
     def arrange(self, options: Options) -> None:
         """Show, hide and lock as the options say."""
         self.controls.arrange(options)
@@ -162,9 +169,7 @@ class Page:
                 self.status.query = query
             self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
             self.live.show(options.live, self.controls, state)
-            if self._presence.awaited:
-                self._unheard = True
-            else:
+            if not self._presence.awaited:
                 self._make(visible, options)
             self.presets.disable(state.activity in BUSY)
             self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
@@ -173,17 +178,6 @@ class Page:
                 if options.shows(name):
                     panel.show(visible)
         self.layers.follow(self.controls["quality"].value)
-
-    def _say_again(self) -> None:
-        """Send the states of ipywidgets' own controls and buttons again, if they changed while a page was on its way.
-
-        Between the states that a page asks for and its first word it hears of no change. Our own widgets see to that
-        themselves (``Batching``).
-        """
-        unheard, self._unheard = self._unheard, False
-        for widget in (*self.buttons.values(), *self.presets.children, *self.controls.values()) if unheard else ():
-            if not isinstance(widget, BatchedWidget):
-                widget.send_state()
 
     def _make(self, state: LabState, options: Options) -> None:
         """Make the widgets that a state needs.
