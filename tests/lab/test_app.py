@@ -2,6 +2,7 @@
 
 import prunelab as pl
 from prunelab.lab.page import downloads
+from prunelab.lab.widgets.shared_looks import is_shown
 from support.labs import LONG, QUICK, press, reached
 from support.messages import say
 
@@ -132,7 +133,7 @@ def test_a_run_that_nobody_watches_pauses_itself(presence_clock):
 
 def test_whole_neurons_can_be_cut_to_a_density_which_makes_the_compacted_network_smaller(lab):
     lab.controls["rule"].value = "density"
-    assert lab.controls["quality"].layout.display == "none" and lab.controls["density"].layout.display is None
+    assert not is_shown(lab.controls["quality"]) and is_shown(lab.controls["density"])
     lab.controls["unit"].value = "neuron"
     lab.controls["density"].value = 0.5
     lab.wait(60)
@@ -145,7 +146,7 @@ def test_whole_neurons_can_be_cut_to_a_density_which_makes_the_compacted_network
     )
     lab.controls["rule"].value = "quality"
     lab.wait(60)
-    assert lab.recipe.unit == "weight" and lab.controls["unit"].layout.display == "none"
+    assert lab.recipe.unit == "weight" and not is_shown(lab.controls["unit"])
 
 
 def test_what_is_set_after_a_run_belongs_to_the_next(lab):

@@ -3,6 +3,7 @@
 import pytest
 
 import prunelab as pl
+from prunelab.lab.widgets.shared_looks import is_shown
 from prunelab.serve import visitor
 from support.labs import press, usable
 
@@ -131,7 +132,7 @@ def test_a_link_says_all_that_is_on_the_page_and_brings_it_back(lab):
     other.follow(query)
     other.wait(60)
     assert other.recipe == lab.recipe and other.options.hide == ("pixels", "size")
-    assert other.panels["pixels"].layout.display == "none" and not other.choices["pixels"].value
+    assert not is_shown(other.panels["pixels"]) and not other.choices["pixels"].value
     assert other.session.recipe.quality == 0.9
     other.stop()
 

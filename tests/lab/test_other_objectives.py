@@ -8,6 +8,7 @@ from torch import nn
 import prunelab as pl
 from prunelab.lab import wording
 from prunelab.lab.page.built_in import built_in
+from prunelab.lab.widgets.shared_looks import is_shown
 from support.labs import QUICK, press
 from support.own_models import curve
 
@@ -47,7 +48,7 @@ def test_a_cut_that_went_too_deep_is_told_in_the_metric(lab):
 def test_what_needs_classes_says_so(lab):
     for name in ("digits", "draw"):
         assert "Classification only" in lab.panels[name].plot.summary
-    assert lab.panels["draw"].sheet.layout.display == "none" and lab.state.trouble is None
+    assert not is_shown(lab.panels["draw"].sheet) and lab.state.trouble is None
 
 
 def test_a_metric_without_percent_is_not_guessed(lab):

@@ -12,6 +12,7 @@ import prunelab as pl
 from prunelab.data import own
 from prunelab.lab.page import downloads
 from prunelab.lab.page.module_table import ModuleTable
+from prunelab.lab.widgets.shared_looks import is_shown
 from prunelab.results.subject import Module, Subject
 from support.labs import QUICK, press
 from support.own_models import Reader, blobs
@@ -69,7 +70,7 @@ def test_a_network_with_parts_that_are_not_pruned_is_named_and_listed():
     press(lab, "prune")
     compression = next(card for card in lab.status.cards if card["name"] == "compression")
     assert compression["more"] == "of 732 weights in 6 layers; 17 in others not counted"
-    assert lab.modules.layout.display is None and lab.modules.selected_index is None
+    assert is_shown(lab.modules) and lab.modules.selected_index is None
     assert lab.modules.titles == ("2 of 9 modules are not pruned, and why",)
     table = lab.modules.children[0].value
     assert table.count("<tr>") == 10 and ">17</td>" not in table
@@ -84,11 +85,11 @@ def test_a_network_with_parts_that_are_not_pruned_is_named_and_listed():
 
 
 def test_where_everything_is_pruned_there_is_no_list(lab):
-    assert lab.modules.layout.display == "none" and lab.status.title == "digits · mlp-small · seed 0"
+    assert not is_shown(lab.modules) and lab.status.title == "digits · mlp-small · seed 0"
     assert downloads.make("python", lab.state).filename == f"prunelab-{lab.state.recipe.key}-mlp-small-digits.py"
     lab.controls["batch_norm"].value = True
     press(lab, "train")
-    assert lab.modules.layout.display is None and "BatchNorm1d" in lab.modules.children[0].value
+    assert is_shown(lab.modules) and "BatchNorm1d" in lab.modules.children[0].value
 
 
 def test_hostile_names_of_modules_stay_text():

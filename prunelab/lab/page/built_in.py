@@ -8,6 +8,8 @@ import ipywidgets as w
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from prunelab.lab.widgets import basics
+from prunelab.lab.widgets.shared_looks import shared_layout
 from prunelab.pruning import dropout
 
 NAMES = 6  # modules that a tooltip names
@@ -22,17 +24,16 @@ def built_in(model: nn.Module | None) -> dict[str, w.Widget]:
         return {}
     rates = dropout.original_rates(model)
     norms = [name for name, module in model.named_modules() if isinstance(module, _BatchNorm)]
-    common: dict[str, Any] = {"disabled": True}
+    common: dict[str, Any] = {"disabled": True, "layout": shared_layout(width="auto")}
     distinct = dict.fromkeys(f"{rate:g}" for rate in rates.values())
     tips = _tip("dropout", [f"{name} {rate:g}" for name, rate in rates.items()]), _tip("batch norm", norms)
     shown: dict[str, w.Widget] = {
-        "dropout": w.Text(value=", ".join(distinct) or "none", description="dropout", tooltip=tips[0], **common),
-        "batch_norm": w.Checkbox(
+        "dropout": basics.Text(value=", ".join(distinct) or "none", description="dropout", tooltip=tips[0], **common),
+        "batch_norm": basics.Checkbox(
             value=bool(norms), description="batch normalisation", indent=False, tooltip=tips[1], **common
         ),
     }
     for widget in shown.values():
-        widget.layout.width = "auto"
         widget.add_class("prunelab-control")
     return shown
 

@@ -9,13 +9,15 @@ import ipywidgets as w
 from prunelab.lab import wording
 from prunelab.lab.links import BUTTONS, Options
 from prunelab.lab.messages import LabState
+from prunelab.lab.widgets import basics
+from prunelab.lab.widgets.shared_looks import show
 
 
 class Buttons(Mapping[str, w.Button]):
     """The buttons of the page, by name. pressed: called with the name of a button that was pressed."""
 
     def __init__(self, pressed: Callable[[str], None]) -> None:
-        self._buttons = {name: w.Button() for name in BUTTONS}
+        self._buttons = {name: basics.Button() for name in BUTTONS}
         for name, button in self._buttons.items():
             button.on_click(lambda _, name=name: pressed(name))
 
@@ -31,7 +33,7 @@ class Buttons(Mapping[str, w.Button]):
     def arrange(self, options: Options) -> None:
         """Show or hide them as the options say."""
         for name, button in self.items():
-            button.layout.display = "none" if name in options.hide else None
+            show(button, name not in options.hide)
 
     def show(self, state: LabState, options: Options, *, stale: bool) -> None:
         """Set labels, tooltips and disabled. stale: the controls ask for another dense network than the page's."""

@@ -10,6 +10,7 @@ from prunelab import views
 from prunelab.lab import presets, runs
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
+from prunelab.lab.widgets import basics
 from prunelab.recipe import Recipe
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View
@@ -27,18 +28,20 @@ class ComparePanel(Panel):
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()  # number, name and pin of the runs in ``rows``
         self._fresh = True  # no kept run was shown yet
-        self.rows = w.VBox()
+        self.rows = basics.VBox()
         self._presets = presets.presets(Recipe())
-        self.preset = w.Dropdown(
+        self.preset = basics.Dropdown(
             options=[preset.name for preset in self._presets],
             description="compare",
             tooltip="A comparison that makes a point",
         )
-        self.point = w.HTML(_hint(self._presets[0].asks))  # a Label would not wrap
-        self.button = w.Button(description="Compare", tooltip="Run both, one after the other, from a new network each")
+        self.point = basics.HTML(_hint(self._presets[0].asks))  # a Label would not wrap
+        self.button = basics.Button(
+            description="Compare", tooltip="Run both, one after the other, from a new network each"
+        )
         choices = [("all runs", "all"), ("this comparison", "preset"), ("weights side by side", "pair")]
-        self.pair = w.Dropdown(options=choices, description="show")
-        bar = w.HBox([self.preset, self.button, self.pair])
+        self.pair = basics.Dropdown(options=choices, description="show")
+        bar = basics.HBox([self.preset, self.button, self.pair])
         bar.add_class("pl-bar-of-controls")
         super().__init__(PanelKind("compare", self._drawn), redraw, [bar, self.point, self.rows])
         self.preset.observe(lambda change: redraw(), "value")
@@ -118,18 +121,18 @@ class ComparePanel(Panel):
         return views.compare({names[run.number]: run.snapshots for run in kept})
 
     def _row(self, run: runs.Run, name: str) -> w.Widget:
-        shown = w.Checkbox(value=run.number not in self._hidden, description=name, indent=False)
+        shown = basics.Checkbox(value=run.number not in self._hidden, description=name, indent=False)
         shown.observe(lambda change: self._toggled(run.number, change["new"]), "value")
         parts: list[w.Widget] = [shown]
         if run.number != runs.LIVE:
-            pin = w.Button(
+            pin = basics.Button(
                 description="Unpin" if run.pinned else "Pin", tooltip=f"Keep {name}, whatever comes after it"
             )
             pin.on_click(lambda _: self._submit("pin", about=run.number))
-            delete = w.Button(description="Delete", tooltip=f"Forget {name}")
+            delete = basics.Button(description="Delete", tooltip=f"Forget {name}")
             delete.on_click(lambda _: self._submit("forget", about=run.number))
             parts += [pin, delete]
-        row = w.HBox(parts)
+        row = basics.HBox(parts)
         row.add_class("pl-run")
         return row
 

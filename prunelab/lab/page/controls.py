@@ -11,7 +11,9 @@ import ipywidgets as w
 
 from prunelab.errors import RecipeError
 from prunelab.lab.links import Options
+from prunelab.lab.widgets import basics
 from prunelab.lab.widgets.number_field import NumberField
+from prunelab.lab.widgets.shared_looks import shared_layout, show
 from prunelab.recipe import CHOICES, DEPENDENT, OWN, Recipe, allowed, help_text
 from prunelab.recipe.field_kinds import Choice, Flag, Number
 
@@ -92,17 +94,18 @@ def _control(name: str, value: Any) -> w.Widget:
     common: dict[str, Any] = {
         "description": label(name),
         "tooltip": text,
-        "layout": w.Layout(width="auto"),
+        "layout": shared_layout(width="auto"),
     }
     if isinstance(rule, Flag):
-        return w.Checkbox(value=value, indent=False, **common)
+        return basics.Checkbox(value=value, indent=False, **common)
     if isinstance(rule, Choice):
         options = [option for option in rule.options if option != OWN or value == OWN]
-        return w.Dropdown(value=value, options=options, disabled=value == OWN, **common)
+        return basics.Dropdown(value=value, options=options, disabled=value == OWN, **common)
     assert isinstance(rule, Number)
     span = TRACKS.get(name, {"track": False})
     if name in TRACKS:
-        common["layout"].min_width = "min(300px, 100%)"  # long enough to drag, also in a narrow row of the user's own
+        # Long enough to drag, also in a narrow row of the user's own.
+        common["layout"] = shared_layout(width="auto", min_width="min(300px, 100%)")
     limits = {"low": rule.low, "high": rule.high, "above": rule.above, "integer": rule.integer}
     return NumberField(value=value, **limits, **span, **common)
 
@@ -213,7 +216,7 @@ class Controls(Mapping[str, w.Widget]):
         """Show and lock them as the options say; fields that are not used are hidden."""
         unused = idle(self._switched)
         for name, control in self.items():
-            control.layout.display = "none" if name in options.hide or name in unused else None
+            show(control, name not in options.hide and name not in unused)
             control.disabled = name in options.lock or name in self._fixed
 
     @property

@@ -10,6 +10,7 @@ from prunelab.lab.messages import LabState
 from prunelab.lab.page.bridge import Soon
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
 from prunelab.lab.widgets.drawing import Drawing
+from prunelab.lab.widgets.shared_looks import is_shown, show
 from prunelab.views.figure import View
 
 
@@ -35,7 +36,7 @@ class DrawPanel(Panel):
         shape = () if state.data is None else state.data.input_shape
         classifies = state.snapshot is None or state.snapshot.objective.classifies
         fits = classifies and len(shape) == 3 and shape[0] == 1 and max(shape[1:]) <= 64
-        self.sheet.layout.display = None if fits else "none"
+        show(self.sheet, fits)
         if fits and tuple(self.sheet.size) != tuple(shape[1:]):
             self.sheet.size = tuple(shape[1:])
         super().show(replace(state, preview=None, viewed=None))
@@ -43,7 +44,7 @@ class DrawPanel(Panel):
     def _drawn(self, state: LabState, _: str | None) -> View:
         if state.snapshot is not None and not state.snapshot.objective.classifies:
             return views.empty("Classification only: this network does not tell classes apart.")
-        if self.sheet.layout.display == "none":
+        if not is_shown(self.sheet):
             return views.empty("No drawing: the inputs of this network are not small grey pictures.")
         read = state.classification
         if read.preview is not None:

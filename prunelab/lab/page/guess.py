@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import ipywidgets as w
-
 from prunelab.formatting import percent
 from prunelab.lab.page.bridge import Soon
+from prunelab.lab.widgets import basics
 from prunelab.lab.widgets.number_field import NumberField
+from prunelab.lab.widgets.shared_looks import show
 from prunelab.results.objective import CLASSIFYING
 
 QUESTIONS = {
@@ -19,7 +19,7 @@ QUESTIONS = {
 }
 
 
-class Guess(w.VBox):
+class Guess(basics.VBox):
     """The question, a slider for the answer, and how far off the answer was.
 
     go: called with the action once the question is answered. soon: runs a function on the widgets' thread; callbacks of
@@ -32,17 +32,17 @@ class Guess(w.VBox):
         self.objective = CLASSIFYING  # its metric is what is guessed
         self.action: str | None = None  # the action that is asked about
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
-        self.question = w.Label("")
+        self.question = basics.Label("")
         self.slider = NumberField(
             value=90, low=0, high=100, min=0, max=100, step=0.5, decimals=1, description="your guess (%)",
             tooltip="The value that you expect",
         )  # fmt: skip
-        self.button = w.Button(description="Reveal", button_style="primary", tooltip="Do it, and show the result")
-        self.cancel = w.Button(description="Cancel", tooltip="Do nothing")
-        self.result = w.Label("")
-        form = w.HBox([self.slider, self.button, self.cancel])
+        self.button = basics.Button(description="Reveal", button_style="primary", tooltip="Do it, and show the result")
+        self.cancel = basics.Button(description="Cancel", tooltip="Do nothing")
+        self.result = basics.Label("")
+        form = basics.HBox([self.slider, self.button, self.cancel])
         form.add_class("pl-bar-of-controls")
-        self._form = w.VBox([self.question, form])
+        self._form = basics.VBox([self.question, form])
         super().__init__([self._form, self.result])
         self.add_class("pl-guess")
         self.button.on_click(lambda _: soon(self._answered))
@@ -57,7 +57,7 @@ class Guess(w.VBox):
         """Show the question about an action; None: hide it."""
         self.action = action
         self.question.value = QUESTIONS[action].replace("accuracy", self.objective.metric) if action else ""
-        self._form.layout.display = None if action else "none"
+        show(self._form, action is not None)
         if action:
             self.result.value = ""
         self._arrange()
@@ -99,4 +99,4 @@ class Guess(w.VBox):
             self._go(action)
 
     def _arrange(self) -> None:
-        self.layout.display = None if self.action or self.result.value else "none"
+        show(self, bool(self.action or self.result.value))

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 import ipywidgets as w
 
 from prunelab.lab.page.controls import TRACKS
+from prunelab.lab.widgets import basics
 from prunelab.lab.widgets.number_field import NumberField
+from prunelab.lab.widgets.shared_looks import show
 
 MOST = 10.0  # of a quality
 
 
-class LayerSliders(w.VBox):
+class LayerSliders(basics.VBox):
     """One slider per layer.
 
     own: {layer: quality} of the layers that are not linked. sign: a button, for beside the common slider, that is there
@@ -31,10 +33,10 @@ class LayerSliders(w.VBox):
         self.own: dict[str, float] = {}
         self.sliders: dict[str, NumberField] = {}
         self.links: dict[str, w.Button] = {}
-        self.sign = w.Button(tooltip="Let all layers follow the common quality again")
+        self.sign = basics.Button(tooltip="Let all layers follow the common quality again")
         self.sign.add_class("pl-own-quality")
         self.sign.on_click(lambda _: self._link_all())
-        self.sign.layout.display = "none"
+        show(self.sign, False)
         self._disabled = False
 
     @property
@@ -58,12 +60,12 @@ class LayerSliders(w.VBox):
         for name in layers:
             tip = f"Quality of {name} alone"
             slider = NumberField(**TRACKS["quality"], low=0, high=MOST, description=name, tooltip=tip)
-            link = w.Button(description="link", tooltip=f"Let {name} follow the common quality again")
+            link = basics.Button(description="link", tooltip=f"Let {name} follow the common quality again")
             slider.observe(lambda change, name=name: self._moved(name, change["new"]), "value")
             slider.on_release(self._released)
             link.on_click(lambda _, name=name: self._linked(name))
             self.sliders[name], self.links[name] = slider, link
-            row = w.HBox([slider, link])
+            row = basics.HBox([slider, link])
             row.add_class("pl-layer-quality")
             rows.append(row)
         self.children = rows
@@ -81,7 +83,7 @@ class LayerSliders(w.VBox):
             slider.value = value
             self.links[name].disabled = self._disabled or name not in self.own
         self._quiet = False
-        self.sign.layout.display = None if self.own else "none"
+        show(self.sign, bool(self.own))
         named = ", ".join(f"{name} at {quality:g}" for name, quality in self.own.items())
         self.sign.description = f"{named if len(self.own) < 3 else f'{len(self.own)} layers on their own'}: link again"
 

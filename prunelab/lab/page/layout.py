@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets as w
 
 from prunelab.lab.page import controls, settings_help
+from prunelab.lab.widgets import basics
 
 if TYPE_CHECKING:
     from prunelab.lab.page.page import Page
@@ -33,7 +34,7 @@ def whole(page: Page) -> list[w.Widget]:
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:
     """A column with these CSS classes."""
-    column = w.VBox(children)
+    column = basics.VBox(children)
     for name in classes:
         column.add_class(name)
     return column
@@ -53,7 +54,7 @@ def _deck(page: Page) -> w.Widget:
 def _step(number: int, name: str, page: Page) -> w.Widget:
     for button in STEP_BUTTONS[name]:
         page.buttons[button].button_style = "primary" if button in STEPS else ""
-    heading = w.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{STEPS[name]}</h2>')
+    heading = basics.HTML(f'<h2 class="pl-heading"><span class="pl-number">{number}</span>{STEPS[name]}</h2>')
     fields = [page.controls[field] for field in controls.DECK.get(name, ())]
     if name == "prune":
         fields.append(page.layers.sign)
@@ -69,7 +70,7 @@ def _settings(page: Page) -> w.Widget:
 def _group(name: str, page: Page) -> w.Widget:
     shown, more = controls.GROUPS[name]
     parts: list[w.Widget] = [
-        w.HTML(settings_help.heading(name, SETTINGS[name])),
+        basics.HTML(settings_help.heading(name, SETTINGS[name])),
         *(page.controls[field] for field in shown),
     ]
     if name == "prune":
@@ -79,7 +80,7 @@ def _group(name: str, page: Page) -> w.Widget:
 
 
 def _folded(name: str, parts: list[w.Widget], title: str | None = None) -> w.Widget:
-    accordion = w.Accordion(children=[w.VBox(parts)], titles=(title or name,))
+    accordion = basics.Accordion(children=[basics.VBox(parts)], titles=(title or name,))
     accordion.selected_index = None
     accordion.add_class(f"pl-{name}")
     return accordion

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import ipywidgets as w
-
 from prunelab.errors import RecipeError
 from prunelab.formatting import time_left
 from prunelab.lab.messages import LabState
 from prunelab.lab.page.controls import Controls
+from prunelab.lab.widgets import basics
 
 QUICK = 3.0  # seconds: a run up to this needs no word about its length
 
@@ -20,8 +19,8 @@ class Live:
 
     def __init__(self, switched: Callable[[bool], None]) -> None:
         tooltip = "On: letting go of a slider retrains from the dense network, through all rounds"
-        self.switch = w.Checkbox(description="live", indent=False, tooltip=tooltip)
-        self.hint = w.Label("")
+        self.switch = basics.Checkbox(description="live", indent=False, tooltip=tooltip)
+        self.hint = basics.Label("")
         self.hint.add_class("pl-hint")
         self._quiet = False  # it is being set by code, not by the user
         self.switch.observe(lambda change: None if self._quiet else switched(change["new"]), "value")

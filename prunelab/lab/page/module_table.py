@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from html import escape
 
-import ipywidgets as w
-
 from prunelab.formatting import count
+from prunelab.lab.widgets import basics
+from prunelab.lab.widgets.shared_looks import show
 from prunelab.results.subject import Module, Subject
 
 COLUMNS = ("module", "kind", "weights that count", "not counted", "pruned", "why")
 NUMBERS = (2, 3)  # columns of numbers
 
 
-class ModuleTable(w.Accordion):
+class ModuleTable(basics.Accordion):
     """The modules of the network, folded; on the page only where there are some that are not pruned."""
 
     def __init__(self) -> None:
-        self._table = w.HTML()
+        self._table = basics.HTML()
         super().__init__(children=[self._table], titles=("",), selected_index=None)
         self.add_class("pl-modules")
         self._shown: tuple[Module, ...] | None = None
@@ -32,7 +32,7 @@ class ModuleTable(w.Accordion):
         left_out = sum(not module.pruned for module in modules)
         self.titles = (f"{left_out} of {len(modules)} modules are not pruned, and why",)
         self._table.value = _table(modules) if left_out else ""
-        self.layout.display = None if left_out else "none"
+        show(self, left_out > 0)
 
 
 def _table(modules: tuple[Module, ...]) -> str:

@@ -35,6 +35,7 @@ from prunelab.lab.page.unheard import Unheard
 from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
 from prunelab.lab.widgets.plot import Drag
+from prunelab.lab.widgets.shared_looks import show
 from prunelab.recipe import VERSION_KEY, Recipe, allowed
 
 
@@ -152,7 +153,7 @@ class Page:
         self.controls.arrange(options)
         self.buttons.arrange(options)
         for name, panel in self.panels.items():
-            panel.layout.display = None if options.shows(name) else "none"
+            show(panel, options.shows(name))
         self.layers.disabled = not options.frees("quality")
         self.panels["weights"].plot.draggable = options.frees("quality") and self.by_layer
         self._panel_chooser.show(options)

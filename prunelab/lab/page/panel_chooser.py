@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-import ipywidgets as w
-
 from prunelab.lab.links import Options
+from prunelab.lab.widgets import basics
 
 LABELS = {"tradeoff": "trade-off"}  # where it is not the panel's name
 SWITCHES = {"stage": "stage", "big": "large type", "guess": "guess first"}
@@ -23,8 +22,8 @@ class PanelChooser:
     def __init__(
         self, panels: Iterable[str], options: Callable[[], Options], chosen: Callable[[Options], None]
     ) -> None:
-        self.choices = {name: w.Checkbox(description=LABELS.get(name, name), indent=False) for name in panels}
-        self.switches = {name: w.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
+        self.choices = {name: basics.Checkbox(description=LABELS.get(name, name), indent=False) for name in panels}
+        self.switches = {name: basics.Checkbox(description=text, indent=False) for name, text in SWITCHES.items()}
         for name, box in (self.choices | self.switches).items():
             box.add_class(f"pl-choice-{name}")
         self._quiet = False  # the boxes are being set by code, not by the user

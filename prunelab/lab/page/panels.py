@@ -11,7 +11,9 @@ import ipywidgets as w
 from prunelab import lesson_catalogue, views
 from prunelab.formatting import layer_of
 from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab.widgets import basics
 from prunelab.lab.widgets.plot import Plot
+from prunelab.lab.widgets.shared_looks import shared_layout
 from prunelab.recipe import OWN
 from prunelab.views import glossary
 from prunelab.views.figure import View
@@ -75,7 +77,7 @@ PANEL_KINDS: tuple[PanelKind, ...] = (
 )
 
 
-class Panel(w.VBox):
+class Panel(basics.VBox):
     """A picture on the page, with a choice of the layer where it shows one.
 
     redraw: called when the layer or the visibility changes. more: widgets below the picture.
@@ -89,7 +91,9 @@ class Panel(w.VBox):
         self.plot = Plot(name=kind.name, term=term, about=glossary.about(term), lesson=lesson)
         self.unseen = False  # draw it although it is on no screen
         self._now: tuple[str, int] | None = None  # (phase, clock) of the run when this was drawn last
-        self.layer = w.Dropdown(description="layer", layout=w.Layout(width="180px"), tooltip="Which layer to show")
+        self.layer = basics.Dropdown(
+            description="layer", layout=shared_layout(width="180px"), tooltip="Which layer to show"
+        )
         super().__init__([*([self.layer] if kind.view.by_layer else []), self.plot, *(more or [])])
         self.add_class("pl-panel")
         self.add_class(f"pl-{kind.name}")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import ipywidgets as w
 
 from prunelab.lab.presets import Preset
+from prunelab.lab.widgets import basics
 
 
-class PresetBar(w.HBox):
+class PresetBar(basics.HBox):
     """A button per preset. chosen: called with the name of a preset whose button was pressed."""
 
     def __init__(self, chosen: Callable[[str], None]) -> None:
@@ -17,7 +18,7 @@ class PresetBar(w.HBox):
         self.add_class("pl-presets")
         self._chosen = chosen
         self._offered: tuple[str, ...] = ()
-        self._title = w.HTML('<span class="pl-hint">compare:</span>')
+        self._title = basics.HTML('<span class="pl-hint">compare:</span>')
 
     def offer(self, presets: Sequence[Preset]) -> None:
         """Show the presets that suit the page's model."""
@@ -32,7 +33,7 @@ class PresetBar(w.HBox):
             button.disabled = disabled
 
     def _button(self, preset: Preset) -> w.Button:
-        button = w.Button(description=preset.name, tooltip=f"{preset.asks} Your network comes back afterwards")
+        button = basics.Button(description=preset.name, tooltip=f"{preset.asks} Your network comes back afterwards")
         button.add_class("pl-preset")
         button.on_click(lambda _: self._chosen(preset.name))
         return button

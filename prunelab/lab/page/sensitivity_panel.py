@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import ipywidgets as w
-
 from prunelab import views
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
+from prunelab.lab.widgets import basics
 
 USE = "Set each layer's own quality so that all cuts together cost at most a point of accuracy"
 
@@ -18,11 +17,11 @@ class SensitivityPanel(Panel):
     """Accuracy with each layer cut alone: which layers the network needs most. submit: puts a command on the queue."""
 
     def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
-        self.button = w.Button(
+        self.button = basics.Button(
             description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
         )
-        self.use = w.Button(description="Use these", tooltip=USE)
-        bar = w.HBox([self.button, self.use])
+        self.use = basics.Button(description="Use these", tooltip=USE)
+        bar = basics.HBox([self.button, self.use])
         bar.add_class("pl-bar-of-controls")
         super().__init__(
             PanelKind("sensitivity", lambda r, _: views.sensitivity(r.sensitivity)),

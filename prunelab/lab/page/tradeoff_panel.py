@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-import ipywidgets as w
-
 from prunelab import views
 from prunelab.formatting import percent, time_left
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.page.bridge import Soon
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
+from prunelab.lab.widgets import basics
+from prunelab.lab.widgets.shared_looks import show
 from prunelab.results.tradeoff import Point, Tradeoff
 
 ABOUT = (
@@ -34,12 +34,14 @@ class TradeoffPanel(Panel):
         self._submit = submit
         self._points: tuple[Point, ...] = ()
         self._stays = True  # whether no run may be loaded now
-        self.button = w.Button(description="Draw the curve", tooltip="Train and cut other networks, some forty runs")
-        self.halt = w.Button(description="Stop", tooltip="Leave the curve as far as it is drawn")
-        self.choice = w.Dropdown(description="run", tooltip="A point of the curve")
-        self.load = w.Button(description="Load this run")
-        self.hint = w.HTML()
-        draw, take = w.HBox([self.button, self.halt, self.hint]), w.HBox([self.choice, self.load])
+        self.button = basics.Button(
+            description="Draw the curve", tooltip="Train and cut other networks, some forty runs"
+        )
+        self.halt = basics.Button(description="Stop", tooltip="Leave the curve as far as it is drawn")
+        self.choice = basics.Dropdown(description="run", tooltip="A point of the curve")
+        self.load = basics.Button(description="Load this run")
+        self.hint = basics.HTML()
+        draw, take = basics.HBox([self.button, self.halt, self.hint]), basics.HBox([self.choice, self.load])
         for bar in (draw, take):
             bar.add_class("pl-bar-of-controls")
         super().__init__(
@@ -54,8 +56,8 @@ class TradeoffPanel(Panel):
         """Draw the curve so far, and say how far it is."""
         curve, tracing = state.tradeoff, state.activity == "tracing"
         self.button.disabled = state.activity in BUSY or tracing or state.snapshot is None
-        self.button.layout.display = "none" if tracing else None
-        self.halt.layout.display = None if tracing else "none"
+        show(self.button, not tracing)
+        show(self.halt, tracing)
         self.hint.value = f'<div class="pl-hint">{_hint(state)}</div>'
         self._offer(curve)
         self._stays = tracing or state.activity in BUSY

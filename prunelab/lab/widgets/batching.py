@@ -16,11 +16,12 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.lab.widgets.shared_looks import SharedLooks
 from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
 
-class BatchedWidget(WholeState, anywidget.AnyWidget):
+class BatchedWidget(WholeState, SharedLooks, anywidget.AnyWidget):
     """A widget whose changes may be sent by a ``Batching``."""
 
     batching: Batching | None = None

@@ -22,6 +22,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.lab.widgets.shared_looks import SharedLooks
 from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
@@ -42,7 +43,7 @@ class _Transfer:
     touched: float  # monotonic time of the last piece, in seconds
 
 
-class DownloadBar(WholeState, anywidget.AnyWidget):
+class DownloadBar(WholeState, SharedLooks, anywidget.AnyWidget):
     """Buttons, with the progress of a download in words beside them.
 
     items: ``[{"name": "report", "label": "Report", "tooltip": "One file, opens offline"}, ...]``, with unique names.

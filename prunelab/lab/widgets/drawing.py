@@ -19,6 +19,7 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
+from prunelab.lab.widgets.shared_looks import SharedLooks
 from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
@@ -35,7 +36,7 @@ STRETCH = 1.5  # largest ratio of horizontal to vertical scale
 BOX = 5 / 7  # of the sheet's side
 
 
-class Drawing(WholeState, anywidget.AnyWidget):
+class Drawing(WholeState, SharedLooks, anywidget.AnyWidget):
     """A sheet of ``size`` = (height, width) cells, as many as the network's input has; each side 1 to 256.
 
     value: uint8, row-major, height * width bytes, 0 (paper) to 255 (ink): the drawing, each cell the average of its

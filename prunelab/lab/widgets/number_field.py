@@ -19,6 +19,7 @@ import ipywidgets
 import traitlets
 
 from prunelab.lab.widgets.shared_code import SharedCode
+from prunelab.lab.widgets.shared_looks import SharedLooks
 from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
@@ -37,7 +38,7 @@ class NumberFieldCode(SharedCode):
         return (HERE / "number_field.css").read_text(encoding="utf-8")
 
 
-class NumberField(WholeState, anywidget.AnyWidget):
+class NumberField(WholeState, SharedLooks, anywidget.AnyWidget):
     """A number with a name, with a track to drag it on or without.
 
     value: the number, an int if ``integer``. low, high: the allowed values; above: low itself is not allowed.

@@ -17,6 +17,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from prunelab.lab.widgets.shared_looks import SharedLooks
 from prunelab.lab.widgets.whole_state import WholeState
 from prunelab.resources import joined_script
 
@@ -27,7 +28,7 @@ MAX_SPEED = 60.0  # snapshots per second: no screen shows more
 Moment = dict[str, Any]  # a snapshot as an item of the slider
 
 
-class Scrubber(WholeState, anywidget.AnyWidget):
+class Scrubber(WholeState, SharedLooks, anywidget.AnyWidget):
     """The snapshots of a run, and which of them is shown.
 
     moments: the snapshots, oldest first, each ``{"label": "round 1: pruned", "mark": "settled" or ""}``. Settled ones

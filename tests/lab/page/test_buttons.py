@@ -3,6 +3,7 @@
 import pytest
 
 import prunelab as pl
+from prunelab.lab.widgets.shared_looks import is_shown
 from support.labs import QUICK
 
 
@@ -13,8 +14,8 @@ def test_a_disabled_button_says_why(lab):
 
 def test_panels_controls_and_buttons_can_be_hidden_and_locked():
     lab = pl.Lab(QUICK, hide=["mask", "regularizer", "reset"], lock=["data", "train"], start=False)
-    assert lab.panels["mask"].layout.display == lab.controls["regularizer"].layout.display == "none"
-    assert lab.buttons["reset"].layout.display == "none" and lab.panels["weights"].layout.display is None
+    assert not is_shown(lab.panels["mask"]) and not is_shown(lab.controls["regularizer"])
+    assert not is_shown(lab.buttons["reset"]) and is_shown(lab.panels["weights"])
     assert lab.controls["data"].disabled and not lab.controls["model"].disabled
     assert lab.buttons["train"].disabled and lab.buttons["train"].tooltip == "Locked on this page"
     lab.stop()

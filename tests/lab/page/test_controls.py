@@ -5,6 +5,7 @@ import pytest
 import prunelab as pl
 from prunelab.lab.links import Options
 from prunelab.lab.page.controls import Controls
+from prunelab.lab.widgets.shared_looks import is_shown
 from prunelab.recipe import CHOICES, allowed
 
 
@@ -90,7 +91,7 @@ def test_what_other_fields_leave_without_use_is_hidden_and_not_in_the_recipe(con
 
 def shown(controls) -> set[str]:
     controls.arrange(Options())
-    return {name for name, control in controls.items() if control.layout.display != "none"}
+    return {name for name, control in controls.items() if is_shown(control)}
 
 
 def test_every_field_of_the_recipe_has_a_control():

@@ -9,6 +9,7 @@ import pytest
 
 import prunelab as pl
 from prunelab.lab.page import downloads
+from prunelab.lab.widgets.shared_looks import is_shown
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.lab.worker.tasks import tradeoff_task
 from prunelab.results.tradeoff import LINES, line_named
@@ -65,12 +66,12 @@ def test_a_curve_that_is_stopped_stays_as_far_as_it_got(lab):
     panel = lab.panels["tradeoff"]
     panel.button.click()
     reached(lab, lambda state: state.tradeoff is not None and state.tradeoff.points)
-    assert panel.load.disabled and panel.button.layout.display == "none"
+    assert panel.load.disabled and not is_shown(panel.button)
     panel.plot._told(None, {"clicked": 0}, [])
     panel.halt.click()
     assert lab.wait(60) and lab.state.activity == "ready" and lab.state.trouble is None
     curve = lab.state.tradeoff
-    assert curve.points and not curve.complete and panel.halt.layout.display == "none"
+    assert curve.points and not curve.complete and not is_shown(panel.halt)
     assert f"({len(curve.points)} of {curve.planned} points)" in panel.plot.summary
     assert not panel.load.disabled, "while it was drawn a click has chosen, and loaded nothing"
     press(lab, "prune")
@@ -89,7 +90,7 @@ def test_a_point_that_is_chosen_comes_onto_the_page_as_a_run(drawn, line):
     assert (now.test_accuracy, now.kept, now.dense_accuracy) == (point.accuracy, point.kept, point.dense)
     assert now.phase == ("retrained" if line_named(line).retrained else "pruned")
     assert drawn.recipe == point.recipe, "the controls say how it was made"
-    assert drawn.controls["density"].layout.display is None and drawn.controls["quality"].layout.display == "none"
+    assert is_shown(drawn.controls["density"]) and not is_shown(drawn.controls["quality"])
     assert now.round == len(point.cuts) and drawn.state.tradeoff is curve
     press(drawn, "reset")
     assert drawn.state.snapshot.test_accuracy == point.dense
