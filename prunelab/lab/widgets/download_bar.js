@@ -1,6 +1,7 @@
 // Download buttons for content that the kernel creates on demand (download_bar.py). The list of buttons is widget state; the
 // content is not: it is sent in pieces to the view that requested it, which keeps the latest file so that it can be saved again.
 
+import { followClasses } from "./classes.js";
 import { button, element, write } from "./dom.js";
 
 const PIECE_TIMEOUT = 30_000; // ms without the next piece, after which the download has failed
@@ -38,6 +39,7 @@ async function copyText(text, field) {
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
+  followClasses({ model, el });
   const view = globalThis.crypto?.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   const root = element("div", "prunelab-download", el);
   root.setAttribute("role", "group");

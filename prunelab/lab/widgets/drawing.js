@@ -1,6 +1,7 @@
 // A sheet to draw on (drawing.py). The model holds the ink; here it is kept at a higher resolution, so that a slow stroke is as
 // smooth as a fast one. Each cell sent to the model is the average of its area.
 
+import { followClasses } from "./classes.js";
 import { button, element, write } from "./dom.js";
 
 const RASTER_SIDE = 224; // cells per side, approximately, of the raster in which strokes are drawn
@@ -99,6 +100,7 @@ const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowR
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
+  followClasses({ model, el });
   const root = element("div", "prunelab-draw", el);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys and space for itself
   const paper = element("div", "prunelab-draw-paper", root);

@@ -1,5 +1,6 @@
 // A number that is dragged, typed, or moved by keyboard (number_field.py).
 
+import { followClasses } from "./classes.js";
 import { element, setAttributes, write } from "./dom.js";
 
 const TEXT = /^[+-]?(\d+([.,]\d*)?|[.,]\d+)(e[+-]?\d+)?$/i;
@@ -26,6 +27,7 @@ const unit = (value) => 10 ** (Math.floor(Math.log10(value) + 1e-9) - 1);
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
+  followClasses({ model, el });
   el.classList.add("prunelab-number");
   const name = element("span", "prunelab-number-name", el);
   const track = element("div", "prunelab-number-track", el);

@@ -2,6 +2,7 @@
 // plot.py joins this file with the files that it imports into one module, which plot_loader.js loads once per page.
 
 import { CONFIG, TITLE_LINE } from "../../views/page.js";
+import { followClasses } from "./classes.js";
 import { element, nextFrame, pause, plain, write } from "./dom.js";
 import { isChecked } from "./plot_assumptions.js";
 import { fitCells } from "./plot_cells.js";
@@ -114,6 +115,7 @@ function initialize({ model }) {
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
+  followClasses({ model, el });
   const root = element("div", "prunelab-plot", el);
   const header = element("div", "prunelab-plot-header", root);
   const caption = element("p", "prunelab-plot-title", header);

@@ -1,6 +1,7 @@
 // A slider over the snapshots of a run (scrubber.py; the trait is called `moments`). The model holds the state; while the user
 // drags, the latest position is written to it at most once per frame.
 
+import { followClasses } from "./classes.js";
 import { button, element } from "./dom.js";
 
 const REDUCED_MOTION = globalThis.matchMedia?.("(prefers-reduced-motion: reduce)");
@@ -60,6 +61,7 @@ function followed(before, now, index) {
 
 /** @param {import("./types").RenderArguments} view */
 function render({ model, el }) {
+  followClasses({ model, el });
   const root = element("div", "prunelab-scrubber", el);
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab would take the arrow keys and space for itself
   root.setAttribute("role", "group");
