@@ -157,11 +157,11 @@ def restart(server: Server) -> Server:
 
 
 def kernels(server: Server) -> list[psutil.Process]:
-    """The processes that are kernels of this server."""
-    found = []
+    """The processes that are kernels of this server; not what kernels start, which looks like them at first."""
+    found: list[psutil.Process] = []
     for process in psutil.Process(server.process.pid).children(recursive=True):
         try:
-            if "ipykernel_launcher" in " ".join(process.cmdline()):
+            if "ipykernel_launcher" in " ".join(process.cmdline()) and process.parent() not in found:
                 found.append(process)
         except psutil.NoSuchProcess:  # ended while we looked
             continue
