@@ -47,7 +47,7 @@ def test_the_lab_comes_in_few_bytes_through_the_websocket(page: Page, voila_serv
     page.goto(voila_server(DASHBOARD).url)
     expect_root(page, state="ready", phase="trained")
     expect_drawn(page, 1.5)
-    assert max(frames) <= 800_000  # the state of all widgets; what a run sends while nobody waits is small
+    assert max(frames) <= 600_000  # the state of all widgets; what a run sends while nobody waits is small
     assert [answer.url.rsplit("/", 1)[1] for answer in answers] == [NAME]
 
 
