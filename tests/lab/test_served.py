@@ -424,21 +424,22 @@ def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_
     assert visitor_of(killed(again)).wait(60)
 
 
-def test_a_page_that_comes_back_shows_its_last_comparison_and_its_answer(visitor_of):
+@pytest.mark.parametrize("name", ["L1 or L2", "one shot or five rounds"])
+def test_a_page_that_comes_back_shows_its_last_comparison_and_its_answer(visitor_of, name):
     lab = visitor_of()
     assert lab.wait(60)
     press(lab, "prune")
     press(lab, "reset")  # a run that is of no comparison
     panel = lab.panels["compare"]
     lab.choices["compare"].value = True
-    panel.compare("L1 or L2")
+    panel.compare(name)
     assert lab.wait(60)
     seen = panel.point.value, panel.plot.summary
     lab.stop()
     again = visitor_of(address(lab))
     assert again.wait(60)
     panel = again.panels["compare"]
-    assert (panel.preset.value, panel.pair.value) == ("L1 or L2", "preset")
+    assert (panel.preset.value, panel.pair.value) == (name, "preset")
     assert (panel.point.value, panel.plot.summary) == seen
     panel.pair.value = "all"
     press(again, "prune")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import ipywidgets as w
 
@@ -27,7 +27,7 @@ class ComparePanel(Panel):
         self._hidden: set[int] = set()
         self._live: tuple[object, ...] = ()  # the mark of the run on the page
         self._listed: tuple[object, ...] = ()  # number, name and pin of the runs in ``rows``
-        self._fresh = True  # no kept run was shown yet
+        self._fresh = True  # no kept run was shown yet, and no comparison begun here
         self.rows = basics.VBox()
         self._presets = presets.presets(Recipe())
         self.preset = basics.Dropdown(
@@ -54,7 +54,7 @@ class ComparePanel(Panel):
         self._offer(state.recipe)
         if state.runs and self._fresh:
             self._fresh = False
-            self._go_on_from(state.runs[-1])
+            self._go_on_from(state.runs)
         self.point.value = _hint(self._question_or_answer(state))
         super().show(state)
 
@@ -76,11 +76,13 @@ class ComparePanel(Panel):
             self.preset.options = offered
             self.preset.value = chosen if chosen in offered else offered[0]
 
-    def _go_on_from(self, run: runs.Run) -> None:
-        """Show the comparison that a run is of: on a page that comes back it was the last thing to be seen."""
-        made = next((preset.name for preset in self._presets if run.label in preset.labels), None)
-        if made is not None:
-            self.preset.value, self.pair.value = made, "preset"
+    def _go_on_from(self, kept: Sequence[runs.Run]) -> None:
+        """Show the comparison that the last runs are of: on a page that comes back it was the last thing to be seen."""
+        labels = tuple(run.label for run in kept[-2:])
+        of_both = [preset.name for preset in self._presets if preset.labels == labels]
+        of_last = [preset.name for preset in self._presets if labels[-1] in preset.labels]
+        for name in (of_both + of_last)[:1]:
+            self.preset.value, self.pair.value = name, "preset"
 
     def _question_or_answer(self, state: LabState) -> str:
         """The question of the chosen preset or, once both of its runs are done, the answer."""
@@ -146,6 +148,7 @@ class ComparePanel(Panel):
         self._pressed()
 
     def _pressed(self) -> None:
+        self._fresh = False
         self.pair.value = "preset"
         recipe = self._recipe()
         preset = next(preset for preset in presets.presets(recipe) if preset.name == self.preset.value)

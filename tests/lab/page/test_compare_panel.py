@@ -47,6 +47,16 @@ def test_without_retraining_is_a_run_too(lab):
     assert [s.density for s in without.snapshots] == sorted((s.density for s in without.snapshots), reverse=True)
 
 
+def test_a_comparison_whose_runs_are_first_seen_together_stays_chosen(lab):
+    """Two presets have a run of five rounds. A page that is slow, or does not show the panel, sees none before the end."""
+    panel = lab.panels["compare"]
+    panel.compare("one shot or five rounds")
+    assert lab.wait(60) and [run.label for run in lab.state.runs] == ["one shot", "five rounds"]
+    lab.choices["compare"].value = True
+    assert panel.preset.value == "one shot or five rounds"
+    assert "one shot" in panel.plot.summary and "five rounds" in panel.plot.summary
+
+
 def test_a_network_of_ones_own_is_offered_the_presets_that_fit_it(lab):
     assert len(lab.panels["compare"].preset.options) == 6
     own = pl.Lab(
