@@ -48,7 +48,7 @@ def test_without_retraining_is_a_run_too(lab):
 
 
 def test_a_comparison_whose_runs_are_first_seen_together_stays_chosen(lab):
-    """Two presets have a run of five rounds. A page that is slow, or does not show the panel, sees none before the end."""
+    """Two presets have a run of five rounds. A slow page, or one without the panel, sees none before the end."""
     panel = lab.panels["compare"]
     panel.compare("one shot or five rounds")
     assert lab.wait(60) and [run.label for run in lab.state.runs] == ["one shot", "five rounds"]
