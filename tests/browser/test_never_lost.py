@@ -98,13 +98,14 @@ def test_a_killed_kernel_is_told_and_the_page_opens_again_with_its_run(
     saved = server.log_file.parent / "cache" / "prunelab" / "visits" / session_of(page) / "page.json"
     assert when(server, lambda: json.loads(saved.read_text())["recipe"]["quality"] == 1.6)
     (kernel,) = kernels(server)
+    root(page).locator(".pl-connections").scroll_into_view_if_needed()
     os.kill(kernel.pid, signal.SIGKILL)
     expect_root(page, link="lost", link_cause="ended")
     torn = """[...document.querySelectorAll(".prunelab *")].filter((e) =>
         getComputedStyle(e, "::before").backgroundImage !== "none" && e.matches(".jupyter-widgets-disconnected")
         && getComputedStyle(e, "::before").display !== "none").length"""
     assert page.evaluate(torn) == 0, "marks of the widgets' library would tear the layout apart"
-    expect(root(page).get_by_role("alert").filter(has_text="The kernel has ended")).to_be_visible()
+    expect(root(page).get_by_role("alert").filter(has_text="The kernel has ended")).to_be_in_viewport()
     expect_root(page, link="alive")
     expect_all_back(page, before)
 

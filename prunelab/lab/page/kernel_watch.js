@@ -37,12 +37,12 @@ class KernelWatch {
     this.served = document.body.dataset.voila !== undefined; // by Voila: a new page gets a new kernel
     this.banner = element("div", "pl-link", el);
     this.banner.setAttribute("role", "alert");
+    this.banner.popover = "manual"; // on top of the window: what scrolls has "contain", and takes along what is fixed
     this.text = element("span", "", this.banner);
     this.reopenButton = element("button", "jupyter-button", this.banner);
     this.reopenButton.type = "button";
     this.reopenButton.textContent = "Open again";
     this.reopenButton.addEventListener("click", () => this.reopen());
-    this.banner.hidden = true;
 
     this.state = /** @type {"waiting" | "alive" | "lost"} */ ("waiting");
     this.cause = /** @type {import("./kernel_loss").Cause | ""} */ ("");
@@ -324,7 +324,7 @@ class KernelWatch {
     this.reopenButton.hidden = !(this.cause === "ended" && this.served);
     const vain = this.vain ? IN_VAIN : "";
     write(this.text, this.cause ? words(this.cause, this.served) : vain);
-    this.banner.hidden = !lost && !vain;
+    if (this.banner.isConnected) this.banner.togglePopover(lost || vain !== "");
   }
 }
 
