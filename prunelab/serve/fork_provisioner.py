@@ -99,6 +99,15 @@ class KernelServer:
                 raise ServeError("the process that starts kernels ended; the server's log says why") from error
         return ForkedProcess(answer["process"])
 
+    def end(self) -> None:
+        """End it, and with it its kernels. Returns once it has ended; whoever asks again starts another."""
+        with self._lock:
+            if self._process is not None and self._connection is not None:
+                self._process.terminate()
+                self._process.wait()
+                self._connection.close()
+                self._process = None
+
     def _start(self) -> None:
         if self._process is not None and self._process.poll() is None:
             return

@@ -105,6 +105,12 @@ class PrunelabVoila(Voila):  # type: ignore[misc]  # Voila has no types
             SERVER.wait()
         super().listen()
 
+    def stop(self) -> None:
+        """End the kernels, and what forks them; see the base class."""
+        super().stop()
+        if self._forks:
+            SERVER.end()
+
 
 if __name__ == "__main__":
     PrunelabVoila.launch_instance()

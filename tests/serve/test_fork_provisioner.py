@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,10 +20,16 @@ from jupyter_client.manager import AsyncKernelManager
 from traitlets.config import Config, Configurable
 
 from prunelab.serve import voila
-from prunelab.serve.fork_provisioner import ForkedProcess, ForkProvisioner
+from prunelab.serve.fork_provisioner import SERVER, ForkedProcess, ForkProvisioner
 
 RANDOM = "import random, numpy, torch; print(random.random(), numpy.random.rand(), torch.rand(1).item())"
 Kernel = tuple[AsyncKernelManager, AsyncKernelClient]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_left() -> Iterator[None]:
+    yield
+    SERVER.end()
 
 
 @asynccontextmanager
@@ -133,6 +139,22 @@ def test_without_their_parent_kernels_end_and_the_next_has_a_new_one() -> None:
             assert parent is not None
             parent.kill()
             assert not psutil.wait_procs([kernel], timeout=60)[1]
+            async with forked() as (other, client):
+                assert process(other).ppid() != parent.pid
+                assert await said(client, "print(1 + 1)") == "2\n"
+
+    run(test)
+
+
+def test_it_ends_with_its_kernels_and_starts_again_when_it_is_asked_for() -> None:
+    async def test() -> None:
+        async with forked() as (manager, _):
+            kernel, parent = process(manager), process(manager).parent()
+            assert parent is not None
+            SERVER.end()
+            assert not parent.is_running()
+            assert not psutil.wait_procs([kernel], timeout=60)[1]
+            SERVER.end()  # nothing is there to be ended
             async with forked() as (other, client):
                 assert process(other).ppid() != parent.pid
                 assert await said(client, "print(1 + 1)") == "2\n"
