@@ -19,17 +19,17 @@ SETTINGS = {"train": "Training", "prune": "Pruning", "retrain": "Retraining"}
 
 
 def whole(page: Page) -> list[w.Widget]:
-    """All widgets of a lab, from top to bottom: status, gallery, presets, tools, deck, body, modules, scrubber.
+    """All widgets of a lab, from top to bottom: status, gallery and presets, tools, deck, body, modules, scrubber.
 
-    The deck is what one works with; settings and pictures lie below it. On a stage (see lab.css) only status, deck, two
+    The deck is what one works with; settings and pictures lie below it. On a stage (see stage.css) only status, deck, two
     pictures and the scrubber are left, and fill the window.
     """
-    gallery = box(list(page.choices.values()), "pl-gallery")
+    offers = box([box(list(page.choices.values()), "pl-gallery"), page.presets], "pl-offers")
     tools = box([page.downloads, box(list(page.switches.values()), "pl-switches")], "pl-tools")
     panels = box(list(page.panels.values()), "pl-grid")
     body = box([_settings(page), panels], "pl-body")
     foot = box([page.timeline.widget], "pl-foot")
-    return [page.status, gallery, page.presets, tools, _deck(page), body, page.modules, foot]
+    return [page.status, offers, tools, _deck(page), body, page.modules, foot]
 
 
 def box(children: list[w.Widget], *classes: str) -> w.Widget:
