@@ -21,8 +21,8 @@ SETTINGS = {"train": "Training", "prune": "Pruning", "retrain": "Retraining"}
 def whole(page: Page) -> list[w.Widget]:
     """All widgets of a lab, from top to bottom: status, gallery and presets, tools, deck, body, modules, scrubber.
 
-    The deck is what one works with; settings and pictures lie below it. On a stage (see stage.css) only status, deck, two
-    pictures and the scrubber are left, and fill the window.
+    The deck is what one works with; settings and pictures lie below it. On a stage (see stage.css) only status, deck,
+    two pictures and the scrubber are left, and fill the window.
     """
     offers = box([box(list(page.choices.values()), "pl-gallery"), page.presets], "pl-offers")
     tools = box([page.downloads, box(list(page.switches.values()), "pl-switches")], "pl-tools")
