@@ -172,4 +172,5 @@ def transposed(model: nn.Module, weights: Mapping[str, nn.Parameter]) -> dict[st
 
 def identity(tensor: Tensor) -> Any:
     """The same for two tensors if and only if they are one in memory: tied weights have one identity."""
-    return tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+    place = tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+    return *place, tensor.is_neg(), tensor.is_conj()

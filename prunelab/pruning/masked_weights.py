@@ -128,7 +128,18 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
                 "assign=True, or a reparametrisation): make new ones, Masks(model) or, if weights are zero already, "
                 "Masks.from_zeros"
             )
+        for name in self._parameters if names is None else names:
+            weight, mask = self._parameters[name], self._masks[name]
+            if weight.shape != mask.shape:
+                raise ValueError(
+                    f"{name} is of shape {tuple(weight.shape)} now, and its mask of shape {tuple(mask.shape)}: make "
+                    "new masks, Masks(model) or, if weights are zero already, Masks.from_zeros"
+                )
 
     def _replaced(self, names: Iterable[str]) -> str | None:
-        """The first of ``names`` whose parameter is no longer the model's."""
-        return next((name for name in names if at(self.model, name) is not self._parameters[name]), None)
+        """The first of ``names``, or of the places where these weights are tied, whose parameter is another now."""
+        asked = set(names)
+        for place, name in self._names.canonical.items():
+            if name in asked and at(self.model, place) is not self._parameters[name]:
+                return place
+        return None

@@ -6,6 +6,7 @@ No module is wrapped and no parameter renamed: a pruned model is an ordinary mod
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, get_args
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from prunelab.errors import CoverageWarning, warn
 from prunelab.formatting import suggesting
 from prunelab.inputs import Example
-from prunelab.pruning import criteria, execution_order, foreign, ranking
+from prunelab.pruning import criteria, execution_order, foreign, model_state, ranking
 from prunelab.pruning.coverage import NO_NEURONS, OUTPUTS, coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import transposed
@@ -178,13 +179,13 @@ class Masks(MaskedWeights):
     ) -> Plan:
         """What ``prune`` would do with these arguments, without doing it. target: replaces quality and density.
 
-        scores: {parameter name: a number for each weight}, ranked by magnitude in place of the weights; only for a
-        density of single weights. regrowth: connections that come back, likewise.
+        scores: {parameter or layer name: a finite number for each weight}, ranked by magnitude in place of the weights;
+        only for a density of single weights. regrowth: connections that come back, likewise.
         """
         target = target or Target(quality, density)
         if scope is None:
             scope = "layer" if unit == "neuron" else "global"
-        if (scores or regrowth) and (target.density is None or unit != "weight"):
+        if (scores is not None or regrowth is not None) and (target.density is None or unit != "weight"):
             raise ValueError("scores= and regrowth= are of single weights; they need density=, and unit='weight'")
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
@@ -192,8 +193,11 @@ class Masks(MaskedWeights):
         for name, parameter in self._parameters.items():
             if not criteria.finite(parameter):
                 raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
+        if regrowth is not None:
+            regrowth = replace(regrowth, gradients=self._of_each_weight(regrowth.gradients, "gradients"))
+        weights: Mapping[str, Tensor] = {name: p.detach() for name, p in self._parameters.items()}
         layers = Layers(
-            weights=scores or {name: p.detach() for name, p in self._parameters.items()},
+            weights=weights if scores is None else self._of_each_weight(scores, "scores"),
             masks=self._masks,
             deviation=lambda name: self._deviation(name, std),
             scope=scope,
@@ -206,6 +210,20 @@ class Masks(MaskedWeights):
         strategy = unit if unit != "weight" else "quality" if target.density is None else "density"
         plan = STRATEGIES[strategy](layers, self._checked(target))
         return plan if scores is None else plan.without_thresholds()
+
+    def _of_each_weight(self, values: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+        """A finite number for each weight, by parameter name; ValueError if any is missing or too much."""
+        found: dict[str, Tensor] = {}
+        for name, value in values.items():
+            known, shape = self.resolve(name), tuple(value.shape)
+            if shape != self._masks[known].shape:
+                raise ValueError(f"{what} of {name} are of shape {shape}; needed: {tuple(self._masks[known].shape)}")
+            if not criteria.finite(value):
+                raise ValueError(f"{what} of {name} are NaN or infinite: there is no sound way to rank them")
+            found[known] = value.detach()
+        if missing := self._masks.keys() - found.keys():
+            raise ValueError(f"{', '.join(sorted(missing))}: there are no {what} of these weights")
+        return {name: found[name] for name in self._masks}
 
     def _checked(self, target: Target) -> Target:
         """The target as Python floats, with layers by parameter name; ValueError for invalid values."""
@@ -286,8 +304,15 @@ class Masks(MaskedWeights):
         return criteria.deviation(weights) if known else criteria.deviation(weights, mask)
 
     def commit(self, plan: Plan) -> None:
-        """Carry out a plan from ``plan``; ValueError if the model's parameters have been replaced since."""
+        """Carry out a plan from ``plan``.
+
+        Raises:
+            ValueError: The plan is of other masks, or these have changed since; or the model's parameters have been
+                replaced. Nothing is changed.
+        """
         self.check_current()
+        if plan.before is not self._masks:
+            raise ValueError("this plan was made from other masks, or these have been changed since: make it anew")
         self._set(plan.masks)
 
     # Keeping cut weights at zero
@@ -303,7 +328,8 @@ class Masks(MaskedWeights):
         Works with any torch optimizer, fused or not, with ``clip_grad_norm_``, with DistributedDataParallel (build the
         masks on the plain model), and with optimizers that hold others: accelerate's, SAM, Lookahead. Groups may be
         added, layers thawed and steps compiled later. While attached, zeros stay zero under other torch optimizers of
-        these weights too.
+        these weights too. Gradients are masked as ``backward`` accumulates them: a norm of gradients that are set
+        by hand counts cut weights.
 
         Args:
             optimizer: Any torch optimizer over the masked weights, or over some of them; or an object around one.
@@ -320,12 +346,16 @@ class Masks(MaskedWeights):
         return self._enforcement.attach(optimizer)
 
     def _set(self, masks: Mapping[str, Tensor]) -> None:
-        self._masks = dict(masks)
-        self._kept = {name: ranking.count(mask) for name, mask in masks.items()}
-        for name, mask in masks.items():
-            if name not in self._deviations and 0 < self._kept[name] < mask.numel():
+        kept = {name: ranking.count(mask) for name, mask in masks.items()}
+        cut = {name: mask for name, mask in masks.items() if kept[name] < mask.numel()}
+        for name in cut:  # before anything is changed
+            if reason := model_state.unwritable(name, self._parameters[name]):
+                raise ValueError(reason)
+        for name, mask in cut.items():
+            if name not in self._deviations and kept[name]:
                 self._deviations[name] = self._deviation_of_dense(name, mask)
-        self._enforcement.hold({name: mask for name, mask in masks.items() if self._kept[name] < mask.numel()})
+        self._enforcement.hold(cut)
+        self._masks, self._kept = dict(masks), kept
 
     # Saving, loading, copying
 

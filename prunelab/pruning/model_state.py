@@ -86,6 +86,16 @@ def uncuttable(name: str, weight: Tensor) -> str | None:
     return None
 
 
+def unwritable(name: str, weight: Tensor) -> str | None:
+    """Why one weight cannot be set to zero: it may have been given other values since its mask was made."""
+    if weight.is_inference() and not torch.is_inference_mode_enabled():
+        return (
+            f"{name} was made in torch.inference_mode() and cannot be changed outside of it: prune a copy, "
+            "copy.deepcopy(model)"
+        )
+    return uncuttable(name, weight)
+
+
 def overlapping(weights: Mapping[str, Tensor]) -> str | None:
     """Two weights of different names that share some of their memory, so that a cut in one would cut the other."""
     by_storage: dict[Any, list[tuple[str, Tensor]]] = {}

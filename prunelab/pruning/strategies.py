@@ -39,14 +39,15 @@ class Cut(Counted):
 
 
 class Plan(NamedTuple):
-    """The new masks and the cuts of a strategy, by parameter name."""
+    """The new masks and the cuts of a strategy, by parameter name. before: the masks that it was made from."""
 
     masks: dict[str, Tensor]
     cuts: dict[str, Cut]
+    before: Tensors
 
     def without_thresholds(self) -> Plan:
         """The same plan, where what was ranked are not the weights: no magnitude divides them."""
-        return Plan(self.masks, {name: replace(cut, threshold=None) for name, cut in self.cuts.items()})
+        return self._replace(cuts={name: replace(cut, threshold=None) for name, cut in self.cuts.items()})
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def by_quality(layers: Layers, target: Target) -> Plan:
         weights = layers.weights[name]
         new[name], spared = _keep_one(ranking.at_least(weights, mask, threshold), mask, weights)
         cuts[name] = Cut(threshold, deviation, ranking.count(new[name]), mask.numel(), spared, quality)
-    return Plan(new, cuts)
+    return Plan(new, cuts, layers.masks)
 
 
 def by_density(layers: Layers, target: Target) -> Plan:
@@ -141,7 +142,7 @@ def by_density(layers: Layers, target: Target) -> Plan:
         for name, mask in zip(names, chosen, strict=True):
             new[name], spared = _keep_one(mask, masks[name], layers.weights[name])
             cuts[name] = Cut(threshold, None, ranking.count(new[name]), mask.numel(), spared)
-    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()}, masks)
 
 
 def by_neuron(layers: Layers, target: Target) -> Plan:
@@ -175,7 +176,7 @@ def by_neuron(layers: Layers, target: Target) -> Plan:
             mask = rows_of(masks, name) & kept.view(-1, *[1] * (masks[name].dim() - 1))
             new[name] = criteria.inputs_first(mask, transposed[name]) if name in transposed else mask
             cuts[name] = Cut(None, None, ranking.count(new[name]), new[name].numel(), spared)
-    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()}, masks)
 
 
 def two_of_four(layers: Layers, target: Target) -> Plan:
@@ -202,7 +203,7 @@ def two_of_four(layers: Layers, target: Target) -> Plan:
         mask, weights = masks[name], layers.weights[name]
         new[name], spared = _keep_one(ranking.two_of_four(weights, mask), mask, weights)
         cuts[name] = Cut(None, None, ranking.count(new[name]), mask.numel(), spared)
-    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()})
+    return Plan(new, {name: cuts.get(name) or _untouched(mask) for name, mask in masks.items()}, masks)
 
 
 # Keyed by unit; for single connections, by the kind of target.

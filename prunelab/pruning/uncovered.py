@@ -4,31 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from prunelab.formatting import count, percent
+from prunelab.pruning.layers import identity, join
+from prunelab.pruning.reparametrisation import computed
 
 SHARE = 0.05  # of all weights, from which those without a mask are told
 NAMED = 5  # at most as many are told by name, largest first
 
 
-def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The model's weights by name, tied ones once: its parameters of two or more dimensions, so no biases or norms."""
+def matrices(model: nn.Module) -> dict[str, Tensor]:
+    """The model's weights by name, tied ones once: those of two or more dimensions, so no biases or norms.
+
+    Weights that are computed from parameters (torch.nn.utils.prune, parametrizations) stand for these.
+    """
     lazy = nn.parameter.UninitializedParameter
-    return {name: p for name, p in model.named_parameters() if not isinstance(p, lazy) and p.dim() > 1}
+    values: dict[object, tuple[str, Tensor]] = {}  # by what they are computed from
+    sources: set[str] = set()
+    for each in computed(model):
+        sources.update(join(each.path, name) for name in each.sources)
+        values.setdefault(tuple(map(identity, each.sources.values())), (each.full_name, each.value()))
+    weights = {
+        name: p for name, p in model.named_parameters() if name not in sources and not isinstance(p, lazy)
+    } | dict(values.values())
+    return {name: weight for name, weight in weights.items() if weight.dim() > 1}
 
 
 def uncovered(model: nn.Module, masked: Iterable[nn.Parameter], excluded: Collection[str] = ()) -> dict[str, int]:
     """{parameter name: number of weights} of those without a mask, except in what is ``excluded`` by name."""
-    covered = {id(weight) for weight in masked}
 
     def left_out(name: str) -> bool:
         return any(name == part or name.startswith(f"{part}.") for part in excluded)
 
+    known = {id(weight) for weight in masked}
+    known |= {id(p) for name, p in model.named_parameters(remove_duplicate=False) if left_out(name)}
     return {
         name: weight.numel()
         for name, weight in matrices(model).items()
-        if id(weight) not in covered and not left_out(name)
+        if id(weight) not in known and not left_out(name)
     }
 
 
