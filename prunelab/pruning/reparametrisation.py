@@ -59,11 +59,15 @@ class Computed:
         return weight.detach()
 
     @property
+    def origins(self) -> list[Tensor]:
+        """Those of its sources that are parameters: no masks."""
+        parameters = dict(self.module.named_parameters(remove_duplicate=False))
+        return [value for key, value in self.sources.items() if key in parameters]
+
+    @property
     def cuts(self) -> bool:
         """Whether it has zeros that the parameters it is computed from do not have."""
-        parameters = dict(self.module.named_parameters(remove_duplicate=False))
-        known = [value for key, value in self.sources.items() if key in parameters]
-        return int((self.value() == 0).sum()) > sum(int((value == 0).sum()) for value in known)
+        return int((self.value() == 0).sum()) > sum(int((value == 0).sum()) for value in self.origins)
 
 
 def computed(model: nn.Module) -> Iterator[Computed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from prunelab.formatting import count, percent
@@ -20,14 +21,14 @@ def matrices(model: nn.Module) -> dict[str, Tensor]:
     Weights that are computed from parameters (torch.nn.utils.prune, parametrizations) stand for these.
     """
     lazy = nn.parameter.UninitializedParameter
-    values: dict[object, tuple[str, Tensor]] = {}  # by what they are computed from
-    sources: set[str] = set()
+    weights: dict[str, Tensor] = {name: p for name, p in model.named_parameters() if not isinstance(p, lazy)}
+    first: dict[object, Tensor] = {}  # by what it is computed from
     for each in computed(model):
-        sources.update(join(each.path, name) for name in each.sources)
-        values.setdefault(tuple(map(identity, each.sources.values())), (each.full_name, each.value()))
-    weights = {
-        name: p for name, p in model.named_parameters() if name not in sources and not isinstance(p, lazy)
-    } | dict(values.values())
+        for source in each.sources:
+            weights.pop(join(each.path, source), None)
+        origin, value = tuple(map(identity, each.origins)), each.value()
+        if origin not in first or not torch.equal(first[origin], value):
+            first[origin] = weights[each.full_name] = value
     return {name: weight for name, weight in weights.items() if weight.dim() > 1}
 
 

@@ -107,3 +107,45 @@ def test_one_weight_of_a_layer_may_be_gone_while_the_others_answer():
             masks.kept_in(name)
     with pytest.raises(ValueError, match=r"^lstm\.weight_hh_l0 has been replaced"):
         masks.zeros_hold()
+
+
+def untied(model):
+    model[2].weight = nn.Parameter(torch.randn(8, 8))
+
+
+def replaced_twin(model):
+    model[2] = nn.Linear(8, 8)
+
+
+def twin_under_prune(model):
+    prune.l1_unstructured(model[2], "weight", amount=0.1)
+
+
+@pytest.mark.parametrize("change", [untied, replaced_twin, twin_under_prune])
+def test_every_place_of_a_tied_weight_is_looked_at(change, tmp_path):
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+    model[2].weight = model[0].weight
+    masks = pl.Masks(model)
+    masks.prune(density=0.2)
+    assert masks.zeros_hold() and masks.kept_in("2") == 13
+    change(model)
+    for ask in (
+        masks.zeros_hold,
+        masks.apply,
+        lambda: masks.kept_in("2"),
+        lambda: masks.density,
+        lambda: pl.sparse.save(model, tmp_path / "net", masks=masks),
+    ):
+        with pytest.raises(ValueError, match=r"2\.weight has been replaced"):
+            ask()
+
+
+@pytest.mark.parametrize("shape", [(8, 9), (5,), (16, 20)])
+def test_weights_of_another_shape_are_told_by_whoever_is_asked(shape):
+    model = ticket()
+    masks = pl.Masks(model)
+    masks.prune(density=0.3)
+    model[0].weight.data = torch.randn(shape)
+    for ask in (masks.zeros_hold, masks.apply, lambda: masks.prune(density=0.2), lambda: masks.kept):
+        with pytest.raises(ValueError, match=r"0\.weight is of shape .* and its mask of shape \(30, 20\): make new"):
+            ask()

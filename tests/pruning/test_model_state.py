@@ -263,3 +263,37 @@ def test_overlaps_of_many_views_are_found_without_comparing_all_pairs(monkeypatc
     assert model_state.overlapping(weights) is None and not compared
     weights["x"] = flat[1500:1502]
     assert model_state.overlapping(weights) is None and len(compared) == 2
+
+
+def expanded(model):
+    model[2].weight.data = torch.randn(1, 8).expand(3, 8)
+
+
+def half_made_of_integers(model):
+    model[2].weight.requires_grad_(False).data = torch.ones(3, 8, dtype=torch.int8)
+
+
+@pytest.mark.parametrize("change", [expanded, half_made_of_integers])
+def test_a_cut_that_cannot_be_carried_out_changes_nothing(change):
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    masks = pl.Masks(model)
+    change(model)
+    before = [p.detach().clone() for p in model.parameters()]
+    with pytest.raises(ValueError, match="2.weight is (expanded|torch.int8)"):
+        masks.prune(density=0.05)
+    assert masks.density == 1 and all(map(torch.equal, before, (p.detach() for p in model.parameters())))
+
+
+def test_a_network_made_in_inference_mode_is_read_and_its_copy_is_pruned():
+    with torch.inference_mode():
+        model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 3))
+    masks = pl.Masks(model)
+    with pytest.raises(ValueError, match=r"0.weight was made in torch.inference_mode\(\).*copy.deepcopy\(model\)"):
+        masks.prune(density=0.3)
+    assert masks.density == 1 and masks.zeros_hold()
+    twin = pl.Masks(copy.deepcopy(model))
+    twin.prune(density=0.3)
+    assert twin.zeros_hold() and twin.kept == round(0.3 * 88)
+    with torch.inference_mode():
+        masks.prune(density=0.3)
+        assert masks.zeros_hold() and masks.kept == round(0.3 * 88)

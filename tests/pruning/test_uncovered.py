@@ -6,6 +6,7 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrize, prune
 
 import prunelab as pl
 from prunelab.errors import CoverageWarning, collected
@@ -112,3 +113,40 @@ def test_a_copy_does_not_tell_again():
     with collected():
         masks.prune(density=0.5)
     copy.deepcopy(masks).prune(density=0.2)
+
+
+class Halved(nn.Module):
+    """A parametrization that cuts every second column."""
+
+    def forward(self, weight):
+        return weight * (torch.arange(weight.shape[1]) % 2)
+
+
+def test_weights_that_are_computed_count_as_they_are_used():
+    model = nn.Sequential(nn.Linear(20, 40), nn.ReLU(), nn.Linear(40, 40), nn.Linear(40, 40))
+    prune.l1_unstructured(model[0], "weight", amount=0.9)
+    prune.l1_unstructured(model[2], "weight", amount=0.9)
+    parametrize.register_parametrization(model[3], "weight", Halved())
+    masks = pl.Masks.from_torch(model, exclude=["2", "3"])
+    used = [model[0].weight, model[2].weight, model[3].weight]
+    expected = sum(int(w.count_nonzero()) for w in used) / sum(w.numel() for w in used)
+    assert masks.model_density == expected == pytest.approx((80 + 160 + 800) / 4000)
+    assert f"{expected:.4f}" in repr(masks)
+
+
+def test_a_weight_that_torch_pruned_in_two_places_counts_once():
+    model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8))
+    model[1].weight = model[0].weight
+    for layer in (model[0], model[1]):
+        prune.custom_from_mask(layer, "weight", torch.eye(8))
+    assert pl.Masks(model, layers="2").model_density == (8 + 64) / 128
+
+
+@pytest.mark.parametrize("name", ["head", "words", "head.weight", "words.weight"])
+def test_a_tied_weight_is_left_out_by_any_of_its_names(name):
+    model = nn.Sequential()
+    model.words, model.middle, model.head = nn.Embedding(50, 8), nn.Linear(8, 8), nn.Linear(8, 50, bias=False)
+    model.head.weight = model.words.weight
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pl.Masks(model, exclude=name).prune(density=0.5)

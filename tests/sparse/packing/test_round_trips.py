@@ -153,3 +153,12 @@ def test_saving_leaves_the_model_as_it_is(tmp_path):
     assert all(torch.equal(bits_of(t), before[name]) for name, t in model.state_dict().items())
     back = load(tmp_path / "net.prune")
     assert all(not t.requires_grad for t in back.values())
+
+
+def test_views_that_only_differ_by_a_sign_are_no_ties(tmp_path):
+    numbers, weight = torch.randn(4, 4, dtype=torch.complex64), torch.randn(4, 4)
+    state = {"up": numbers.imag, "down": numbers.conj().imag, "weight": weight, "negated": torch._neg_view(weight)}
+    save(state, tmp_path / "net")
+    found = load(tmp_path / "net")
+    assert torch.equal(found["down"], -found["up"]) and torch.equal(found["negated"], -weight)
+    assert all(torch.equal(found[name], value) for name, value in state.items())

@@ -1,0 +1,86 @@
+"""A plan is carried out only on the masks that it was made from; what it ranks by is checked as weights are."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import prunelab as pl
+from prunelab.pruning.strategies import Regrowth
+
+
+def network() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8))
+
+
+def of_fewer_layers(model, masks):
+    return pl.Masks(model, layers=["0"]).plan(density=0.1)
+
+
+def of_more_layers(model, masks):
+    return pl.Masks(network()).plan(density=0.1)
+
+
+def of_another_model(model, masks):
+    return pl.Masks(network(), exclude="0").plan(density=0.1)
+
+
+def of_a_copy(model, masks):
+    return copy.deepcopy(masks).plan(density=0.1)
+
+
+def older(model, masks):
+    plan = masks.plan(density=0.5)
+    masks.prune(density=0.2)
+    return plan
+
+
+@pytest.mark.parametrize("foreign", [of_fewer_layers, of_more_layers, of_another_model, of_a_copy, older])
+def test_a_plan_of_other_masks_is_refused_and_nothing_is_changed(foreign):
+    model = network()
+    masks = pl.Masks(model, exclude="0")
+    masks.prune(density=0.6)
+    plan = foreign(model, masks)
+    before, weights = masks.state_dict(), copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="other masks, or these have been changed since: make it anew"):
+        masks.commit(plan)
+    assert list(masks) == ["2.weight"]
+    assert all(torch.equal(value, before[name]) for name, value in masks.state_dict().items())
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+
+
+def scores() -> dict[str, torch.Tensor]:
+    return {"0.weight": torch.rand(8, 8), "2.weight": torch.rand(8, 8)}
+
+
+@pytest.mark.parametrize("what", ["scores", "gradients"])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"0.weight": torch.full((8, 8), torch.nan)}, "of 0.weight are NaN or infinite"),
+        ({"0.weight": torch.rand(8, 8).index_fill(0, torch.tensor(3), torch.inf)}, "of 0.weight are NaN or infinite"),
+        ({"0.weight": torch.rand(8, 1)}, r"of 0.weight are of shape \(8, 1\); needed: \(8, 8\)"),
+        ({"0.weight": torch.rand(64)}, r"of 0.weight are of shape \(64,\)"),
+        ({"4.weight": torch.rand(8, 8)}, "'4.weight' matches no layer with a mask"),
+        ({"0.weight": None}, "0.weight: there are no (scores|gradients) of these weights"),
+        ({"0.weight": None, "2.weight": None}, "0.weight, 2.weight: there are no"),
+    ],
+)
+def test_scores_and_gradients_that_do_not_fit_are_refused_by_name(what, wrong, words):
+    masks = pl.Masks(network())
+    masks.prune(density=0.5)
+    given = {name: value for name, value in (scores() | wrong).items() if value is not None}
+    with pytest.raises(ValueError, match=words):
+        masks.plan(density=0.2, **({"scores": given} if what == "scores" else {"regrowth": Regrowth(0.3, given)}))
+
+
+def test_scores_may_be_named_by_layer_and_in_any_order():
+    masks, ranks = pl.Masks(network()), scores()
+    expected = masks.plan(density=0.3, scores=ranks).masks
+    found = masks.plan(density=0.3, scores={"2": ranks["2.weight"], "0": ranks["0.weight"]}).masks
+    # By hand: the largest scores of both layers together.
+    border = torch.cat([value.flatten() for value in ranks.values()]).sort(descending=True).values[round(0.3 * 128) - 1]
+    for name, mask in expected.items():
+        assert torch.equal(mask, ranks[name] >= border) and torch.equal(mask, found[name])
