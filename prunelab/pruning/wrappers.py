@@ -1,13 +1,17 @@
 """Sees through the wrappers that torch puts around a model: torch.compile, DataParallel, DistributedDataParallel.
 
-The model inside is the same; only its names have a prefix, "_orig_mod." or "module.".
+The model inside is the same; only its names have a prefix, "_orig_mod." or "module.". A forward that was replaced in
+one object alone is a wrapper, too: a copy of the module may still call the original's.
 """
 
 from __future__ import annotations
 
+import functools
+import types
 from collections.abc import Collection
+from typing import Any
 
-from torch import nn
+from torch import fx, nn
 
 COMPILED = "_orig_mod"  # torch.compile's name for the model inside, anywhere in a name
 PARALLEL = "module"  # that of both parallel wrappers, always outermost
@@ -30,11 +34,52 @@ def prefix(model: nn.Module) -> str:
 
 
 def unwrap_parts(model: nn.Module) -> None:
-    """Put the models inside in place of all wrappers among the submodules of ``model``."""
+    """Put the models inside in place of all wrappers among the submodules of ``model``.
+
+    A compiled forward becomes the method that was compiled.
+    """
     for parent in list(model.modules()):
+        forward = _own_forward(parent)
+        method = _uncompiled(forward)
+        if isinstance(method, types.MethodType) and method is not forward:
+            parent.forward = types.MethodType(method.__func__, parent)
+            if method.__func__ is type(parent).forward:
+                del parent.forward
         for name, child in parent._modules.items():
             if child is not None:
                 parent._modules[name] = unwrapped(child)
+
+
+def replaced_forward(module: nn.Module) -> bool:
+    """Whether a call of this module does something else than the forward of its class."""
+    own_call = type(module).__call__ is not nn.Module.__call__ and not isinstance(module, fx.GraphModule)
+    return _own_forward(module) is not None or own_call
+
+
+def uncopied_forward(model: nn.Module) -> str | None:
+    """In words, the first forward of ``model`` whose copy would run the weights of ``model``; None if there is none.
+
+    A copy takes methods along (torch.compile's too, see ``unwrap_parts``) and partial functions, but no others.
+    """
+    for name, module in model.named_modules():
+        forward = _uncompiled(_own_forward(module))
+        if forward is not None and not isinstance(forward, types.MethodType | functools.partial):
+            return (
+                f"{name or type(module).__name__}.forward was replaced by a function, and a copy would still run the "
+                "original's weights: make it a method (types.MethodType(function, module)), or give the model "
+                "before forward is replaced"
+            )
+    return None
+
+
+def _own_forward(module: nn.Module) -> Any:
+    """The forward that was put into this one module; None for that of its class. Compiled modules are wrappers."""
+    return None if COMPILED in module._modules else vars(module).get("forward")
+
+
+def _uncompiled(forward: Any) -> Any:
+    """What torch.compile was given to compile, or ``forward`` itself."""
+    return getattr(forward, "_torchdynamo_orig_callable", forward)
 
 
 def _inside(model: nn.Module) -> nn.Module | None:

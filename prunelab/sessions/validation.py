@@ -14,7 +14,7 @@ from prunelab.data import Data, load, own
 from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
 from prunelab.formatting import percent
-from prunelab.pruning import criteria, model_state
+from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
@@ -186,7 +186,7 @@ def check(
     sample: a few samples and their targets, from ``tensors``. batch_size: of the training; None if the model is not to
     be trained.
     """
-    if reason := model_state.without_values(model):
+    if reason := model_state.without_values(model) or wrappers.uncopied_forward(model):
         raise SessionError(reason)
     for name, parameter in model.named_parameters():
         if not criteria.finite(parameter):

@@ -132,7 +132,7 @@ def _compacted(model: nn.Module, inputs: Inputs) -> nn.Module:
 
 def _copied(model: nn.Module) -> nn.Module:
     """A copy without wrappers. CompactError if it cannot be copied, has nothing to prune, or has weights not finite."""
-    if reason := model_state.scripted(model) or model_state.without_values(model):
+    if reason := (model_state.scripted(model) or model_state.without_values(model) or wrappers.uncopied_forward(model)):
         raise CompactError(reason)
     try:
         Masks(model)

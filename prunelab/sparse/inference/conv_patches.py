@@ -46,6 +46,18 @@ class PatchConv2d(nn.Module):
         """{layer: {batch: why}} for this layer, as ``choices``."""
         return {self.name: dict(zip(self.batches.sizes, self._reasons, strict=True))}
 
+    # Attributes of the convolution that this replaces: other code may read them.
+
+    @property
+    def weight(self) -> Tensor:
+        """The filters (out, in, height, width), dense."""
+        return self.weights.to_dense().view(-1, self.in_channels, *self.window)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias (out)."""
+        return self._buffers["filter_bias"]
+
     def choose(self, allowed: Sequence[Sequence[Kernel]], image: tuple[int, ...] | None) -> None:
         """Choose the kernel for each batch size, from those ``allowed`` for it.
 

@@ -23,6 +23,8 @@ from prunelab.sparse.inference.tracing import Shapes, Stretch
 
 __all__ = ["Choices", "ConvertError", "Converted", "convert"]
 
+HALF = 0.05  # of the largest output: by so much may a model differ that computes some of its parts in half precision
+
 Choices = Mapping[str, str | Mapping[Any, str]]  # {layer: kernel}, or {layer: {batch: kernel}} as Converted.choices
 
 
@@ -107,7 +109,7 @@ def convert(
     layers = tracing.weighted(twin)
     requested = _RequestedKernels(kernel, layers, sizes)
     inputs = None if example is None else _inputs(example, twin)
-    input_shapes = {} if inputs is None else tracing.shapes(twin, inputs)
+    outputs, input_shapes = (None, {}) if inputs is None else tracing.run(twin, inputs)
     replacer = _LayerReplacer(requested, sizes, input_shapes, {m: n for n, m in reversed(layers.items())})
     if tracing.is_plain(twin):
         network = replacer.replacement(twin, contiguous=False) or twin
@@ -132,7 +134,38 @@ def convert(
     requested.check_all_met(replacer.choices)
     replacer.drop_unused()
     tracing.own(network, model)
-    return Converted(network, replacer.choices, replacer.reasons)
+    converted = Converted(network, replacer.choices, replacer.reasons)
+    if inputs is not None:
+        _check(converted, model, inputs, outputs)
+    return converted
+
+
+def _check(converted: Converted, model: nn.Module, inputs: Inputs, expected: Any) -> None:
+    """Raise ConvertError if the example gives other outputs than ``expected`` from ``model``."""
+    try:
+        found = inputs.cloned().run(converted)
+    except Exception as error:  # the model's code can raise anything
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConvertError(
+            f"{type(model).__name__} does not run with converted layers: {reason}. Convert the parts of it that do"
+        ) from error
+    if tracing.same(found, expected, _near):
+        return
+    again = tracing.run(tracing.skeleton(model), inputs)[0]
+    if tracing.same(again, expected, _near):  # else its outputs are random, or depend on what it has seen
+        raise ConvertError(
+            f"{type(model).__name__} gives other outputs for the example with converted layers: it uses them in a way "
+            "that cannot be followed. Convert the parts of it that are plain"
+        )
+
+
+def _near(a: Tensor, b: Tensor) -> bool:
+    """Whether no value differs by more than HALF, where both are finite: a cut weight may make a dense one NaN."""
+    if not (a.is_floating_point() or a.is_complex()):
+        return torch.equal(a, b)
+    known = torch.isfinite(a) & torch.isfinite(b)
+    a, b = a[known].to(torch.complex128), b[known].to(torch.complex128)
+    return not len(b) or bool((a - b).abs().max() <= HALF * b.abs().max() + 1e-5)
 
 
 class _RequestedKernels:

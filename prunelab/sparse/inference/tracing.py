@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
 from prunelab.errors import ConvertError
@@ -66,6 +68,8 @@ def skeleton(model: nn.Module) -> nn.Module:
     Compiled and parallel parts are replaced by the modules inside: compiled code would run past what is replaced.
     Raises ConvertError for a model that cannot be copied, as any under torch.nn.utils.prune.
     """
+    if reason := wrappers.uncopied_forward(model):
+        raise ConvertError(reason)
     memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
     try:
         check_not_pruned(model)
@@ -93,7 +97,7 @@ def modules(model: nn.Module) -> dict[str, nn.Module]:
 
 
 def is_plain(module: nn.Module) -> bool:
-    """Whether this is a Linear or Conv that can be replaced: torch's forward, and no hooks."""
+    """Whether this is a Linear or Conv that can be replaced: torch's forward, and no hooks or forward of its own."""
     kinds = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
     has_torch_forward = any(isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds)
     return has_torch_forward and not _hooked(module)
@@ -113,8 +117,8 @@ def places(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
             yield from places(child)
 
 
-def shapes(twin: nn.Module, inputs: Inputs) -> Shapes:
-    """Input shape of each module when ``twin`` runs on ``inputs``; ConvertError if it cannot run."""
+def run(twin: nn.Module, inputs: Inputs) -> tuple[Any, Shapes]:
+    """The outputs for ``inputs``, and the input shape of each module; ConvertError if ``twin`` cannot run."""
     input_shapes: dict[nn.Module, tuple[int, ...]] = {}
 
     def remember(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -124,39 +128,77 @@ def shapes(twin: nn.Module, inputs: Inputs) -> Shapes:
     handles = [module.register_forward_pre_hook(remember) for module in twin.modules()]
     try:
         with torch.no_grad():
-            inputs.run(twin)
+            outputs = inputs.cloned().run(twin)
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ConvertError(f"the example ({inputs}) does not pass through the model: {error}") from error
     finally:
         for handle in handles:
             handle.remove()
-    return input_shapes
+    return outputs, input_shapes
 
 
 def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
     """``twin`` as a graph, or None if the graph might behave differently.
 
     That is the case if control flow depends on data or on optional arguments, if a module other than a leaf has hooks,
-    or if the graph gives another result for ``inputs``.
+    or if the graph gives another result for ``inputs``. Without these a model of one's own is compared on a
+    made-up batch, where its first layer says what that looks like; else there is no graph. ``twin`` itself is not run:
+    models may remember what they have seen.
     """
     parameters = inspect.signature(twin.forward).parameters.values()
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if any(p.kind not in plain or p.default is not p.empty for p in parameters):
         return None
-    tracer = _Tracer()
+    probe = skeleton(twin)
     try:
-        graph = tracer.trace(twin)
+        graph = _Tracer().trace(probe)
     except Exception:  # tracing runs the model's code, which can raise anything
         return None
     leaves = {twin.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"}
     if any(_hooked(module) for module in twin.modules() if module not in leaves):
         return None
-    traced = fx.GraphModule(twin, graph).eval()
-    if inputs is not None:
+    # Tensors that the model made while it was traced are the probe's.
+    parts = {
+        str(n.target): _part(twin, probe, str(n.target)) for n in graph.nodes if n.op in ("call_module", "get_attr")
+    }
+    traced = fx.GraphModule(parts, graph, type(twin).__name__).eval()
+    if inputs is None and _straight(twin):
+        return traced
+    inputs = inputs or _made_up(twin, graph)
+    if inputs is None:
+        return None
+    try:
         with torch.no_grad():
-            if not _same(inputs.run(traced), inputs.run(twin)):
-                return None
-    return traced
+            found, expected = inputs.cloned().run(traced), inputs.cloned().run(skeleton(twin))
+    except Exception:  # the model's code, too
+        return None
+    return traced if same(found, expected) else None
+
+
+def _part(twin: nn.Module, probe: nn.Module, target: str) -> Any:
+    for root in (twin, probe):
+        try:
+            return functools.reduce(getattr, target.split("."), root)
+        except AttributeError:
+            continue
+    raise AssertionError(target)
+
+
+def _straight(model: nn.Module) -> bool:
+    """Whether a graph cannot differ: torch's own modules, one after another."""
+    if type(model) is nn.Sequential:
+        return all(map(_straight, model))
+    return type(model).__module__.startswith("torch.nn")
+
+
+def _made_up(twin: nn.Module, graph: fx.Graph) -> Inputs | None:
+    """Many samples, so that most of what survives is in use; None where no Linear layer says how large they are."""
+    called = [twin.get_submodule(str(node.target)) for node in graph.nodes if node.op == "call_module"]
+    first = next((layer for layer in called if isinstance(layer, nn.Linear | _ConvNd)), None)
+    if not isinstance(first, nn.Linear) or sum(node.op == "placeholder" for node in graph.nodes) != 1:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    return Inputs((torch.randn(256, first.in_features, generator=generator).to(first.weight.dtype),), {})
 
 
 def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:
@@ -283,15 +325,20 @@ def _step(node: fx.Node, modules: Mapping[str, nn.Module]) -> list[Callable[[Ten
 
 
 def _hooked(module: nn.Module) -> bool:
-    return bool(module._forward_hooks or module._forward_pre_hooks)
+    return bool(module._forward_hooks or module._forward_pre_hooks) or wrappers.replaced_forward(module)
 
 
-def _same(a: Any, b: Any) -> bool:
-    """Whether two outputs have the same structure, shapes and (up to rounding) values."""
+def rounded(a: Tensor, b: Tensor) -> bool:
+    """Whether two tensors of one type are the same up to rounding."""
+    return a.dtype == b.dtype and torch.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+def same(a: Any, b: Any, alike: Callable[[Tensor, Tensor], bool] = rounded) -> bool:
+    """Whether two outputs have the same structure, and tensors of the same shapes that are ``alike``."""
     if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a.shape == b.shape and a.dtype == b.dtype and torch.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
+        return a.shape == b.shape and alike(a, b)
     if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+        return a.keys() == b.keys() and all(same(a[key], b[key], alike) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(_same, a, b))
+        return len(a) == len(b) and all(same(x, y, alike) for x, y in zip(a, b, strict=True))
     return type(a) is type(b) and bool(a == b)
