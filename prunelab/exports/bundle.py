@@ -58,7 +58,7 @@ def bundle(
         "report.html": report(recipe, snapshots, measurement, subject),
         "recipe.json": recipe_json(recipe),
         "snapshots.csv": snapshots_csv(snapshots),
-        "reproduce.py": snippet(recipe, snapshots),
+        "reproduce.py": snippet(recipe, snapshots, subject),
     }
     subject = subject or Subject.of(recipe)
     if subject.modules:

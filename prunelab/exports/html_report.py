@@ -74,7 +74,7 @@ def report(
         "recipe": _changes(recipe),
         "query": _link(recipe, now.objective),
         "json": escape(recipe_json(recipe)),
-        "snippet": escape(snippet(recipe, snapshots)),
+        "snippet": escape(snippet(recipe, snapshots, subject)),
         "layers": _layers(now),
         "modules": _modules(subject),
         "surroundings": _table((), narrative.surroundings(measurement)),

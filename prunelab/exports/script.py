@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import CLASSIFYING, Objective
 from prunelab.results.snapshot import Snapshot
+from prunelab.results.subject import Subject
 
 OWN_FUNCTIONS = {
     "loss": "your function (output, target) -> mean loss of a batch",
@@ -25,7 +26,7 @@ def differing(recipe: Recipe) -> dict[str, Any]:
     return {name: value for name, value in recipe.to_dict().items() if name in fields}
 
 
-def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
+def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject | None = None) -> str:
     """Python that repeats a run and prints the result; only fields that differ from the defaults are written.
 
     Custom data, models, losses and metrics are left to be filled in.
@@ -35,8 +36,11 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
         history: of the run, if it may differ from the recipe (manual cuts, stopped early, changed settings), or has
             another objective than classification. Then its steps are written one by one, also those that were left
             before their end, and replace ``recipe``.
+        subject: of the run, as ``Session.subject`` gives it: names the weights with a mask, if the session was given
+            masks of other weights than usual. None: of the usual ones.
     """
     taken = list(_taken(history))
+    trained = bool(taken) and taken[0].what == "train" and taken[0].end.clock == 0  # before the session began
     recipe = next((s.recipe for s in taken if s.what == "prune"), recipe)  # all have the same dense training
     rewinding = next((s.recipe for s in taken if s.recipe.early_epoch is not None), recipe)
     if recipe.training_differences(rewinding):  # what is rewound to later has to be kept from the start
@@ -52,12 +56,16 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = ()) -> str:
     lines += _written("recipe = pl.Recipe", values)
     given = {"model": ", model=model", "data": ", data=(train, test)"}
     arguments = "".join(given[name] for name in custom) + _objective(objective)
-    if taken and taken[0].what == "train" and taken[0].end.clock == 0:
+    if trained:
         arguments += ", trained=True"
+    if subject is not None and subject.masked:
+        lines += _written("masks = pl.Masks.from_zeros", {"layers": list(subject.masked)}, first="model")
+        arguments += ", masks=masks"
     if history and unfinished(history[-1]):
         lines.append(f"# {unfinished(history[-1])}")
     lines.append(f"session = pl.Session(recipe{arguments})")
-    lines += _steps(recipe, taken) or ["for snapshot in session:", "    pass"]
+    steps = _steps(recipe, taken, trained=trained)
+    lines += ["for snapshot in session:", "    pass"] if steps is None else steps
     lines += [
         "",
         "now = session.snapshot()",
@@ -77,9 +85,9 @@ def _objective(objective: Objective) -> str:
     return "".join(parts)
 
 
-def _written(call: str, values: dict[str, Any], end: str = "") -> list[str]:
-    """A call with these arguments, on one line if it fits."""
-    arguments = [f"{name}={value!r}" for name, value in values.items()]
+def _written(call: str, values: dict[str, Any], end: str = "", first: str = "") -> list[str]:
+    """A call with these arguments, on one line if it fits. first: one without a name."""
+    arguments = [first] * bool(first) + [f"{name}={value!r}" for name, value in values.items()]
     line = f"{call}({', '.join(arguments)}){end}"
     if len(line) <= LINE_LENGTH:
         return [line]
@@ -124,14 +132,17 @@ def _taken(history: Sequence[Snapshot]) -> Iterator[_Taken]:
         yield _Taken(learning[under_way.phase], under_way.recipe, under_way, left=True)
 
 
-def _steps(recipe: Recipe, taken: Sequence[_Taken]) -> list[str]:
-    """The steps that were taken, in lines; [] if they are exactly those of the recipe."""
+def _steps(recipe: Recipe, taken: Sequence[_Taken], *, trained: bool) -> list[str] | None:
+    """The steps that were taken, in lines; None if they are exactly those of the recipe, or not known.
+
+    trained: the first of them, dense training, was taken before the session began.
+    """
     planned = ["train"] + ["prune", "retrain"] * recipe.rounds
     by_it = all(s.recipe == recipe and by_recipe(s.end) and not s.left for s in taken if s.what != "train")
     if not taken or ([s.what for s in taken] == planned and by_it and not taken[0].left):
-        return []
+        return None
     lines = []
-    for s in taken:
+    for s in taken[trained:]:
         if s.what != "train" and s.recipe != recipe:
             old, new = recipe.to_dict(), s.recipe.to_dict()
             changes = {name: value for name, value in new.items() if value != old[name]}

@@ -56,6 +56,14 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         kept = sum(self._kept.values()) + sum(int(weights[name].detach().count_nonzero()) for name in without)
         return kept / (self.total + sum(without.values()))
 
+    @property
+    def usual(self) -> bool:
+        """Whether these are all weights that ``Masks(model)`` has: none was left out, or taken besides, by name."""
+        places = self._names.places
+        return set(self._parameters) == {
+            name for name in self._names.usual if (weight := places[name].weight) is None or weight.numel()
+        }
+
     def untold(self) -> str | None:
         """In words, the weights that have no mask though nobody left them out, and their share; None if few or none.
 

@@ -29,12 +29,14 @@ class Subject:
     """What a run is about.
 
     model, data: their names; for custom ones the model's class and the name that the data were given. modules: the
-    model's, in its own order; empty if they are not known.
+    model's, in its own order; empty if they are not known. masked: names of all weights with a mask, where these are
+    not the usual ones of the model; else empty.
     """
 
     model: str
     data: str
     modules: tuple[Module, ...] = ()
+    masked: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, recipe: Recipe) -> Subject:

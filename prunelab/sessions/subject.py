@@ -18,6 +18,7 @@ def subject_of(recipe: Recipe, model: nn.Module, data: Data, masks: Masks, examp
         model=type(model).__name__ if recipe.model == OWN else recipe.model,
         data="own data" if data.name == OWN else data.name,
         modules=masks.modules(recipe.unit if recipe.rule == "density" else "weight", example),
+        masked=() if masks.usual else tuple(masks),
     )
 
 

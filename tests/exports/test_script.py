@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -108,11 +109,48 @@ def test_phases_that_were_left_before_their_end_are_left_there_again():
     assert ran(code) == said(session)
 
 
-def test_a_network_that_had_learned_before_is_given_as_such():
-    data = pl.data.load("digits")
-    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 20), torch.nn.ReLU(), torch.nn.Linear(20, 10))
-    session = pl.Session(pl.Recipe(epochs=1), model=model, data=data, trained=True)
-    assert "session = pl.Session(recipe, model=model, trained=True)" in snippet(session.recipe, list(session.history))
+OWN = """
+import torch
+import prunelab as pl
+torch.manual_seed(3)
+model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 20), torch.nn.ReLU(), torch.nn.Linear(20, 10))
+digits = pl.data.load("digits")
+train, test = (digits.train_x, digits.train_y), (digits.test_x, digits.test_y)
+"""
+
+
+def own_network() -> tuple[torch.nn.Module, pl.data.Data]:
+    names: dict[str, Any] = {}
+    exec(OWN, names)
+    return names["model"], (names["train"], names["test"])
+
+
+def cut_and_retrained(session: pl.Session) -> None:
+    session.prune(0.7)
+    list(session.retrain())
+
+
+@pytest.mark.parametrize("do", [lambda session: None, cut_and_retrained, list, lambda session: session.prune()])
+def test_a_network_that_had_learned_before_is_given_as_such(do):
+    model, data = own_network()
+    session = pl.Session(pl.Recipe(retrain_epochs=1, rounds=2), model=model, data=data, trained=True)
+    do(session)
+    code = snippet(session.recipe, list(session.history), session.subject)
+    assert "session = pl.Session(recipe, model=model, data=(train, test), trained=True)" in code
+    assert "session.train()" not in code and "masks" not in code
+    assert ran(OWN + code) == said(session)
+
+
+@pytest.mark.parametrize("named", [{"layers": ["1"]}, {"exclude": "1"}])
+def test_the_layers_that_are_pruned_are_named_where_others_were_left_out(named):
+    model, data = own_network()
+    session = pl.Session(
+        pl.Recipe(epochs=1, retrain_epochs=1, rounds=2), model=model, data=data, masks=pl.Masks(model, **named)
+    )
+    list(session)
+    code = snippet(session.recipe, list(session.history), session.subject)
+    assert f"masks = pl.Masks.from_zeros(model, layers={list(session.masks)!r})" in code
+    assert ran(OWN + code) == said(session)
 
 
 def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():

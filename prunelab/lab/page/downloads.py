@@ -111,5 +111,5 @@ def make(name: str, state: LabState, session: Session | None = None) -> Made:
         packed = packing.packed(session.model, masks=session.masks)
         return Made(f"{stem}.prune", "application/octet-stream", packed)
     if name == "python":
-        return Made(f"{stem}.py", "text/x-python", exports.snippet(recipe, history).encode())
+        return Made(f"{stem}.py", "text/x-python", exports.snippet(recipe, history, subject).encode())
     raise ValueError(f"{name!r} is nothing that can be exported")
