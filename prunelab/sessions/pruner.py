@@ -4,11 +4,13 @@ changed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from prunelab.errors import Diverged
 from prunelab.pruning import planning
 from prunelab.pruning.strategies import Plan
 from prunelab.recipe import Recipe, Target
@@ -65,10 +67,19 @@ class Pruner:
     def prune(
         self, recipe: Recipe, round: int, manual: Target | None, *, first: bool
     ) -> Generator[None, None, Outcome]:
-        """Cut, with a yield after every part of the test. first: the network is still dense."""
+        """Cut, with a yield after every part of the test. first: the network is still dense.
+
+        Raises Diverged, and leaves the network as it is, if what is left gives outputs that are not finite.
+        """
         plan = self.plan(recipe, round, manual)
         twin = self._cut_copy(plan, recipe)
         tested = yield from evaluation.evaluation(twin, *self._test, self._functions)
+        if not (math.isfinite(tested.loss) and math.isfinite(tested.accuracy)):
+            left, total = (sum(getattr(cut, name) for cut in plan.cuts.values()) for name in ("kept", "total"))
+            raise Diverged(
+                f"with {left:,} of {total:,} connections the test loss would be {tested.loss}: nothing was cut. Cut "
+                "less, or let the model bear zeros (a norm of zeros divides by zero)"
+            )
         if first and recipe.distill:
             self._pruned.keep_dense()
         self._pruned.cut(plan, twin)

@@ -258,6 +258,7 @@ class Session(SessionPreviews, SessionSaving):
 
         Raises:
             SessionError: the network is untrained.
+            Diverged: what is left would give outputs that are not finite. Nothing was cut.
         """
         self._streams.end()
         with torch_state.threads(self._threads):

@@ -24,7 +24,8 @@ PROBE = 16  # samples that show how long others take
 class Tested:
     """Result of an evaluation: mean loss, and the metric, which is accuracy (0 to 1) unless a session has another one.
 
-    accuracy: NaN if outputs were not finite. predicted: classes (N,); empty for what is no classification.
+    accuracy: NaN if an output is NaN, for other metrics if one is not finite. predicted: classes (N,); empty for what
+    is no classification.
     """
 
     loss: float
@@ -50,7 +51,7 @@ def evaluation(
 
     The metric is computed once, from all outputs: most metrics are no means over chunks.
     """
-    loss = 0.0
+    loss, broken = 0.0, False
     found: list[Tensor] = []  # classes where they say all, else outputs
     for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
         if found:
@@ -58,10 +59,11 @@ def evaluation(
         with evaluating(model), torch.no_grad():
             output = model(inputs)
             loss += functions.summed(output, labels)
+            broken |= bool(output.isnan().any())  # the largest of such scores would be that of the first class
             found.append(output.argmax(1) if functions.counts_classes else output)
     whole = torch.cat(found)
     if functions.counts_classes:
-        return Tested(loss / len(y), int((whole == y).sum()) / len(y), whole)
+        return Tested(loss / len(y), math.nan if broken else int((whole == y).sum()) / len(y), whole)
     with torch.no_grad():
         score = functions.measured(whole, y)
     classes = whole.argmax(1) if functions.objective.classifies else torch.empty(0, dtype=torch.int64)
