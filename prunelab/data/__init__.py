@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from prunelab.data import custom, mnist
+from prunelab.errors import DataError
 from prunelab.recipe import DATASETS
 
-__all__ = ["Data", "DataError", "hold_out", "load", "own"]
+__all__ = ["Data", "DataError", "hold_out", "is_loaded", "load", "own"]
 
 TEST_SHARE = 0.2  # fraction of the digits, in every class
 DIGEST_SAMPLE = 4096  # values of each tensor that enter a digest
+
+_loaded: dict[tuple[str, int | None], set[str]] = {}  # digests of what ``load`` has given, by name and seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +80,20 @@ def load(name: str, seed: int = 0, progress: bool = False) -> Data:
     if name not in loaders:
         known = ", ".join(DATASETS)
         raise ValueError(f"data = {name!r}: there is no such data set; known are {known}, and own() for yours")
-    return loaders[name]()
+    data = loaders[name]()
+    _loaded.setdefault((name, data.seed), set()).add(data.digest)
+    return data
+
+
+def is_loaded(data: Data) -> bool:
+    """Whether these are, by their digest, what ``load`` gives under their name and seed: not thinned, or changed."""
+    known = data.name, data.seed
+    if known not in _loaded:  # they may come from another process
+        try:
+            load(data.name, data.seed or 0)
+        except (ValueError, DataError):
+            return False
+    return data.digest in _loaded.get(known, ())
 
 
 def hold_out(data: Data, share: float = 0.2, seed: int = 0) -> Data:

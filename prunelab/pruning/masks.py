@@ -5,6 +5,7 @@ No module is wrapped and no parameter renamed: a pruned model is an ordinary mod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, get_args
@@ -61,6 +62,7 @@ class Masks(MaskedWeights):
         exclude: str | Iterable[str] = (),
         outputs: str | Iterable[str] | None = None,
     ) -> None:
+        exclude = as_names(exclude)
         self.model = model
         self._names = Names(model)
         self._parameters = self._names.select(layers, exclude)
@@ -91,11 +93,13 @@ class Masks(MaskedWeights):
             exclude: As in ``Masks``.
 
         Raises:
-            ValueError: As ``Masks``, and for a layer that has only zeros.
+            ValueError: As ``Masks``, and for a layer that has only zeros, or weights that are NaN or infinite.
         """
+        exclude = as_names(exclude)
         chosen = foreign.with_zeros(Names(model), exclude) or None if layers is None else layers
         masks = cls(model, layers=chosen, exclude=exclude)
         masks._told = layers is not None
+        masks._check_finite()
         return masks._adopt({name: masks.weight(name).detach() != 0 for name in masks})
 
     @classmethod
@@ -118,17 +122,26 @@ class Masks(MaskedWeights):
             ValueError: torch pruned nothing here, or pruned a whole layer, or a tied weight at one of its places only;
                 or as ``Masks``. The model is then as it was.
         """
+        exclude = as_names(exclude)
         taken = foreign.taken_up(model, layers, exclude)
         masks = cls(model, layers=taken.layers)
         masks._excluded, masks._told = masks._names.parameters(exclude), layers is not None
         return masks._adopt({masks.resolve(name): mask for name, mask in taken.masks.items()})
 
     def _adopt(self, masks: Mapping[str, Tensor]) -> Masks:
+        self._check_survivors(masks)
+        self._set({**self._masks, **masks})
+        return self
+
+    def _check_survivors(self, masks: Mapping[str, Tensor]) -> None:
         for name, mask in masks.items():
             if not mask.any():
                 raise ValueError(f"{name} has no survivor: nothing passes through a layer of zeros; leave it out")
-        self._set({**self._masks, **masks})
-        return self
+
+    def _check_finite(self) -> None:
+        for name, parameter in self._parameters.items():
+            if not criteria.finite(parameter):
+                raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
 
     # Reading masks
 
@@ -190,9 +203,7 @@ class Masks(MaskedWeights):
         if unit not in UNITS or scope not in ("global", "layer"):
             raise ValueError(f"unit = {unit!r}, scope = {scope!r}: must be one of {', '.join(UNITS)}; global or layer")
         self.check_current()
-        for name, parameter in self._parameters.items():
-            if not criteria.finite(parameter):
-                raise ValueError(f"{name} holds NaN or infinite weights: there is no sound way to rank them")
+        self._check_finite()
         if regrowth is not None:
             regrowth = replace(regrowth, gradients=self._of_each_weight(regrowth.gradients, "gradients"))
         weights: Mapping[str, Tensor] = {name: p.detach() for name, p in self._parameters.items()}
@@ -345,17 +356,19 @@ class Masks(MaskedWeights):
         self.check_current()
         return self._enforcement.attach(optimizer)
 
-    def _set(self, masks: Mapping[str, Tensor]) -> None:
+    def _set(self, masks: Mapping[str, Tensor], deviations: Mapping[str, float] | None = None) -> None:
+        """Put these masks in place. deviations: of the layers whose deviation is known; None: those that were."""
         kept = {name: ranking.count(mask) for name, mask in masks.items()}
         cut = {name: mask for name, mask in masks.items() if kept[name] < mask.numel()}
         for name in cut:  # before anything is changed
             if reason := model_state.unwritable(name, self._parameters[name]):
                 raise ValueError(reason)
+        known = dict(self._deviations if deviations is None else deviations)
         for name, mask in cut.items():
-            if name not in self._deviations and kept[name]:
-                self._deviations[name] = self._deviation_of_dense(name, mask)
+            if name not in known and kept[name]:
+                known[name] = self._deviation_of_dense(name, mask)
         self._enforcement.hold(cut)
-        self._masks, self._kept = dict(masks), kept
+        self._masks, self._kept, self._deviations = dict(masks), kept, known
 
     # Saving, loading, copying
 
@@ -367,8 +380,14 @@ class Masks(MaskedWeights):
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Load masks from ``state_dict`` and apply them; ValueError if names, shapes or types do not match."""
-        masks = {name: value for name, value in state.items() if not name.endswith(DEVIATION)}
+        """Load masks from ``state_dict`` and apply them.
+
+        Raises:
+            ValueError: Names, shapes or types do not match, a layer has no survivor, a deviation is no number of at
+                least 0, or a weight is no longer the model's. Nothing is changed.
+        """
+        deviations = {name: float(state[name + DEVIATION]) for name in self._masks if name + DEVIATION in state}
+        masks = {n: value for n, value in state.items() if n.removesuffix(DEVIATION) == n or n in self._masks}
         if set(masks) != set(self._masks):
             odd = sorted(set(masks) ^ set(self._masks))
             raise ValueError(f"these masks are of another network: {', '.join(odd)} on one side only")
@@ -378,10 +397,13 @@ class Masks(MaskedWeights):
                     f"mask {name} is {mask.dtype} of shape {tuple(mask.shape)}; "
                     f"needed: torch.bool of shape {tuple(self._masks[name].shape)}"
                 )
-        self._deviations = {n: float(state[n + DEVIATION]) for n in self._masks if n + DEVIATION in state}
+        for name, spread in deviations.items():
+            if not 0 <= spread < math.inf:
+                raise ValueError(f"{name}{DEVIATION} = {spread}: must be finite and at least 0")
+        self._check_survivors(masks)
         self.check_current()
         device = {name: p.device for name, p in self._parameters.items()}
-        self._set({name: masks[name].clone().to(device[name]) for name in self._masks})
+        self._set({name: masks[name].clone().to(device[name]) for name in self._masks}, deviations)
 
     # Copies and pickles are attached to no optimizer. They hold parameters, which are those of the model that is copied
     # or pickled along with them.

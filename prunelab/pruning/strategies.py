@@ -43,7 +43,7 @@ class Plan(NamedTuple):
 
     masks: dict[str, Tensor]
     cuts: dict[str, Cut]
-    before: Tensors
+    before: Mapping[str, Tensor]
 
     def without_thresholds(self) -> Plan:
         """The same plan, where what was ranked are not the weights: no magnitude divides them."""

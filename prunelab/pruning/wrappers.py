@@ -11,6 +11,7 @@ import types
 from collections.abc import Collection
 from typing import Any
 
+import torch
 from torch import fx, nn
 
 COMPILED = "_orig_mod"  # torch.compile's name for the model inside, anywhere in a name
@@ -73,8 +74,9 @@ def uncopied_forward(model: nn.Module) -> str | None:
 
 
 def _own_forward(module: nn.Module) -> Any:
-    """The forward that was put into this one module; None for that of its class. Compiled modules are wrappers."""
-    return None if COMPILED in module._modules else vars(module).get("forward")
+    """The forward that was put into this one module; None for that of its class. Wrappers and TorchScript have none."""
+    other = COMPILED in module._modules or isinstance(module, torch.jit.ScriptModule)
+    return None if other else vars(module).get("forward")
 
 
 def _uncompiled(forward: Any) -> Any:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunelab import errors, models
-from prunelab.data import Data, load, own
+from prunelab.data import Data, is_loaded, load, own
 from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
 from prunelab.formatting import percent
@@ -26,12 +26,12 @@ from prunelab.training.objective import CLASSIFICATION, LossAndMetric, LossLike,
 
 
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
-    """The recipe with model and data set to OWN where they are custom (a ``Data`` from ``load`` is not).
+    """The recipe with model and data set to OWN where they are custom (a ``Data`` as ``load`` gives it is not).
 
     Raises SessionError if the data were split with another seed than the recipe's, or if the recipe needs a custom
     model or data that is not given.
     """
-    loaded = isinstance(data, Data) and data.name == recipe.data
+    loaded = isinstance(data, Data) and data.name == recipe.data and is_loaded(data)
     if loaded and isinstance(data, Data) and data.seed not in (None, recipe.seed):
         raise SessionError(
             f"these {data.name} were split by seed {data.seed}, but the recipe says seed = {recipe.seed}: "

@@ -1,4 +1,4 @@
-"""A plan is carried out only on the masks that it was made from; what it ranks by is checked as weights are."""
+"""What masks are given is looked at before anything changes: plans, scores, saved states, names."""
 
 import copy
 
@@ -84,3 +84,58 @@ def test_scores_may_be_named_by_layer_and_in_any_order():
     border = torch.cat([value.flatten() for value in ranks.values()]).sort(descending=True).values[round(0.3 * 128) - 1]
     for name, mask in expected.items():
         assert torch.equal(mask, ranks[name] >= border) and torch.equal(mask, found[name])
+
+
+def test_a_state_that_is_refused_changes_nothing():
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(quality=0.5)
+    before = masks.state_dict()
+    for name, value, words in (
+        ("0.weight.deviation", torch.tensor(torch.nan), "0.weight.deviation = nan: must be finite"),
+        ("0.weight.deviation", torch.tensor(-1.0), "0.weight.deviation = -1.0: must be finite and at least 0"),
+        ("2.weight", torch.zeros(8, 8, dtype=torch.bool), "2.weight has no survivor"),
+        ("2.weight", torch.ones(8, 7, dtype=torch.bool), "mask 2.weight is torch.bool of shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            masks.load_state_dict({**before, "0.weight.deviation": torch.tensor(9.0), name: value})
+        assert all(torch.equal(value, masks.state_dict()[name]) for name, value in before.items())
+    model[0].weight = nn.Parameter(torch.randn(8, 8))
+    with pytest.raises(ValueError, match="has been replaced"):
+        masks.load_state_dict({**before, "0.weight.deviation": torch.tensor(9.0)})
+    assert masks.state_dict()["0.weight.deviation"] == before["0.weight.deviation"]
+
+
+class Spread(nn.Module):
+    """A matrix that is called as the deviations in a saved state are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deviation = nn.Parameter(torch.randn(6, 6))
+
+
+def test_a_weight_that_is_called_deviation_is_saved_and_loaded():
+    model = nn.Sequential(Spread())
+    masks = pl.Masks(model, layers=["0.deviation"])
+    masks.prune(quality=0.5)
+    again = pl.Masks(model, layers=["0.deviation"])
+    again.load_state_dict(masks.state_dict())
+    assert torch.equal(again["0.deviation"], masks["0.deviation"])
+    assert again.plan(quality=1.0).cuts == masks.plan(quality=1.0).cuts
+
+
+def test_zeros_of_a_broken_network_are_not_taken_up():
+    model = network()
+    with torch.no_grad():
+        model[2].weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="2.weight holds NaN or infinite weights"):
+        pl.Masks.from_zeros(model)
+
+
+def test_names_may_be_read_once_only():
+    model = network()
+    for masks in (pl.Masks(model, exclude=iter(["2"])), pl.Masks.from_zeros(model, exclude=iter(["2"]))):
+        assert list(masks) == ["0.weight"] and masks.untold() is None
+    torch.nn.utils.prune.l1_unstructured(model[0], "weight", 0.5)
+    masks = pl.Masks.from_torch(model, exclude=iter(["2"]))
+    assert list(masks) == ["0.weight"] and masks.untold() is None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 import prunelab as pl
 from prunelab.errors import StorageError
+from prunelab.exports import snippet
 from prunelab.recipe import TRAINING_FIELDS
 from prunelab.sessions import checkpoint, dense_cache
 from prunelab.sessions.dense_cache import DenseCache, key
@@ -169,3 +173,30 @@ def test_a_full_disk_is_an_error_and_leaves_nothing_half(cache, monkeypatch):
         cache.keep(session.state(), quick())
     monkeypatch.undo()
     assert cache.find(quick()) is None
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda d: replace(d, train_x=d.train_x[:150], train_y=d.train_y[:150]),
+        lambda d: replace(d, test_x=1 - d.test_x),
+        lambda d: replace(d, seed=None),
+        lambda d: replace(d, train_y=d.train_y.flip(0)),
+    ],
+)
+def test_digits_that_were_thinned_or_changed_are_data_of_ones_own(changed, tmp_path):
+    """Their name alone does not make them what the recipe says: neither for the cache nor for the exported lines."""
+    cache, recipe = DenseCache(tmp_path), pl.Recipe(model="mlp-small", epochs=1)
+    session = pl.Session(recipe, data=changed(pl.data.load("digits")))
+    assert session.recipe.data == "own"
+    session.finish("train")
+    cache.keep(session.state(), session.recipe)
+    assert cache.find(recipe) is None and not list(tmp_path.glob("*/*.json"))
+    assert "data=(train, test)" in snippet(session.recipe, list(session.history))
+
+
+def test_digits_as_they_are_loaded_are_what_the_recipe_says_in_any_copy():
+    recipe = pl.Recipe(model="mlp-small", epochs=1, seed=5)
+    digits = pl.data.load("digits", seed=5)
+    for data in (digits, copy.deepcopy(digits), replace(digits), pickle.loads(pickle.dumps(digits))):
+        assert pl.Session(recipe, data=data).recipe == recipe
