@@ -102,6 +102,8 @@ class LabState:
     """Something that happened and that the user should know; None if there is nothing."""
     adopted: Recipe | None = None
     """The latest recipe that did not come from the controls but from a saved session or a link: they are set to it."""
+    comparing: str = ""
+    """The run of a comparison that is on the page in place of the visitor's own network, in words; "" without one."""
     urgent: bool = False
     """The user is moving a slider, or drawing, and waits for this state."""
 

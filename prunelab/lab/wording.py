@@ -46,7 +46,16 @@ def label(button: str, state: LabState) -> str:
     """The label of a button."""
     if button == "pause" and state.activity == "paused":
         return "Resume"
+    if button == "reset" and state.comparing:
+        return "Stop comparing"
     return {"run": "Run all"}.get(button, button.capitalize())
+
+
+def tip(button: str, state: LabState) -> str:
+    """What a button does."""
+    if button == "reset" and state.comparing:
+        return "Leave the comparison: your network comes back as it was"
+    return TIPS[button]
 
 
 def title(recipe: Recipe, subject: Subject | None = None) -> str:
@@ -67,7 +76,7 @@ def status(state: LabState) -> str:
         text += f" {100 * state.progress:.0f} %"
     if state.left is not None and state.activity != "paused":
         text += f" · {time_left(state.left)} left"
-    return text
+    return f"{state.comparing} · {text}" if state.comparing else text
 
 
 def doing(snapshot: Snapshot) -> str:
@@ -216,6 +225,10 @@ def reasons(state: LabState) -> dict[str, str]:
         wait = "Pause the run first" if state.activity != "starting" else "The lab is starting"
         no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
         return no | ({"pause": "Nothing to pause yet", "reset": wait} if state.activity == "starting" else {})
+    if state.comparing and state.activity == "paused":  # it is no network of the visitor's that is on the page
+        return dict.fromkeys(
+            ("train", "prune", "retrain", "run", "measure"), "A comparison is paused: resume or stop it"
+        )
     no = {} if state.activity in ("paused", "measuring", "scanning", "tracing") else {"pause": "Nothing is running"}
     if state.snapshot is None:
         return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")

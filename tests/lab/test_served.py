@@ -416,7 +416,7 @@ def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_
     reached(again, lambda r: r.activity == "comparing" and r.recipe.epochs == long.epochs and r.snapshot.clock > 50)
     assert [run.label for run in again.state.runs if run.label] == ["short"], "what was done is not done again"
     press(again, "pause")
-    press(again, "measure")  # gives the comparison up
+    press(again, "reset")  # gives the comparison up
     same(again.session, own)
     assert again.state.snapshot.kept == kept
     press(again, "reset")

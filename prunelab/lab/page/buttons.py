@@ -41,6 +41,6 @@ class Buttons(Mapping[str, w.Button]):
         for name, button in self.items():
             button.description = wording.label(name, state)
             button.disabled = name in why_not
-            button.tooltip = why_not.get(name, wording.TIPS[name])
-        if state.snapshot is not None and stale:
+            button.tooltip = why_not.get(name, wording.tip(name, state))
+        if state.snapshot is not None and stale and not state.comparing:
             self["train"].description = "Train with new settings"

@@ -57,6 +57,7 @@ class CommandHandler(RunningTask):
                     raise
                 self._report(trouble=str(error))  # what is refused ends nothing that runs
                 return
+        stops_comparing = action == "reset" and self._mine is not None
         if action not in BESIDE:
             self._bring_back()  # a comparison that was paused is given up
         match action:
@@ -73,6 +74,8 @@ class CommandHandler(RunningTask):
             case "change":
                 if self._preview is not None:
                     self._show_preview(self._preview)
+            case "reset" if stops_comparing:
+                self._settle()
             case "reset":
                 self._reset(recipe)
             case "prune":
@@ -278,6 +281,7 @@ class CommandHandler(RunningTask):
     def fail(self, error: Exception) -> None:
         """Report an error. The session, if there is one, is at its last good state and can be used."""
         self._task, self._comparing = None, ()
+        self._bring_back()
         changes: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
         if self.session is None:
             self._report(activity="failed", **changes)

@@ -151,7 +151,8 @@ class RunningTask(ShownSession):
         """Do the runs of a preset; then the network from before is on the page again."""
 
         def begin(plan: PlannedRun) -> Session:
-            self._starting(f"comparing: {plan.label or 'next run'}", recipe=plan.recipe)
+            number = f"{len(plans) - len(self._comparing) + 1} of {len(plans)}"
+            self._starting("loading data", recipe=plan.recipe, comparing=f"comparing: {plan.label}, {number}")
             self._use(self._source.new(plan.recipe))
             self._go_on()
             return self._needed()
@@ -173,10 +174,12 @@ class RunningTask(ShownSession):
         self._preview, self._comparing = None, tuple(plans)
         self._since = time.monotonic()  # each run has its time from its beginning on
         self._task = Task("compare", series(plans, begin, end))
-        self._report(activity="comparing", doing="comparing", trouble=None)
+        self._report(activity="comparing", trouble=None)
 
     def _bring_back(self) -> None:
         """Put the network that was kept aside back on the page, if there is one."""
+        if self.state.comparing:
+            self._report(comparing="")
         if self._mine is None:
             return
         self._task = None

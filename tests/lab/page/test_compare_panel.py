@@ -1,5 +1,6 @@
 """Runs side by side: presets, and runs that are kept, named, pinned, hidden and removed."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -139,5 +140,52 @@ def test_a_comparison_that_is_given_up_brings_the_network_back_first(lab):
     lab.buttons["pause"].click()
     reached(lab, lambda s: s.activity == "paused")
     assert lab.session is not mine
+    press(lab, "reset")
+    assert lab.session is mine and (lab.state.snapshot.phase, lab.state.snapshot.round) == ("pruned", 1)
     press(lab, "run")
     assert lab.session is mine and (lab.state.snapshot.phase, lab.state.snapshot.round) == ("retrained", 2)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_comparison_says_so_and_is_left_by_one_press(lab, paused):
+    lab.controls["quality"].value = 1.0
+    press(lab, "prune")
+    press(lab, "retrain")
+    lab.choices["compare"].value = True
+    mine, before = lab.session, lab.state
+    lab.panels["compare"].button.click()
+    reached(lab, lambda s: s.activity == "comparing" and s.snapshot.phase == "training")
+    assert lab.status.text.startswith("comparing: L2, 1 of 2 · training")
+    assert lab.panels["compare"].plot.summary.startswith("This comparison is being made; your network comes back")
+    if paused:
+        lab.buttons["pause"].click()
+        reached(lab, lambda s: s.activity == "paused")
+        assert lab.wait(60)
+        assert lab.status.text.startswith("comparing: L2, 1 of 2 · paused")
+        assert lab.buttons["train"].description == "Train"
+    for name in ("train", "prune", "retrain", "run", "measure"):
+        assert lab.buttons[name].disabled
+        assert lab.buttons[name].tooltip == (
+            "A comparison is paused: resume or stop it" if paused else "Pause the run first"
+        )
+    stop = lab.buttons["reset"]
+    assert (stop.description, stop.disabled) == ("Stop comparing", False) and "your network comes back" in stop.tooltip
+    press(lab, "reset")
+    assert lab.session is mine and lab.state.comparing == "" and lab.state.activity == "ready"
+    assert lab.state.snapshot.scalars() == before.snapshot.scalars() and lab.state.history == before.history
+    assert (stop.description, lab.status.text) == ("Reset", "ready")
+
+
+def test_a_comparison_that_fails_brings_the_network_back(lab, monkeypatch):
+    press(lab, "prune")
+    mine = lab.session
+    monkeypatch.setattr("prunelab.sessions.trainer.Trainer.advance", failing)
+    lab.panels["compare"].button.click()
+    assert lab.wait(60)
+    assert "the disk is full" in lab.state.trouble and lab.session is mine and lab.state.comparing == ""
+    assert lab.state.snapshot.phase == "pruned"
+
+
+def failing(*_):
+    raise RuntimeError("the disk is full")
+    yield
