@@ -182,9 +182,10 @@ def left_out(query: str) -> str:
 
 def _nearest(key: str) -> str:
     name, dot, layer = key.partition(".")
+    name = name.lower()
     if dot and layer and difflib.get_close_matches(name, ["quality"], cutoff=NEAR):
         return f"quality.{layer}"
-    return next(iter(difflib.get_close_matches(key, [*KEYS, *allowed()], n=1, cutoff=NEAR)), "")
+    return next(iter(difflib.get_close_matches(key.lower(), [*KEYS, *allowed()], n=1, cutoff=NEAR)), "")
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:

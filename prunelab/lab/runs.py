@@ -11,6 +11,9 @@ from prunelab.recipe import Recipe
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
+TARGETS = ("quality", "density")
+# Fields that count under one rule alone.
+OF_RULE = {"quality": ("quality", "std", "ramp", "layer_quality"), "density": ("density", "scope", "unit")}
 MAX_SETTINGS = 3  # settings in a name; the others are counted
 LIVE = 0  # number of the run that is on the page
 MAX_RUNS = 12  # runs that are kept; one more replaces the oldest that is not pinned
@@ -75,10 +78,12 @@ def kept(runs: Sequence[Run], new: Run) -> tuple[Run, ...]:
 def names(runs: Sequence[Run]) -> dict[int, str]:
     """{number: name}: a run's label, or the fields in which the recipes differ. All names are different."""
     values = [run.recipe.to_dict() for run in runs]
-    differing = [key for key in (values[0] if values else ()) if len({str(v[key]) for v in values}) > 1]
+    fields = sorted(values[0] if values else (), key=lambda field: field not in TARGETS)  # what was asked for first
+    differing = [key for key in fields if len({str(v[key]) for v in values}) > 1]
     by_number: dict[int, str] = {}
     for run, recipe in zip(runs, values, strict=True):
-        settings = [_words(key, recipe[key]) for key in differing]
+        idle = OF_RULE["quality" if recipe["rule"] == "density" else "density"]
+        settings = [_words(key, recipe[key]) for key in differing if key not in idle]
         rest = [] if len(settings) <= MAX_SETTINGS else [f"{len(settings) - MAX_SETTINGS} more"]
         name = run.label or ", ".join(settings[:MAX_SETTINGS] + rest) or "run"
         if run.number == LIVE:

@@ -85,6 +85,9 @@ def _title(last: Snapshot) -> str:
         why = "nothing is cut yet" if last.kept == last.total else "the cut does not change it"
         return f"Dropout stays at {rates}: {why}"
     verb = "would fall" if if_cut(last) else "fell"
+    if all(before == after for before, after in different):
+        rates = " and ".join(before for before, _ in different)
+        return f"Dropout {'would stay' if if_cut(last) else 'stays'} near {rates}: little is cut"
     before, after = (sorted(set(rates)) for rates in zip(*different, strict=True))
     if len(before) == 1:
         return f"Dropout {verb} from {before[0]} to {'–'.join(after[:: max(len(after) - 1, 1)])}"

@@ -270,10 +270,14 @@ def _title(snapshot: Snapshot, layers: Sequence[LayerSnapshot]) -> str:
         return f"Dense: all {all_of}, " + ("before training" if snapshot.phase == "new" else "none is cut")
     title = f"{part} of {all_of} {'is' if kept == 1 else 'are'} left"
     lined = [layer for layer in layers[:MAX_LAYERS] if layer.threshold is not None]
-    if snapshot.phase == "pruned" and lined and not any(layer.spared for layer in lined):
-        return f"{title}, none of them between the lines"
-    back = sum(map(_inside, lined))
-    return f"{title}; {count(back)} have come back between the lines" if back > 1 else title
+    between = sum(map(_inside, lined))
+    if snapshot.phase != "pruned":
+        return f"{title}; {count(between)} have moved between the lines" if between > 1 else title
+    if not lined or any(layer.spared for layer in lined):  # the labels say which layers were spared
+        return title
+    if snapshot.recipe.regrow:  # what comes back at a cut begins at zero
+        return f"{title}, {count(between)} of them between the lines" if between else title
+    return f"{title}, none of them between the lines"
 
 
 def _cause(layers: Sequence[LayerSnapshot]) -> str:

@@ -71,7 +71,8 @@ def test_keys_of_other_systems_are_left_out_without_a_word(key):
 
 @pytest.mark.parametrize(
     ("key", "near"),
-    [("qualty", "quality"), ("Quality", "quality"), ("optimiser", "optimizer"), ("learning-rate", "learning_rate"),
+    [("qualty", "quality"), ("Quality", "quality"), ("QUALITY", "quality"), ("RULE", "rule"),
+     ("optimiser", "optimizer"), ("learning-rate", "learning_rate"),
      ("epoch", "epochs"), ("hied", "hide"), ("locked", "lock"), ("qualty.fc1", "quality.fc1")],
 )  # fmt: skip
 def test_misspelt_keys_are_left_out_and_named_with_the_nearest(key, near):

@@ -1,9 +1,12 @@
 """The switch "live": letting go of a slider retrains from the dense network, through all rounds."""
 
+from dataclasses import replace
+
 import pytest
 
 import prunelab as pl
 from prunelab.lab.page import live
+from prunelab.lab.worker.tasks import Task
 from support.labs import LONG, QUICK, press, reached
 
 
@@ -94,8 +97,33 @@ def test_the_words_beside_the_switch_say_how_long_a_run_takes(lab):
     assert live.hint(False, 60.0) == "letting go only shows the cut"
     assert live.hint(True, None) == live.hint(True, 2.0) == "letting go retrains"
     assert live.hint(True, 40.0) == "letting go retrains, 40 s"
-    seconds, steps = live.seconds(lab.controls, lab.state), lab.session.steps_left("run")
-    assert seconds == pytest.approx(steps * lab.state.step_seconds)
+    known, steps = replace(lab.state, step_seconds=0.03), lab.session.steps_left("run")
+    assert live.seconds(lab.controls, known) == pytest.approx(steps * 0.03)
+    assert live.seconds(lab.controls, replace(lab.state, step_seconds=None)) is None
+
+
+def test_the_time_that_is_left_is_that_of_steps_and_not_of_what_came_before(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("prunelab.lab.worker.tasks.time.monotonic", lambda: now)
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=20))
+    task = Task("train", session.ticks("train"))
+
+    def told(known):
+        told = task.progress(session.snapshot(), session, known)
+        return told["step_seconds"], told["left"]
+
+    task.go_on()
+    for _ in range(5):
+        next(task.ticks)
+    now = 107.0  # data, a first test, a picture
+    assert told(None) == (None, None), "nothing is known yet"
+    assert told(0.01) == (0.01, pytest.approx(0.01 * session.steps_left("train"))), "as long as the run before"
+    start = session.clock
+    for steps, seconds, expected in ((10, 0.1, None), (20, 0.4, 0.02), (40, 1.2, 0.03)):
+        while session.clock < start + steps:
+            next(task.ticks)
+        now = 107.0 + seconds
+        assert told(None)[0] == (None if expected is None else pytest.approx(expected))
 
 
 def test_a_cut_that_went_too_deep_is_told_with_what_it_cost_and_the_way_back(lab):

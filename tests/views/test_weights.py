@@ -84,7 +84,7 @@ def test_the_legend_names_the_colours_that_the_picture_has(dense):
     ("kept", "phase", "says"),
     [
         ({0: 50, 80: 50}, "pruned", "none of them between the lines"),
-        ({0: 50, 40: 7, 41: 2, 80: 41}, "retrained", "; 9 have come back between the lines"),
+        ({0: 50, 40: 7, 41: 2, 80: 41}, "retrained", "; 9 have moved between the lines"),
         ({0: 50, 80: 50}, "retrained", "of fc1 are left"),
     ],
 )
@@ -108,3 +108,23 @@ def test_percentages_never_show_a_little_as_nothing_nor_nearly_all_as_all():
     for number in range(1, 2000):
         text = percent(number / 2000)
         assert re.fullmatch(r"\d+\.\d+ %", text) and 0 < float(text[:-2]) < 100
+
+
+def test_after_a_cut_at_which_connections_come_back_the_title_does_not_deny_them():
+    recipe = pl.Recipe(
+        model="mlp-small", rule="density", density=0.05, regrow=0.5, rounds=2, epochs=3, retrain_epochs=1
+    )
+    session = pl.Session(recipe)
+    session.finish("train")
+    session.prune()
+    session.finish("retrain")
+    title = views.weights(session.prune())["layout"]["title"]["text"]
+    assert session.masks.kept and re.search(r"are left, \d+ of them between the lines$", title), title
+
+
+def test_what_was_spared_has_not_moved():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1))
+    session.finish("train")
+    snapshot = session.prune(10)
+    assert all(layer.spared for layer in snapshot.layers)
+    assert "between" not in views.weights(snapshot)["layout"]["title"]["text"]

@@ -79,7 +79,8 @@ class RunningTask(ShownSession):
         assert self._task is not None
         self._unwatched = False
         self._since = time.monotonic()
-        self._task.go_on(self._needed())
+        self._needed()
+        self._task.go_on()
         self._report(activity=self._task.activity, doing=self._task.activity, trouble=None)
 
     def _hold(self, **changes: Any) -> None:
@@ -137,7 +138,7 @@ class RunningTask(ShownSession):
             waits = self._preview is not None and time.monotonic() < self._preview_due
             preview = self.state.preview if waits else self._previewed()
             self._report(
-                **task.progress(tick, session), snapshot=tick, preview=preview, urgent=urgent,
+                **task.progress(tick, session, self.state.step_seconds), snapshot=tick, preview=preview, urgent=urgent,
                 history=tuple(session.history), classification=self._classification(), **UNMEASURED,
             )  # fmt: skip
 

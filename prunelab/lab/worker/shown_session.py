@@ -25,6 +25,8 @@ from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.session import Session
 
+# Fields of a recipe that say how long a training step takes.
+OF_A_STEP = ("data", "model", "batch_size", "batch_norm", "optimizer", "distill")
 APPROXIMATE = 1000  # test samples of a preview while the slider moves; when it rests, an exact preview follows
 QUICK = 0.25  # seconds that they may take: fewer of them for networks of tens of millions of weights
 REPREVIEWED = 0.4  # seconds between previews of a network that trains: its pictures are not drawn more often
@@ -84,6 +86,8 @@ class ShownSession:
     def _use(self, session: Session) -> None:
         """Make this session the one on the page."""
         self._keep()
+        if any(getattr(self.state.recipe, name) != getattr(session.recipe, name) for name in OF_A_STEP):
+            self._report(step_seconds=None)
         self.session, self._dense, self._preview, self._twin = session, None, None, None
         if self._picture is not None and self._picture.shape != session.data.input_shape[1:]:
             self._picture = None

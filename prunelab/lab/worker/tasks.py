@@ -22,6 +22,7 @@ from prunelab.sessions.session import Session
 from prunelab.torch_state import threads_for
 
 EXAMPLES = 256  # samples that a measurement runs on
+ENOUGH = 0.3  # seconds of training from which its speed says how long the rest takes
 TRACED_EVERY = 0.25  # seconds between two reports of a curve's progress; a new point is reported at once
 
 TaskName = Literal["train", "retrain", "run", "measure", "scan", "budget", "compare", "tradeoff"]
@@ -40,7 +41,8 @@ class Task:
     def __init__(self, what: TaskName, ticks: Iterator[Tick]) -> None:
         self.what = what
         self.ticks = ticks
-        self._since = (0.0, 0)  # start of the speed measurement: monotonic time in seconds, training step
+        self._since = 0.0  # when the task started or resumed, in seconds of the monotonic clock
+        self._first: tuple[float, int] | None = None  # time and training step from which its speed is measured
         self._share_at_start: float | None = None  # that was done then; None: not known yet
 
     @property
@@ -48,17 +50,21 @@ class Task:
         """The lab's activity while the task runs."""
         return STATES[self.what]
 
-    def go_on(self, session: Session) -> None:
-        """The task starts or resumes: its speed is measured from here."""
-        self._since = (time.monotonic(), session.clock)
-        self._share_at_start = None
+    def go_on(self) -> None:
+        """The task starts or resumes: its speed is measured from its next snapshot on."""
+        self._since, self._first, self._share_at_start = time.monotonic(), None, None
 
-    def progress(self, snapshot: Snapshot, session: Session) -> dict[str, Any]:
-        """Fields of the LabState: doing, progress (0 to 1), left and step_seconds (seconds, None if unknown)."""
-        began, first_step = self._since
+    def progress(self, snapshot: Snapshot, session: Session, known: float | None) -> dict[str, Any]:
+        """Fields of the LabState: doing, progress (0 to 1), left and step_seconds (seconds, None if unknown).
+
+        known: seconds per step in the run before; they count until this one has been measured for ENOUGH seconds: what
+        comes before its first snapshot (data, a cut, a test) is no part of a step.
+        """
+        now = time.monotonic()
+        began, first_step = self._first = self._first or (now, session.clock)
         what = "run" if self.what == "compare" else self.what
         done, left = session.clock - first_step, session.steps_left(what)
-        seconds_per_step = (time.monotonic() - began) / done if done else None
+        seconds_per_step = (now - began) / done if done and now - began >= ENOUGH else known
         whole = session.clock / (session.clock + left) if session.clock + left else 1.0
         return {
             "doing": wording.doing(snapshot),
@@ -71,7 +77,7 @@ class Task:
         """Fields of the LabState for a task that says itself how far it is: progress and left. done: 0 to 1."""
         if self._share_at_start is None:
             self._share_at_start = done
-        since, made = time.monotonic() - self._since[0], done - self._share_at_start
+        since, made = time.monotonic() - self._since, done - self._share_at_start
         return {"progress": done, "left": since / made * (1 - done) if made > 0 else None}
 
 
