@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import gzip
 import io
 from dataclasses import replace
 
@@ -70,6 +71,17 @@ def test_the_paper_s_lesson_twelve_times_fewer_weights_is_not_twelve_times_fewer
     found = {size.format: size.bytes for size in sizes(network())}
     ratio = {name: found["dense"] / size for name, size in found.items()}
     assert 2.3 < ratio["COO"] < 2.6 and 3.8 < ratio["CSR"] < 4.2 and 10.5 < ratio["packed"] < 11.5
+
+
+def test_a_network_and_its_packed_file_have_the_same_sizes(tmp_path):
+    model = network()
+    assert any((torch.signbit(p) & (p == 0)).any() for p in model.parameters()), "masking leaves zeros below zero"
+    pl.sparse.save(model, tmp_path / "packed")
+    zipped = safetensors.torch.save({name: t + 0.0 for name, t in model.state_dict().items()})
+    assert sizes(model) == sizes(pl.sparse.load(tmp_path / "packed"))
+    assert {size.format: size.bytes for size in sizes(model)}["gzip"] == len(gzip.compress(zipped, 6, mtime=0))
+    for dtype in (torch.bfloat16, torch.float8_e4m3fn, torch.int64):
+        assert all(size.bytes for size in sizes({"weight": torch.ones(4, 4).to(dtype)}))
 
 
 @pytest.mark.parametrize("density", [1.0, 0.5, 0.01])
