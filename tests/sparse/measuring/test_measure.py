@@ -160,11 +160,28 @@ def nan_network():
         (network, torch.rand(0, 784), {}, "at least one sample"),
         (network, torch.rand(2, 784), {"batches": (0,)}, "whole numbers"),
         (network, torch.rand(2, 784), {"batches": ()}, "at least one"),
+        (network, torch.rand(2, 784), {"batches": 8}, "batches = 8: must be whole numbers"),
+        (network, torch.rand(2, 784), {"batches": (1, 10**13)}, "a batch of 10,000,000,000,000 samples needs more"),
+        (network, torch.rand(2, 784), {"batches": (10**30,)}, "needs more memory than there is: take a smaller batch"),
+        (network, torch.rand(2, 784), {"threads": []}, r"threads = \(\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [0]}, r"threads = \(0,\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [1.5]}, r"threads = \(1.5,\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [True]}, r"threads = \(True,\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": 2}, "threads = 2: must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [1, 40000]}, "40000 are too many for this machine; take .* at most"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_words(model, example, more, said):
     with pytest.raises(MeasureError, match=said):
         measure(model(), example, **more)
+
+
+def test_connections_are_parameters_and_buffers_are_none():
+    layer = nn.Linear(8, 4)
+    pl.Masks(layer).prune(density=0.5)
+    layer.register_buffer("table", torch.ones(100, 100))
+    found = measure(layer, torch.rand(2, 8), batches=(1,), threads=(1,))
+    assert (found.kept, found.total) == (16, 32)
 
 
 def timed(network: str, median: float, spread: float = 0.01, least: float | None = None) -> Latency:
