@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from prunelab import disk, errors, models, sparse
 from prunelab.cli.errors import BAD_INPUT, CommandError
-from prunelab.cli.output import written
+from prunelab.cli.output import check_writable, written
 from prunelab.errors import DataError, SessionError
 from prunelab.formatting import compared, kilobytes, latency, layer_of
 from prunelab.results.measurement import NETWORKS, Measurement
@@ -39,6 +39,8 @@ def run(
     csv: a file to write the figures to, too. Raises CommandError.
     """
     model, example = opened(source)
+    if csv is not None:
+        check_writable("--csv", csv)
     try:
         with stderr.status("measuring") as status:
             for measurement in stream(model, example, batches=batches, threads=threads or None):

@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunelab.cli.errors import CommandError
+from prunelab.cli.errors import BAD_INPUT, CommandError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,21 @@ def written(stdout: Console, kept: str = "") -> Iterator[None]:
         if error.errno == errno.EPIPE:
             raise
         raise CommandError(f"the result cannot be written: {error.strerror or error}. {kept}".rstrip()) from error
+
+
+def check_writable(option: str, file: Path) -> None:
+    """Raise CommandError if the file of an option cannot be written: before minutes of measuring, not after.
+
+    Its folder is made; the file itself, where there is none yet, is not.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        there = file.exists()
+        file.open("a").close()
+        if not there:
+            file.unlink()
+    except OSError as error:
+        raise CommandError(f"{option} {file} cannot be written: {error.strerror or error}", BAD_INPUT) from error
 
 
 def unwritten(end: BaseException) -> str | None:

@@ -1,4 +1,4 @@
-"""Output that cannot be written as it is: what an encoding lacks is escaped, a full disk is one line."""
+"""Output that cannot be written: what an encoding lacks is escaped, a full disk is one line, files are tried first."""
 
 import errno
 import io
@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 import prunelab as pl
 from prunelab import models
+from prunelab.cli.app import app
 from prunelab.cli.errors import FAILED, CommandError
-from prunelab.cli.output import written
+from prunelab.cli.output import check_writable, written
 
 SMALL = ("--model", "mlp-small", "--epochs", "2", "--retrain-epochs", "1", "--rounds", "1")
 FULL = Path("/dev/full")  # every write to it fails, as on a full disk
@@ -63,6 +65,27 @@ def test_a_run_that_cannot_be_shown_says_what_is_kept(form, tmp_path):
 def test_what_no_command_writes_is_one_line_too(arguments, unbuffered):
     code, errors = command(*arguments, stdout=FULL, unbuffered=unbuffered)
     assert code == FAILED and errors == f"prunelab: the output cannot be written: {os.strerror(errno.ENOSPC)}"
+
+
+def test_a_table_that_cannot_be_written_is_told_before_measuring(packed, tmp_path, monkeypatch):
+    def measured(*_, **__):
+        raise AssertionError("nothing is measured")
+
+    monkeypatch.setattr("prunelab.cli.measure.stream", measured)
+    (tmp_path / "file").touch()
+    for csv in (tmp_path, tmp_path / "file" / "x.csv"):
+        done = CliRunner().invoke(app, ["measure", packed, "--csv", str(csv)])
+        assert done.exit_code == 2 and f"{csv}" in done.stderr.replace("\n", "")
+
+
+def test_a_file_is_tried_and_left_as_it_was(tmp_path):
+    (tmp_path / "old.csv").write_text("a,b")
+    for name in ("old.csv", "new.csv", "folder/new.csv"):
+        check_writable("--csv", tmp_path / name)
+    assert (tmp_path / "old.csv").read_text() == "a,b"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "old.csv"]
+    with pytest.raises(CommandError, match="^--csv .* cannot be written: "):
+        check_writable("--csv", tmp_path / "old.csv" / "new.csv")
 
 
 class Unwritable(io.StringIO):
