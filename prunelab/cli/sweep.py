@@ -79,7 +79,7 @@ def _kept(out: Path | None, csv: Path | None) -> str:
     places = [f"the table in {csv}"] if csv is not None else []
     if out is not None:
         places.append(f"the runs in {out}, and the same command shows them")
-    return f"Saved are {'; '.join(places)}." if places else "Nothing was saved: give --out DIR to keep runs."
+    return f"Kept: {'; '.join(places)}." if places else "Nothing was saved: give --out DIR to keep runs."
 
 
 def _finished(

@@ -60,6 +60,14 @@ def test_a_run_that_cannot_be_shown_says_what_is_kept(form, tmp_path):
 
 
 @needs_full
+def test_a_sweep_that_cannot_be_shown_says_what_is_kept(tmp_path):
+    folder, csv = tmp_path / "runs", tmp_path / "table.csv"
+    code, errors = command("sweep", *SMALL, "--out", str(folder), "--csv", str(csv), stdout=FULL)
+    assert code == FAILED and csv.exists() and "Traceback" not in errors
+    assert errors.endswith(f"Kept: the table in {csv}; the runs in {folder}, and the same command shows them.")
+
+
+@needs_full
 @pytest.mark.parametrize("arguments", [("--version",), ("run", "--help")])
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_what_no_command_writes_is_one_line_too(arguments, unbuffered):
