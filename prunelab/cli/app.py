@@ -17,6 +17,7 @@ import typer
 
 from prunelab import __version__
 from prunelab.cli.errors import BAD_INPUT, FAILED, SIGNALLED, CommandError
+from prunelab.cli.output import unwritten, write_any_text
 from prunelab.cli.recipe_options import grid_from, recipe_from, with_grid_options, with_recipe_options
 from prunelab.errors import PortInUseError, ServeError
 
@@ -63,7 +64,17 @@ class Reproduced(StrEnum):
 
 def main() -> None:
     """The entry point of ``prunelab``."""
-    app()
+    write_any_text()
+    try:
+        app()
+    except (OSError, SystemExit) as end:
+        reason = unwritten(end)
+        if reason is None:
+            raise
+        code = end.code if isinstance(end, SystemExit) else FAILED
+        if not code or isinstance(end, OSError):  # else the command has said it
+            _complain(f"the output cannot be written: {reason}")
+        raise SystemExit(code or FAILED) from None
 
 
 @app.callback(invoke_without_command=True)

@@ -15,6 +15,7 @@ from prunelab import disk
 from prunelab.bench import table
 from prunelab.bench.table import Row, Say
 from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.cli.output import check_writable
 
 NEEDED = ("playwright", "psutil")
 ADVICE = "install them with: pip install 'prunelab[test]', and a browser with: playwright install chromium"
@@ -34,7 +35,7 @@ def run(suite: str, *, quick: bool, file: Path | None, stdout: Console, stderr: 
     far as JSON to ``file``. Raises CommandError.
     """
     if file is not None:
-        _check_writable(file)
+        check_writable("--json", file)
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing and suite in ("browser", "soak"):
         raise CommandError(f"bench {suite} needs {' and '.join(missing)}: {ADVICE}", BAD_INPUT)
@@ -89,12 +90,3 @@ def _browser_rows(suite: str, *, quick: bool, say: Say) -> list[Row]:
         raise CommandError(f"the browser could not measure: {error.message.splitlines()[0]}{advice}") from error
     except RuntimeError as error:
         raise CommandError(str(error)) from error
-
-
-def _check_writable(file: Path) -> None:
-    """Raise CommandError if the file cannot be written: before minutes of measuring, not after."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.open("a").close()
-    except OSError as error:
-        raise CommandError(f"--json {file} cannot be written: {error.strerror or error}", BAD_INPUT) from error

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prunelab import disk, errors, models, sparse
 from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.cli.output import check_writable, written
 from prunelab.errors import DataError, SessionError
 from prunelab.formatting import compared, kilobytes, latency, layer_of
 from prunelab.results.measurement import NETWORKS, Measurement
@@ -38,6 +39,8 @@ def run(
     csv: a file to write the figures to, too. Raises CommandError.
     """
     model, example = opened(source)
+    if csv is not None:
+        check_writable("--csv", csv)
     try:
         with stderr.status("measuring") as status:
             for measurement in stream(model, example, batches=batches, threads=threads or None):
@@ -49,9 +52,14 @@ def run(
             disk.write_atomically(csv, measurement.to_csv().encode())
         except OSError as error:
             raise CommandError(f"--csv {csv} cannot be written: {error.strerror or error}") from error
-    if as_json:
-        stdout.file.write(json.dumps({"prunelab_measurement": 1, **measurement.to_dict()}, indent=2) + "\n")
-        return
+    with written(stdout, "" if csv is None else f"The figures are in {csv}."):
+        if as_json:
+            stdout.file.write(json.dumps({"prunelab_measurement": 1, **measurement.to_dict()}, indent=2) + "\n")
+        else:
+            _show(measurement, stdout)
+
+
+def _show(measurement: Measurement, stdout: Console) -> None:
     stdout.print(_sizes(measurement))
     if measurement.latencies:
         stdout.print(_latencies(measurement))

@@ -51,17 +51,22 @@ def _with_options(
 
 
 def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
-    """The recipe of ``file`` (None: the defaults), changed by the options ``given``. CommandError if it is invalid."""
+    """The recipe of ``file`` (None: the defaults), changed by the options ``given``.
+
+    A quality, or a density, names the rule as well. CommandError if the recipe is invalid, or would take no notice of
+    an option.
+    """
     try:
         start = Recipe() if file is None else Recipe.from_json(_text_of(file))
-        values: dict[str, Any] = {}
-        layers = dict(start.layer_quality)
-        for name, value in given.items():
-            if name == LAYERS:
-                layers |= dict(_layer(text) for text in value)
-            else:
-                values[name] = _parsed(name, value)
-        return start.changed(**{**values, LAYERS: layers})
+        values = {name: _parsed(name, value) for name, value in given.items() if name != LAYERS}
+        values["rule"] = rule = _rule(given, values, start)
+        if LAYERS in given and rule == "density":
+            raise CommandError(
+                f"--layer-quality {given[LAYERS][0]}: the rule of this run is density, and it takes no notice of "
+                "qualities; leave it out, or give --rule quality",
+                BAD_INPUT,
+            )
+        return start.changed(**{**values, LAYERS: dict(start.layer_quality) | _layers(given.get(LAYERS, []))})
     except RecipeError as error:
         raise CommandError(f"{file}: {error}" if file is not None and not given else str(error), BAD_INPUT) from error
 
@@ -75,7 +80,7 @@ def grid_from(given: Mapping[str, Any], file: Path | None = None) -> tuple[Recip
     start = recipe_from({}, file)
     settings: dict[str, Any] = {name: _values(name, text) for name, text in given.items() if name != LAYERS}
     if LAYERS in given:
-        settings[LAYERS] = dict(start.layer_quality) | dict(_layer(text) for text in given[LAYERS])
+        settings[LAYERS] = dict(start.layer_quality) | _layers(given[LAYERS])
     if "seed" in settings:
         settings["seed"] = settings.pop("seed")
     return start, settings
@@ -114,6 +119,39 @@ def _parsed(name: str, value: Any) -> Any:
         return parsed(name, value)
     except ValueError:
         return value
+
+
+def _rule(given: Mapping[str, Any], values: Mapping[str, Any], start: Recipe) -> Any:
+    """The rule of a run: what --rule says, else that of the quality or density given, else that of ``start``."""
+    choice = allowed()["rule"]
+    assert isinstance(choice, Choice)
+    rules = choice.options
+    targets = [rule for rule in rules if rule in values]  # each rule is called as the field that it cuts to
+    rule = values.get("rule")
+    for target in targets:
+        if rule in rules and rule != target:
+            raise CommandError(
+                f"--{target} {given[target]}: the rule of this run is {rule}, and it takes no notice of a {target}; "
+                "leave out one of the two",
+                BAD_INPUT,
+            )
+    if len(targets) > 1 and rule is None:
+        both = " and ".join(f"--{target} {given[target]}" for target in targets)
+        raise CommandError(f"{both}: a run has one rule; give one of them (a sweep takes both)", BAD_INPUT)
+    return rule or (targets[0] if targets else start.rule)
+
+
+def _layers(texts: Iterable[str]) -> dict[str, Any]:
+    """The qualities of layers. CommandError for a layer that is given twice."""
+    qualities: dict[str, Any] = {}
+    for text in texts:
+        layer, quality = _layer(text)
+        if layer in qualities:
+            raise CommandError(
+                f"--layer-quality {text}: {layer} has a quality already; give each layer once", BAD_INPUT
+            )
+        qualities[layer] = quality
+    return qualities
 
 
 def _layer(text: str) -> tuple[str, Any]:

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from prunelab import disk
 from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
+from prunelab.cli.output import written
 from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.errors import DataError, SessionError, StorageError
 from prunelab.experiments import reproduce_figures
@@ -53,10 +54,11 @@ def run(
             disk.write_atomically(csv, result.to_csv().encode())
         except OSError as error:
             raise CommandError(f"--csv {csv} cannot be written: {error.strerror or error}") from error
-    for table in tables(result):
-        stdout.print(table)
-    words = f"{result.machine}. Every figure is the mean over {seeds} seeds ± half of its 95 % interval."
-    stdout.print(words, highlight=False, soft_wrap=True)
+    with written(stdout, f"The runs are saved in {out}; the same command shows them."):
+        for table in tables(result):
+            stdout.print(table)
+        words = f"{result.machine}. Every figure is the mean over {seeds} seeds ± half of its 95 % interval."
+        stdout.print(words, highlight=False, soft_wrap=True)
 
 
 def _figure(name: str, seeds: int, out: Path, stdout: Console, stderr: Console) -> None:
@@ -80,9 +82,10 @@ def _figure(name: str, seeds: int, out: Path, stdout: Console, stderr: Console) 
             disk.write_atomically(out / file, content)
         except OSError as error:
             raise CommandError(f"{out / file} cannot be written: {error.strerror or error}") from error
-    for view in drawn.views.values():
-        stdout.print(summary(view), markup=False, highlight=False, soft_wrap=True)
-    stdout.print(f"written to {out}: {', '.join(sorted(files))}", markup=False, highlight=False, soft_wrap=True)
+    with written(stdout, f"Numbers and pictures are in {out}."):
+        for view in drawn.views.values():
+            stdout.print(summary(view), markup=False, highlight=False, soft_wrap=True)
+        stdout.print(f"written to {out}: {', '.join(sorted(files))}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _finished(goals: Sequence[Goal], seeds: int, out: Path, stderr: Console) -> Reproduction:

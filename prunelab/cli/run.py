@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from prunelab.cli import result_tables
 from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
+from prunelab.cli.output import written
 from prunelab.disk import claim
 from prunelab.errors import DataError, Diverged, SessionError, StorageError
 from prunelab.formatting import kilobytes
@@ -62,9 +63,15 @@ def run(
     result = result_tables.as_dict(session)
     if save is not None:
         result["packed"] = _pack(session, save, bits)
-    if as_json:
-        stdout.file.write(json.dumps(result, indent=2) + "\n")
-        return
+    kept = _saved(out) if save is None or out is not None else ""
+    with written(stdout, kept if save is None else f"The packed network is in {save}. {kept}"):
+        if as_json:
+            stdout.file.write(json.dumps(result, indent=2) + "\n")
+        else:
+            _show_result(result, out, save, stdout)
+
+
+def _show_result(result: dict[str, Any], out: Path | None, save: Path | None, stdout: Console) -> None:
     for table in result_tables.tables(result):
         stdout.print(table)
     if save is not None:

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from prunelab import disk
 from prunelab.cli.errors import BAD_INPUT, FAILED, SIGNALLED, CommandError
+from prunelab.cli.output import written
 from prunelab.cli.result_tables import exact
 from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.errors import DataError, StorageError, SweepError
@@ -60,16 +61,25 @@ def run(
             disk.write_atomically(csv, sweep.to_csv().encode())
         except OSError as error:
             raise CommandError(f"--csv {csv} cannot be written: {error.strerror or error}") from error
-    if as_json:
-        result = {"prunelab_sweep_result": 1, "common": sweep.common, **sweep.to_dict()}
-        stdout.file.write(json.dumps(result, indent=2) + "\n")
-    else:
-        _show(sweep, stdout)
+    with written(stdout, _kept(out, csv)):
+        if as_json:
+            result = {"prunelab_sweep_result": 1, "common": sweep.common, **sweep.to_dict()}
+            stdout.file.write(json.dumps(result, indent=2) + "\n")
+        else:
+            _show(sweep, stdout)
     for failed in sweep.failed:
         words = f"failed: {in_words(sweep.differing(failed.recipe))}: {failed.reason}"
         stderr.print(words, markup=False, highlight=False, soft_wrap=True, style="yellow")
     if not sweep.finished:
         raise CommandError("no run reached its end", FAILED)
+
+
+def _kept(out: Path | None, csv: Path | None) -> str:
+    """Where a finished sweep is, besides on stdout."""
+    places = [f"the table in {csv}"] if csv is not None else []
+    if out is not None:
+        places.append(f"the runs in {out}, and the same command shows them")
+    return f"Kept: {'; '.join(places)}." if places else "Nothing was saved: give --out DIR to keep runs."
 
 
 def _finished(

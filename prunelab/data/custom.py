@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from prunelab.hardware import memory
 
@@ -48,6 +49,22 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
         where = int((y < 0).nonzero()[0])
         raise ValueError(f"{what} y: label {int(y[where])} at index {where}; labels begin at 0")
     return x, y
+
+
+def is_split(data: Any) -> bool:
+    """Whether ``data`` are (train, test), two parts as ``samples`` takes them, rather than one part (x, y).
+
+    Of pairs only those of tensors or arrays count: nested lists can be read both ways.
+    """
+    return isinstance(data, tuple | list) and len(data) == 2 and all(map(_is_part, data))
+
+
+def _is_part(part: Any) -> bool:
+    if not isinstance(part, tuple | list):
+        return isinstance(part, Dataset)
+    if len(part) != 2 or not all(isinstance(values, Tensor | np.ndarray) and values.ndim for values in part):
+        return False
+    return part[0].ndim > 1 and len(part[0]) == len(part[1])
 
 
 def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:

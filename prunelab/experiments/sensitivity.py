@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from prunelab import torch_state
-from prunelab.data import Data, custom
+from prunelab.data import Data, custom, own
 from prunelab.pruning import criteria, ranking
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
@@ -44,7 +44,8 @@ def sensitivity(
     Args:
         model: Any module; it is not changed, nor its device, type and mode. In a pruned network, cut weights stay cut.
         data: A ``Data``: measures on its test set, and recalibrates batch norm on its training set after each cut, as
-            in a session. Or a pair (x, y) of samples and labels: no recalibration. Brought to the model's type.
+            in a session. (train, test) as for ``Session``: the same. Or a pair (x, y) of samples and labels: no
+            recalibration. Brought to the model's type.
         densities: Fractions of a layer to keep, each above 0 and at most 1.
         layers: Names of the layers to cut, as for ``Masks``; None: all.
         loss: As for ``Session``; None: classification.
@@ -111,6 +112,9 @@ def prepared(
     twin = copy.deepcopy(model)
     masks = Masks(twin, layers=layers)
     classes = takes_classes(loss, metric)
+    if not isinstance(data, Data) and custom.is_split(data):
+        train, test = data
+        data = own(train, test, values=not classes)
     if isinstance(data, Data):
         data = validation.with_classes(data) if classes else data
         recalibrates = True

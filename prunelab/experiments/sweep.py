@@ -6,9 +6,9 @@ The public name is ``prunelab.sweep``.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 from torch import nn
 
 from prunelab.data import Data
-from prunelab.errors import SweepError
+from prunelab.data.custom import OTHER_TARGETS
+from prunelab.errors import RecipeError, SessionError, SweepError
 from prunelab.experiments import sweep_engines
 from prunelab.experiments.sweep_folder import SweepFolder
 from prunelab.experiments.sweep_grid import grid
@@ -26,6 +27,8 @@ from prunelab.results.sweep import Progress, Result, Sweep
 from prunelab.sessions import validation
 
 ENGINES = ("sessions", "stacked")
+# What to do about targets that are no class numbers, where there is no loss to give.
+SESSIONS = "sweeps are for classification only; for other targets run sessions one by one, Session(..., loss='mse')"
 NAMED = 3  # missing runs that an error names; the others are counted
 # Numbers that every session takes; all other fields decide whether a session can be made of a recipe.
 NUMBERS = (
@@ -51,7 +54,8 @@ def sweep(
         recipe: What all runs have in common; by default ``Recipe()``.
         settings: {field of the recipe: value, or values in any iterable}. A quality, or a density, names the rule as
             well; given both, each is run under its own rule. None: the usual value. See ``sweep_grid.grid``.
-        model: Names as for other fields; or a module of one's own, of which each run trains a copy.
+        model: Names as for other fields; or a module of one's own, of which each run trains a copy. A classifier:
+            sweeps have no ``loss``.
         data: Names as for other fields; or a ``Data``, or (train, test) as for ``Session``.
         engine: "sessions": each run is a session; None: that. "stacked": networks of equal shape are trained as one
             batched model, within the tolerance that ``experiments.stacked`` states; several times as fast for many
@@ -103,6 +107,9 @@ def stream(
         raise ValueError(f"engine = {engine!r}: is of this process alone; an executor's workers run sessions")
     if executor is not None:
         sweep_engines.check(executor)
+    for name in ("loss", "metric"):
+        if name in settings:
+            raise RecipeError(f"{name} = {settings[name]!r}: {SESSIONS}")
     own_model = model if isinstance(model, nn.Module) else None
     own_data = data if isinstance(data, Data) or _is_pair(data) else None
     for name, value, own in (("model", model, own_model), ("data", data, own_data)):
@@ -111,7 +118,8 @@ def stream(
     fields, recipes = grid(recipe or Recipe(), settings)
     recipes = tuple(dict.fromkeys(validation.recipe_of(each, own_model, own_data) for each in recipes))
     if own_data is not None:
-        own_data = validation.data_of(recipes[0], own_data, classes=True)
+        with _classification():
+            own_data = validation.data_of(recipes[0], own_data, classes=True)
     custom = Custom(own_model, own_data)
     return _stream(Sweep(fields, recipes), custom, engine, executor, None if directory is None else Path(directory))
 
@@ -167,8 +175,20 @@ def _check(recipes: Sequence[Recipe], custom: Custom) -> None:
     """Make a session of each kind of recipe: what is wrong with one, and what it warns of, is told before all runs."""
     deciding = [name for name in allowed() if name not in NUMBERS]
     kinds = {tuple(getattr(recipe, name) for name in deciding): recipe for recipe in recipes}
-    for recipe in kinds.values():
-        custom.session(recipe)
+    with _classification():
+        for recipe in kinds.values():
+            custom.session(recipe)
+
+
+@contextmanager
+def _classification() -> Iterator[None]:
+    """Errors of the block that advise another loss advise sessions, which take one."""
+    try:
+        yield
+    except ValueError as error:
+        if OTHER_TARGETS not in str(error):
+            raise
+        raise SessionError(str(error).replace(OTHER_TARGETS, SESSIONS)) from error
 
 
 def _work(recipes: Sequence[Recipe]) -> dict[Recipe, float]:

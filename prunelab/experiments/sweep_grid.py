@@ -23,8 +23,8 @@ def grid(start: Recipe, settings: Mapping[str, Any]) -> tuple[tuple[str, ...], t
     usual value. A quality, or a density, names the rule as well; with both, and no rule, each is run under its own:
     they are added, not multiplied. Equal recipes are run once.
 
-    Raises RecipeError for an unknown field, a field without values, a value that is not allowed, a quality or density
-    that no run takes notice of, and more than MOST_RUNS runs.
+    Raises RecipeError for an unknown field, a field without values, a value that is not allowed, a quality, density or
+    quality of a layer that no run takes notice of, and more than MOST_RUNS runs.
     """
     values = {name: _values(name, value) for name, value in settings.items()}
     named = [rule for rule in ONE_RULE if rule in values]
@@ -37,6 +37,10 @@ def grid(start: Recipe, settings: Mapping[str, Any]) -> tuple[tuple[str, ...], t
                 raise RecipeError(f"{rule}: no run has the rule {rule!r}; leave the rule out, or name this one too")
     elif named:
         values = {"rule": named, **values}
+    if any(values.get("layer_quality", ())) and "quality" not in values.get("rule", [start.rule]):
+        raise RecipeError(
+            "layer_quality: no run has the rule 'quality'; leave it out, or give a quality or that rule too"
+        )
     runs = math.prod(map(len, values.values()))
     if runs > MOST_RUNS:
         raise RecipeError(f"this grid has {runs:,} runs; at most {MOST_RUNS:,} are done in one sweep")

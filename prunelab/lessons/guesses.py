@@ -9,32 +9,49 @@ from prunelab.lessons import readings
 from prunelab.lessons.readings import Unreadable
 from prunelab.lessons.result import Result
 
+CALL = "call it as `check.guess(guess, actual)`"
 
-def guess(guess: Any, actual: Any, *, within: float = 0.0, unit: str = "") -> Result:
+
+def guess(guess: Any = ..., actual: Any = ..., *more: Any, within: float = 0.0, unit: str = "") -> Result:
     """Compare a prediction with what came out.
 
     Args:
         guess: A number, a word, or True or False. None or ``...``: not made yet.
         actual: What came out, of the same kind.
+        more: Nothing: how far off a guess may be has a name, ``within=2``.
         within: How far a number may be off and still be right; 0 or more, in the unit of both.
         unit: Said after the numbers, such as "%".
 
     Returns:
-        A Result without a function: right, wrong, not begun, or stopped if the guess is of another kind.
+        A Result without a function: right, wrong, not begun, or stopped if something is of another kind. It
+        never raises.
     """
     if guess is None or guess is ...:
         return Result("not begun", "There is no guess yet: set `guess`, and run this cell again. A guess can't fail.")
+    if more:
+        return Result("stopped", f"A guess and what came out are compared: {CALL}, and say `within=2` by its name.")
+    try:
+        within = readings.number(within)
+        possible = 0 <= within < math.inf
+    except (Unreadable, OverflowError):
+        possible = False
+    if not possible:
+        return Result("stopped", f"`within` is {readings.named(within)}, and a number from 0 on is asked for.")
     if isinstance(actual, str | bool):
         return _word(guess, actual)
     try:
         yours = readings.number(guess)
-    except Unreadable:
+    except (Unreadable, OverflowError):
         return Result(
             "stopped", f"The guess is {readings.named(guess)}, and a number is asked for, such as `guess = 50`."
         )
     if not math.isfinite(yours):
         return Result("stopped", f"The guess is {readings.shown(yours)}: guess a finite number.")
-    came = readings.number(actual)
+    try:
+        came = readings.number(actual)
+    except (Unreadable, OverflowError):
+        what = "missing" if actual is ... else readings.named(actual)
+        return Result("stopped", f"What came out is {what}, and a number is asked for: {CALL}.")
     said = f" {unit}" if unit else ""
     words = f"You guessed {readings.shown(yours)}{said}, and it is {_rounded(came, within)}{said}"
     if abs(yours - came) <= within + 1e-9 * abs(came):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from prunelab.errors import LessonError
 from prunelab.formatting import did_you_mean
-from prunelab.lessons import examination, guesses, progress_file, sandbox
+from prunelab.lessons import examination, guesses, progress_file, readings, sandbox
 from prunelab.lessons.checks import EXERCISES
 from prunelab.lessons.exercise import Exercise
 from prunelab.lessons.result import Note, Result
@@ -39,13 +40,28 @@ class Checks(_Namespace):
     guess = staticmethod(guesses.guess)
 
     def _bound(self, exercise: Exercise) -> Callable[..., Result]:
-        def checked(function: object, *, seconds: float = sandbox.SECONDS) -> Result:
-            result = examination.check(exercise, function, seconds=seconds)
+        def checked(*given: object, seconds: float = sandbox.SECONDS, **named: object) -> Result:
+            if list(named) == ["function"] and not given:
+                given, named = (named["function"],), {}
+            if len(given) != 1 or named:
+                return _stopped(exercise, f"Your function alone is checked: call it as {_call(exercise)}.")
+            if not isinstance(seconds, int | float) or not 0 < seconds <= threading.TIMEOUT_MAX:
+                words = f"`seconds` is {readings.named(seconds)}, and a number above 0 is asked for"
+                return _stopped(exercise, f"{words}: call it as {_call(exercise)}, or with `seconds=10`.")
+            result = examination.check(exercise, given[0], seconds=seconds)
             words = progress_file.checked(exercise, result.outcome)
             return dataclasses.replace(result, says=f"{result.says} {words}") if words else result
 
         checked.__doc__ = f"Check your `{exercise.signature}`. seconds: the longest that one call of it may take."
         return checked
+
+
+def _call(exercise: Exercise) -> str:
+    return f"`check.{exercise.name}({exercise.name})`"
+
+
+def _stopped(exercise: Exercise, says: str) -> Result:
+    return Result("stopped", says, function=exercise.reference)
 
 
 class Hints(_Namespace):

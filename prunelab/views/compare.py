@@ -14,7 +14,7 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
 from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, axis_around, kept_axis, named, style
-from prunelab.views.subjects import a_history
+from prunelab.views.subjects import runs_by_name
 
 SHOWN = ("trained", "pruned", "retrained", "preview")
 MAX_WITH_DROPS = 4  # runs up to which the drops after each cut are drawn: more would be a tangle
@@ -39,11 +39,11 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
         The view; an empty one if no run is trained yet.
 
     Raises:
-        TypeError: a run is anything else than snapshots.
+        TypeError: these are no runs by name, or a run is anything else than snapshots.
     """
     settled = {
-        name: [s for s in a_history(run, "compare") if s.phase in SHOWN and s.test_accuracy is not None]
-        for name, run in runs.items()
+        name: [s for s in run if s.phase in SHOWN and s.test_accuracy is not None]
+        for name, run in runs_by_name(runs, "compare").items()
     }
     settled = {name: run for name, run in settled.items() if run}
     if not settled:

@@ -11,6 +11,7 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
 from prunelab.views.line_charts import DENSE, MAX_LINES, End, axis_around, kept_axis, named, style
+from prunelab.views.subjects import a_result
 
 
 def sensitivity(result: Sensitivity | None) -> View:
@@ -21,7 +22,11 @@ def sensitivity(result: Sensitivity | None) -> View:
 
     Returns:
         The view; an empty one if there is no result yet.
+
+    Raises:
+        TypeError: it is anything else than a ``Sensitivity`` or None.
     """
+    result = a_result(result, Sensitivity, "sensitivity")
     if result is None or not result.points:
         return empty("No sensitivity yet: each layer is cut alone,<br>to several densities, and accuracy is measured.")
     measured = [layer for layer in result.layers if result.of(layer)]

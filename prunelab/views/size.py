@@ -6,6 +6,7 @@ from prunelab.formatting import AS_LARGE, compared, kilobytes
 from prunelab.results.measurement import Measurement
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, named_axis, note
+from prunelab.views.subjects import a_result
 
 INDEPENDENT = "entropy if places were independent"
 MISSING = "Nothing measured yet: press Measure, or let a run end."
@@ -26,7 +27,11 @@ def size(measurement: Measurement | None) -> View:
 
     Args:
         measurement: what was measured. None: an empty view.
+
+    Raises:
+        TypeError: it is anything else than a ``Measurement`` or None.
     """
+    measurement = a_result(measurement, Measurement, "size")
     if measurement is None or not measurement.sizes:
         return unmeasured()
     dense, bound = measurement.bytes("dense"), measurement.bytes("bound")

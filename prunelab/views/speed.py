@@ -7,6 +7,7 @@ from prunelab.results.measurement import NETWORKS, Measurement
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, named_axis
 from prunelab.views.size import unmeasured
+from prunelab.views.subjects import a_result
 
 COLOURS = {"dense": palette.DENSE, "sparse": palette.CUT, "converted": palette.KEPT, "compacted": palette.OTHER}
 UNSTEADY = "unsteady: quartiles overlap, or medians and minima disagree"
@@ -19,7 +20,11 @@ def speed(measurement: Measurement | None) -> View:
 
     Args:
         measurement: what was measured. None: an empty view.
+
+    Raises:
+        TypeError: it is anything else than a ``Measurement`` or None.
     """
+    measurement = a_result(measurement, Measurement, "speed")
     if measurement is None or not measurement.latencies:
         return unmeasured()
     threads = max(x.threads for x in measurement.latencies)

@@ -14,6 +14,7 @@ from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
 from prunelab.views.line_charts import DENSE, End, Style, kept_axis, named
+from prunelab.views.subjects import a_result
 
 DEPTH = 10.0  # points below the dense network at which the picture ends: what is lost beyond is beyond repair
 HEADROOM = 0.8  # points above it: some networks gain a little
@@ -44,7 +45,11 @@ def tradeoff(result: Tradeoff | None) -> View:
 
     Returns:
         The view; an empty one if there is no point yet.
+
+    Raises:
+        TypeError: it is anything else than a ``Tradeoff`` or None.
     """
+    result = a_result(result, Tradeoff, "tradeoff")
     if result is None or not result.points:
         return empty("No curve yet: networks are cut to several densities,<br>with and without retraining.")
     objective = result.objective

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import prunelab as pl
+from prunelab import models
 from prunelab.disk import claim
 
 SMALL = ("--model", "mlp-small", "--epochs", "2", "--retrain-epochs", "1", "--rounds", "1")
@@ -51,6 +52,7 @@ def test_a_run_gives_the_numbers_of_a_session(tmp_path):
         (("dashboard", "--no-browser", "--data", "cats"), "cats"),
         (("run", "--save", "/nowhere/at/all.prune"), "there is no folder /nowhere/at"),
         (("run", "--bits", "4"), "--save FILE"),
+        (("run", "--quality", "1", "--density", "0.1"), "a run has one rule"),
         (("measure", "nothing.prune"), "nothing.prune cannot be read"),
         (("measure", __file__), "is not a packed file"),
     ],
@@ -104,6 +106,12 @@ def test_a_file_of_an_unknown_network_says_what_to_do(tmp_path):
     pl.sparse.save(torch.nn.Linear(7, 3), tmp_path / "own.prune")
     done = command("measure", str(tmp_path / "own.prune"))
     assert done.returncode == 2 and "sparse.load(file, model)" in done.stderr.replace("\n", " ")
+
+
+def test_threads_that_cannot_be_are_refused(tmp_path):
+    pl.sparse.save(models.build("mlp-small", (1, 8, 8), 10), tmp_path / "net.prune")
+    done = command("measure", str(tmp_path / "net.prune"), "--batch", "1", "--threads", "40000")
+    assert done.returncode == 2 and "40000 are too many for this machine" in done.stderr.replace("\n", " ")
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path):

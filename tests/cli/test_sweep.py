@@ -145,6 +145,8 @@ def until(condition, process: subprocess.Popen[str]) -> None:
         (("--seed", "3:3"), 2, "seed has no values, an empty grid"),
         (("--seed", "0:a:"), 2, "--seed 0:a:: a range is first:end"),
         (("--ramp", "true,maybe"), 2, "ramp = maybe: must be true or false"),
+        (("--density", "0.1", "--layer-quality", "fc1=1"), 2, "layer_quality: no run has the rule 'quality'"),
+        (("--layer-quality", "fc1=1", "--layer-quality", "fc1=2"), 2, "--layer-quality fc1=2: fc1 has a quality"),
         (("--engine", "motor"), 2, "engine = 'motor': must be one of"),
         (("--csv", "/nowhere/at/all.csv"), 2, "there is no folder /nowhere/at"),
         (("--learning-rate", "10", "--strength", "1"), 1, "no run reached its end"),

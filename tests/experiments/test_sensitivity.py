@@ -4,12 +4,15 @@ import copy
 import csv
 import io
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 import prunelab as pl
 from prunelab.data import load
+from prunelab.data.custom import is_split
 from prunelab.experiments.sensitivity import DENSITIES, sensitivity, stream
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.training import evaluation
@@ -55,6 +58,40 @@ def test_each_point_is_the_accuracy_of_that_cut_alone(plain):
         tested = evaluation.evaluate(twin, x, y)
         assert point.accuracy == tested.accuracy and point.loss == pytest.approx(tested.loss, rel=1e-5)
     assert len({p.accuracy for p in result.points}) > 2
+
+
+def test_train_and_test_are_taken_as_a_session_takes_them(session):
+    data = session.data
+    train, test = (data.train_x, data.train_y), (data.test_x, data.test_y)
+    expected = sensitivity(session.model, data, densities=(0.1,))
+    assert sensitivity(session.model, (train, test), densities=(0.1,)).points == expected.points
+    sets = [TensorDataset(*part) for part in (train, test)]
+    assert sensitivity(session.model, [train, sets[1]], densities=(0.1,)).points == expected.points
+    assert sensitivity(session.model, test, densities=(0.1,)).points != expected.points, "one pair: no recalibration"
+
+
+def test_train_and_test_of_a_regression():
+    model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    x, y = torch.rand(40, 3), torch.rand(40, 2)
+    split = ((x[:30].numpy(), y[:30].numpy()), (x[30:].numpy(), y[30:].numpy()))
+    result = pl.sensitivity(model, split, densities=(0.5,), loss="mse")
+    assert (
+        result.samples == 10 and result.points == pl.sensitivity(model, split[1], densities=(0.5,), loss="mse").points
+    )
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (torch.ones(2, 3), torch.tensor([0, 1])),
+        ([torch.ones(3), torch.zeros(3)], [torch.tensor(0), torch.tensor(1)]),
+        ([[1.0, 2.0], [3.0, 4.0]], [0, 1]),
+        ([np.ones((4, 4)), np.ones((4, 4))], [np.ones(2), np.ones(2)]),
+        None,
+    ],
+)
+def test_one_pair_is_no_split(pair):
+    assert not is_split(pair)
 
 
 def test_the_model_stays_untouched_mode_and_all(session):

@@ -218,3 +218,20 @@ def test_an_error_in_a_run_hands_over_what_is_finished(monkeypatch):
 
 def test_the_public_names():
     assert pl.sweep is sweep and pl.Sweep is type(sweep(quick(epochs=1, retrain_epochs=1, rounds=1)))
+
+
+def test_what_is_no_classification_is_refused_in_words():
+    x, y = torch.rand(40, 3), torch.rand(40)
+    words = r"sweeps are for classification only; .* run sessions one by one, Session\(..., loss='mse'\)"
+    split = ((x[:30], y[:30]), (x[30:], y[30:]))
+    with pytest.raises(SessionError, match=f"train y: dtype torch.float32; .*{words}") as caught:
+        pl.sweep(quick(), model=nn.Linear(3, 1), data=split, quality=[1])
+    assert "give the session" not in str(caught.value)
+    with pytest.raises(SessionError, match=words):
+        pl.sweep(quick(), model=nn.Linear(3, 1), data=pl.data.own(*split, values=True), quality=[1])
+    labels = (y > 0.5).long()
+    with pytest.raises(SessionError, match=f"the model has 1 outputs, .*{words}"):
+        pl.sweep(quick(), model=nn.Linear(3, 1), data=((x[:30], labels[:30]), (x[30:], labels[30:])), quality=[1])
+    for name in ("loss", "metric"):
+        with pytest.raises(RecipeError, match=f"{name} = 'mse': {words}"):
+            pl.sweep(quick(), quality=[1], **{name: "mse"})

@@ -53,6 +53,29 @@ def test_a_guess_of_another_kind_is_words(guess) -> None:
     assert "number" in result.says
 
 
+@pytest.mark.parametrize(
+    ("actual", "said"),
+    [
+        ((), "What came out is missing, and a number is asked for: call it as `check.guess(guess, actual)`."),
+        ((None,), "What came out is a NoneType, and a number is asked for: call it as"),
+        ((torch.ones(2),), "What came out is a tensor of shape (2,)"),
+        ((10**400,), "and a number is asked for: call it as"),
+        ((5, 2), "A guess and what came out are compared: call it as `check.guess(guess, actual)`"),
+    ],
+)
+def test_what_came_out_of_another_kind_is_words_too(actual, said) -> None:
+    result = check.guess(0.5, *actual)
+    assert result.outcome == "stopped" and said in result.says
+
+
+def test_other_calls_that_cannot_be_are_words() -> None:
+    assert check.guess().outcome == "not begun"
+    assert check.guess(10**400, 5).outcome == "stopped"
+    for within in (-1, None, math.nan, math.inf, "2"):
+        assert check.guess(1, 2, within=within).says.startswith("`within` is ")
+    assert check.guess(1, 2, within=np.float32(1)) and check.guess(1, 2, within=torch.tensor(1))
+
+
 def test_words_and_yes_or_no_are_compared_as_such() -> None:
     assert check.guess(" Faster ", "faster").outcome == "right"
     assert check.guess("slower", "faster").says == "You guessed slower, and it is faster."

@@ -62,3 +62,19 @@ def test_a_solution_is_folded_and_escaped_and_can_be_read_without_html(name: str
 def test_each_says_what_it_does() -> None:
     assert "threshold(weights, quality)" in (check.threshold.__doc__ or "")
     assert check.threshold.__name__ == "threshold"
+
+
+@pytest.mark.parametrize(("given", "named"), [((), {}), ((abs, 1.5), {}), ((abs,), {"weights": 1}), ((), {"f": abs})])
+def test_a_check_that_is_called_otherwise_says_how(given, named) -> None:
+    result = check.threshold(*given, **named)
+    assert result.outcome == "stopped" and "call it as `check.threshold(threshold)`" in result.says
+    assert result.function is EXERCISES["threshold"].reference
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), None, "5"])
+def test_seconds_that_cannot_be_are_words(seconds) -> None:
+    assert check.threshold(lambda weights, quality: 0.0, seconds=seconds).says.startswith("`seconds` is ")
+
+
+def test_the_function_may_be_given_by_name() -> None:
+    assert check.threshold(function=None).outcome == "not begun"

@@ -11,6 +11,12 @@ from prunelab import views
 
 OF_SNAPSHOT = [views.weights, views.connections, views.mask, views.pixels, views.bands, views.graph]
 OF_HISTORY = [views.accuracy, views.distribution, views.dropout]
+OF_RESULT = {
+    views.size: ("Measurement", "prunelab.sparse.measure"),
+    views.speed: ("Measurement", "prunelab.sparse.measure"),
+    views.sensitivity: ("Sensitivity", "prunelab.sensitivity"),
+    views.tradeoff: ("Tradeoff", "prunelab.experiments.tradeoff"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,31 @@ def test_a_view_of_a_history_says_what_it_takes_and_runs_nothing(view, session):
         view(3)
     assert session.clock == clock
     assert view(iter(session.history)) == view(list(session.history)) == view(session.history)
+
+
+@pytest.mark.parametrize("view", list(OF_RESULT))
+def test_a_view_of_a_result_says_what_it_takes(view, session):
+    kind, source = OF_RESULT[view]
+    wrong = {"a Session": session, "a Snapshot": session.snapshot(), "a History": session.history, "an int": 3}
+    for found, value in wrong.items():
+        with pytest.raises(TypeError, match=f"views.{view.__name__} shows a {kind}, and this is {found}: {source}"):
+            view(value)
+    assert "yet" in view(None)["layout"]["title"]["text"]
+
+
+def test_a_comparison_says_what_it_takes_and_runs_nothing(session):
+    clock = session.clock
+    for value, words in (
+        (session, 'this is a Session: give a dict, {"my run": session.history}'),
+        (session.snapshot(), r'this is a Snapshot: give a dict, {"my run": \[snapshot\]}'),
+        (session.history, 'this is a History: give a dict, as in {"one": session.history'),
+        (None, "this is a NoneType: give a dict, as in"),
+    ):
+        with pytest.raises(TypeError, match=f"views.compare shows runs by name, and {words}"):
+            views.compare(value)
+    with pytest.raises(TypeError, match="views.compare shows a history .* this is a Session: give session"):
+        views.compare({"mine": session})
+    assert session.clock == clock and views.compare({"mine": session.history})["data"]
 
 
 @pytest.mark.parametrize("view", [*OF_SNAPSHOT, *OF_HISTORY])

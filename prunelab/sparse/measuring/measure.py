@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,6 +23,10 @@ from prunelab.sparse.measuring import file_sizes, latency
 
 BATCHES = (1, 8, 64, 256)
 BUSY = 0.6  # fraction of cores in use above which timings are unreliable
+THREADS_PER_CORE = (
+    4  # threads beyond this many for each core only wait for each other, and at some number torch crashes
+)
+NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "overflow")  # in what torch says then
 UNSTEADY = 1.5  # ratio of the quartiles above which timings are unreliable
 
 
@@ -36,11 +43,12 @@ def measure(
         example: A batch of input: a tensor (samples, ...), a tuple of arguments, or a dict of arguments by name. Any
             number of samples, at least 1; the first tensor counts them.
         batches: Batch sizes to time, each at least 1.
-        threads: Numbers of torch threads to time with. None: one, and torch's current number.
+        threads: Numbers of torch threads to time with, each at least 1 and at most four for each core. None: one, and
+            torch's current number.
 
     Raises:
-        MeasureError: Batch sizes are out of range, weights are NaN or infinite, the model cannot run on the example, or
-            it is quantised, TorchScript, or on the meta device.
+        MeasureError: Batch sizes or threads are out of range, a batch needs more memory than there is, weights are NaN
+            or infinite, the model cannot run on the example, or it is quantised, TorchScript, or on the meta device.
     """
     *_, last = stream(model, example, batches=batches, threads=threads)
     return last
@@ -50,9 +58,13 @@ def stream(
     model: nn.Module, example: Example, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
 ) -> Iterator[Measurement]:
     """``measure`` step by step: first the sizes, then one batch size after another."""
-    network, inputs = _checked(model, example, batches)
+    _check_numbers("batches", batches)
+    if threads is not None:
+        _check_numbers("threads", threads, most=max(THREADS_PER_CORE * (os.cpu_count() or 1), torch.get_num_threads()))
+    network, inputs = _checked(model, example)
     counts = sorted({1, torch.get_num_threads()} if threads is None else set(threads))
-    weights = [t for t in file_sizes.distinct(network).values() if t.dim() > 1]
+    parameters = {name for name, _ in network.named_parameters(remove_duplicate=False)}  # buffers are no connections
+    weights = [t for name, t in file_sizes.distinct(network).items() if name in parameters and t.dim() > 1]
     measurement = Measurement(
         hardware.machine(),
         kept=sum(int((t != 0).sum()) for t in weights),
@@ -63,11 +75,13 @@ def stream(
     yield measurement
     part = 1 / (len(counts) * (len(batches) + 1))
     for count in counts:
-        networks, missing = _networks(network, example, tuple(batches), count)
+        with _memory_for(max(batches)):
+            networks, missing = _networks(network, example, tuple(batches), count)
         measurement = _extended(measurement, part, notes=missing, kernels=_kernels(networks, count))
         yield measurement
         for size in batches:
-            times = latency.compare(networks, inputs.batch(size), threads=count)
+            with _memory_for(size):
+                times = latency.compare(networks, inputs.batch(size), threads=count)
             measurement = _extended(measurement, part, times, _unsteady(times))
             yield measurement
 
@@ -122,10 +136,34 @@ def _kernels(networks: Mapping[str, nn.Module], threads: int) -> list[KernelChoi
     ]
 
 
-def _checked(model: nn.Module, example: Example, batches: Sequence[int]) -> tuple[nn.Module, Inputs]:
+def _check_numbers(name: str, values: Any, most: int | None = None) -> None:
+    """MeasureError, for the argument called ``name``, unless these are whole numbers from 1 on, at least one."""
+    numbers = tuple(values) if isinstance(values, Iterable) else ()
+    if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
+        raise MeasureError(
+            f"{name} = {numbers if isinstance(values, Iterable) else values!r}: must be whole numbers, at least one of "
+            "them, from 1 on"
+        )
+    if most is not None and max(numbers) > most:
+        raise MeasureError(f"{name} = {numbers}: {max(numbers)} are too many for this machine; take {most} at most")
+
+
+@contextmanager
+def _memory_for(batch: int) -> Iterator[None]:
+    """MeasureError, which names the batch size, where the block finds too little memory."""
+    try:
+        yield
+    except (MemoryError, OverflowError, RuntimeError, TypeError) as error:  # torch's own are of the last two kinds
+        known = isinstance(error, MemoryError | OverflowError)
+        if not known and not any(words in str(error).lower() for words in NO_MEMORY):
+            raise
+        raise MeasureError(
+            f"a batch of {batch:,} samples needs more memory than there is: take a smaller batch size"
+        ) from error
+
+
+def _checked(model: nn.Module, example: Example) -> tuple[nn.Module, Inputs]:
     """A copy of the model in eval mode, and the example's arguments, after a check that it runs on them."""
-    if not batches or any(isinstance(b, bool) or not isinstance(b, int) or b < 1 for b in batches):
-        raise MeasureError(f"batches = {tuple(batches)}: must be whole numbers, at least one of them, from 1 on")
     if reason := model_state.obstacle(model):
         raise MeasureError(reason)
     try:

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import gzip
 import io
 from dataclasses import replace
 
@@ -70,6 +71,17 @@ def test_the_paper_s_lesson_twelve_times_fewer_weights_is_not_twelve_times_fewer
     found = {size.format: size.bytes for size in sizes(network())}
     ratio = {name: found["dense"] / size for name, size in found.items()}
     assert 2.3 < ratio["COO"] < 2.6 and 3.8 < ratio["CSR"] < 4.2 and 10.5 < ratio["packed"] < 11.5
+
+
+def test_a_network_and_its_packed_file_have_the_same_sizes(tmp_path):
+    model = network()
+    assert any((torch.signbit(p) & (p == 0)).any() for p in model.parameters()), "masking leaves zeros below zero"
+    pl.sparse.save(model, tmp_path / "packed")
+    zipped = safetensors.torch.save({name: t + 0.0 for name, t in model.state_dict().items()})
+    assert sizes(model) == sizes(pl.sparse.load(tmp_path / "packed"))
+    assert {size.format: size.bytes for size in sizes(model)}["gzip"] == len(gzip.compress(zipped, 6, mtime=0))
+    for dtype in (torch.bfloat16, torch.float8_e4m3fn, torch.int64):
+        assert all(size.bytes for size in sizes({"weight": torch.ones(4, 4).to(dtype)}))
 
 
 @pytest.mark.parametrize("density", [1.0, 0.5, 0.01])
@@ -148,11 +160,28 @@ def nan_network():
         (network, torch.rand(0, 784), {}, "at least one sample"),
         (network, torch.rand(2, 784), {"batches": (0,)}, "whole numbers"),
         (network, torch.rand(2, 784), {"batches": ()}, "at least one"),
+        (network, torch.rand(2, 784), {"batches": 8}, "batches = 8: must be whole numbers"),
+        (network, torch.rand(2, 784), {"batches": (1, 10**13)}, "a batch of 10,000,000,000,000 samples needs more"),
+        (network, torch.rand(2, 784), {"batches": (10**30,)}, "needs more memory than there is: take a smaller batch"),
+        (network, torch.rand(2, 784), {"threads": []}, r"threads = \(\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [0]}, r"threads = \(0,\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [1.5]}, r"threads = \(1.5,\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [True]}, r"threads = \(True,\): must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": 2}, "threads = 2: must be whole numbers"),
+        (network, torch.rand(2, 784), {"threads": [1, 40000]}, "40000 are too many for this machine; take .* at most"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_words(model, example, more, said):
     with pytest.raises(MeasureError, match=said):
         measure(model(), example, **more)
+
+
+def test_connections_are_parameters_and_buffers_are_none():
+    layer = nn.Linear(8, 4)
+    pl.Masks(layer).prune(density=0.5)
+    layer.register_buffer("table", torch.ones(100, 100))
+    found = measure(layer, torch.rand(2, 8), batches=(1,), threads=(1,))
+    assert (found.kept, found.total) == (16, 32)
 
 
 def timed(network: str, median: float, spread: float = 0.01, least: float | None = None) -> Latency:
