@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from torch import Tensor, nn
 
@@ -102,6 +102,12 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
             hint = did_you_mean(name, [layer_of(known) for known in self._parameters])
             raise ValueError(f"{name!r} matches no layer with a mask; {hint}")
         return found
+
+    def check_distinct(self, names: Collection[str]) -> None:
+        """Raise ValueError if two of ``names`` name one weight, or if one of them names none that has a mask."""
+        found = [each for name in names for each in self.names_of(name)]
+        if len(set(found)) < len(found):
+            raise ValueError(f"{', '.join(names)}: two of these names are of one layer; give it one value")
 
     def resolve(self, name: str) -> str:
         """Parameter name for the name of a layer, a parameter or a tied parameter; ValueError if it has no mask.
