@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from torch import Tensor, nn
 
 from prunelab.formatting import did_you_mean, layer_of
-from prunelab.pruning import uncovered
+from prunelab.pruning import ranking, uncovered
 from prunelab.pruning.layers import at
 from prunelab.pruning.selection import Names
 from prunelab.results.counts import Counted
@@ -53,7 +53,8 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         self.check_current()
         without = self._without_mask()
         weights = uncovered.matrices(self.model)
-        kept = sum(self._kept.values()) + sum(int(weights[name].detach().count_nonzero()) for name in without)
+        # As booleans: torch counts no non-zeros among 8-bit floats and some integers, which are for storage only.
+        kept = sum(self._kept.values()) + sum(ranking.count(weights[name].detach().bool()) for name in without)
         return kept / (self.total + sum(without.values()))
 
     def untold(self) -> str | None:
