@@ -27,9 +27,9 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
     part: a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is read once into
     memory. x: floating point; uint8 (0 to 255) becomes x / 255; other integers stay integers: token ids. what: name of
     ``part`` in errors. classes: y are class numbers; False: values of any shape, to be compared with outputs.
-    Raises TypeError for other types; ValueError for different lengths, no samples, samples of different shapes or
-    types, labels that are negative or not whole numbers, NaN and infinity; MemoryError for a dataset larger than the
-    free memory.
+    Raises TypeError for other types; ValueError for different lengths, no samples, samples or targets without values,
+    samples of different shapes or types, labels that are negative or not whole numbers, NaN and infinity; MemoryError
+    for a dataset larger than the free memory.
     """
     if isinstance(part, tuple | list) and len(part) == 2:
         x, y = _inputs(part[0], f"{what} x"), (_labels if classes else _values)(part[1], f"{what} y")
@@ -42,6 +42,8 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
             f"{what}: {type(part).__name__} is neither a pair (x, y) of tensors or arrays nor a dataset "
             f"with a length; read an iterable dataset into two tensors first"
         )
+    if y.numel() == 0:
+        raise ValueError(f"{what} y: shape {tuple(y.shape)}; a target must have at least one value")
     _check_finite(x, f"{what} x")
     if not classes:
         _check_finite(y, f"{what} y")
@@ -78,6 +80,8 @@ def _read(dataset: Any, what: str, classes: bool) -> Samples:
     if length == 0:
         raise ValueError(f"{what}: the dataset is empty")
     first, target, of_first = _item(dataset, 0, what, classes)
+    if first.numel() == 0:
+        raise ValueError(f"{what}: x of item 0 has shape {tuple(first.shape)}; a sample must have at least one value")
     needed, free = length * first.numel() * first.element_size(), memory()
     if free is not None and needed > free:
         raise MemoryError(

@@ -310,3 +310,27 @@ def test_items_that_differ_in_width_alone_are_read_as_one_type():
 def test_targets_of_several_types_lose_nothing():
     items = Items((X[0], 1), (X[1], 0.5), (X[2], True))
     assert data.own(items, items, values=True).train_y.tolist() == [1.0, 0.5, 1.0]
+
+
+def test_train_and_test_must_have_one_type():
+    whole = (X * 10).long()
+    with pytest.raises(ValueError, match="a training sample is torch.int64, a test sample torch.float32; bring both"):
+        data.own((whole, Y), GOOD)
+    with pytest.raises(ValueError, match="a training target is torch.float32, a test target torch.int64; bring both"):
+        data.own((X, torch.rand(6)), (X, Y), values=True)
+    pixels = (X * 255).byte()
+    assert data.own((pixels, Y), GOOD).train_x.dtype == torch.float32, "pixels are scaled, and floating point"
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        (Items((X[0, :0], 0), (X[1, :0], 1)), False, r"train: x of item 0 has shape \(0,\).*at least one value"),
+        (Items((X[0], X[0, :0]), (X[1], X[1, :0])), True, r"train y: shape \(2, 0\).*at least one value"),
+        ((X, X[:, :0]), True, r"train y: shape \(6, 0\).*at least one value"),
+        ((X[:, :0], X), True, r"train x: shape \(6, 0\).*at least one value"),
+    ],
+)
+def test_samples_and_targets_without_values_are_refused(part, values, message):
+    with pytest.raises(ValueError, match=message):
+        data.own(part, part, values=values)
