@@ -129,16 +129,17 @@ def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None,
         raise ValueError(f"classes = {classes!r}, values = True: targets are classes or values, not both")
     train_x, train_y = custom.samples(train, "train", classes=not values)
     test_x, test_y = custom.samples(test, "test", classes=not values)
-    if train_x.shape[1:] != test_x.shape[1:]:
-        raise ValueError(
-            f"a training sample has shape {tuple(train_x.shape[1:])}, a test sample {tuple(test_x.shape[1:])}; "
-            f"they must be equal"
-        )
-    if values and train_y.shape[1:] != test_y.shape[1:]:
-        raise ValueError(
-            f"a training target has shape {tuple(train_y.shape[1:])}, a test target {tuple(test_y.shape[1:])}; "
-            f"they must be equal"
-        )
+    for what, one, other in (("sample", train_x, test_x), ("target", train_y, test_y)):
+        if one.shape[1:] != other.shape[1:]:
+            raise ValueError(
+                f"a training {what} has shape {tuple(one.shape[1:])}, a test {what} {tuple(other.shape[1:])}; "
+                f"they must be equal"
+            )
+        if one.dtype != other.dtype:  # uint8 pixels are float32 by now, and class numbers int64
+            raise ValueError(
+                f"a training {what} is {one.dtype}, a test {what} {other.dtype}; bring both to one type: floating "
+                f"point, or whole numbers"
+            )
     count = None if values else custom.count_classes(train_y, test_y, classes)
     return Data(name, train_x, train_y, test_x, test_y, count)
 

@@ -28,8 +28,9 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
     part: a pair (x, y) of tensors or NumPy arrays, or a map-style torch dataset of such pairs, which is read once into
     memory. x: floating point; uint8 (0 to 255) becomes x / 255; other integers stay integers: token ids. what: name of
     ``part`` in errors. classes: y are class numbers; False: values of any shape, to be compared with outputs.
-    Raises TypeError for other types; ValueError for different lengths, no samples, samples of different shapes, labels
-    that are negative or not whole numbers, NaN and infinity; MemoryError for a dataset larger than the free memory.
+    Raises TypeError for other types; ValueError for different lengths, no samples, samples or targets without values,
+    samples of different shapes or types, labels that are negative or not whole numbers, NaN and infinity; MemoryError
+    for a dataset larger than the free memory.
     """
     if isinstance(part, tuple | list) and len(part) == 2:
         x, y = _inputs(part[0], f"{what} x"), (_labels if classes else _values)(part[1], f"{what} y")
@@ -42,6 +43,8 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
             f"{what}: {type(part).__name__} is neither a pair (x, y) of tensors or arrays nor a dataset "
             f"with a length; read an iterable dataset into two tensors first"
         )
+    if y.numel() == 0:
+        raise ValueError(f"{what} y: shape {tuple(y.shape)}; a target must have at least one value")
     _check_finite(x, f"{what} x")
     if not classes:
         _check_finite(y, f"{what} y")
@@ -93,7 +96,9 @@ def _read(dataset: Any, what: str, classes: bool) -> Samples:
     length = len(dataset)
     if length == 0:
         raise ValueError(f"{what}: the dataset is empty")
-    first, target = _item(dataset, 0, what, classes)
+    first, target, of_first = _item(dataset, 0, what, classes)
+    if first.numel() == 0:
+        raise ValueError(f"{what}: x of item 0 has shape {tuple(first.shape)}; a sample must have at least one value")
     needed, free = length * first.numel() * first.element_size(), memory()
     if free is not None and needed > free:
         raise MemoryError(
@@ -103,11 +108,16 @@ def _read(dataset: Any, what: str, classes: bool) -> Samples:
     x = torch.empty((length, *first.shape), dtype=first.dtype)
     y = []
     for i in range(length):
-        sample, label = _item(dataset, i, what, classes)
+        sample, label, dtype = _item(dataset, i, what, classes)
         if sample.shape != first.shape:
             raise ValueError(
                 f"{what}: sample {i} has shape {tuple(sample.shape)}, sample 0 has {tuple(first.shape)}; "
                 f"bring all samples to one shape (crop, pad or resize)"
+            )
+        if _kind(dtype) != _kind(of_first):  # they would be cut to whole numbers, or only some divided by 255
+            raise ValueError(
+                f"{what}: x of item {i} has dtype {dtype}, x of item 0 {of_first}; bring all samples to one type "
+                f"(x.float(), or uint8 for pixels from 0 to 255)"
             )
         if label.shape != target.shape:
             raise ValueError(f"{what}: y of item {i} has shape {tuple(label.shape)}, of item 0 {tuple(target.shape)}")
@@ -118,7 +128,8 @@ def _read(dataset: Any, what: str, classes: bool) -> Samples:
     return x, torch.stack(y)
 
 
-def _item(dataset: Any, i: int, what: str, classes: bool) -> tuple[Tensor, Tensor]:
+def _item(dataset: Any, i: int, what: str, classes: bool) -> tuple[Tensor, Tensor, torch.dtype]:
+    """x and y of an item, and the type that x was given in."""
     item = dataset[i]
     if not isinstance(item, tuple | list) or len(item) != 2:
         raise TypeError(f"{what}: item {i} is {type(item).__name__}; it must be a pair (x, y)")
@@ -128,16 +139,24 @@ def _item(dataset: Any, i: int, what: str, classes: bool) -> tuple[Tensor, Tenso
             f"{what}: x of item {i} is {type(x).__name__}; it must be a tensor or an array "
             f"(for torchvision's images: transform=ToTensor())"
         )
-    x = _to_input(x, f"{what}: x of item {i}")
+    given = _to_tensor(x, f"{what}: x of item {i}")
+    x = _to_input(given, f"{what}: x of item {i}")
     if not classes:
-        return x, _to_value(label, f"{what}: y of item {i}")
+        return x, _to_value(label, f"{what}: y of item {i}"), given.dtype
     label = _to_integer(label, f"{what}: y of item {i}")
     if label.numel() != 1:
         raise ValueError(
             f"{what}: y of item {i} has shape {tuple(label.shape)}; it must be one class number "
             f"(argmax of a one-hot label): {OTHER_TARGETS}"
         )
-    return x, label.reshape(())
+    return x, label.reshape(()), given.dtype
+
+
+def _kind(dtype: torch.dtype) -> str:
+    """How samples of this type are read: see ``_to_input``."""
+    if dtype == torch.uint8:
+        return "pixels"
+    return "values" if dtype.is_floating_point else "token ids"
 
 
 def _inputs(value: Any, what: str) -> Tensor:

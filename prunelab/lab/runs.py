@@ -80,6 +80,8 @@ def names(runs: Sequence[Run]) -> dict[int, str]:
     values = [run.recipe.to_dict() for run in runs]
     fields = sorted(values[0] if values else (), key=lambda field: field not in TARGETS)  # what was asked for first
     differing = [key for key in fields if len({str(v[key]) for v in values}) > 1]
+    if "rule" in differing:  # what each asks for says it, too
+        differing = [*TARGETS, *(key for key in differing if key not in (*TARGETS, "rule"))]
     by_number: dict[int, str] = {}
     for run, recipe in zip(runs, values, strict=True):
         idle = OF_RULE["quality" if recipe["rule"] == "density" else "density"]

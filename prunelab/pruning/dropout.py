@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+import numbers
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -108,12 +109,16 @@ def _functions(model: nn.Module, example: Example | None) -> list[str]:
 
 def named_owners(model: nn.Module, masks: Masks, names: Owners) -> dict[str, str]:
     """``names``, {dropout: layer}, with layers by parameter name. Raises ValueError for unknown names."""
+    _check_dropouts(model, names)
+    return {name: masks.resolve(layer) for name, layer in names.items()}
+
+
+def _check_dropouts(model: nn.Module, names: Iterable[str]) -> None:
     modules = dict(model.named_modules())
     for name in names:
         if not isinstance(modules.get(name), _DropoutNd):
             known = [n for n, m in modules.items() if isinstance(m, _DropoutNd)]
             raise ValueError(f"{name!r} is no dropout of this model; there are: {', '.join(known) or 'none'}")
-    return {name: masks.resolve(layer) for name, layer in names.items()}
 
 
 def adjust_dropout(
@@ -135,15 +140,16 @@ def adjust_dropout(
             cannot be traced without one; attention is looked into only with one.
         owners: {dropout: layer}, to override the execution order. The owners of other dropouts are determined only if
             there is an example; without one these keep their rates.
-        originals: {dropout: rate before pruning, 0 to 1}. None: the rate is stored on each module at the first call,
-            so that repeated calls do not compound.
+        originals: {dropout: rate before pruning, 0 to 1}, of each that is adjusted. None: the rate is stored on each
+            module at the first call, so that repeated calls do not compound.
 
     Returns:
         The new rates by module name, 0 to 1. A DropoutWarning names the dropouts that keep their rates (functions such
         as F.dropout, rates of LSTM or MultiheadAttention, and modules behind weights without a mask).
 
     Raises:
-        ValueError: A name matches no dropout or layer, or the model cannot be traced without an example.
+        ValueError: A name matches no dropout or layer, a rate in ``originals`` is missing or not 0 to 1, or the model
+            cannot be traced without an example. No rate is changed then.
     """
     modules = dict(model.named_modules())
     layer_of_dropout = named_owners(model, masks, owners or {})
@@ -151,15 +157,30 @@ def adjust_dropout(
         found = find(model, masks, example)
         found.warn(layer_of_dropout)
         layer_of_dropout = found.owners | layer_of_dropout
-    rates = {}
-    for name, layer in layer_of_dropout.items():
+    before = original_rates(model) if originals is None else _checked(model, layer_of_dropout, originals)
+    rates = {
+        name: rate(before[name], masks.kept_in(layer), masks[layer].numel()) for name, layer in layer_of_dropout.items()
+    }
+    for name, value in rates.items():
         module: Any = modules[name]
-        if originals is not None:
-            original = originals[name]
-        else:
-            original = module.original_p = getattr(module, "original_p", module.p)
-        rates[name] = module.p = rate(original, masks.kept_in(layer), masks[layer].numel())
+        if originals is None:
+            module.original_p = before[name]
+        module.p = value
     return rates
+
+
+def _checked(model: nn.Module, adjusted: Collection[str], originals: Mapping[str, float]) -> Mapping[str, float]:
+    """``originals``; ValueError unless they are rates of dropouts of ``model``, of the ``adjusted`` ones among them."""
+    _check_dropouts(model, originals)
+    if missing := [name for name in adjusted if name not in originals]:
+        raise ValueError(
+            f"originals = {dict(originals)!r}: the rate of {', '.join(missing)} is missing; give that of each dropout "
+            f"that is adjusted: {', '.join(adjusted)}"
+        )
+    for name, value in originals.items():
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+            raise ValueError(f"originals of {name} = {value!r}: must be a rate, 0 to 1")
+    return originals
 
 
 def rates(model: nn.Module) -> dict[str, float]:

@@ -331,9 +331,12 @@ class _Flow(fx.Interpreter):
     def _apply_rule(self, rule: path_rules.Rule | None, operation: Any, what: str, args: Any, kwargs: Any) -> Any:
         if rule is None:
             raise self._unknown(what)
-        args, kwargs = map_aggregate(args, self._to_paths), dict(map_aggregate(kwargs, self._to_paths))
+        kwargs = dict(kwargs)
         if "input" in kwargs:
             args = (kwargs.pop("input"), *args)
+        if rule not in path_rules.OF_ALL and any(isinstance(x, Tensor) for x in tree_leaves((args[1:], kwargs))):
+            raise self._unknown(f"the later arguments of {what}")
+        args, kwargs = map_aggregate(args, self._to_paths), map_aggregate(kwargs, self._to_paths)
         try:
             return rule(operation, *args, **kwargs)
         except path_rules.UnknownPath as unknown:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from torch import Tensor, nn
 
 from prunelab.formatting import did_you_mean, layer_of
-from prunelab.pruning import uncovered
+from prunelab.pruning import ranking, uncovered
 from prunelab.pruning.layers import at
 from prunelab.pruning.selection import Names
 from prunelab.results.counts import Counted
@@ -53,7 +53,8 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         self.check_current()
         without = self._without_mask()
         weights = uncovered.matrices(self.model)
-        kept = sum(self._kept.values()) + sum(int(weights[name].detach().count_nonzero()) for name in without)
+        # As booleans: torch counts no non-zeros among 8-bit floats and some integers, which are for storage only.
+        kept = sum(self._kept.values()) + sum(ranking.count(weights[name].detach().bool()) for name in without)
         return kept / (self.total + sum(without.values()))
 
     @property
@@ -110,6 +111,12 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
             hint = did_you_mean(name, [layer_of(known) for known in self._parameters])
             raise ValueError(f"{name!r} matches no layer with a mask; {hint}")
         return found
+
+    def check_distinct(self, names: Collection[str]) -> None:
+        """Raise ValueError if two of ``names`` name one weight, or if one of them names none that has a mask."""
+        found = [each for name in names for each in self.names_of(name)]
+        if len(set(found)) < len(found):
+            raise ValueError(f"{', '.join(names)}: two of these names are of one layer; give it one value")
 
     def resolve(self, name: str) -> str:
         """Parameter name for the name of a layer, a parameter or a tied parameter; ValueError if it has no mask.

@@ -246,10 +246,8 @@ class Masks(MaskedWeights):
     def _by_layer(self, value: PerLayer, check: Callable[[float], float]) -> PerLayer:
         if not isinstance(value, Mapping):
             return check(value)
-        values = {each: check(own) for name, own in value.items() for each in self.names_of(name)}
-        if len(values) < sum(len(self.names_of(name)) for name in value):
-            raise ValueError(f"{', '.join(value)}: two of these names are of one layer; give it one value")
-        return values
+        self.check_distinct(value)
+        return {each: check(own) for name, own in value.items() for each in self.names_of(name)}
 
     def prune(
         self,

@@ -47,6 +47,11 @@ def elementwise(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return x
 
 
+def same(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    """The same numbers in another type or place, which may be that of another tensor; its numbers have no part."""
+    return _paths(x)
+
+
 def ones(x: Any) -> Tensor:
     """One where ``x`` is positive, forward and backward."""
     return Binary.apply(x)  # type: ignore[no-untyped-call, no-any-return]
@@ -54,7 +59,12 @@ def ones(x: Any) -> Tensor:
 
 def join(_: Any, *args: Any, **kwargs: Any) -> Tensor:
     """Elementwise over several tensors: each element depends on those at the same place."""
-    return ones(sum(arg for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)))
+    return ones(sum(_paths(arg) for arg in (*args, *kwargs.values()) if isinstance(arg, Tensor)))
+
+
+def _paths(x: Tensor) -> Tensor:
+    """Integers are constants, which carry no path."""
+    return x if x.is_floating_point() else torch.zeros_like(x, dtype=torch.float32)
 
 
 def mix(x: Tensor, dims: Iterable[int]) -> Tensor:
@@ -141,19 +151,21 @@ _POOLS: dict[str, Rule] = {f"max_pool{n}d": partial(max_pool, average) for n, av
 _POOLS |= {f"adaptive_max_pool{n}d": partial(adaptive_max_pool, average) for n, average in _ADAPTIVE.items()}
 
 _ELEMENTWISE = _words("""
-    abs absolute alpha_dropout batch_norm celu clamp clamp_ clamp_max clamp_min clip clone contiguous cos
-    cpu cuda detach double dropout dropout1d dropout2d dropout3d dropout_ elu elu_ erf exp expm1 feature_alpha_dropout
-    feature_dropout float gelu half hardshrink hardsigmoid hardswish hardtanh hardtanh_ int leaky_relu leaky_relu_ log
-    log1p logit logsigmoid long mish neg positive pow prelu reciprocal relu relu6 relu_ rrelu rsqrt selu sigmoid
-    sigmoid_ sign silu sin softplus softshrink softsign sqrt square tanh tanh_ tanhshrink threshold to type type_as""")
-_JOIN = _words("""add div divide iadd imul isub itruediv maximum minimum mul multiply sub subtract true_divide
-    truediv""")
+    abs absolute alpha_dropout batch_norm celu clamp_ clone contiguous cos
+    detach dropout dropout1d dropout2d dropout3d dropout_ elu elu_ erf exp expm1 feature_alpha_dropout
+    feature_dropout gelu hardshrink hardsigmoid hardswish hardtanh hardtanh_ leaky_relu leaky_relu_ log
+    log1p logit logsigmoid mish neg positive prelu reciprocal relu relu6 relu_ rrelu rsqrt selu sigmoid
+    sigmoid_ sign silu sin softplus softshrink softsign sqrt square tanh tanh_ tanhshrink threshold""")
+_SAME = _words("cpu cuda double float half int long to type type_as")
+_JOIN = _words("""add clamp clamp_max clamp_min clip div divide iadd imul isub itruediv maximum minimum mul multiply pow
+    sub subtract true_divide truediv""")
 _AS_IS = _words("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d avg_pool3d cat
     channel_shuffle chunk concat concatenate dim expand expand_as flatten flip getitem mean moveaxis movedim narrow
     numel permute pixel_shuffle pixel_unshuffle repeat repeat_interleave reshape reshape_as roll select size split
     squeeze stack sum swapaxes swapdims t tensor_split transpose unbind unflatten unsqueeze view view_as""")
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_ELEMENTWISE, elementwise),
+    **dict.fromkeys(_SAME, same),
     **dict.fromkeys(_JOIN, join),
     **dict.fromkeys(_AS_IS, as_is),
     **dict.fromkeys(("softmax", "log_softmax", "softmin"), softmax),
@@ -167,6 +179,9 @@ RULES: dict[str, Rule] = {
     "pad": pad,
     "interpolate": interpolate,
 }
+
+# Rules that hold where a path comes in any of the arguments; all others look at the first argument alone.
+OF_ALL = (as_is, same, join)
 
 METHODS: dict[str, Rule] = {name: rule for name, rule in RULES.items() if hasattr(Tensor, name)}
 FUNCTIONS: dict[Any, Rule] = {

@@ -16,9 +16,8 @@ CUTS = 2**32  # apart from the seeds of training, which are made of steps
 
 
 def check(masks: Masks, recipe: Recipe) -> None:
-    """Raise ValueError if the recipe sets the quality of a layer that does not exist."""
-    for name, _ in recipe.layer_quality:
-        masks.names_of(name)
+    """Raise ValueError if the recipe sets the quality of a layer that does not exist, or of one weight twice."""
+    masks.check_distinct([name for name, _ in recipe.layer_quality])
 
 
 def plan(
@@ -31,8 +30,8 @@ def plan(
 ) -> Plan:
     """What to cut in ``round``, for the ``manual`` target or, if that is None, for the recipe's.
 
-    Per-layer qualities of the recipe replace the global one: unchanged under a manual target, else scaled from round to
-    round like the global quality. example: a batch, to find the outputs of a model that cannot be traced without one.
+    Per-layer qualities of the recipe replace the global one: unchanged under a manual target, else on the same schedule
+    as the global quality. example: a batch, to find the outputs of a model that cannot be traced without one.
     gradients: returns the loss's gradient for each weight, cut ones too; called where connections may come back.
     """
     target = manual or recipe.target_of_round(round)
@@ -44,9 +43,11 @@ def plan(
         return masks.plan(target, scope=recipe.scope, unit=recipe.unit, scores=scores, regrowth=regrowth)
     if recipe.layer_quality and not isinstance(target.quality, Mapping):
         assert target.quality is not None
-        ramp = target.quality / recipe.quality if manual is None and recipe.quality else 1.0
+        progress = round / recipe.rounds if manual is None else 1.0
         layer_qualities = {
-            each: ramp * quality for name, quality in recipe.layer_quality for each in masks.names_of(name)
+            each: recipe.quality_schedule(quality).at(progress)
+            for name, quality in recipe.layer_quality
+            for each in masks.names_of(name)
         }
         return masks.plan(Target(dict.fromkeys(masks, target.quality) | layer_qualities), std=recipe.std)
     return masks.plan(target, std=recipe.std)

@@ -307,7 +307,11 @@ class Recipe:
         """Schedule of the quality or the density over the rounds."""
         if self.rule == "density":
             return Cubic(1.0, self.density)
-        return Linear(0.0, self.quality) if self.ramp else Constant(self.quality)
+        return self.quality_schedule(self.quality)
+
+    def quality_schedule(self, quality: float) -> Schedule:
+        """Schedule over the rounds of a quality, at least 0, that is reached in the end: such as one layer's own."""
+        return Linear(0.0, quality) if self.ramp else Constant(quality)
 
     @property
     def retraining_epochs(self) -> int:

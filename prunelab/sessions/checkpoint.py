@@ -97,14 +97,36 @@ def _joined(values: dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, 
 def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[dict[str, Any], Recipe]:
     """The state and recipe that ``write`` saved.
 
+    It may be saved anew meanwhile, by another thread or process: then the later save is read.
+
     check: raises ValueError for an impossible state. Raises StorageError for files that are missing, damaged, not a
     session, or of a newer format.
     """
     path = directory / INDEX
+    content = _content(path)
+    while True:
+        try:
+            return _parsed(path, content, check)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            # ``write`` removes the tensors of the save before, which this index names, once there is a new one.
+            before, content = content, _content(path)
+            if content == before:
+                raise
+
+
+def _content(path: Path) -> bytes:
     try:
-        index = json.loads(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _parsed(path: Path, content: bytes, check: Callable[[Mapping[str, Any]], None]) -> tuple[dict[str, Any], Recipe]:
+    """State and recipe of an index with this content, and of the tensors that it names, beside ``path``."""
+    try:
+        index = json.loads(content)
     except ValueError as error:
         raise StorageError(f"{path} is damaged: not JSON ({error})") from error
     if not isinstance(index, dict) or "prunelab_session" not in index:
@@ -114,7 +136,7 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
         raise StorageError(f"{path} is of format {version!r}; this version reads format {FORMAT}")
     try:
         recipe = _recipe(index.pop("recipe"))
-        tensors = _read_tensors(directory, index.pop("tensors"), index.pop("sha256"))
+        tensors = _read_tensors(path.parent, index.pop("tensors"), index.pop("sha256"))
         if version != FORMAT:
             index, tensors = checkpoint_migration.migrated(index, tensors)
         state = _joined(index, tensors)

@@ -14,6 +14,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ class DenseCache:
         except StorageError:  # damaged, or removed by another process meanwhile: trained anew
             shutil.rmtree(path, ignore_errors=True)
             return None
-        os.utime(path / checkpoint.INDEX)  # used now: the cap removes what was not used for longest
+        with suppress(OSError):  # removed by another process since it was read
+            os.utime(path / checkpoint.INDEX)  # used now: the cap removes what was not used for longest
         if made_by != recipe:  # the same network, but to be pruned otherwise
             state["history"] = [replace(s, recipe=recipe, rounds=recipe.rounds) for s in state["history"]]
         return state

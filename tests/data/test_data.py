@@ -281,3 +281,56 @@ def test_values_of_training_and_test_have_one_shape_and_no_number_of_classes():
         data.own(GOOD, GOOD, classes=3, values=True)
     with pytest.raises(ValueError, match="classification only; .*loss='mse'"):
         data.own((X, torch.rand(6)), GOOD)
+
+
+@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize(
+    ("dtypes", "message"),
+    [
+        ([torch.int64, torch.float32, torch.float32], "x of item 1 has dtype torch.float32, x of item 0 torch.int64"),
+        ([torch.float32, torch.float32, torch.uint8], "x of item 2 has dtype torch.uint8, x of item 0 torch.float32"),
+        ([torch.uint8, torch.int16], "x of item 1 has dtype torch.int16, x of item 0 torch.uint8"),
+    ],
+)
+def test_items_of_several_types_are_refused(dtypes, message, values):
+    # Fractions would be cut off in silence, or some samples divided by 255 and others not.
+    items = Items(*((torch.tensor([2.9, 3.9]).to(dtype), i) for i, dtype in enumerate(dtypes)))
+    with pytest.raises(ValueError, match=f"train: {message}.*one type"):
+        data.own(items, items, values=values)
+
+
+def test_items_that_differ_in_width_alone_are_read_as_one_type():
+    x = torch.tensor([[0.5, 0.25], [1.5, 3.0]])
+    for items in (Items((x[0], 0), (x[1].double(), 1)), Items((x[0].half().numpy(), 0), (x[1], 1))):
+        assert torch.equal(data.own(items, items).train_x, x)
+    whole = Items((torch.tensor([1, 2]), 0), (torch.tensor([3, 4]).short(), 1))
+    assert data.own(whole, whole).train_x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_targets_of_several_types_lose_nothing():
+    items = Items((X[0], 1), (X[1], 0.5), (X[2], True))
+    assert data.own(items, items, values=True).train_y.tolist() == [1.0, 0.5, 1.0]
+
+
+def test_train_and_test_must_have_one_type():
+    whole = (X * 10).long()
+    with pytest.raises(ValueError, match="a training sample is torch.int64, a test sample torch.float32; bring both"):
+        data.own((whole, Y), GOOD)
+    with pytest.raises(ValueError, match="a training target is torch.float32, a test target torch.int64; bring both"):
+        data.own((X, torch.rand(6)), (X, Y), values=True)
+    pixels = (X * 255).byte()
+    assert data.own((pixels, Y), GOOD).train_x.dtype == torch.float32, "pixels are scaled, and floating point"
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "message"),
+    [
+        (Items((X[0, :0], 0), (X[1, :0], 1)), False, r"train: x of item 0 has shape \(0,\).*at least one value"),
+        (Items((X[0], X[0, :0]), (X[1], X[1, :0])), True, r"train y: shape \(2, 0\).*at least one value"),
+        ((X, X[:, :0]), True, r"train y: shape \(6, 0\).*at least one value"),
+        ((X[:, :0], X), True, r"train x: shape \(6, 0\).*at least one value"),
+    ],
+)
+def test_samples_and_targets_without_values_are_refused(part, values, message):
+    with pytest.raises(ValueError, match=message):
+        data.own(part, part, values=values)

@@ -34,7 +34,7 @@ def test_a_name_says_what_the_rule_asks_for_and_nothing_that_it_does_not_read():
     base = Recipe(quality=1.2)
     by_density = base.changed(rule="density", density=0.08, rounds=1)
     assert list(names(runs(base, by_density)).values()) == [
-        "quality 1.2, by quality, 3 rounds",
-        "density 0.08, by density, one round",
+        "quality 1.2, 3 rounds",
+        "density 0.08, one round",
     ]
     assert list(names(runs(base, base.changed(density=0.3, quality=2.0))).values()) == ["quality 1.2", "quality 2"]

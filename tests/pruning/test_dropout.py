@@ -183,3 +183,34 @@ def test_owners_by_name_are_filled_up_by_what_an_example_finds():
     rates = pl.adjust_dropout(model, masks, owners={"drop_in": "out"}, example=torch.zeros(2, 5))
     assert rates.keys() == {"drop_in", "drop_a", "drop_b"}
     assert rates["drop_in"] == pytest.approx(0.1 * (masks.kept_in("out") / 18) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("originals", "words"),
+    [
+        ({"drop_a": 0.5}, "the rate of drop_b is missing; give that of each dropout that is adjusted: drop_b, drop_a"),
+        ({"drop_a": 0.5, "drop_b": 5.0}, "originals of drop_b = 5.0: must be a rate, 0 to 1"),
+        ({"drop_a": 0.5, "drop_b": -0.5}, "originals of drop_b = -0.5"),
+        ({"drop_a": 0.5, "drop_b": float("nan")}, "originals of drop_b = nan"),
+        ({"drop_a": 0.5, "drop_b": "0.5"}, "originals of drop_b = '0.5'"),
+        ({"drop_a": 0.5, "drop_b": True}, "originals of drop_b = True"),
+        ({"drop_a": 0.5, "drop_b": 0.5, "drop_z": 0.5}, "'drop_z' is no dropout of this model; there are: drop_b"),
+    ],
+)
+def test_original_rates_that_cannot_be_are_refused_before_any_is_set(originals, words):
+    model = Net()
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, scope="layer")
+    with pytest.raises(ValueError, match=words):
+        pl.adjust_dropout(model, masks, originals=originals)
+    assert dropout.rates(model) == {"drop_b": 0.5, "drop_in": 0.1, "drop_a": 0.4}
+
+
+def test_original_rates_may_be_given_and_stand_in_for_the_stored_ones():
+    model = Net()
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, scope="layer")
+    given = {"drop_a": 1, "drop_b": 0.2, "drop_in": 0.1}  # drop_in belongs to no layer
+    rates = pl.adjust_dropout(model, masks, originals=given)
+    assert rates == {"drop_a": pytest.approx(0.5), "drop_b": pytest.approx(0.1)}
+    assert dropout.rates(model) == {**rates, "drop_in": 0.1}

@@ -381,3 +381,71 @@ def test_paths_through_other_kinds_of_layers_are_not_available_in_words():
             trace(nn.Sequential(layer), x)
     with pytest.raises(WiringError, match="'0.bias' is no layer of this model"):
         trace(mlp(4, 3, 2), torch.zeros(1, 4)).effective({"0.bias": torch.ones(3).bool()})
+
+
+class Combined(nn.Module):
+    """Two layers that one operation combines, and a layer that reads what it gives."""
+
+    def __init__(self, combine) -> None:
+        super().__init__()
+        self.a, self.b, self.head = (nn.Linear(n, m, bias=False) for n, m in ((3, 5), (3, 5), (5, 2)))
+        self.base = nn.Parameter(torch.rand(5) + 1.5)
+        self.register_buffer("numbers", torch.tensor([-1, 0, 1, 2, 3]))
+        self.combine = combine
+
+    def forward(self, x):
+        return self.head(self.combine(self, self.a(x), self.b(x)))
+
+
+COMBINED = {
+    "a constant to a power": lambda m, a, b: m.base**a + b,
+    "a number to a power": lambda m, a, b: 2**a - b,
+    "to a power": lambda m, a, b: torch.pow(2 + a.tanh(), 1 + b),
+    "a method": lambda m, a, b: (2 + a.tanh()).pow(exponent=1 + b),
+    "clamp below": lambda m, a, b: torch.clamp(a, max=b),
+    "clamp between": lambda m, a, b: (a + 0.5).clamp(b - 0.5, b + 0.5),
+    "clamp a constant": lambda m, a, b: torch.clamp(m.base - 1.5, a, a + b.abs()),
+    "a wider constant": lambda m, a, b: (a[:, :1].tanh() + 2) ** m.base + b,
+    "integers": lambda m, a, b: a + m.numbers + b - torch.clamp(m.numbers, max=1),
+    "types": lambda m, a, b: a.type_as(b) + m.numbers.to(b),
+    "keywords": lambda m, a, b: torch.clamp(input=a, min=b),
+}
+
+
+@pytest.mark.parametrize("how", COMBINED)
+def test_paths_through_any_argument_agree_with_what_a_change_of_each_weight_does(how):
+    torch.manual_seed(3)
+    model, x = Combined(COMBINED[how]).double(), torch.randn(200, 3).double()
+    for _ in range(4):
+        masks = {name: torch.rand(mask.shape) < 0.5 for name, mask in ones_of(model).items()}
+        masks["a.weight"][int(torch.randint(5, ()))] = masks["b.weight"][int(torch.randint(5, ()))] = False
+        found = trace(model, x).effective(masks)
+        cut = copy.deepcopy(model).requires_grad_(False)
+        for name, mask in masks.items():
+            cut.get_parameter(name).mul_(mask)
+
+        def from_the_input(cut=cut):
+            return cut(x) - cut(x).mean(0)
+
+        before = from_the_input()
+        for name, mask in masks.items():
+            weight, changed = cut.get_parameter(name), 0
+            for place in mask.nonzero().tolist():
+                value = weight[tuple(place)].clone()
+                weight[tuple(place)] += 0.5
+                changed += not torch.allclose(from_the_input(), before, rtol=0, atol=1e-9)
+                weight[tuple(place)] = value
+            assert found.layers[name].kept == changed, name
+
+
+@pytest.mark.parametrize(
+    "combine",
+    [
+        lambda m, a, b: F.prelu(a, b[0]),
+        lambda m, a, b: F.layer_norm(a, (5,), weight=b[0]),
+        lambda m, a, b: F.prelu(m.base, weight=b[0]),
+    ],
+)
+def test_a_path_through_a_later_argument_is_refused_where_its_rule_looks_at_the_first(combine):
+    with pytest.raises(WiringError, match=r"paths run through the later arguments of (prelu|layer_norm) .* not known"):
+        trace(Combined(combine), torch.rand(4, 3))

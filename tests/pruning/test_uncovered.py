@@ -134,6 +134,20 @@ def test_weights_that_are_computed_count_as_they_are_used():
     assert f"{expected:.4f}" in repr(masks)
 
 
+@pytest.mark.parametrize(
+    "dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.uint16, torch.int8, torch.bool, torch.complex64], ids=str
+)
+def test_weights_of_types_for_storage_count_as_others_do(dtype):
+    model = nn.Sequential(nn.Linear(4, 4))
+    stored = torch.tensor([[0.0, -0.0, 1.0, 2.0], [0.0, 4.0, 0.0, 1.0]]).to(dtype)
+    model.register_parameter("table", nn.Parameter(stored, requires_grad=False))
+    masks = pl.Masks(model)
+    with collected():
+        masks.prune(density=0.5)
+    assert masks.model_density == (8 + 4) / (16 + 8)
+    assert "density 0.5000; density of all weights of the model 0.5000" in repr(masks)
+
+
 def test_a_weight_that_torch_pruned_in_two_places_counts_once():
     model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 8), nn.Linear(8, 8))
     model[1].weight = model[0].weight

@@ -23,6 +23,7 @@ from prunelab.recipe import LATER_FIELDS
 from prunelab.results import snapshot as snapshot_module
 from prunelab.sessions import checkpoint
 from prunelab.sessions.checkpoint import INDEX
+from prunelab.sessions.session_state import read_state
 from support.sessions import finished, same
 
 REGRESSION = {"loss": "mse", "metric": "R2", "low": None, "high": 1.0, "classifies": False, "own": []}
@@ -173,6 +174,25 @@ def test_a_crash_between_the_two_files_leaves_the_old_session(saved, monkeypatch
     with pytest.raises(KeyboardInterrupt):
         session.save(directory)
     assert pl.Session.load(directory).snapshot().scalars() == old
+
+
+def test_what_is_saved_anew_while_it_is_read_is_read_anew(saved, monkeypatch):
+    session, directory = saved
+    read, saves = checkpoint._read_tensors, []
+
+    def overtaken(*args):
+        if len(saves) < 2:  # the index was read, and its tensors are about to be
+            saves.append(session.prune(2.0 + len(saves)))
+            session.save(directory)
+        return read(*args)
+
+    monkeypatch.setattr(checkpoint, "_read_tensors", overtaken)
+    state, _ = read_state(directory)
+    assert len(saves) == 2 and state["history"][-1].scalars() == session.snapshot().scalars()
+    (tensors,) = directory.glob("tensors-*")
+    tensors.unlink()
+    with pytest.raises(StorageError, match=r"tensors-.* cannot be read: No such file"):
+        read_state(directory)
 
 
 def test_what_a_killed_save_left_is_removed_by_the_next(saved):

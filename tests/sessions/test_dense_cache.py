@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -105,6 +106,22 @@ def test_a_damaged_network_is_removed_and_trained_anew(cache):
     assert cache.find(quick()) is None and not (cache.folder / key(quick())).exists()
     kept(cache, quick())
     assert cache.find(quick()) is not None
+
+
+def test_a_network_that_is_removed_once_it_was_read_is_there_for_this_time(cache, monkeypatch):
+    session = kept(cache, quick())
+    read = dense_cache.read_state
+
+    def overtaken(path):
+        state = read(path)
+        shutil.rmtree(path)
+        return state
+
+    monkeypatch.setattr(dense_cache, "read_state", overtaken)
+    again = pl.Session(quick())
+    again.restore(cache.find(quick()))
+    same(again, session)
+    assert cache.find(quick()) is None
 
 
 def test_beyond_the_cap_the_one_goes_that_was_not_used_for_longest(cache, monkeypatch):

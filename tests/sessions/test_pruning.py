@@ -9,6 +9,8 @@ from torch import nn
 
 import prunelab as pl
 from prunelab.errors import SessionError
+from prunelab.pruning import planning
+from prunelab.recipe import Target
 from prunelab.training import evaluation
 from support.own_models import TwoDrops, blobs
 from support.sessions import finished, quick
@@ -76,6 +78,26 @@ def test_layers_may_have_a_quality_of_their_own():
         pass
     layers = {layer.name: layer for layer in session.prune().layers}
     assert layers["fc1.weight"].density == 1 and layers["fc2.weight"].density < 1
+
+
+@pytest.mark.parametrize("quality", [0.0, 1e-6, 1.5])
+@pytest.mark.parametrize(("ramp", "expected"), [(True, [1.0, 2.0, 3.0, 3.0]), (False, [3.0] * 4)])
+def test_a_layers_own_quality_rises_whatever_the_global_one_is(quality, ramp, expected):
+    recipe = quick(quality=quality, layer_quality={"fc1": 3.0}, rounds=3, ramp=ramp)
+    masks = pl.Masks(pl.models.build("mlp-small", (1, 8, 8), 10, seed=0))
+    plans = [planning.plan(masks, recipe, round, None, torch.empty(0)) for round in (1, 2, 3, 4)]
+    deviation = float(masks.weight("fc1").detach().double().std(correction=0))
+    assert [plan.cuts["fc1.weight"].threshold / deviation for plan in plans] == pytest.approx(expected, rel=1e-5)
+    manual = planning.plan(masks, recipe, 1, Target(quality=0.5), torch.empty(0))
+    assert manual.cuts["fc1.weight"].threshold / deviation == pytest.approx(3, rel=1e-5), "taken as it is"
+
+
+def test_a_layer_may_have_one_quality_of_its_own():
+    with pytest.raises(ValueError, match="fc1, fc1.weight: two of these names are of one layer; give it one value"):
+        pl.Session(quick(layer_quality={"fc1": 0.1, "fc1.weight": 3.0}))
+    session = pl.Session(quick())
+    with pytest.raises(ValueError, match="two of these names are of one layer"):
+        session.change(quick(layer_quality={"fc1.weight": 0.1, "fc1": 0.1}))
 
 
 def test_the_density_rule_reaches_its_density_on_a_cubic():

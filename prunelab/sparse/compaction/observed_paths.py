@@ -26,13 +26,13 @@ LAYERS: Mapping[Any, int] = {
     **path_rules.LAYERS,
     **{F.conv_transpose1d: 1, F.conv_transpose2d: 2, F.conv_transpose3d: 3},
 }  # number of dimensions after the channels
-REFLECTED = {f"r{name}": name for name in ("add", "div", "mul", "sub", "truediv")}  # 2 * x calls Tensor.__rmul__
+REFLECTED = {f"r{name}": name for name in ("add", "div", "mul", "pow", "sub", "truediv")}  # 2 * x calls Tensor.__rmul__
 # Of a tensor these take the size and type alone.
 NO_VALUES = (
     *(f"{name}_like" for name in ("empty", "full", "ones", "rand", "randn", "zeros")),
     *(f"new_{name}" for name in ("empty", "full", "ones", "zeros")),
 )
-IN_PLACE = tuple(f"i{name}" for name in ("add", "div", "mul", "sub", "truediv"))  # x += y calls Tensor.__iadd__
+IN_PLACE = tuple(f"i{name}" for name in ("add", "div", "mul", "pow", "sub", "truediv"))  # x += y calls Tensor.__iadd__
 
 
 class Use(NamedTuple):
@@ -149,13 +149,14 @@ class _Observed(TorchFunctionMode):
     ) -> list[Tensor] | None:
         """Flows of the outputs by the rule of an operation; None if it has none, or does not fit here."""
         rule = _rule(func, name)
-        dependent = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor) and self.get(x) is not None]
-        if rule is None or (rule is path_rules.elementwise and len(dependent) > 1):
-            return None
-        value = self._flow_or_zeros if rule is path_rules.join else self._flow_or_value
-        args, kwargs = tree_map(value, args), dict(tree_map(value, kwargs))
+        kwargs = dict(kwargs)
         if "input" in kwargs:
             args = (kwargs.pop("input"), *args)
+        later = [x for x in tree_leaves((args[1:], kwargs)) if isinstance(x, Tensor) and self.get(x) is not None]
+        if rule is None or (later and rule not in path_rules.OF_ALL):
+            return None
+        value = self._flow_or_zeros if rule is path_rules.join else self._flow_or_value
+        args, kwargs = tree_map(value, args), tree_map(value, kwargs)
         try:
             flows = tree_leaves(rule(func, *args, **kwargs))
         except (path_rules.UnknownPath, RuntimeError, TypeError, ValueError, IndexError):

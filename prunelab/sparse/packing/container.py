@@ -41,7 +41,32 @@ def pack(tensors: Mapping[str, Tensor], content: bytes) -> bytes:
     return bytes(blob)
 
 
-def unpack(place: Place, limit: int) -> tuple[dict[str, Tensor], bytes]:
+@dataclass(frozen=True)
+class Contents:
+    """A packed file whose digest is right, in memory. names: of the dense tensors."""
+
+    name: str
+    blob: bytes
+    names: frozenset[str]
+    entry: tuple[int, int]  # begin and end of the extra entry
+    dense: int  # bytes of the dense tensors
+
+    @property
+    def content(self) -> memoryview:
+        """What ``pack`` put into the extra entry; not copied."""
+        return memoryview(self.blob)[self.entry[0] + DIGEST : self.entry[1]]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The dense tensors, copied out of the file, as is the entry meanwhile. PackedError if they are invalid."""
+        try:
+            tensors: dict[str, Tensor] = safetensors.torch.load(self.blob)
+        except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise damaged(self.name, f"safetensors refuses it ({error})") from error
+        del tensors[ENTRY]
+        return tensors
+
+
+def unpack(place: Place, limit: int) -> Contents:
     """The inverse of ``pack``. limit: bytes of the longest file that is read. PackedError for an invalid file."""
     name = name_of(place)
     with opened(place) as file:
@@ -49,19 +74,19 @@ def unpack(place: Place, limit: int) -> tuple[dict[str, Tensor], bytes]:
     begin, end = header.entry
     if _digest(blob, begin) != blob[begin : begin + DIGEST]:
         raise damaged(name, "it is not what was written, its digest differs")
-    try:
-        tensors: dict[str, Tensor] = safetensors.torch.load(blob)
-    except (safetensors.SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise damaged(name, f"safetensors refuses it ({error})") from error
-    del tensors[ENTRY]
-    return tensors, blob[begin + DIGEST : end]
+    return Contents(name, blob, header.names, header.entry, header.size - header.start - (end - begin))
 
 
 @dataclass(frozen=True)
 class _Header:
-    """metadata: text by name. size: of the whole file. entry: begin and end of the extra entry, (0, 0) if missing."""
+    """metadata: text by name. names: of the entries but the extra one. start: of the data. size: of the whole file.
+
+    entry: begin and end of the extra entry, (0, 0) if missing.
+    """
 
     metadata: Mapping[str, Any]
+    names: frozenset[str]
+    start: int
     size: int
     entry: tuple[int, int]
 
@@ -78,7 +103,8 @@ class _Header:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         start = 8 + length
         begin, end = offsets.get(ENTRY, (-start, -start))
-        return cls(metadata, start + max((e for _, e in offsets.values()), default=0), (start + begin, start + end))
+        size = start + max((e for _, e in offsets.values()), default=0)
+        return cls(metadata, frozenset(offsets) - {ENTRY}, start, size, (start + begin, start + end))
 
 
 def _read(name: str, file: BinaryIO, limit: int) -> tuple[bytes, _Header]:

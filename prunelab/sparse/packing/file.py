@@ -123,7 +123,8 @@ def load(path: Place, model: nn.Module | None = None, *, limit: int | None = Non
         path: The file. Or a binary file object that can seek, from its position on.
         model: A module to fill; it must have exactly the names, shapes and types in the file, as for load_state_dict
             with strict=True. Prefixes of wrappers (torch.compile, DataParallel) do not count.
-        limit: Bytes of memory that unpacking may use; None: the free memory.
+        limit: Bytes of memory that reading and unpacking may use, the file's own and a copy of it included; None: the
+            free memory.
 
     Returns:
         The dense tensors by name, or ``model`` if given. Tied tensors are one tensor under several names.
@@ -135,16 +136,20 @@ def load(path: Place, model: nn.Module | None = None, *, limit: int | None = Non
     name = name_of(path)
     if limit is None:
         limit = hardware.memory() or DEFAULT_LIMIT
-    tensors, content = container.unpack(path, limit)
+    file = container.unpack(path, limit)
     try:
-        sparse, ties, sections = index.read_index(content, tensors)
-        dense = sum(t.nbytes for t in tensors.values()) + sum(record.nbytes for record in sparse)
-        needed = len(content) + dense + max((record.work for record in sparse), default=0)
+        sparse, ties, sections = index.read_index(file.content, file.names)
+        dense = file.dense + sum(record.nbytes for record in sparse)
+        # Beside the file: first a copy of all that it holds, then the dense tensors and the work on a sparse one.
+        needed = len(file.blob) + max(
+            file.dense + len(file.content), dense + max((record.work for record in sparse), default=0)
+        )
         if needed > limit:
             raise PackedError(
                 f"{name} needs {needed:,} bytes of memory, {dense:,} for its dense tensors; the limit is {limit:,}. "
                 "Give limit= more if there is more"
             )
+        tensors = file.tensors()
         for record, section in zip(sparse, sections, strict=True):
             tensors[record.name] = index.unpack(record, section)
     except ValueError as error:

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,8 +72,15 @@ class Record:
 
     @property
     def work(self) -> int:
-        """Upper bound of temporary bytes during unpacking: the mask, positions as int64 with intermediates, values."""
-        return 2 * math.prod(self.shape) + 48 * self.kept
+        """Upper bound of temporary bytes during unpacking, beside the dense tensor.
+
+        The mask, positions as int64 with intermediates, values; the low bits of a Rice code, which rows and columns are
+        alive, and what follows the end of a stream.
+        """
+        form = mask_coding.FORM.fullmatch(self.form)
+        bits = int(form["k"] or 0) if form else 0
+        lines = sum(self.matrix) if form and form["live"] else 0
+        return 2 * math.prod(self.shape) + (48 + bits) * self.kept + 10 * lines + self.length
 
     @property
     def length(self) -> int:
@@ -113,8 +120,11 @@ def write_index(records: Iterable[Record], ties: Mapping[str, str]) -> bytes:
     return len(stream).to_bytes(4, "little") + stream
 
 
-def read_index(content: bytes, dense: Mapping[str, Tensor]) -> tuple[list[Record], dict[str, str], list[bytes]]:
-    """Records, ties and sections; ValueError if they contradict each other or the length of ``content``."""
+def read_index(content: memoryview, dense: Collection[str]) -> tuple[list[Record], dict[str, str], list[memoryview]]:
+    """Records, ties and sections; ValueError if they contradict each other or the length of ``content``.
+
+    dense: names of the tensors that are not in the index.
+    """
     end = 4 + int.from_bytes(content[:4], "little")
     try:
         index = json.loads(mask_coding.inflate(content[4:end], MAX_INDEX))
@@ -125,7 +135,7 @@ def read_index(content: bytes, dense: Mapping[str, Tensor]) -> tuple[list[Record
     ties = {name: words.removeprefix(TIED) for name, words in index.items() if words.startswith(TIED)}
     records = [Record.parse(name, words) for name, words in index.items() if name not in ties]
     names = {*dense, *index} - ties.keys()
-    if dense.keys() & index.keys() or not names.issuperset(ties.values()):
+    if index.keys() & set(dense) or not names.issuperset(ties.values()):
         raise ValueError("its index names a tensor that is there already, or ties one that is not there")
     sections = []
     for record in records:
@@ -211,7 +221,7 @@ def _stored(name: str, numbers: NDArray[Any], stored: str) -> bytes:
     return rounded.tobytes()
 
 
-def unpack(record: Record, section: bytes) -> Tensor:
+def unpack(record: Record, section: memoryview) -> Tensor:
     """The dense tensor; ValueError if the section does not match the record."""
     mask = mask_coding.decode_mask(record.form, section[: record.head], record.matrix, record.kept)
     stored = record.stored or record.dtype

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 Bits = NDArray[np.bool_]
 Ints = NDArray[np.int64]
+Bytes = bytes | memoryview
 
 FORM = re.compile(r"(?P<live>live )?(?P<columns>columns )?(?:(?P<simple>all|bytes)|rice(?P<k>\d{1,2}))", re.ASCII)
 CONTINUE = 255  # byte that adds 255 cut connections to a distance, which goes on in the next byte
@@ -75,7 +76,7 @@ def _distances(mask: Bits) -> Ints:
     return distances
 
 
-def decode_mask(form: str, data: bytes, shape: tuple[int, int], kept: int) -> Bits:
+def decode_mask(form: str, data: Bytes, shape: tuple[int, int], kept: int) -> Bits:
     """The inverse of ``encode_mask``: a mask of ``shape`` with ``kept`` survivors; ValueError for invalid data.
 
     Never unpacks more than ``shape`` and ``kept`` allow.
@@ -114,7 +115,7 @@ def _to_bytes(distances: Ints) -> bytes:
     return coded.tobytes()
 
 
-def _from_bytes(data: bytes, kept: int, size: int) -> Ints:
+def _from_bytes(data: Bytes, kept: int, size: int) -> Ints:
     """Positions of the survivors among ``size``."""
     coded = np.frombuffer(inflate(data, kept + size // CONTINUE), np.uint8)
     ends = coded != CONTINUE
@@ -139,24 +140,32 @@ def _to_rice(distances: Ints) -> tuple[int, bytes]:
     return k, np.packbits(low).tobytes() + np.packbits(unary).tobytes()
 
 
-def _from_rice(data: bytes, k: int, kept: int, size: int) -> Ints:
+def _from_rice(data: Bytes, k: int, kept: int, size: int) -> Ints:
     """Positions of the survivors among ``size``."""
     split = -(-kept * k // 8)
     if split + -(-kept // 8) > len(data) or kept > size or 2**k > max(size, 1):
         raise ValueError(f"its mask of {len(data)} bytes can't hold {kept} survivors among {size}")
-    high = np.diff(np.flatnonzero(np.unpackbits(np.frombuffer(data[split:], np.uint8))), prepend=-1) - 1
+    # The high parts of all distances sum up to no more than that of all that is cut.
+    most = kept + ((size - kept) >> k)
+    if len(data) - split > -(-most // 8):
+        raise ValueError(f"its mask of {len(data)} bytes is longer than {kept} survivors among {size} can need")
+    unary = np.unpackbits(np.frombuffer(data[split:], np.uint8))
+    if np.count_nonzero(unary) != kept:  # before their positions are taken, 64 times as long as the file
+        raise ValueError(f"its mask does not have {kept} survivors among {size}")
+    high = np.diff(np.flatnonzero(unary), prepend=-1) - 1
+    del unary
     low = np.zeros(kept, np.int64)
     planes = _unpacked(data[:split], kept * k).reshape(kept, k)
     for i in range(k):
         low = (low << 1) | planes[:, i]
     # Checked in floating point first: a malicious file could make the integers overflow.
-    if len(high) != kept or kept + float(high.sum()) * 2**k + low.sum(dtype=np.float64) > size:
+    if kept + float(high.sum()) * 2**k + low.sum(dtype=np.float64) > size:
         raise ValueError(f"its mask does not have {kept} survivors among {size}")
     positions: Ints = np.cumsum((high << k) + low + 1) - 1
     return positions
 
 
-def _unpacked(data: bytes, count: int) -> NDArray[np.uint8]:
+def _unpacked(data: Bytes, count: int) -> NDArray[np.uint8]:
     if len(data) * 8 < count:
         raise ValueError(f"its mask ends after {len(data)} of {-(-count // 8)} bytes")
     return np.unpackbits(np.frombuffer(data, np.uint8), count=count)
@@ -195,7 +204,7 @@ def deflate(data: bytes, strategy: int = zlib.Z_HUFFMAN_ONLY) -> bytes:
     return packer.compress(data) + packer.flush()
 
 
-def inflate(data: bytes, most: int) -> bytes:
+def inflate(data: Bytes, most: int) -> bytes:
     """The inverse of ``deflate``; ValueError for an invalid stream, or one that unpacks to more than ``most`` bytes."""
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

@@ -54,6 +54,14 @@ class Operations(nn.Module):
                 h = torch.where(h > 0, h, 0.1 * h)
             case "two in one":
                 h = torch.pow(h.abs() + 1, h)
+            case "powers":
+                h = self.scale.abs() ** h + 2**h
+            case "clamped":
+                h = torch.clamp(self.scale, max=h)
+            case "type of another":
+                h = self.scale.type_as(h) + torch.arange(6).to(h) + h
+            case "slopes":
+                h = F.prelu(-self.scale.abs().expand(len(h), 6), h.mean(0))
             case "sorted":
                 h = h.sort(1).values
             case "product":
@@ -69,7 +77,7 @@ class Operations(nn.Module):
 
 HOW = [
     *("operators", "integers", "in place", "sizes", "data", "where", "two in one", "sorted", "product", "turned"),
-    "written",
+    *("written", "powers", "clamped", "type of another", "slopes"),
 ]
 
 
@@ -93,7 +101,9 @@ def test_what_is_on_no_path_changes_nothing(how, seed, density):
         assert torch.equal(changed(x), model(x)) or how == "data", "read by nobody"
 
 
-@pytest.mark.parametrize("how", ["operators", "integers", "in place", "sizes", "data", "turned"])
+@pytest.mark.parametrize(
+    "how", ["operators", "integers", "in place", "sizes", "data", "turned", "powers", "clamped", "type of another"]
+)
 def test_known_operations_find_every_dead_neuron(how):
     torch.manual_seed(0)
     model = Operations(how)
@@ -113,7 +123,7 @@ def test_what_is_written_into_a_tensor_depends_on_all_that_was_written():
     assert found["b.weight"][0].fed.all() and found["a.weight"][0].needed.tolist() == [False, *[True] * 3, False, False]
 
 
-@pytest.mark.parametrize("how", ["where", "two in one", "sorted", "product"])
+@pytest.mark.parametrize("how", ["where", "slopes", "sorted", "product"])
 def test_unknown_operations_mix(how):
     torch.manual_seed(0)
     model = Operations(how)

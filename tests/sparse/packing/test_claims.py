@@ -108,4 +108,61 @@ def test_unpacking_takes_no_more_memory_than_was_asked_of_the_limit(tmp_path, de
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak <= needed + 2 * path.stat().st_size + 100_000
+    assert peak <= needed + 100_000
+
+
+def test_a_dense_file_is_counted_with_the_copy_that_reading_makes(tmp_path):
+    path = tmp_path / "dense.prune"
+    save({"w": torch.rand(1000, 1000)}, path)
+    size = path.stat().st_size
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            PackedError, match="needs 8,00.* bytes of memory, 4,000,000 for its dense tensors; the limit"
+        ):
+            load(path, limit=int(1.05 * size))
+        refused = tracemalloc.get_traced_memory()[1]
+        tracemalloc.reset_peak()
+        assert load(path, limit=2 * size)["w"].shape == (1000, 1000)
+        loaded = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert refused <= 1.05 * size + 100_000 and loaded <= 2 * size + 100_000
+
+
+ONES = b"\xff" * 6_000_000
+LIVE = b"\x80" + b"\xff" * 250_000
+HEADS = {
+    "longer than its survivors need": ("10x10 1 rice0 6000000", ONES, 1, "longer than 1 survivors among 100 can need"),
+    "longer with low bits": ("10x10 1 rice3 6000000", ONES, 1, "longer than 1 survivors among 100 can need"),
+    "more survivors than there are": ("8000x6000 1 rice0 6000000", ONES, 1, "does not have 1 survivors among 48000000"),
+    "low bits": ("2048x1024 1048576 rice21 2883584", ONES[:2_883_584], 2**20, "does not have 1048576 survivors"),
+    "columns that are alive": ("1x2000000 1 live rice0 250002", LIVE + b"\x80", 1, None),
+    "stream with a tail": (
+        f"10x10 1 bytes {len(deflated(b'5')) + 6_000_000}",
+        deflated(b"5") + ONES,
+        1,
+        "at most 1 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_masks_that_are_forged_take_no_more_than_the_limit(tmp_path, name):
+    words, head, kept, refusal = HEADS[name]
+    path = tmp_path / "forged.prune"
+    path.write_bytes(forged({"w": f"F16 {words}"}, head + bytes(2 * kept)))
+    with pytest.raises(PackedError, match="needs") as caught:
+        load(path, limit=path.stat().st_size)
+    needed = int(str(caught.value).split("needs ")[1].split(" ")[0].replace(",", ""))
+    tracemalloc.start()
+    try:
+        if refusal is None:
+            assert load(path, limit=needed)["w"].count_nonzero() == 0
+        else:
+            with pytest.raises(PackedError, match=refusal):
+                load(path, limit=needed)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= needed + 100_000
