@@ -47,7 +47,7 @@ def label(button: str, state: LabState) -> str:
     if button == "pause" and state.activity == "paused":
         return "Resume"
     if button == "reset" and state.comparing:
-        return "Stop comparing"
+        return "Stop"
     return {"run": "Run all"}.get(button, button.capitalize())
 
 

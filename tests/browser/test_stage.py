@@ -106,6 +106,18 @@ def test_the_stage_is_left_by_one_press_and_the_page_is_as_before(page: Page, da
     expect_root(page, phase="trained")
 
 
+@pytest.mark.parametrize("query", ["big=true", "stage=true&big=true", "stage=true"])
+@pytest.mark.parametrize("width", [1280, 1366])
+def test_both_sliders_are_wide_in_every_layout_of_a_projector(
+    page: Page, dashboard: Lab, query: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 720})
+    dashboard(f"?model=mlp-small&{query}", phase="trained")
+    for track in root(page).locator(".pl-deck .prunelab-number-track:visible").all():
+        box = track.bounding_box()
+        assert box and box["width"] >= 240
+
+
 def test_live_letting_go_of_a_slider_retrains_and_a_newer_move_supersedes(page: Page, dashboard: Lab) -> None:
     dashboard("?model=mlp-small&rounds=2&retrain_epochs=200", phase="trained")
     root(page).get_by_label("live", exact=True).check()

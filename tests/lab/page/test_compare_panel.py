@@ -169,7 +169,7 @@ def test_a_comparison_says_so_and_is_left_by_one_press(lab, paused):
             "A comparison is paused: resume or stop it" if paused else "Pause the run first"
         )
     stop = lab.buttons["reset"]
-    assert (stop.description, stop.disabled) == ("Stop comparing", False) and "your network comes back" in stop.tooltip
+    assert (stop.description, stop.disabled) == ("Stop", False) and "your network comes back" in stop.tooltip
     press(lab, "reset")
     assert lab.session is mine and lab.state.comparing == "" and lab.state.activity == "ready"
     assert lab.state.snapshot.scalars() == before.snapshot.scalars() and lab.state.history == before.history
