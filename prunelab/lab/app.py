@@ -291,6 +291,7 @@ class Lab(w.VBox):
         if name in CUTTING:
             self._ask()
             return
+        self._read_controls()
         self._redraw()
         if name in TRAINING_FIELDS:
             self._keep_page()
@@ -340,13 +341,10 @@ class Lab(w.VBox):
         self._submit(name)
 
     def _submit(self, action: Any, about: Any = None) -> None:
-        try:
-            recipe = self.recipe
-        except RecipeError as error:
-            self._controls_error = str(error)
+        recipe = self._read_controls()
+        if recipe is None:
             self._redraw()
             return
-        self._controls_error = None
         if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
             self._link.forget()
         if action == "compare":
@@ -356,15 +354,31 @@ class Lab(w.VBox):
         target = recipe.final_target if action in ("prune", "preview") else None
         self._runner.submit(Command(action, recipe, target, about))
 
+    def _read_controls(self) -> Recipe | None:
+        """The recipe that the controls are set to; None, with an error on the page, if it is not valid."""
+        try:
+            recipe = self.recipe
+        except RecipeError as error:
+            self._controls_error = str(error)
+            return None
+        self._controls_error = None
+        return recipe
+
     def _requested(self, name: str) -> None:
         """A download button was pressed."""
         if name == "link":
-            self._bridge.soon(lambda: self.downloads.send_text("link", self._address()))
-        elif name == "model":
-            self._submit("export", about=partial(self._page.exporter.send, name))
+            self._bridge.soon(self._send_link)
+        elif name == "model":  # whatever the controls are set to
+            self._runner.submit(Command("export", about=partial(self._page.exporter.send, name)))
         else:
             state = self.state
             self._page.exporter.later(name, replace(state, viewed=self.timeline.shown(state)))
+
+    def _send_link(self) -> None:
+        try:
+            self.downloads.send_text("link", self._address())
+        except RecipeError as error:
+            self.downloads.send_error("link", str(error))
 
     def _address(self) -> str:
         query = self.link()

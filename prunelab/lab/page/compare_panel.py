@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets as w
 
 from prunelab import views
+from prunelab.errors import RecipeError
 from prunelab.lab import presets, runs
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
@@ -150,9 +151,13 @@ class ComparePanel(Panel):
         self._pressed()
 
     def _pressed(self) -> None:
+        try:
+            recipe = self._recipe()
+        except RecipeError:
+            self._submit("change")  # which says what is wrong
+            return
         self._fresh = False
         self.pair.value = "preset"
-        recipe = self._recipe()
         preset = next(preset for preset in presets.presets(recipe) if preset.name == self.preset.value)
         self._submit("compare", about=preset.plans(recipe))
 

@@ -49,9 +49,10 @@ class CommandHandler(RunningTask):
         """
         action = command.action
         recipe = self._controls_recipe = command.recipe or self._controls_recipe
-        if action in TRAINING:
+        plans = [plan.recipe for plan in command.about] if action == "compare" else []
+        for asked in [recipe] if action in TRAINING else plans:
             try:
-                self.limits.check(recipe)
+                self.limits.check(asked)
             except LimitError as error:
                 if self.session is None:
                     raise

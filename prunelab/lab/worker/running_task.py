@@ -55,7 +55,7 @@ class RunningTask(ShownSession):
     def _save(self, *, ended: bool) -> None:
         """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
         session, preview, task, measurement = self.session, self._preview, self._task, self.state.measurement
-        if self._mine is not None and self._source.visited:  # the compared runs that are done are kept runs
+        if self._mine is not None:  # the compared runs that are done are kept runs
             session, preview, measurement = self._mine.session, self._mine.preview, self._mine.measurement
         if session is None:
             return
@@ -154,7 +154,7 @@ class RunningTask(ShownSession):
         def begin(plan: PlannedRun) -> Session:
             number = f"{len(plans) - len(self._comparing) + 1} of {len(plans)}"
             self._starting("loading data", recipe=plan.recipe, comparing=f"comparing: {plan.label}, {number}")
-            self._use(self._source.new(plan.recipe))
+            self._use(self._source.aside(plan.recipe))
             self._go_on()
             return self._needed()
 
@@ -162,8 +162,6 @@ class RunningTask(ShownSession):
             self._keep(plan.label, settled)
             self._comparing = self._comparing[1:]
 
-        for plan in plans:
-            self.limits.check(plan.recipe)
         self._keep()
         if self.session is not None:
             measured, scanned = self.state.measurement, self.state.sensitivity
@@ -185,7 +183,6 @@ class RunningTask(ShownSession):
             return
         self._task = None
         mine, self._mine, self._comparing = self._mine, None, ()
-        self._source.take_back(mine.session)
         self._use(mine.session)
         self._dense, self._preview = mine.dense, mine.preview
         self._report(measurement=mine.measurement, sensitivity=mine.sensitivity)

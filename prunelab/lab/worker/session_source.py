@@ -33,9 +33,6 @@ class SessionSource(Protocol):
 
     cache: DenseCache | None
 
-    @property
-    def visited(self) -> bool: ...
-
     def saved(self) -> Session | None: ...
 
     def dense(self, recipe: Recipe) -> dict[str, Any] | None: ...
@@ -49,8 +46,6 @@ class SessionSource(Protocol):
     def enter(self, visit: Visit) -> None: ...
 
     def keep(self, session: Session, run: RunState, *, ended: bool) -> None: ...
-
-    def take_back(self, session: Session) -> None: ...
 
     def notice(self) -> str | None: ...
 
@@ -120,20 +115,15 @@ class SessionOpener:
     def keep_dense(self, state: Mapping[str, Any], recipe: Recipe, *, compared: bool = False) -> None:
         """Save a session's state at the end of dense training. StorageError if that fails.
 
-        compared: it is of a comparison, whose runs do not take the place of the network that a visit has saved.
+        compared: it is of a comparison, whose runs do not take the place of the network that is saved.
         """
         if self.cache is not None:
             self.cache.keep(state, recipe)
-        if compared and self.visited:
+        if compared:
             return
         folder = self._visit.folder if self._visit is not None else self.directory
         if folder is not None:
             checkpoint.write(folder / DENSE, state, recipe)
-
-    @property
-    def visited(self) -> bool:
-        """Whether all is saved in a visit."""
-        return self._visit is not None
 
     def enter(self, visit: Visit) -> None:
         """From now on all is saved in this visit."""
@@ -190,11 +180,6 @@ class SessionOpener:
         """Copies of the custom model and of its masks, which belong together."""
         model, masks = copy.deepcopy((self._model, self._masks))
         return model, masks
-
-    def take_back(self, session: Session) -> None:
-        """A session from before goes on: its folder is locked again. StorageError if another process has it now."""
-        if session.directory is not None:
-            self._claim(session.directory)
 
     def notice(self) -> str | None:
         """What the user should know about the session's network, and about where it is saved; None: nothing."""

@@ -128,7 +128,8 @@ class ShownSession:
         return self.session
 
     def _classify(self, picture: NDArray[float32]) -> None:
-        self._needed()
+        if picture.shape != self._needed().data.input_shape[1:]:  # drawn for other data, which were still on the page
+            return
         self._picture = picture
         self._report(classification=self._classification(), urgent=True)
 

@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 import prunelab as pl
-from support.labs import press, reached
+from prunelab.disk import claim
+from prunelab.errors import ClaimedError
+from prunelab.lab.worker.limits import Limits
+from support.labs import QUICK, press, reached
 
 
 def test_a_preset_runs_both_and_keeps_them_by_name(lab):
@@ -189,3 +192,34 @@ def test_a_comparison_that_fails_brings_the_network_back(lab, monkeypatch):
 def failing(*_):
     raise RuntimeError("the disk is full")
     yield
+
+
+def test_a_comparison_leaves_the_folder_of_a_saved_session_alone(tmp_path):
+    lab = pl.Lab(QUICK, directory=tmp_path / "mine")
+    assert lab.wait(60)
+    press(lab, "prune")
+    mine, dense = lab.session, (tmp_path / "mine" / "dense" / "session.json").read_bytes()
+    lab.panels["compare"].button.click()
+    reached(lab, lambda s: s.activity == "comparing" and s.snapshot.phase == "training")
+    with pytest.raises(ClaimedError):
+        claim(tmp_path / "mine", patience=0.0)
+    assert lab.wait(60) and [run.label for run in lab.state.runs][-2:] == ["L2", "L1"]
+    assert lab.session is mine and lab.state.trouble is None
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["mine"], "nothing of it is saved"
+    assert (tmp_path / "mine" / "dense" / "session.json").read_bytes() == dense
+    lab.stop()
+    assert pl.Session.load(tmp_path / "mine").snapshot().scalars() == mine.snapshot().scalars()
+
+
+def test_a_comparison_that_is_refused_ends_nothing_that_runs(lab):
+    lab._runner.limit(Limits(epochs=50))
+    lab.controls["retrain_epochs"].value = 49
+    lab.buttons["run"].click()
+    reached(lab, lambda s: s.activity == "running" and s.snapshot.phase == "retraining")
+    lab.buttons["pause"].click()
+    reached(lab, lambda s: s.activity == "paused")
+    mine = lab.session
+    lab.panels["compare"].compare("one shot or five rounds")
+    assert lab.wait(60)
+    assert "at most 50" in lab.state.trouble and lab.session is mine
+    assert lab.state.activity == "paused" and lab.buttons["pause"].description == "Resume"

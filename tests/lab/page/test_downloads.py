@@ -58,3 +58,23 @@ def test_pictures_for_print_are_made_while_the_lab_goes_on(lab, monkeypatch):
     assert sent == [] and not lab.wait(0.01)
     go.set()
     assert lab.wait(60) and sent == [("figures", "figures.zip", "application/zip", b"PK")]
+
+
+def test_controls_that_give_no_recipe_cost_a_link_and_no_model(lab, monkeypatch):
+    sent = []
+    for name in ("send_file", "send_text", "send_error"):
+        monkeypatch.setattr(lab.downloads, name, lambda *a, name=name: sent.append((name, *a[:2])))
+    lab.controls["rewind"].value = "weights"
+    lab.controls["rewind_epoch"].value = 2
+    lab.controls["epochs"].value = 1
+    assert "rewind_epoch = 2" in lab.status.trouble and "1 epoch" in lab.status.trouble
+    say(lab.downloads, {"kind": "request", "name": "link", "view": "a"})
+    say(lab.downloads, {"kind": "request", "name": "model", "view": "a"})
+    assert lab.wait(60)
+    (said, link, words), (sent_as, model, _) = sorted(sent, key=lambda each: each[1])
+    assert (said, link, sent_as, model) == ("send_error", "link", "send_file", "model") and "rewind_epoch = 2" in words
+    lab.panels["compare"].button.click()
+    lab.presets.children[1].click()
+    assert lab.wait(60) and lab.state.activity == "ready" and "rewind_epoch = 2" in lab.status.trouble
+    lab.controls["epochs"].value = 3
+    assert lab.status.trouble == ""

@@ -2,11 +2,12 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils import prune
 
-from support.labs import press
+from support.labs import press, reached
 from support.messages import say
 
 
@@ -76,3 +77,17 @@ def test_while_the_slider_moves_the_drawing_is_read_as_the_cut_would_leave_it(la
     press(lab, "prune")
     assert lab.state.classification.preview is None
     assert lab.state.classification.pruned == pytest.approx(read.preview, abs=1e-6)
+
+
+def test_a_drawing_on_a_sheet_of_another_size_costs_no_run(lab):
+    """It was drawn while other data were on their way to the page."""
+    lab.controls["epochs"].value = 3000
+    lab.buttons["train"].click()
+    reached(lab, lambda state: state.activity == "training" and state.snapshot.clock > 20)
+    lab._submit("read", about=np.ones((28, 28), np.float32))
+    at = lab.state.snapshot.clock
+    reached(lab, lambda state: state.activity == "training" and state.snapshot.clock > at + 50)
+    assert lab.state.trouble is None
+    lab.controls["quality"].value = 0.7
+    reached(lab, lambda state: state.preview is not None and state.preview.quality == 0.7)
+    assert lab.state.trouble is None
