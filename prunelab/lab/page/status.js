@@ -6,6 +6,7 @@ import { termHelp } from "../widgets/term_help.js";
 import { keepAddress } from "./address.js";
 import { watchKernel } from "./kernel_watch.js";
 import { listenToKeys } from "./stage_keys.js";
+import { summaryStrip } from "./strip.js";
 import { showTour, welcome } from "./tour.js";
 
 /**
@@ -68,7 +69,9 @@ function render({ model, el }) {
   const story = element("p", "pl-unseen", el);
   story.setAttribute("aria-live", "polite");
 
+  const strip = summaryStrip(model);
   const draw = () => {
+    strip.draw();
     write(title, model.get("title"));
     write(text, model.get("text"));
     const part = model.get("progress");
@@ -109,6 +112,7 @@ function render({ model, el }) {
     }
     setAttributes(root, Object.fromEntries(Object.entries(attributes).map(([name, value]) => [`data-${name}`, value])));
     openByKeyboard(root);
+    strip.follow(root);
     welcome(root);
   };
 
@@ -134,6 +138,7 @@ function render({ model, el }) {
   return () => {
     model.off("change:session", remember);
     watch.stop();
+    strip.stop();
     stopKeys();
     leaveAddress();
     watcher.disconnect();
