@@ -111,11 +111,19 @@ def _cut(r: Recipe, last: int) -> str:
         back = f"; {r.regrow:g} of as many came back at each cut, where the gradient was largest" if r.regrow else ""
         return f"{which} {unit} of {place} were cut, on a cubic schedule, until {left} were left{back}"
     whose = {"dense": "its dense weights", "survivors": "its surviving weights", "all": "all its weights"}[r.std]
-    steps = [r.target_of_round(number).common_quality or 0.0 for number in range(1, last + 1)]
-    rises = steps[0] != steps[-1]
-    values = f"rising from {steps[0]:.3g} to {steps[-1]:.3g}" if rises else f"of {steps[0]:.3g}"
-    exceptions = "".join(f", but {'to' if rises else 'of'} {quality:g} for {name}" for name, quality in r.layer_quality)
-    return f"connections below quality x standard deviation of {whose} were cut, with a quality {values}{exceptions}"
+    general = _quality(r, r.quality, last)
+    values = [f"but {_quality(r, quality, last, general)} for {name}" for name, quality in r.layer_quality]
+    qualities = ", ".join([general, *values])
+    return f"connections below quality x standard deviation of {whose} were cut, with a quality {qualities}"
+
+
+def _quality(r: Recipe, quality: float, last: int, general: str = "") -> str:
+    """A quality up to the round ``last``. general: that of the other layers in words, where this is one layer's own."""
+    schedule = r.quality_schedule(quality)
+    first, now = (f"{schedule.at(number / r.rounds):.3g}" for number in (1, last))
+    if first == now:
+        return f"of {now}"
+    return f"to {now}" if general.startswith("rising") else f"rising from {first} to {now}"
 
 
 def headline(

@@ -71,7 +71,7 @@ class LabState:
     left: float | None = None
     """Estimated time left in seconds; None when unknown or nothing runs."""
     step_seconds: float | None = None
-    """How long one step of training took in the latest run, in seconds; None before the first."""
+    """How long one step of training took in the latest run, or in a trial before it, in seconds; None if unknown."""
     snapshot: Snapshot | None = None
     """The network as it is."""
     preview: Snapshot | None = None

@@ -332,8 +332,9 @@ class _Flow(fx.Interpreter):
         if rule is None:
             raise self._unknown(what)
         kwargs = dict(kwargs)
-        if "input" in kwargs:
-            args = (kwargs.pop("input"), *args)
+        for first in ("input", "tensors"):  # the latter of cat and stack
+            if first in kwargs:
+                args = (kwargs.pop(first), *args)
         if rule not in path_rules.OF_ALL and any(isinstance(x, Tensor) for x in tree_leaves((args[1:], kwargs))):
             raise self._unknown(f"the later arguments of {what}")
         args, kwargs = map_aggregate(args, self._to_paths), map_aggregate(kwargs, self._to_paths)

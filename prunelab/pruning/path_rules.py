@@ -37,9 +37,13 @@ class Binary(torch.autograd.Function):
         return (gradients[0] > 0).to(gradients[0].dtype)
 
 
-def as_is(operation: Any, *args: Any, **kwargs: Any) -> Any:
-    """Moves, averages or sums with positive weights: running the operation on zeros and ones gives the paths."""
-    return operation(*args, **kwargs)
+def as_is(operation: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    """Moves, averages or sums with positive weights: running the operation on zeros and ones gives the paths.
+
+    Integers that are moved are constants, as in ``join``; those in later arguments are places and counts.
+    """
+    several = isinstance(x, list | tuple) and not isinstance(x, torch.Size)
+    return operation([_moved(each) for each in x] if several else _moved(x), *args, **kwargs)
 
 
 def elementwise(_: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -65,6 +69,10 @@ def join(_: Any, *args: Any, **kwargs: Any) -> Tensor:
 def _paths(x: Tensor) -> Tensor:
     """Integers are constants, which carry no path."""
     return x if x.is_floating_point() else torch.zeros_like(x, dtype=torch.float32)
+
+
+def _moved(x: Any) -> Any:
+    return _paths(x) if isinstance(x, Tensor) else x
 
 
 def mix(x: Tensor, dims: Iterable[int]) -> Tensor:

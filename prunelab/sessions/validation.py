@@ -119,11 +119,15 @@ def tensors(model: nn.Module, data: Data) -> tuple[tuple[Tensor, Tensor], tuple[
 
     Whole numbers (token ids, class numbers) stay as they are.
     """
+    return placed(model, data.train_x, data.train_y), placed(model, data.test_x, data.test_y)
+
+
+def placed(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Samples as ``tensors`` gives them."""
     weights = [p for p in model.parameters() if p.is_floating_point()]
     device, dtype = (weights[0].device, weights[0].dtype) if weights else (torch.device("cpu"), torch.float32)
-    pairs = ((data.train_x, data.train_y), (data.test_x, data.test_y))
-    train, test = (tuple(t.to(device, dtype if t.is_floating_point() else t.dtype) for t in pair) for pair in pairs)
-    return (train[0], train[1]), (test[0], test[1])
+    x, y = (t.to(device, dtype if t.is_floating_point() else t.dtype) for t in (x, y))
+    return x, y
 
 
 def identity(data: Data) -> dict[str, Any]:

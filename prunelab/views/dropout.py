@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prunelab.formatting import layer_of, percent
@@ -15,6 +17,36 @@ from prunelab.views.figure import View, axis, empty, figure, if_cut, note
 from prunelab.views.subjects import a_history
 
 SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "pentagon")
+ACROSS = (-2, 104)  # range of the x axis
+PLOT = (165, 115)  # pixels of the smallest plot, without axes and title; labels do not overlap at this size
+TEXT = (6.3, 14)  # pixels of a label: the width of a character, the height of the line
+MARKER = 10  # pixels
+
+Box = tuple[float, float, float, float]  # left, right, bottom, top, in pixels
+
+
+@dataclass(frozen=True)
+class End:
+    """The point of a dropout as it is now, in data coordinates, and its label."""
+
+    text: str
+    x: float
+    y: float
+
+    @property
+    def side(self) -> int:
+        """Where the label is: 1 to the right, -1 to the left."""
+        return 1 if self.x < 70 else -1
+
+    def place(self, high: float) -> tuple[float, float]:
+        """The point in pixels from the lower left corner. high: end of the y axis."""
+        low, end = ACROSS
+        return PLOT[0] * (self.x - low) / (end - low), PLOT[1] * self.y / high
+
+    def box(self, high: float, shift: float) -> Box:
+        """The label, ``shift`` pixels above the point."""
+        (x, y), width = self.place(high), TEXT[0] * len(html.unescape(self.text))
+        return _around(x + self.side * (8 + width / 2), y + shift, width, TEXT[1])
 
 
 def dropout(history: Iterable[Snapshot]) -> View:
@@ -36,7 +68,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
         return empty(f"No dropout: this network has none, so there is nothing to adjust.{hint}")
     last = snapshots[-1]
     data: list[dict[str, Any]] = []
-    notes: list[dict[str, Any]] = []
+    ends: list[End] = []
     for original in sorted({d.original for d in last.dropouts}):
         densities = [i / 40 for i in range(41)]
         data.append({
@@ -62,18 +94,48 @@ def dropout(history: Iterable[Snapshot]) -> View:
             "hovertemplate": f"{name} after {layer}, %{{text}}: rate %{{y:.3f}}<extra></extra>",
         })  # fmt: skip
         x, (y, _) = next(reversed(points.items()))
-        right = x < 70
-        notes.append(note(
-            f"{escaped(now.name, 20)} {y:.2f}", x, y, xanchor="left" if right else "right", xshift=8 if right else -8,
-            yshift=-10 if i % 2 else 10,
-        ))  # fmt: skip
-    top = max(d.original for d in last.dropouts)
+        ends.append(End(f"{escaped(now.name, 20)} {y:.2f}", x, y))
+    high = max(d.original for d in last.dropouts) * 1.2 or 1
     summary = "; ".join(f"{escaped(d.name)}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
-        data, _title(last), annotations=notes, meta={"summary": summary},
-        xaxis=axis("kept in the layer before (%)", range=[-2, 104]),
-        yaxis=axis("dropout rate", range=[0, top * 1.2 or 1]),
+        data, _title(last), annotations=_labels(ends, high), meta={"summary": summary},
+        xaxis=axis("kept in the layer before (%)", range=list(ACROSS)),
+        yaxis=axis("dropout rate", range=[0, high]),
     )  # fmt: skip
+
+
+def _labels(ends: Sequence[End], high: float) -> list[dict[str, Any]]:
+    """A label beside each point: above it, or below where that would cover another label or point.
+
+    From the top, so that of two points near each other the upper one has its label above and the lower one below. Where
+    neither is free, the label goes further away. high: end of the y axis.
+    """
+    markers = [_around(*end.place(high), MARKER, MARKER) for end in ends]
+    shifts = [sign * (MARKER + TEXT[1] * far) for far in range(len(ends)) for sign in (1, -1)]
+    taken: list[Box] = []
+    notes = []
+    for end in sorted(ends, key=lambda end: -end.y):
+        boxes = {shift: end.box(high, shift) for shift in shifts}
+        shift = min(boxes, key=lambda shift: _cost(boxes[shift], taken, markers))
+        taken.append(boxes[shift])
+        notes.append(note(
+            end.text, end.x, end.y, xanchor="left" if end.side > 0 else "right", xshift=8 * end.side, yshift=shift,
+        ))  # fmt: skip
+    return notes
+
+
+def _cost(box: Box, taken: Sequence[Box], markers: Sequence[Box]) -> tuple[bool, bool, bool]:
+    """What speaks against a label here, the worst first."""
+    outside = box[2] < 0 or box[3] > PLOT[1]
+    return any(_meet(box, other) for other in taken), outside, any(_meet(box, other) for other in markers)
+
+
+def _around(x: float, y: float, width: float, height: float) -> Box:
+    return x - width / 2, x + width / 2, y - height / 2, y + height / 2
+
+
+def _meet(a: Box, b: Box) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def _title(last: Snapshot) -> str:

@@ -170,7 +170,7 @@ def as_by(recipe, moment):
         (pl.Recipe(rule="density", density=0.05, unit="neuron", scope="layer", rounds=2), ["filters of each", "5.0 %"]),
         (pl.Recipe(model="own", data="own", regularizer="none", dropout=0.0), ["one's own", "no penalty"]),
         (pl.Recipe(rounds=7, quality=1.4), ["In 2 of 7 rounds, ", "from 0.2 to 0.4", "after each cut", "20 epochs"]),
-        (pl.Recipe(batch_norm=True, layer_quality={"fc1": 2.0}), ["batch normalisation", "but to 2 for fc1"]),
+        (pl.Recipe(batch_norm=True, layer_quality={"fc1": 2.0}), ["batch normalisation", "but to 1.33 for fc1"]),
     ],
 )  # fmt: skip
 def test_recipes_are_told_in_words(recipe, parts, history):

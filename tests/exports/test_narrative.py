@@ -48,3 +48,40 @@ def test_a_run_that_only_cut_at_random_says_so():
 def test_a_run_says_how_it_was_retrained(changes, words):
     recipe = pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=2).changed(**changes)
     assert words in told(recipe, list(pl.Session(recipe)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "cuts", "words"),
+    [
+        ({"quality": 0.0}, 3, "with a quality of 0, but rising from 1 to 3 for fc1;"),
+        ({"quality": 1.5}, 3, "with a quality rising from 0.5 to 1.5, but to 3 for fc1;"),
+        ({"quality": 1.5}, 2, "with a quality rising from 0.5 to 1, but to 2 for fc1;"),
+        ({"quality": 1.5}, 1, "with a quality of 0.5, but of 1 for fc1;"),
+        ({"quality": 1.5, "ramp": False}, 3, "with a quality of 1.5, but of 3 for fc1;"),
+        (
+            {"quality": 1.5, "layer_quality": {"fc1": 0.0}},
+            3,
+            "with a quality rising from 0.5 to 1.5, but of 0 for fc1;",
+        ),
+    ],
+)
+def test_a_run_says_the_qualities_that_each_layer_was_cut_at(changes, cuts, words):
+    recipe = pl.Recipe(
+        **{
+            "model": "mlp-small",
+            "epochs": 1,
+            "retrain_epochs": 0,
+            "rounds": 3,
+            "layer_quality": {"fc1": 3.0},
+            **changes,
+        }
+    )
+    session = pl.Session(recipe)
+    session.finish("train")
+    for _ in range(cuts):
+        session.prune()
+        session.finish("retrain")
+    qualities = [s.layer("fc1.weight").quality for s in session.history if s.phase == "pruned"]
+    own = dict(recipe.layer_quality)["fc1"]
+    assert qualities == pytest.approx([own * (n / 3 if recipe.ramp else 1) for n in range(1, cuts + 1)])
+    assert words in told(recipe, list(session.history))

@@ -3,11 +3,16 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from torch import nn
 
 import prunelab as pl
 from prunelab.lab.page import live
+from prunelab.lab.worker import shown_session, step_time
 from prunelab.lab.worker.tasks import Task
+from prunelab.sessions.dense_cache import DenseCache
 from support.labs import LONG, QUICK, press, reached
+from support.sessions import same
 
 
 def let_go(lab, name, value):
@@ -100,6 +105,72 @@ def test_the_words_beside_the_switch_say_how_long_a_run_takes(lab):
     known, steps = replace(lab.state, step_seconds=0.03), lab.session.steps_left("run")
     assert live.seconds(lab.controls, known) == pytest.approx(steps * 0.03)
     assert live.seconds(lab.controls, replace(lab.state, step_seconds=None)) is None
+
+
+def from_the_cache(tmp_path, recipe):
+    """A lab on whose page nothing was trained."""
+    cache = DenseCache(tmp_path)
+    if cache.find(recipe) is None:
+        session = pl.Session(recipe)
+        session.finish("train")
+        cache.keep(session.state(), recipe)
+    lab = pl.Lab(recipe, measure=False, start=False)
+    lab._opener.cache = cache
+    lab.start()
+    assert lab.wait(60) and lab.state.snapshot.phase == "trained"
+    return lab
+
+
+def test_the_words_say_how_long_a_run_takes_where_the_dense_network_came_from_the_cache(tmp_path):
+    lab = from_the_cache(tmp_path, QUICK.changed(retrain_epochs=10000))
+    lab.live.switch.value = True
+    assert lab.live.hint.value.startswith("letting go retrains, "), lab.state.step_seconds
+    assert live.seconds(lab.controls, lab.state) > live.QUICK
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "regularizer": "l1", "batch_norm": True}])
+def test_the_trial_of_a_step_changes_nothing(tmp_path, monkeypatch, changes):
+    recipe = QUICK.changed(dropout=0.3, **changes)
+    timed = from_the_cache(tmp_path, recipe)
+    assert timed.state.step_seconds is not None
+    assert all(p.grad is None for p in timed.session.model.parameters())
+    random = torch.get_rng_state()
+    assert step_time.step_seconds(timed.session) is not None
+    assert torch.equal(torch.get_rng_state(), random)
+    monkeypatch.setattr(shown_session, "step_seconds", lambda session: None)
+    plain = from_the_cache(tmp_path, recipe)
+    assert plain.state.step_seconds is None
+    same(timed.session, plain.session)
+    for lab in (timed, plain):
+        press(lab, "run")
+    same(timed.session, plain.session)
+
+
+def test_the_trial_stops_in_time_and_knows_the_time_of_a_slow_step(monkeypatch):
+    session = pl.Session(QUICK)
+    for each, expected in ((0.001, step_time.MOST + 1), (0.04, 3), (0.3, 2), (5.0, 1)):
+        now, done = [0.0], []
+
+        def step(*_, each=each, now=now, done=done, **__):
+            now[0] += each + (0.01 if not done else 0)  # the first one warms up
+            done.append(each)
+
+        monkeypatch.setattr(step_time.time, "perf_counter", lambda now=now: now[0])
+        monkeypatch.setattr(step_time.steps, "training_step", step)
+        assert step_time.step_seconds(session) == pytest.approx(each if expected > 1 else each + 0.01)
+        assert len(done) == expected
+
+
+def test_a_model_that_cannot_be_tried_has_no_time_and_ends_nothing():
+    class Refusing(nn.Sequential):
+        def forward(self, x):
+            if self.training and torch.is_grad_enabled():
+                raise RuntimeError("not today")
+            return super().forward(x)
+
+    lab = pl.Lab(QUICK, model=Refusing(nn.Flatten(), nn.Linear(64, 10)), trained=True, measure=False)
+    assert lab.wait(60)
+    assert lab.state.activity == "ready" and lab.state.trouble is None and lab.state.step_seconds is None
 
 
 def test_the_time_that_is_left_is_that_of_steps_and_not_of_what_came_before(monkeypatch):

@@ -409,6 +409,16 @@ COMBINED = {
     "integers": lambda m, a, b: a + m.numbers + b - torch.clamp(m.numbers, max=1),
     "types": lambda m, a, b: a.type_as(b) + m.numbers.to(b),
     "keywords": lambda m, a, b: torch.clamp(input=a, min=b),
+    "integers beside": lambda m, a, b: torch.cat([(a + b)[:, :3], m.numbers[3:].expand_as(a[:, :2])], 1),
+    "integers that are made": lambda m, a, b: torch.cat(
+        tensors=((a + b)[:, :3], torch.full((a.shape[0], 2), 3)), dim=1
+    ),
+    "floats beside": lambda m, a, b: torch.concat([(a + b)[:, :3], torch.full((a.shape[0], 2), 3.0)], 1),
+    "truths beside": lambda m, a, b: torch.cat([(a + b)[:, :3], (m.numbers[3:] > 0).expand_as(a[:, :2])], 1),
+    "integers in a stack": lambda m, a, b: torch.stack([a + b, m.numbers.expand_as(a)], 1).flatten(1)[:, 3:8],
+    "integers repeated": lambda m, a, b: torch.cat([(a + b)[:, :3], torch.full((1, 2), 3).repeat(a.shape[0], 1)], 1),
+    "integers as places": lambda m, a, b: (a + b)[:, m.numbers],
+    "integers as counts": lambda m, a, b: (a + b)[:, :3].repeat_interleave(m.numbers[1:4], dim=1).repeat(1, 2)[:, :5],
 }
 
 

@@ -19,6 +19,7 @@ from prunelab import models, views
 from prunelab.formatting import layer_of, percent
 from prunelab.hardware import Machine
 from prunelab.results.measurement import Latency, Measurement, Size
+from support.label_boxes import apart
 from support.own_models import TwoDrops, blobs
 
 SHORT = {"epochs": 1, "retrain_epochs": 1, "rounds": 2}
@@ -241,10 +242,12 @@ def test_input_maps(mode, moment):
 @each_snapshot()
 def test_dropout(mode, moment):
     snapshot = moments(mode)[moment]
-    said = title(views.dropout([snapshot]))
+    view = views.dropout([snapshot])
+    said = title(view)
     if not snapshot.dropouts:
         assert said == "No dropout"
         return
+    assert apart(view)
     changed = [d for d in snapshot.dropouts if d.rate != d.original]
     if not changed:
         cut = snapshot.kept < snapshot.total

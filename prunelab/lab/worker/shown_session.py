@@ -18,6 +18,7 @@ from prunelab.lab.messages import Activity, Classification, LabState
 from prunelab.lab.runs import KeptRuns
 from prunelab.lab.worker.classify import dense_twin, reading
 from prunelab.lab.worker.session_source import SessionSource, fitted
+from prunelab.lab.worker.step_time import step_seconds
 from prunelab.lab.worker.tasks import Task
 from prunelab.recipe import Recipe, Target
 from prunelab.results.measurement import Measurement
@@ -169,6 +170,8 @@ class ShownSession:
             history=tuple(session.history), warning=wording.about_to_lose(preview) or wording.went_too_deep(snapshot),
             classification=self._classification(),
         )  # fmt: skip
+        if session.phase == "trained" and self.state.step_seconds is None:  # nothing was trained on this page
+            self._report(step_seconds=step_seconds(session))
 
     def _show_preview(self, target: Target | None) -> None:
         """Preview a cut to ``target`` at once on some test samples, then exactly if there is time; None: no preview."""
