@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import authenticated
 from voila.handler import BaseVoilaHandler
-from voila.tornado.handler import TornadoVoilaHandler
 
+from prunelab.serve import page_handler
 from prunelab.workshop.desk import SETTING, VISITOR, Desk
 
 COOKIE = "prunelab-visitor"
@@ -40,7 +40,7 @@ def way_back(address: str, base_url: str) -> str:
     return address if ours else base_url
 
 
-class PageHandler(TornadoVoilaHandler):  # type: ignore[misc]  # Voila has no types
+class PageHandler(page_handler.PageHandler):
     """Voila's page for those who have a place in the room; others wait at its door."""
 
     @authenticated
