@@ -18,7 +18,6 @@ from jupyter_core.utils import ensure_async
 from prunelab.workshop.room import Room
 
 SETTING = "prunelab_desk"  # of the server's application: the desk
-VISITOR: ContextVar[str] = ContextVar("visitor")  # of the page that is being made
 TICK = 1.0  # seconds between two looks at all labs
 UNSEEN = 45.0  # seconds that a kernel may be without a page: one that comes, or reloads
 WARNING = 60.0  # seconds from the word that a place is about to be given away until it is
@@ -30,6 +29,17 @@ RESTING = (
     "Nobody has touched this page for a while, and its place is needed: in a minute it goes to somebody who waits. "
     "Move or press anything to keep it."
 )
+
+
+@dataclass
+class Coming:
+    """A page that is being made. visitor: whose it is. given: whether it has got its kernel."""
+
+    visitor: str
+    given: bool = False
+
+
+PAGE: ContextVar[Coming] = ContextVar("page")  # the one that the running task makes
 
 
 @dataclass
@@ -51,8 +61,10 @@ class Desk:
 
     def given(self, kernel: str) -> None:
         """A kernel was given to the visitor whose page is being made."""
-        visitor, now = VISITOR.get(), time.monotonic()
+        page, now = PAGE.get(), time.monotonic()
+        visitor = page.visitor
         self.room.opened(visitor, kernel)
+        page.given = True
         number = self._numbers.setdefault(visitor, len(self._numbers) + 1)
         self.labs[kernel] = OpenLab(kernel, visitor, number, since=now, touched=now, seen=now)
 

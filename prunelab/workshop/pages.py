@@ -12,7 +12,7 @@ from tornado.web import authenticated
 from voila.handler import BaseVoilaHandler
 
 from prunelab.serve import page_handler
-from prunelab.workshop.desk import SETTING, VISITOR, Desk
+from prunelab.workshop.desk import PAGE, SETTING, Coming, Desk
 
 COOKIE = "prunelab-visitor"
 # Why a lab was ended, by the key in the address.
@@ -59,8 +59,13 @@ class PageHandler(page_handler.PageHandler):
             self.set_status(429)
             self.write(self.render_template("too_many.html", pages=desk.room.pages))
         else:
-            VISITOR.set(visitor)
-            await super().get(path)
+            page = Coming(visitor)
+            PAGE.set(page)
+            try:
+                await super().get(path)
+            finally:
+                if not page.given:
+                    desk.room.failed(visitor, time.monotonic())
 
 
 class PlaceHandler(JupyterHandler):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prunelab.workshop import desk as desks
-from prunelab.workshop.desk import SPARE, UNSEEN, VISITOR, WARNING, Desk, OpenLab
+from prunelab.workshop.desk import PAGE, SPARE, UNSEEN, WARNING, Coming, Desk, OpenLab
 from prunelab.workshop.host import guesses, seen
 from prunelab.workshop.line import _plain
 from prunelab.workshop.room import Room
@@ -51,7 +51,8 @@ class Workshop:
 
     def comes(self, visitor: str, kernel: str) -> OpenLab:
         assert self.desk.room.ask(visitor, self.now) == 0
-        VISITOR.set(visitor)
+        assert self.desk.room.may_open(visitor)
+        PAGE.set(Coming(visitor))
         self.kernels._kernel_connections[kernel] = 1
         self.desk.given(kernel)
         self.told[kernel] = []

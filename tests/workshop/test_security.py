@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.cookiejar import Cookie
 from pathlib import Path
@@ -37,9 +38,12 @@ def server(tmp_path_factory):
 class Page:
     """A page with a kernel."""
 
-    def __init__(self, browser: Visitor, address: str = f"?token={TOKEN}") -> None:
+    def __init__(
+        self, browser: Visitor, address: str = f"?token={TOKEN}", answer: tuple[int, str, str] | None = None
+    ) -> None:
+        """address: that is asked for. answer: to who has asked already."""
         self.browser, self.ask = browser, browser.ask
-        status, text, _ = self.ask(address)
+        status, text, _ = answer or self.ask(address)
         found = re.search(r'"kernelId":\s*"([^"]+)"', text)
         assert status == 200 and found, text[-500:]
         self.kernel = found[1]
@@ -162,6 +166,16 @@ def test_kernels_are_not_listed_and_no_other_is_named_on_a_page(server, tab):
 def test_no_file_outside_the_allow_list(tab, path):
     status, text, _ = tab.ask(path)
     assert "root:" not in text and "cells" not in text and status >= 400
+
+
+def test_pages_that_are_opened_together_are_counted_too(visitor):
+    first = Page(visitor)
+    with ThreadPoolExecutor(7) as pool:
+        answers = list(pool.map(visitor.ask, [""] * 7))
+    pages = [first, *(Page(visitor, answer=each) for each in answers if each[0] == 200)]
+    assert sorted(each[0] for each in answers) == 3 * [200] + 4 * [429]
+    for each in pages:
+        each.leave()
 
 
 def test_one_browser_has_so_many_pages_and_strangers_fill_the_room_and_no_more(server, visitor):
