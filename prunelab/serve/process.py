@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -18,6 +20,9 @@ from prunelab.serve import voila
 
 START_TIMEOUT = 120.0  # seconds; with a cold disk on a busy machine the start takes 30
 STOP_TIMEOUT = 15.0  # seconds for the server and its kernels to end before the server is killed
+HANG_UP = getattr(signal, "SIGHUP", None)  # the terminal is closed; Windows has none
+PR_SET_PDEATHSIG = 1  # of Linux: which signal a process is sent when its parent ends
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def chosen_port(port: int) -> int:
@@ -39,12 +44,13 @@ def serve_until_stopped(
     verbose: bool = False,
     folder: Path | None = None,
 ) -> None:
-    """Run a server until Ctrl-C, SIGTERM or its own end.
+    """Run a server until Ctrl-C, SIGTERM, the end of the terminal or its own end.
 
-    argv, env: command line and environment. url: the page to announce and open. probe: an address that answers, with
-    any status, as soon as the server is up. say: called with ``url`` once it can be opened. verbose: let the server and
-    its kernels write to the terminal. folder: working directory of the server; None: the current one. Raises
-    ServeError, with the server's last line of output, if it ends by itself.
+    On Linux it ends with this process, however that ends. argv, env: command line and environment. url: the page to
+    announce and open. probe: an address that answers, with any status, as soon as the server is up. say: called with
+    ``url`` once it can be opened. verbose: let the server and its kernels write to the terminal. folder: working
+    directory of the server; None: the current one. Raises ServeError, with the server's last line of output, if it ends
+    by itself.
     """
     with tempfile.TemporaryFile() as log:
         # In a new process session: Ctrl-C in the terminal reaches only this process, which ends the server in order.
@@ -53,6 +59,7 @@ def serve_until_stopped(
             env=dict(env),
             cwd=folder,
             start_new_session=True,
+            preexec_fn=_end_with_parent if LIBC is not None else None,
             # Jupyter prints warnings that users cannot act on, and kernels print tracebacks when they are ended.
             stdout=None if verbose else log,
             stderr=None if verbose else subprocess.STDOUT,
@@ -65,6 +72,12 @@ def serve_until_stopped(
             raise ServeError(f"the server ended by itself with exit code {process.returncode}{last}")
 
 
+def _end_with_parent() -> None:
+    """In the server, before it is one: be asked to end when the process that started it is gone."""
+    assert LIBC is not None
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _stay(
     process: subprocess.Popen[bytes], url: str, probe: str, say: Callable[[str], None], *, open_browser: bool
 ) -> bool:
@@ -72,12 +85,17 @@ def _stay(
     stop_requests: list[float] = []  # times of the signals
 
     def end(number: int, frame: FrameType | None) -> None:
+        if stop_requests and number == HANG_UP:  # a shell passes on what its terminal has sent already
+            return
         if stop_requests:  # the second one kills at once
             process.kill()
         stop_requests.append(time.monotonic())
         process.terminate()
 
     before: dict[int, Any] = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    # Ignored, it stays so: ``nohup prunelab workshop`` is to go on without its terminal.
+    if HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN:
+        before[HANG_UP] = signal.signal(HANG_UP, end)
     try:
         if _wait_for(probe, process, stop_requests):
             say(url)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+from urllib.parse import unquote_plus
 
 LINK = "PRUNELAB_LINK"  # environment variable: the query part of the link that a server starts labs with
 QUERY_KEY = "PRUNELAB_QUERY_KEY"  # environment variable: with it a kernel may ask its server for the visitor's query
 QUERY_KEY_HEADER = "X-Prunelab-Query-Key"
+TOKEN = "token"  # key in the address of a visitor who comes in with a token
 HOST_LINE = "PRUNELAB_HOST_LINE"  # environment variable: labs tell the host of a workshop what they do
 SESSION = "PRUNELAB_SESSION"  # environment variable: the folder to save in, and to go on from
 
@@ -27,21 +29,28 @@ def preheated() -> bool:
 
 
 def query() -> str:
-    """The visitor's query; "" if there is none, and outside of Voila. In a preheated kernel: blocks until one comes.
+    """The visitor's query, without a token; "" if there is none, and outside of Voila.
 
+    In a preheated kernel: blocks until one comes.
     Raises OSError or errors of websockets if the server cannot be reached.
     """
     if not in_voila():
         return ""
     if not preheated():
-        return os.environ.get("QUERY_STRING", "")
+        return without_token(os.environ.get("QUERY_STRING", ""))
     from websockets.sync.client import connect  # comes with Voila
 
     headers = {QUERY_KEY_HEADER: os.environ.get(QUERY_KEY, "")}  # "": under a Voila that is not ours
     with connect(address("query"), open_timeout=30, ping_interval=None, additional_headers=headers) as socket:
         request: dict[str, str] = json.loads(socket.recv())
-    os.environ.update(request)  # as in a kernel that was started for the visitor
-    return request.get("QUERY_STRING", "")
+    asked = without_token(request.get("QUERY_STRING", ""))
+    os.environ.update(request, QUERY_STRING=asked)  # as in a kernel that was started for the visitor
+    return asked
+
+
+def without_token(query: str) -> str:
+    """A query without the token: neither the environment of a kernel nor what it saves is to have it."""
+    return "&".join(part for part in query.split("&") if unquote_plus(part.partition("=")[0]) != TOKEN)
 
 
 def address(what: str) -> str:

@@ -3,7 +3,7 @@
     python -m prunelab.serve.voila_app notebook.ipynb ...   # otherwise like ``python -m voila``
 
 Where a token is required, it is required for files of the notebook's folder and for the visitor's query too, and it
-stands in no line of the log. A message from a page may have at most LARGEST_MESSAGE bytes.
+stands in no line of the log and is told to no kernel. A message from a page may have at most LARGEST_MESSAGE bytes.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tornado.web import authenticated
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.static_file_handler import AllowListFileHandler
+from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.voila_identity_provider import VoilaLoginHandler
 
@@ -31,6 +32,7 @@ from prunelab.serve.fork_provisioner import SERVER
 from prunelab.serve.log_filter import hide_tokens
 from prunelab.serve.login import LoginHandler
 from prunelab.serve.long_links import LARGEST, explain_long_links
+from prunelab.serve.page_handler import PageHandler
 from prunelab.serve.plotly_file import PlotlyFileHandler, plotly_file
 from prunelab.serve.query_socket import QuerySocketHandler, make_query_key
 from prunelab.serve.voila import PROVISIONER
@@ -51,6 +53,7 @@ class FileHandler(AllowListFileHandler, AuthenticatedFileHandler):  # type: igno
 
 
 REPLACED = {
+    TornadoVoilaHandler: PageHandler,
     RequestInfoSocketHandler: QuerySocketHandler,
     AllowListFileHandler: FileHandler,
     VoilaLoginHandler: LoginHandler,

@@ -18,7 +18,6 @@ from jupyter_core.utils import ensure_async
 from prunelab.workshop.room import Room
 
 SETTING = "prunelab_desk"  # of the server's application: the desk
-VISITOR: ContextVar[str] = ContextVar("visitor")  # of the page that is being made
 TICK = 1.0  # seconds between two looks at all labs
 UNSEEN = 45.0  # seconds that a kernel may be without a page: one that comes, or reloads
 WARNING = 60.0  # seconds from the word that a place is about to be given away until it is
@@ -33,10 +32,22 @@ RESTING = (
 
 
 @dataclass
+class Coming:
+    """A page that is being made. visitor: whose it is. given: whether it has got its kernel."""
+
+    visitor: str
+    given: bool = False
+
+
+PAGE: ContextVar[Coming] = ContextVar("page")  # the one that the running task makes
+
+
+@dataclass
 class Desk:
     """manager: Jupyter's, of kernels. away: the address of the page that says why a lab was ended, which takes ``why``.
 
-    rest: seconds that a lab may rest while others wait. memory: bytes that a kernel may take.
+    rest: seconds that a lab may rest while others wait. memory: bytes that a kernel may take. word: of the host, at the
+    top of all labs; "" for none.
     """
 
     room: Room
@@ -44,6 +55,7 @@ class Desk:
     away: str
     rest: float
     memory: int
+    word: str = ""
     labs: dict[str, OpenLab] = field(default_factory=dict)  # by kernel, oldest first
     _numbers: dict[str, int] = field(default_factory=dict)  # by visitor
     _ticks: int = 0
@@ -51,8 +63,10 @@ class Desk:
 
     def given(self, kernel: str) -> None:
         """A kernel was given to the visitor whose page is being made."""
-        visitor, now = VISITOR.get(), time.monotonic()
+        page, now = PAGE.get(), time.monotonic()
+        visitor = page.visitor
         self.room.opened(visitor, kernel)
+        page.given = True
         number = self._numbers.setdefault(visitor, len(self._numbers) + 1)
         self.labs[kernel] = OpenLab(kernel, visitor, number, since=now, touched=now, seen=now)
 
@@ -64,7 +78,24 @@ class Desk:
         lab.touched = time.monotonic()
         if lab.warned is not None:
             lab.warned = None
-            lab.tell({"say": ""})
+            lab.tell({"say": self.word})
+
+    def say(self, word: str) -> None:
+        """Put a word of the host's at the top of all labs, now and later; "": none. A warning there goes before it."""
+        self.word = word
+        for lab in self.labs.values():
+            if lab.warned is None:
+                lab.tell({"say": word})
+
+    def listens(self, kernel: str, send: Callable[[dict[str, Any]], None]) -> None:
+        """A lab has opened its line, on which it hears what was said before. send: passes a message to it."""
+        lab = self.labs.get(kernel)
+        if lab is None:
+            return
+        lab.send = send
+        said = self.word if lab.warned is None else RESTING
+        if said:
+            lab.tell({"say": said})
 
     def send_away(self, kernel: str, why: str) -> None:
         """End a lab: its page says why (a key of ``pages.WHY``), and leads back to what was saved."""

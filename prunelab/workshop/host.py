@@ -149,8 +149,7 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
                 for lab in labs:
                     lab.tell({"follow": query})
             case "say":
-                for lab in labs:
-                    lab.tell({"say": about[:LONGEST_WORD]})
+                desk.say(about[:LONGEST_WORD])
             case "forget":
                 for lab in labs:
                     lab.guess = None

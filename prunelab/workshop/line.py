@@ -37,9 +37,7 @@ class LineHandler(WebSocketHandler):
     def open(self, kernel: str) -> None:
         """Take up the line."""
         self._kernel = kernel
-        lab = self._desk.labs.get(kernel)
-        if lab is not None:
-            lab.send = self._send
+        self._desk.listens(kernel, self._send)
 
     def on_message(self, message: str | bytes) -> None:
         """Keep a report."""

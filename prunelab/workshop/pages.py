@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import authenticated
 from voila.handler import BaseVoilaHandler
-from voila.tornado.handler import TornadoVoilaHandler
 
-from prunelab.workshop.desk import SETTING, VISITOR, Desk
+from prunelab.serve import page_handler
+from prunelab.workshop.desk import PAGE, SETTING, Coming, Desk
 
 COOKIE = "prunelab-visitor"
 # Why a lab was ended, by the key in the address.
@@ -40,7 +40,7 @@ def way_back(address: str, base_url: str) -> str:
     return address if ours else base_url
 
 
-class PageHandler(TornadoVoilaHandler):  # type: ignore[misc]  # Voila has no types
+class PageHandler(page_handler.PageHandler):
     """Voila's page for those who have a place in the room; others wait at its door."""
 
     @authenticated
@@ -59,8 +59,13 @@ class PageHandler(TornadoVoilaHandler):  # type: ignore[misc]  # Voila has no ty
             self.set_status(429)
             self.write(self.render_template("too_many.html", pages=desk.room.pages))
         else:
-            VISITOR.set(visitor)
-            await super().get(path)
+            page = Coming(visitor)
+            PAGE.set(page)
+            try:
+                await super().get(path)
+            finally:
+                if not page.given:
+                    desk.room.failed(visitor, time.monotonic())
 
 
 class PlaceHandler(JupyterHandler):

@@ -15,10 +15,18 @@ LONGEST_QUEUE = 1000  # visitors
 
 @dataclass
 class Place:
-    """Of one visitor. kernels: of his open pages. until: when it is free again if there is none."""
+    """Of one visitor. kernels: of his open pages. coming: pages that are being made and have none yet.
+
+    until: when it is free again if there is neither.
+    """
 
     until: float
     kernels: set[str] = field(default_factory=set)
+    coming: int = 0
+
+    @property
+    def pages(self) -> int:
+        return len(self.kernels) + self.coming
 
 
 class Room:
@@ -52,13 +60,28 @@ class Room:
         return len(before) + 1
 
     def may_open(self, visitor: str) -> bool:
-        """Whether a visitor who is inside may open one more page."""
+        """Whether a visitor who is inside may open one more page. If so, it counts from now on.
+
+        It ends with ``opened`` or ``failed``; until then the visitor keeps his place.
+        """
         place = self._inside.get(visitor)
-        return place is not None and len(place.kernels) < self.pages
+        if place is None or place.pages >= self.pages:
+            return False
+        place.coming += 1
+        return True
 
     def opened(self, visitor: str, kernel: str) -> None:
-        """A visitor who is inside has been given a kernel. Raises KeyError if he is not."""
-        self._inside[visitor].kernels.add(kernel)
+        """A page that ``may_open`` has let in has its kernel. Raises KeyError if its visitor is not inside."""
+        place = self._inside[visitor]
+        place.coming = max(0, place.coming - 1)
+        place.kernels.add(kernel)
+
+    def failed(self, visitor: str, now: float) -> None:
+        """A page that ``may_open`` has let in gets no kernel."""
+        place = self._inside.get(visitor)
+        if place is not None and place.coming:
+            place.coming -= 1
+            place.until = now + KEEP
 
     def closed(self, kernel: str, now: float) -> None:
         """A kernel has ended. Nothing happens if it is nobody's."""
@@ -97,7 +120,7 @@ class Room:
     def _forget(self, now: float) -> None:
         """Those who have left without a word."""
         for visitor, place in tuple(self._inside.items()):
-            if not place.kernels and now > place.until:
+            if not place.pages and now > place.until:
                 del self._inside[visitor]
         for visitor, asked in tuple(self._queue.items()):
             if now - asked > PATIENCE:

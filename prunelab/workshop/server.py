@@ -16,8 +16,8 @@ from typing import Any
 from jupyter_server.utils import url_path_join
 from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import Float, Int
-from voila.tornado.handler import TornadoVoilaHandler
 
+from prunelab.serve import page_handler
 from prunelab.serve.voila_app import PrunelabVoila
 from prunelab.workshop.desk import SETTING, TICK, Desk
 from prunelab.workshop.environment import ADDRESS, HOST_TOKEN, TOKEN
@@ -62,7 +62,7 @@ class Workshop(PrunelabVoila):
         """Add the room's pages; see the base class."""
         at = partial(url_path_join, self.server_url)
         configuration = {"voila_configuration": self.voila_configuration}
-        handlers = [(each[0], PageHandler if each[1] is TornadoVoilaHandler else each[1], *each[2:])
+        handlers = [(each[0], PageHandler if each[1] is page_handler.PageHandler else each[1], *each[2:])
                     for each in super().init_handlers()]  # fmt: skip
         return [
             (at("voila/line/") + KERNEL_ID, LineHandler),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from prunelab.errors import WorkshopError
 
-# Measured with labs that train (docs/workshop.md); what kernels share is counted once, with the server.
+# Measured with labs that train (docs/how-to/workshop.md); what kernels share is counted once, with the server.
 VISITOR = 300_000_000  # bytes of a visitor's kernel
 SERVER = 1_000_000_000  # bytes of the server, what its kernels share, and what the machine needs to breathe
 PER_CORE = 15  # visitors, of whom a few train at a time

@@ -91,6 +91,23 @@ def test_a_loop_takes_three_presses_and_arrows_move_the_slider(page: Page, dashb
     page.keyboard.press("f")
     page.wait_for_function("document.fullscreenElement === null")
 
+    # Where something can be written, letters are letters; a key that somebody else has taken is his.
+    page.evaluate("""() => {
+        const note = Object.assign(document.createElement("p"), { contentEditable: "plaintext-only", id: "note" });
+        document.querySelector(".prunelab").append(note);
+        const taken = Object.assign(document.createElement("p"), { tabIndex: 0, id: "taken" });
+        taken.addEventListener("keydown", (event) => event.preventDefault());
+        document.querySelector(".prunelab").append(taken);
+        window.asked = 0;
+        document.documentElement.requestFullscreen = async () => { window.asked += 1; };
+    }""")
+    for place, keys in (("#note", "f F"), ("#taken", "f")):
+        page.locator(place).focus()
+        page.keyboard.type(keys)
+    expect(page.locator("#note")).to_have_text("f F")
+    assert page.evaluate("window.asked") == 0
+    page.evaluate("for (const id of ['note', 'taken']) document.getElementById(id).remove()")
+
 
 def test_the_stage_is_left_by_one_press_and_the_page_is_as_before(page: Page, dashboard: Lab) -> None:
     dashboard("?model=mlp-small&show=graph", phase="trained")

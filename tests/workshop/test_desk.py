@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from prunelab.workshop import desk as desks
-from prunelab.workshop.desk import SPARE, UNSEEN, VISITOR, WARNING, Desk, OpenLab
+from prunelab.workshop.desk import PAGE, RESTING, SPARE, UNSEEN, WARNING, Coming, Desk, OpenLab
 from prunelab.workshop.host import guesses, seen
 from prunelab.workshop.line import _plain
 from prunelab.workshop.room import Room
@@ -51,7 +51,8 @@ class Workshop:
 
     def comes(self, visitor: str, kernel: str) -> OpenLab:
         assert self.desk.room.ask(visitor, self.now) == 0
-        VISITOR.set(visitor)
+        assert self.desk.room.may_open(visitor)
+        PAGE.set(Coming(visitor))
         self.kernels._kernel_connections[kernel] = 1
         self.desk.given(kernel)
         self.told[kernel] = []
@@ -111,6 +112,33 @@ def test_a_hand_keeps_the_place_and_the_word_is_taken_back(workshop):
     assert workshop.told["first"][-1] == {"say": ""}
     workshop.passes(WARNING + 10)
     assert "first" not in workshop.kernels.shut and "second" in workshop.kernels.shut
+
+
+def test_the_word_of_the_host_comes_back_after_a_warning_and_is_told_to_who_comes_later(workshop):
+    workshop.comes("ada", "first")
+    workshop.at_the_door = "eve"
+    workshop.desk.say("Look at the blackboard.")
+    workshop.comes("bob", "second")
+    workshop.passes(REST - WARNING + 2)
+    workshop.desk.say("Look at me.")
+    heard: list[dict[str, Any]] = []
+    workshop.desk.listens("first", heard.append)
+    assert heard == [{"say": RESTING}], "a warning goes first"
+    workshop.desk.touched("first")
+    assert heard[-1] == {"say": "Look at me."}
+    assert [each["say"] for each in workshop.told["first"]] == ["Look at the blackboard.", RESTING]
+    workshop.desk.touched("second")
+    assert workshop.told["second"][-1] == {"say": "Look at me."}
+
+    late: list[dict[str, Any]] = []
+    workshop.desk.listens("second", late.append)
+    workshop.desk.listens("nobody's", late.append)
+    assert late == [{"say": "Look at me."}]
+    workshop.desk.say("")
+    assert late[-1] == {"say": ""} and heard[-1] == {"say": ""}
+    late.clear()
+    workshop.desk.listens("second", late.append)
+    assert late == []
 
 
 def test_when_nobody_waits_a_lab_may_rest_longer(workshop):

@@ -97,6 +97,23 @@ def test_a_visitor_has_so_many_pages_and_a_kernel_of_nobody_changes_nothing():
         room.opened("nobody", "kernel")
 
 
+def test_pages_that_are_being_made_count_and_keep_the_place():
+    room = Room(1, pages=2)
+    room.ask("a", 0)
+    assert room.may_open("a") and room.may_open("a")
+    assert not room.may_open("a"), "asked for together, as one after the other"
+    assert room.ask("b", 10 * KEEP) == 1, "a kernel that starts slowly costs nobody his place"
+    room.opened("a", "one")
+    room.failed("a", 10 * KEEP)
+    assert room.may_open("a") and not room.may_open("a")
+    room.failed("a", 10 * KEEP)
+    room.closed("one", 10 * KEEP)
+    assert room.ask("b", 11 * KEEP) == 1, "it is kept for one who tries again"
+    assert room.ask("b", 11.1 * KEEP) == 0
+    room.failed("a", 12 * KEEP)
+    assert room.inside(12 * KEEP) == 1
+
+
 def test_a_queue_has_an_end():
     room = full(1)
     for number in range(LONGEST_QUEUE):

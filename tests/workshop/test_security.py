@@ -6,12 +6,15 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.cookiejar import Cookie
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from jupyter_client import BlockingKernelClient
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
@@ -19,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from prunelab.serve.voila_app import LARGEST_MESSAGE
 from prunelab.serve.websocket import PROTOCOL
 from prunelab.workshop.line import AT_ONCE
-from support.servers import kernels, stop
+from support.servers import Server, kernels, stop, when
 from support.workshop import HOST_TOKEN, TOKEN, Visitor, start_workshop
 
 HARM = "open({!r}, 'w').write('harm')"
@@ -35,9 +38,12 @@ def server(tmp_path_factory):
 class Page:
     """A page with a kernel."""
 
-    def __init__(self, browser: Visitor) -> None:
+    def __init__(
+        self, browser: Visitor, address: str = f"?token={TOKEN}", answer: tuple[int, str, str] | None = None
+    ) -> None:
+        """address: that is asked for. answer: to who has asked already."""
         self.browser, self.ask = browser, browser.ask
-        status, text, _ = self.ask(f"?token={TOKEN}")
+        status, text, _ = answer or self.ask(address)
         found = re.search(r'"kernelId":\s*"([^"]+)"', text)
         assert status == 200 and found, text[-500:]
         self.kernel = found[1]
@@ -162,6 +168,16 @@ def test_no_file_outside_the_allow_list(tab, path):
     assert "root:" not in text and "cells" not in text and status >= 400
 
 
+def test_pages_that_are_opened_together_are_counted_too(visitor):
+    first = Page(visitor)
+    with ThreadPoolExecutor(7) as pool:
+        answers = list(pool.map(visitor.ask, [""] * 7))
+    pages = [first, *(Page(visitor, answer=each) for each in answers if each[0] == 200)]
+    assert sorted(each[0] for each in answers) == 3 * [200] + 4 * [429]
+    for each in pages:
+        each.leave()
+
+
 def test_one_browser_has_so_many_pages_and_strangers_fill_the_room_and_no_more(server, visitor):
     pages = [Page(visitor) for _ in range(4)]
     status, text, _ = visitor.ask("")
@@ -179,3 +195,45 @@ def test_kernels_inherit_no_secret(server, tab):
     for process in children:
         told = "\n".join(f"{name}={value}" for name, value in process.environ().items())
         assert TOKEN not in told and HOST_TOKEN not in told
+
+
+def environment_within(server: Server, kernel: str) -> dict[str, str]:
+    """What a kernel sees as its environment: asked on its own sockets, which no page reaches."""
+    command = next(line for line in (" ".join(each.cmdline()) for each in kernels(server)) if kernel in line)
+    client = BlockingKernelClient()
+    client.load_connection_file(command[command.index("-f ") + 3 :].split()[0])
+    client.start_channels()
+    told: list[str] = []
+    client.execute_interactive(
+        "import json, os; print(json.dumps(dict(os.environ)))",
+        store_history=False,
+        timeout=60,
+        output_hook=lambda message: told.append(message["content"].get("text", "")),
+    )
+    client.stop_channels()
+    return dict(json.loads("".join(told)))
+
+
+def saved_pages(server: Server) -> list[Path]:
+    return list(server.log_file.parent.rglob("visits/*/page.json"))
+
+
+@pytest.mark.parametrize("pool", [0, 1])
+def test_the_token_reaches_no_kernel_and_nothing_that_is_saved(tmp_path, pool):
+    server = start_workshop(tmp_path, places=3, pool=pool)
+    try:
+        assert when(server, lambda: len(kernels(server)) == pool)
+        first = Page(Visitor(server), f"?token={TOKEN}&utm_source=x&%74oken={TOKEN}&quality=1.5")
+        told = environment_within(server, first.kernel)
+        assert told["VOILA_PREHEAT"] == str(pool > 0)
+        assert told["QUERY_STRING"] == "utm_source=x&quality=1.5"
+        assert [name for name, value in told.items() if TOKEN in value] == []
+        # The next one that is made ready inherits the address of the last visitor.
+        assert when(server, lambda: len(kernels(server)) == 1 + pool)
+        second = Page(Visitor(server))
+        told = environment_within(server, second.kernel)
+        assert [name for name, value in told.items() if TOKEN in value] == []
+        assert when(server, lambda: len(saved_pages(server)) == 2)
+        assert all(TOKEN not in page.read_text() for page in saved_pages(server))
+    finally:
+        stop(server)

@@ -1,6 +1,6 @@
 // Keys on the stage: F for full screen, space for the next step. Sliders take the arrows themselves.
 
-const TAKES_KEYS = "input, select, textarea, button, [role=slider], [role=button], [contenteditable=true]";
+const TAKES_KEYS = "input, select, textarea, button, [role=slider], [role=button]";
 
 /**
  * The button of the step that comes next, undefined where it cannot be pressed.
@@ -21,6 +21,8 @@ export function listenToKeys(root) {
   const pressed = (/** @type {KeyboardEvent} */ event) => {
     const lab = root();
     if (!lab?.classList.contains("pl-stage") || lab.getAttribute("data-link") === "lost") return; // nothing can be done
+    if (event.defaultPrevented) return; // somebody else's key
+    if (event.target instanceof HTMLElement && event.target.isContentEditable) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const within = event.target instanceof Element ? event.target.closest(TAKES_KEYS) : null;
     if (within?.matches("input:not([type=checkbox]), select, textarea")) return;

@@ -17,14 +17,18 @@
    * @param {string} [about]
    */
   const act = async (wish, about = "") => {
-    const answer = await fetch(`${here}/do`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ do: wish, about }),
-    });
-    at("trouble").textContent = answer.ok ? "" : await answer.text();
+    try {
+      const answer = await fetch(`${here}/do`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ do: wish, about }),
+      });
+      at("trouble").textContent = answer.ok ? "" : await answer.text();
+    } catch (error) {
+      console.debug("[prunelab] no answer", error);
+      at("trouble").textContent = "The server does not answer: nothing was done. Try again when it does.";
+    }
     await look();
-    return answer.ok;
   };
 
   /**
@@ -35,27 +39,55 @@
    */
 
   /** @param {Lab} lab */
+  const texts = (lab) => [
+    String(lab.number),
+    [lab.doing, lab.title].filter(Boolean).join(" · "),
+    lab.round ? String(lab.round) : "",
+    lab.accuracy ?? "",
+    typeof lab.kept === "number" ? `${(100 * lab.kept).toFixed(1)} %` : "",
+    minutes(lab.here),
+    minutes(lab.rests),
+    megabytes(lab.memory),
+  ];
+
+  /**
+   * A lab's row, which stays the same as long as the lab is there: a press that lasts while news come is not lost.
+   * @param {Lab} lab
+   */
   const row = (lab) => {
     const line = document.createElement("tr");
     line.dataset.kernel = lab.kernel;
-    const cells = [
-      String(lab.number),
-      [lab.doing, lab.title].filter(Boolean).join(" · "),
-      lab.round ? String(lab.round) : "",
-      lab.accuracy ?? "",
-      typeof lab.kept === "number" ? `${(100 * lab.kept).toFixed(1)} %` : "",
-      minutes(lab.here),
-      minutes(lab.rests),
-      megabytes(lab.memory),
-    ];
-    for (const text of cells) line.appendChild(document.createElement("td")).textContent = text;
+    const cells = texts(lab).map(() => line.appendChild(document.createElement("td")));
     const end = line.appendChild(document.createElement("td")).appendChild(document.createElement("button"));
     end.type = "button";
-    end.textContent = lab.leaving ? "ending…" : "End";
-    end.disabled = lab.leaving;
     end.setAttribute("aria-label", `End the lab of visitor ${lab.number}`);
     end.addEventListener("click", () => act("end", lab.kernel));
-    return line;
+    const update = (/** @type {Lab} */ news) => {
+      for (const [i, text] of texts(news).entries()) if (cells[i].textContent !== text) cells[i].textContent = text;
+      const word = news.leaving ? "ending…" : "End";
+      if (end.textContent !== word) end.textContent = word;
+      end.disabled = news.leaving;
+    };
+    return { line, update };
+  };
+
+  /** @type {Map<string, ReturnType<typeof row>>} */
+  const rows = new Map(); // by kernel
+
+  /** @param {Lab[]} labs oldest first */
+  const list = (labs) => {
+    const there = new Set(labs.map((lab) => lab.kernel));
+    for (const [kernel, { line }] of rows) {
+      if (there.has(kernel)) continue;
+      line.remove();
+      rows.delete(kernel);
+    }
+    for (const lab of labs) {
+      const shown = rows.get(lab.kernel) ?? row(lab);
+      if (!rows.has(lab.kernel)) at("rows").append(shown.line);
+      rows.set(lab.kernel, shown);
+      shown.update(lab);
+    }
   };
 
   /** @type {Record<string, string>} */
@@ -98,12 +130,7 @@
     if (room.free_memory) parts.push(`${(room.free_memory / 1e9).toFixed(1)} GB of memory free`);
     if (room.load !== null) parts.push(`processor load ${Math.round(100 * room.load)} %`);
     at("room").textContent = parts.join(" · ");
-    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.closest("tr")?.dataset.kernel;
-    at("rows").replaceChildren(...room.labs.map(row));
-    if (focused)
-      at("rows")
-        .querySelector(`tr[data-kernel="${CSS.escape(focused)}"] button`)
-        ?.focus();
+    list(room.labs);
     const guesses = Object.entries(room.guesses);
     const nothing = document.createElement("p");
     nothing.textContent = "Nothing yet: with “guess first” a lab asks before it shows a result.";
