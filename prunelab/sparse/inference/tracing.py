@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import inspect
+import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain as chain_iterables
@@ -334,11 +336,16 @@ def rounded(a: Tensor, b: Tensor) -> bool:
 
 
 def same(a: Any, b: Any, alike: Callable[[Tensor, Tensor], bool] = rounded) -> bool:
-    """Whether two outputs have the same structure, and tensors of the same shapes that are ``alike``."""
+    """Whether two outputs have the same structure, and tensors of the same shapes that are ``alike``.
+
+    Numbers and texts must be equal; of objects that are neither containers nor dataclasses only the types are compared.
+    """
     if isinstance(a, Tensor) and isinstance(b, Tensor):
         return a.shape == b.shape and alike(a, b)
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(same(a[key], b[key], alike) for key in a)
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return len(a) == len(b) and all(same(x, y, alike) for x, y in zip(a, b, strict=True))
-    return type(a) is type(b) and bool(a == b)
+    if dataclasses.is_dataclass(a) and type(a) is type(b):
+        return all(same(getattr(a, f.name), getattr(b, f.name), alike) for f in dataclasses.fields(a))
+    return type(a) is type(b) and (not isinstance(a, str | numbers.Number) or a == b)

@@ -1,6 +1,7 @@
 """Modules whose forward was replaced, and models that a trace would misread: exact, or refused in words."""
 
 import types
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -158,6 +159,33 @@ def test_code_reads_the_filters_of_a_converted_convolution(kernel):
     model, x = Transposed().eval(), torch.randn(2, 3, 8, 8)
     pl.Masks(model).prune(density=0.1)
     torch.testing.assert_close(convert(model, x, kernel=kernel)(x), outputs(model, x), rtol=1e-4, atol=1e-5)
+
+
+@dataclass
+class Answer:
+    scores: torch.Tensor
+    name: str = "answer"
+    note: object = None
+
+
+class Answering(nn.Module):
+    """Gives an object of its own kind."""
+
+    def __init__(self, note) -> None:
+        super().__init__()
+        self.first, self.last, self.note = nn.Linear(20, 40), nn.Linear(40, 5), note
+
+    def forward(self, x, flag=None):
+        return Answer(self.last(torch.relu(self.first(x))), note=self.note)
+
+
+@pytest.mark.parametrize("note", [None, 3, (torch.ones(3), {"a": [1.5]}), object()])
+def test_outputs_may_be_objects_of_any_kind(note):
+    model, x = Answering(note).eval(), torch.randn(4, 20)
+    pl.Masks(model).prune(density=0.1)
+    found, expected = convert(model, x, kernel="csr")(x), outputs(model, x)
+    torch.testing.assert_close(found.scores, expected.scores)
+    assert found.name == "answer"
 
 
 class Sizes(nn.Module):
