@@ -25,11 +25,18 @@ serve_until_stopped(argv, os.environ, url=address, probe=address, open_browser=F
 """
 
 
+def heeds_its_terminal() -> None:
+    """Whoever runs the tests may have been started by nohup, whose children do not."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.fixture
 def started(request) -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
     """Who started a server, and the server. ``request.param``: what stands before the command."""
     argv = [*getattr(request, "param", []), sys.executable, "-c", SERVE, str(voila.free_port(0))]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as starter:
+    with subprocess.Popen(
+        argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=heeds_its_terminal
+    ) as starter:
         assert starter.stdout is not None and "up" in starter.stdout.readline()
         (server,) = psutil.Process(starter.pid).children()
         yield starter, server
