@@ -15,15 +15,13 @@ from torch import Tensor, fx, nn
 from prunelab.errors import ConvertError
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import model_state, wrappers
-from prunelab.sparse.inference import tracing
+from prunelab.sparse.inference import agreement, tracing
 from prunelab.sparse.inference.conv_patches import PatchConv2d, refusal
 from prunelab.sparse.inference.kernels import KERNELS, SPARSE_TYPES, Kernel, Weights, available
 from prunelab.sparse.inference.linear_chain import NO_CHOICE, Affine, Chain, ChainLayer, KernelPlan
 from prunelab.sparse.inference.tracing import Shapes, Stretch
 
 __all__ = ["Choices", "ConvertError", "Converted", "convert"]
-
-HALF = 0.05  # of the largest output: by so much may a model differ that computes some of its parts in half precision
 
 Choices = Mapping[str, str | Mapping[Any, str]]  # {layer: kernel}, or {layer: {batch: kernel}} as Converted.choices
 
@@ -149,23 +147,14 @@ def _check(converted: Converted, model: nn.Module, inputs: Inputs, expected: Any
         raise ConvertError(
             f"{type(model).__name__} does not run with converted layers: {reason}. Convert the parts of it that do"
         ) from error
-    if tracing.same(found, expected, _near):
+    if agreement.same(found, expected, agreement.near):
         return
     again = tracing.run(tracing.skeleton(model), inputs)[0]
-    if tracing.same(again, expected, _near):  # else its outputs are random, or depend on what it has seen
+    if agreement.same(again, expected, agreement.near):  # else its outputs are random, or depend on what it has seen
         raise ConvertError(
             f"{type(model).__name__} gives other outputs for the example with converted layers: it uses them in a way "
             "that cannot be followed. Convert the parts of it that are plain"
         )
-
-
-def _near(a: Tensor, b: Tensor) -> bool:
-    """Whether no value differs by more than HALF, where both are finite: a cut weight may make a dense one NaN."""
-    if not (a.is_floating_point() or a.is_complex()):
-        return torch.equal(a, b)
-    known = torch.isfinite(a) & torch.isfinite(b)
-    a, b = a[known].to(torch.complex128), b[known].to(torch.complex128)
-    return not len(b) or bool((a - b).abs().max() <= HALF * b.abs().max() + 1e-5)
 
 
 class _RequestedKernels:

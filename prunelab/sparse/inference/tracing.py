@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import inspect
-import numbers
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain as chain_iterables
@@ -24,6 +22,7 @@ from prunelab.inputs import Inputs
 from prunelab.pruning import layers, wrappers
 from prunelab.pruning.layers import identity, linear_and_conv
 from prunelab.pruning.reparametrisation import check_not_pruned
+from prunelab.sparse.inference import agreement
 
 Shapes = Mapping[nn.Module, tuple[int, ...]]  # of the first input of each module
 
@@ -174,7 +173,7 @@ def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
             found, expected = inputs.cloned().run(traced), inputs.cloned().run(skeleton(twin))
     except Exception:  # the model's code, too
         return None
-    return traced if same(found, expected) else None
+    return traced if agreement.same(found, expected) else None
 
 
 def _part(twin: nn.Module, probe: nn.Module, target: str) -> Any:
@@ -328,24 +327,3 @@ def _step(node: fx.Node, modules: Mapping[str, nn.Module]) -> list[Callable[[Ten
 
 def _hooked(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks) or wrappers.replaced_forward(module)
-
-
-def rounded(a: Tensor, b: Tensor) -> bool:
-    """Whether two tensors of one type are the same up to rounding."""
-    return a.dtype == b.dtype and torch.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)
-
-
-def same(a: Any, b: Any, alike: Callable[[Tensor, Tensor], bool] = rounded) -> bool:
-    """Whether two outputs have the same structure, and tensors of the same shapes that are ``alike``.
-
-    Numbers and texts must be equal; of objects that are neither containers nor dataclasses only the types are compared.
-    """
-    if isinstance(a, Tensor) and isinstance(b, Tensor):
-        return a.shape == b.shape and alike(a, b)
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(same(a[key], b[key], alike) for key in a)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(same(x, y, alike) for x, y in zip(a, b, strict=True))
-    if dataclasses.is_dataclass(a) and type(a) is type(b):
-        return all(same(getattr(a, f.name), getattr(b, f.name), alike) for f in dataclasses.fields(a))
-    return type(a) is type(b) and (not isinstance(a, str | numbers.Number) or a == b)

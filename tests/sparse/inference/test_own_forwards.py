@@ -11,6 +11,7 @@ from torch.nn import functional as F
 import prunelab as pl
 from prunelab.errors import CompactError, ConvertError, SessionError
 from prunelab.sparse import compact, convert
+from prunelab.sparse.inference import agreement
 from support.convertible import KERNELS
 
 
@@ -186,6 +187,34 @@ def test_outputs_may_be_objects_of_any_kind(note):
     found, expected = convert(model, x, kernel="csr")(x), outputs(model, x)
     torch.testing.assert_close(found.scores, expected.scores)
     assert found.name == "answer"
+
+
+class Deciding(nn.Module):
+    """Gives the class with the highest of two scores that are all but level, and a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(60, 300), nn.ReLU(), nn.Linear(300, 1))
+
+    def forward(self, x, flag=None):
+        y = self.body(x)
+        return (y > y.detach().double().sum(1, keepdim=True)).long(), float(y.sum())
+
+
+@pytest.mark.parametrize("kernel", ["csr", "scipy"])
+def test_where_rounding_decides_nothing_is_refused(kernel):
+    model, x = Deciding().eval(), torch.randn(64, 60)
+    pl.Masks(model).prune(density=0.3)
+    _, expected = outputs(model, x)
+    assert convert(model, x, kernel=kernel)(x)[1] == pytest.approx(expected, rel=1e-3)
+
+
+def test_predicted_classes_may_differ_and_scores_may_not():
+    a, b = torch.tensor([0, 1]), torch.tensor([0, 2])
+    assert agreement.same((a, 1.0), (b, 1.0 + 1e-6), agreement.near) and not agreement.same(
+        a.float(), b, agreement.near
+    )
+    assert not agreement.same((a, 1.0), (b, 1.0)) and not agreement.same(1.0, 1.5, agreement.near)
 
 
 class Sizes(nn.Module):
