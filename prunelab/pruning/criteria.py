@@ -64,10 +64,13 @@ def row_scores(weights: Tensor) -> Tensor:
     """Root mean square of each output neuron's or filter's weights, shape (outputs,).
 
     weights: outputs first, as in Linear and Conv; for transposed convolutions see ``outputs_first``. A mean rather than
-    a sum makes rows of different lengths comparable, so that layers can be ranked together.
+    a sum makes rows of different lengths comparable, so that layers can be ranked together. Types of 16 bits are summed
+    in float32: squares of float16 vanish below 2e-4, and in bfloat16 most rows of a layer would be equal.
     """
     values = weights.detach().flatten(1)
-    return (values.abs() if values.is_complex() else values).square().mean(1).sqrt()
+    if values.is_complex():
+        values = values.abs()
+    return values.to(torch.promote_types(values.dtype, torch.float32)).square().mean(1).sqrt()
 
 
 def outputs_first(weights: Tensor, groups: int) -> Tensor:

@@ -94,3 +94,24 @@ def test_zeros_stay_zero_in_every_type(dtype):
         model(torch.randn(8, 40, dtype=dtype)).float().square().mean().backward()
         optimizer.step()
         assert masks.zeros_hold()
+
+
+@pytest.mark.parametrize("dtype", FLOATS, ids=str)
+@pytest.mark.parametrize("scale", [1e-4, 1e-2, 1.0, 1e4])  # squares below and above what float16 can hold
+@pytest.mark.parametrize("kind", ["linear", "conv", "transposed"])
+def test_neurons_are_ranked_as_double_precision_does(dtype, scale, kind):
+    torch.manual_seed(0)
+    layer = {
+        "linear": lambda: nn.Linear(48, 64),
+        "conv": lambda: nn.Conv2d(6, 64, 3),
+        "transposed": lambda: nn.ConvTranspose2d(6, 64, 3),
+    }[kind]()
+    with torch.no_grad():
+        layer.weight.normal_(std=scale)
+    model = nn.Sequential(layer.to(dtype), nn.Linear(64, 2).to(dtype))
+    weights = layer.weight.detach().double().numpy()
+    rows = np.moveaxis(weights, 1 if kind == "transposed" else 0, 0).reshape(64, -1)
+    masks = pl.Masks(model, outputs="1")
+    masks.prune(density=0.5, unit="neuron")
+    kept = np.moveaxis(masks["0"].numpy(), 1 if kind == "transposed" else 0, 0).reshape(64, -1).any(1)
+    assert set(np.flatnonzero(kept)) == set(np.argsort(-np.square(rows).mean(1))[:32])
