@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, IterableDataset
 
 from prunelab.hardware import memory
 
@@ -36,7 +36,7 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
         x, y = _inputs(part[0], f"{what} x"), (_labels if classes else _values)(part[1], f"{what} y")
         if len(x) != len(y):
             raise ValueError(f"{what}: {len(x)} samples in x, {len(y)} labels in y; there must be one label each")
-    elif hasattr(part, "__getitem__") and hasattr(part, "__len__"):
+    elif hasattr(part, "__getitem__") and hasattr(part, "__len__") and not isinstance(part, IterableDataset):
         x, y = _read(part, what, classes)
     else:
         raise TypeError(

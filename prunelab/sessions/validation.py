@@ -49,11 +49,18 @@ def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, A
 def data_of(recipe: Recipe, data: Data | tuple[Any, Any] | None, *, classes: bool) -> Data:
     """The given data as ``Data``; if None, the recipe's. classes: the targets of a pair are class numbers, else values.
 
-    Raises SessionError for a ``Data`` of values where classes are needed.
+    Raises SessionError for a ``Data`` of values where classes are needed, and for other than two parts: a loader of two
+    batches could be unpacked, too, and would train on one and test on the other.
     """
     if data is None:
         return load(recipe.data, seed=recipe.seed)
     if not isinstance(data, Data):
+        if not isinstance(data, tuple | list) or len(data) != 2:
+            number = f" of {len(data)}" if isinstance(data, tuple | list) else ""
+            raise SessionError(
+                f"data is a {type(data).__name__}{number}: must be (train, test), each a pair of tensors or a dataset; "
+                "torch.utils.data.random_split divides one dataset"
+            )
         train, test = data
         return own(train, test, name=name_of(train), values=not classes)
     return with_classes(data) if classes else data

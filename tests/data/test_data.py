@@ -101,6 +101,11 @@ class Endless(IterableDataset):
         yield X[0], 0
 
 
+class Counted(Endless):
+    def __len__(self):
+        return 3
+
+
 def test_own_takes_tensors_arrays_lists_and_datasets():
     forms = [
         GOOD,
@@ -184,6 +189,7 @@ def test_own_refuses_values_that_cannot_be_trained_on(train, message):
     [
         (X, "train: item 0 is Tensor"),
         (Endless(), "train: Endless is neither.*iterable"),
+        (Counted(), "train: Counted is neither.*iterable"),
         (None, "NoneType"),
         (Items(X[0]), "item 0 is Tensor"),
         (Items(("a picture", 0)), "x of item 0 is str.*ToTensor"),

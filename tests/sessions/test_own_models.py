@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import prunelab as pl
 from prunelab import data as data_module
@@ -133,6 +133,23 @@ def test_nan_in_the_model_and_labels_out_of_range_are_refused():
     x, y = blobs()
     with pytest.raises(ValueError, match="-1"):
         pl.Session(quick(), model=small(), data=((x, y - 1), (x, y)))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (TensorDataset(*blobs()), "data is a TensorDataset"),
+        (DataLoader(TensorDataset(*blobs()), len(blobs()[0]) // 2), "data is a DataLoader"),  # of two batches
+        (blobs()[0], "data is a Tensor"),
+        ({"train": blobs(), "test": blobs()}, "data is a dict"),
+        (iter([blobs(), blobs()]), "data is a list_iterator"),
+        ((blobs(), blobs(), blobs()), "data is a tuple of 3"),
+        ([blobs()], "data is a list of 1"),
+    ],
+)
+def test_data_that_are_not_train_and_test_are_refused_in_words(data, words):
+    with pytest.raises(SessionError, match=rf"{words}.*\(train, test\)"):
+        pl.Session(quick(), model=small(), data=data)
 
 
 def test_owners_by_layer_name_are_taken_and_the_other_dropouts_keep_theirs(tmp_path):
