@@ -72,7 +72,7 @@ class Inputs:
         Tensors with as many rows as the first one, which counts the samples, are repeated; all others stay.
         """
         samples = self.samples
-        rows = torch.arange(size) % max(samples, 1)
+        rows = torch.arange(size, device="cpu") % max(samples, 1)
 
         def repeated(x: Tensor) -> Tensor:
             return x[rows.to(x.device)].contiguous() if x.dim() and len(x) == samples else x

@@ -61,7 +61,7 @@ class Data:
         digest = hashlib.sha256(str(self.classes).encode())
         for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
             generator = torch.Generator().manual_seed(0)
-            chosen = torch.randint(tensor.numel(), (min(DIGEST_SAMPLE, tensor.numel()),), generator=generator)
+            chosen = torch.randint(tensor.numel(), (min(DIGEST_SAMPLE, tensor.numel()),), generator=generator, device="cpu")
             values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
             digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
         return digest.hexdigest()
@@ -110,7 +110,7 @@ def hold_out(data: Data, share: float = 0.2, seed: int = 0) -> Data:
         raise ValueError(
             f"share = {share!r}: of {total} training samples it holds out {number}; leave some on each side"
         )
-    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed)).to(data.train_y.device)
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed), device="cpu").to(data.train_y.device)
     held, rest = order[:number].sort().values, order[number:].sort().values
     x, y = data.train_x, data.train_y
     return Data(f"{data.name}, {number} held out", x[rest], y[rest], x[held], y[held], data.classes, data.seed)

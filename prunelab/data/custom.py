@@ -105,7 +105,7 @@ def _read(dataset: Any, what: str, classes: bool) -> Samples:
             f"{what}: {length} samples of shape {tuple(first.shape)} need {needed / 2**30:,.1f} GiB, "
             f"but {free / 2**30:,.1f} GiB are free; take fewer or smaller samples"
         )
-    x = torch.empty((length, *first.shape), dtype=first.dtype)
+    x = torch.empty((length, *first.shape), dtype=first.dtype, device=first.device)
     y = []
     for i in range(length):
         sample, label, dtype = _item(dataset, i, what, classes)

@@ -374,7 +374,7 @@ class Masks(MaskedWeights):
         """Masks by parameter name, plus the deviation that std="dense" uses for each layer that has been cut."""
         state = {name: mask.clone() for name, mask in self._masks.items()}
         for name, spread in self._deviations.items():
-            state[name + DEVIATION] = torch.tensor(spread, dtype=torch.float64)
+            state[name + DEVIATION] = torch.tensor(spread, dtype=torch.float64, device="cpu")
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

@@ -118,7 +118,7 @@ def overlapping(weights: Mapping[str, Tensor]) -> str | None:
 
 def _share(a: Tensor, b: Tensor) -> bool:
     """Whether two tensors over one storage have a byte in common."""
-    taken = torch.zeros(max(_extent(a)[1], _extent(b)[1]), dtype=torch.bool)
+    taken = torch.zeros(max(_extent(a)[1], _extent(b)[1]), dtype=torch.bool, device="cpu")
     _bytes(taken, a).fill_(True)
     return bool(_bytes(taken, b).any())
 

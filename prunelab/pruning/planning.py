@@ -60,4 +60,4 @@ def random_scores(masks: Masks, seed: int, round: int) -> dict[str, Tensor]:
     are nested.
     """
     generator = torch.Generator().manual_seed(torch_state.mix(seed, CUTS, round))
-    return {name: torch.rand(mask.shape, generator=generator).to(mask.device) for name, mask in masks.items()}
+    return {name: torch.rand(mask.shape, generator=generator, device="cpu").to(mask.device) for name, mask in masks.items()}

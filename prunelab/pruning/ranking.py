@@ -54,9 +54,9 @@ def at_least(weights: Tensor, among: Tensor, threshold: float) -> Tensor:
 
 def representable(number: float, dtype: torch.dtype) -> float:
     """The smallest value of ``dtype``, a floating-point type, that is at least ``number``."""
-    rounded = torch.tensor(number, dtype=dtype)
+    rounded = torch.tensor(number, dtype=dtype, device="cpu")
     if float(rounded) < number:
-        rounded = torch.nextafter(rounded, torch.tensor(math.inf, dtype=dtype))
+        rounded = torch.nextafter(rounded, rounded.new_tensor(math.inf))
     return float(rounded)
 
 
@@ -114,7 +114,7 @@ def _smallest_kept(
     bits = 8 * dtype.itemsize
     prefix = 0  # the bits that are known, of the magnitude that is looked for
     for shift in range(max(bits - DIGIT, 0), -1, -DIGIT):
-        counts = torch.zeros(VALUES, dtype=torch.int64)
+        counts = torch.zeros(VALUES, dtype=torch.int64, device="cpu")
         for magnitudes in _magnitudes(weights, among):
             pattern = magnitudes.to(dtype).view(integers)
             if shift < bits - DIGIT:
@@ -125,7 +125,7 @@ def _smallest_kept(
         digit = VALUES - 1 - place
         number -= int(from_above[place] - counts[digit])
         prefix = prefix << DIGIT | digit
-    return float(torch.tensor(prefix, dtype=integers).view(dtype)), number
+    return float(torch.tensor(prefix, dtype=integers, device="cpu").view(dtype)), number
 
 
 def _magnitudes(weights: Sequence[Tensor], among: Sequence[Tensor]) -> Iterator[Tensor]:

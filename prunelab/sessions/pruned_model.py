@@ -60,7 +60,7 @@ class PrunedModel:
     def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
         self.masks = masks
-        self.cut_values = {name: torch.zeros(mask.shape, dtype=torch.float32) for name, mask in self.masks.items()}
+        self.cut_values = {name: torch.zeros(mask.shape, device="cpu", dtype=torch.float32) for name, mask in masks.items()}
         self.early: dict[str, Tensor] = {}
         self.dense: dict[str, Tensor] = {}
         self._teacher: tuple[dict[str, Tensor], nn.Module] | None = None  # cache: ``dense`` and a model of it

@@ -66,7 +66,7 @@ def evaluation(
         return Tested(loss / len(y), math.nan if broken else int((whole == y).sum()) / len(y), whole)
     with torch.no_grad():
         score = functions.measured(whole, y)
-    classes = whole.argmax(1) if functions.objective.classifies else torch.empty(0, dtype=torch.int64)
+    classes = whole.argmax(1) if functions.objective.classifies else whole.new_empty(0, dtype=torch.int64)
     return Tested(loss / len(y), score, classes)
 
 

@@ -59,4 +59,4 @@ def training_step(
 
 def shuffled(samples: int, seed: int) -> Tensor:
     """The order of the samples in an epoch: a permutation determined by the arguments."""
-    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed))
+    return torch.randperm(samples, generator=torch.Generator().manual_seed(seed), device="cpu")

@@ -115,3 +115,26 @@ def test_neurons_are_ranked_as_double_precision_does(dtype, scale, kind):
     masks.prune(density=0.5, unit="neuron")
     kept = np.moveaxis(masks["0"].numpy(), 1 if kind == "transposed" else 0, 0).reshape(64, -1).any(1)
     assert set(np.flatnonzero(kept)) == set(np.argsort(-np.square(rows).mean(1))[:32])
+
+
+CUTS = {
+    "quality": {"quality": 0.7},
+    "density": {"density": 0.3},
+    "layer": {"density": {"0": 0.3}},
+    "neuron": {"density": 0.5, "unit": "neuron"},
+    "2:4": {"density": 0.5, "unit": "2:4"},
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_cuts_do_not_depend_on_torchs_default_device(cut):
+    model, other = network(), network()
+    masks = pl.Masks(model)
+    cuts = masks.prune(**CUTS[cut])
+    with torch.device("meta"):  # has no values: whatever is made there by mistake shows
+        there = pl.Masks(other)
+        assert there.prune(**CUTS[cut]) == cuts
+        there.attach(torch.optim.Adam(other.parameters()))
+        there.load_state_dict(there.state_dict())
+        assert there.zeros_hold() and there.model_density == masks.model_density
+    assert all(torch.equal(there[name], masks[name]) for name in masks)

@@ -3,9 +3,11 @@
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import TensorDataset
 
 import prunelab as pl
 from prunelab.data import own
+from support.sessions import same
 
 FLOATS = [torch.float16, torch.bfloat16, torch.float64]
 SHORT = {"epochs": 1, "retrain_epochs": 1, "rounds": 1}
@@ -92,3 +94,27 @@ def test_token_ids_reach_an_embedding_in_any_type_of_network(ids):
             session = pl.Session(pl.Recipe(**SHORT), model=model, data=((x, y), (x, y)))
         ended(session)
         assert pl.sensitivity(model, (x, y), densities=[0.5]).points
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"rule": "quality", "quality": 1.0},
+        {"rule": "density", "density": 0.2, "regrow": 0.3, "rounds": 2},
+        {"rule": "density", "density": 0.2, "criterion": "random"},
+        {"rule": "density", "density": 0.5, "unit": "neuron", "distill": 0.5},
+    ],
+    ids=["quality", "regrown", "random", "neurons"],
+)
+def test_a_session_does_not_depend_on_torchs_default_device(settings, tmp_path):
+    recipe, data = pl.Recipe(**SHORT | settings), (samples(), TensorDataset(*samples()))
+    here = ended(pl.Session(recipe, model=network(), data=data))
+    model, fresh = network(), network()
+    with torch.device("meta"):  # has no values: whatever is made there by mistake shows
+        session = pl.Session(recipe, model=model, data=data)
+        session.finish("train")
+        session.save(tmp_path)
+        again = pl.Session.load(tmp_path, model=fresh, data=data)
+        ended(again)
+        assert pl.sensitivity(model, data, densities=[0.5]).points
+    same(again, here)
