@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from prunelab.errors import SessionError
 from prunelab.torch_state import mix as mix
 from prunelab.training.objective import CLASSIFICATION, LossAndMetric
 
@@ -37,16 +38,23 @@ def training_step(
 
     l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient l1 x sign(w); the returned loss excludes
     it. frozen: modules that stay in eval mode. If the loss is not finite, the step is skipped and returns (loss, None).
+    Raises SessionError if the loss depends on no parameter that is trained.
     """
     model.train()
     for module in frozen:
         module.eval()
     optimizer.zero_grad(set_to_none=True)
-    output = model(x)
-    loss = functions.loss(output, y)
+    with torch.enable_grad():  # whatever the caller has switched off
+        output = model(x)
+        loss = functions.loss(output, y)
     value = float(loss.detach())
     if not math.isfinite(value):
         return value, None
+    if not loss.requires_grad:
+        raise SessionError(
+            "nothing can learn here, the loss depends on no parameter that is trained: all have requires_grad = False, "
+            "or the forward pass is cut off from them by detach, no_grad or inference_mode"
+        )
     loss.backward()
     if l1:
         weights_and_grads = [(w, w.grad) for w in weights if w.grad is not None]

@@ -180,3 +180,30 @@ def test_digits_split_by_another_seed_are_refused():
     with pytest.raises(SessionError, match=r"split by seed 1, but the recipe says seed = 0: .*Recipe\(seed=1\)"):
         pl.Session(quick(), data=load("digits", seed=1))
     assert pl.Session(quick(seed=1), data=load("digits", seed=1)).recipe.data == "digits"
+
+
+def test_a_session_trains_where_gradients_are_switched_off():
+    here, there = (pl.Session(quick(), model=small(), data=(blobs(), blobs())) for _ in range(2))
+    finished(here)
+    with torch.no_grad():
+        finished(there)
+    same(here, there)
+
+
+class Detached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = small()
+
+    def forward(self, x):
+        return self.layers(x).detach()
+
+
+@pytest.mark.parametrize("model", [small().requires_grad_(False), Detached()], ids=["frozen", "detached"])
+def test_a_model_of_which_nothing_can_learn_is_refused_in_words_and_can_still_be_cut(model):
+    session = pl.Session(quick(), model=model, data=(blobs(), blobs()))
+    with pytest.raises(SessionError, match=r"nothing can learn.*requires_grad.*no_grad"):
+        session.finish()
+    trained = pl.Session(quick(retrain_epochs=0), model=model, data=(blobs(), blobs()), trained=True)
+    finished(trained)
+    assert trained.masks.density < 1
