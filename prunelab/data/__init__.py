@@ -61,7 +61,8 @@ class Data:
         digest = hashlib.sha256(str(self.classes).encode())
         for tensor in (self.train_x, self.train_y, self.test_x, self.test_y):
             generator = torch.Generator().manual_seed(0)
-            chosen = torch.randint(tensor.numel(), (min(DIGEST_SAMPLE, tensor.numel()),), generator=generator, device="cpu")
+            size = (min(DIGEST_SAMPLE, tensor.numel()),)
+            chosen = torch.randint(tensor.numel(), size, generator=generator, device="cpu")
             values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
             digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
         return digest.hexdigest()

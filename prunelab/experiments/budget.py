@@ -6,7 +6,6 @@ of them alone: so their qualities are scaled down together, until the cut of the
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import nn
 from prunelab.data import Data
 from prunelab.experiments import sensitivity as scans
 from prunelab.experiments.sensitivity import DENSITIES, prepared
+from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import Target
 from prunelab.results.budget import Budget, Check
@@ -123,7 +123,7 @@ def _chosen(
 
 def _cut(model: nn.Module, qualities: dict[str, float]) -> nn.Module:
     """A copy of the model, cut at these qualities."""
-    twin = copy.deepcopy(model)
+    twin = copied(model)
     masks = Masks(twin, layers=list(qualities))
     masks.commit(masks.plan(Target(quality=dict(qualities))))
     masks.apply()

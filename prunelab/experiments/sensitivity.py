@@ -5,7 +5,6 @@ The public name is ``prunelab.sensitivity``.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from prunelab import torch_state
 from prunelab.data import Data, custom, own
 from prunelab.pruning import criteria, ranking
+from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.results.sensitivity import Point, Sensitivity
@@ -109,7 +109,7 @@ def prepared(
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads = {threads!r}: must be a whole number, at least 1, or None")
     check_not_pruned(model)
-    twin = copy.deepcopy(model)
+    twin = copied(model)
     masks = Masks(twin, layers=layers)
     classes = takes_classes(loss, metric)
     if not isinstance(data, Data) and custom.is_split(data):

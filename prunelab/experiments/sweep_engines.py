@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -19,6 +18,7 @@ from prunelab.experiments.sweep_runs import (
     train,
     train_elsewhere,
 )
+from prunelab.pruning.copies import copied
 from prunelab.recipe import Recipe
 from prunelab.results.sweep import FailedRun, Result, result_from
 
@@ -90,7 +90,7 @@ def all_at_once(recipes: Sequence[Recipe], custom: Custom) -> Generator[Result |
     Raises SessionError, at once, for a recipe that cannot be stacked.
     """
     model = custom.model
-    build = None if model is None else lambda _: copy.deepcopy(model)
+    build = None if model is None else lambda _: copied(model)
     return _shared(stacked.run(recipes, data=custom.data, model=build))
 
 

@@ -7,7 +7,6 @@ on the machine or the engine either, every run has one torch thread; processes b
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
@@ -19,6 +18,7 @@ from torch import nn
 from prunelab import errors, torch_state
 from prunelab.data import Data
 from prunelab.errors import Diverged
+from prunelab.pruning.copies import copied
 from prunelab.recipe import TRAINING_FIELDS, Recipe
 from prunelab.results.sweep import FailedRun, Result, Run
 from prunelab.sessions import checkpoint
@@ -38,7 +38,8 @@ class Custom:
     def session(self, recipe: Recipe) -> Session:
         """A new session by ``recipe``."""
         with _own_threads():  # sessions take their number of threads from what there is at their start
-            return Session(recipe, model=copy.deepcopy(self.model), data=self.data)
+            model = None if self.model is None else copied(self.model)
+            return Session(recipe, model=model, data=self.data)
 
 
 @dataclass(frozen=True)

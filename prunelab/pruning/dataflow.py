@@ -6,7 +6,6 @@ flow. Without one, torch.fx traces the model, where it can.
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import wrappers
+from prunelab.pruning.copies import copied
 from prunelab.torch_state import process_lock, seeded
 
 Node = TypeVar("Node")
@@ -91,7 +91,7 @@ def shadow(model: nn.Module) -> nn.Module:
             id(p): nn.Parameter(p.detach(), requires_grad=p.is_floating_point()) for p in model.parameters()
         }
         try:
-            return copy.deepcopy(model, memo).eval()
+            return copied(model, memo).eval()
         except Exception as error:  # copying runs the model's code, which can raise anything
             raise ValueError(f"{type(model).__name__} cannot be copied: {_reason(error)}") from error
 

@@ -8,7 +8,6 @@ gradient is positive. The result is exact for every graph whose operations are k
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from prunelab.errors import WiringError
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import path_rules, wrappers
+from prunelab.pruning.copies import copied
 from prunelab.pruning.layers import CONV, EMBEDDING, LINEAR, Place, transposed
 from prunelab.pruning.ranking import count
 from prunelab.pruning.selection import Names
@@ -224,7 +224,7 @@ def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list
         for p in model.parameters()
     }
     try:
-        bare = copy.deepcopy(model, memo).eval()
+        bare = copied(model, memo).eval()
         given = inputs.by_name(bare)
         parameters = inspect.signature(bare.forward).parameters.values()
         fixed = {p.name: p.default for p in parameters if p.name not in given and p.default is not p.empty}

@@ -60,4 +60,5 @@ def random_scores(masks: Masks, seed: int, round: int) -> dict[str, Tensor]:
     are nested.
     """
     generator = torch.Generator().manual_seed(torch_state.mix(seed, CUTS, round))
-    return {name: torch.rand(mask.shape, generator=generator, device="cpu").to(mask.device) for name, mask in masks.items()}
+    scores = {name: torch.rand(mask.shape, generator=generator, device="cpu") for name, mask in masks.items()}
+    return {name: score.to(masks[name].device) for name, score in scores.items()}

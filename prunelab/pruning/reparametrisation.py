@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +15,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
 from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
+
+from prunelab.pruning.copies import copied
 
 By = Literal["prune", "parametrize", "weight_norm", "spectral_norm"]
 
@@ -50,7 +51,7 @@ class Computed:
             mask: Tensor = getattr(self.module, f"{self.name}_mask")
             return origin.detach() * mask.to(origin.dtype)
         # In a copy: reading a weight may count as a step (spectral_norm).
-        twin = copy.deepcopy(self.module, _memo(self.module)).eval()
+        twin = copied(self.module).eval()
         with torch.no_grad():
             for hook in twin._forward_pre_hooks.values():
                 if isinstance(hook, WeightNorm | SpectralNorm) and hook.name == self.name:
@@ -145,7 +146,7 @@ def _without_masks(state: dict[str, Any]) -> dict[str, Any]:
 
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy in which every computed weight is an ordinary parameter; in eval mode it gives the same outputs."""
-    twin = copy.deepcopy(model, _memo(model)).eval()
+    twin = copied(model).eval()
     for module in list(twin.modules()):
         for name, by in list(_of(module)):
             if by == "prune":
@@ -172,16 +173,6 @@ def _remove_parametrizations(module: Any) -> None:
             setattr(module, name, nn.Parameter(value, requires_grad=value.is_floating_point() or value.is_complex()))
         else:
             module.register_buffer(name, value)
-
-
-def _memo(model: nn.Module) -> dict[int, Any]:
-    """For a deepcopy: weights that hooks have set are results of a computation, which torch refuses to copy.
-
-    So are those that recurrent layers have set aside, in a list.
-    """
-    results = [module.__dict__.get(name) for module in model.modules() for name, _ in _of(module)]
-    results += [value for module in model.modules() if isinstance(module, nn.RNNBase) for value in module._flat_weights]
-    return {id(each): each.detach().clone() for each in results if isinstance(each, Tensor) and not each.is_leaf}
 
 
 def _of(module: nn.Module) -> Iterator[tuple[str, By]]:

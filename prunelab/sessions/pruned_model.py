@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.optim import Optimizer
 from prunelab import errors, torch_state
 from prunelab.errors import WiringError
 from prunelab.pruning import criteria, dropout
+from prunelab.pruning.copies import copied
 from prunelab.pruning.effective import LayerReach, Wiring, trace
 from prunelab.pruning.enforcement import Attachment
 from prunelab.pruning.masks import Masks
@@ -60,7 +60,9 @@ class PrunedModel:
     def __init__(self, model: nn.Module, masks: Masks, example: Tensor, owners: Mapping[str, str] | None) -> None:
         self.model = model
         self.masks = masks
-        self.cut_values = {name: torch.zeros(mask.shape, device="cpu", dtype=torch.float32) for name, mask in masks.items()}
+        self.cut_values = {
+            name: torch.zeros(mask.shape, device="cpu", dtype=torch.float32) for name, mask in masks.items()
+        }
         self.early: dict[str, Tensor] = {}
         self.dense: dict[str, Tensor] = {}
         self._teacher: tuple[dict[str, Tensor], nn.Module] | None = None  # cache: ``dense`` and a model of it
@@ -129,7 +131,7 @@ class PrunedModel:
         return _zeroed(self._copy(), plan.masks)
 
     def _copy(self) -> nn.Module:
-        twin = copy.deepcopy(self.model).train()
+        twin = copied(self.model).train()
         for name in self._frozen:
             twin.get_submodule(name).eval()
         return twin

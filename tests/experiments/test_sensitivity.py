@@ -16,6 +16,7 @@ from prunelab.data.custom import is_split
 from prunelab.experiments.sensitivity import DENSITIES, sensitivity, stream
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.training import evaluation
+from support.own_models import HOLDING, blobs
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +210,13 @@ def test_what_cannot_be_scanned_is_refused_at_once(plain, changes, words):
     arguments = {"model": model, "data": data, **changes}
     with pytest.raises(ValueError, match=words):
         stream(arguments.pop("model"), arguments.pop("data"), **arguments)
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_a_model_that_holds_results_of_its_last_step_is_scanned_as_before(kind):
+    build, layer = HOLDING[kind]
+    model, fresh, (x, y) = build(), build(), blobs()
+    model.eval()
+    model(x).sum().backward()
+    scans = [pl.sensitivity(each, (x, y), layers=layer, densities=[0.5, 0.1]) for each in (fresh.eval(), model)]
+    assert scans[0].points == scans[1].points

@@ -10,7 +10,10 @@ import torch
 from torch import nn
 
 import prunelab as pl
+from prunelab.pruning import effective
+from prunelab.pruning.copies import copied
 from prunelab.pruning.layers import EMBEDDING
+from support.own_models import HOLDING, blobs
 
 
 def network() -> nn.Sequential:
@@ -154,3 +157,32 @@ def test_a_model_is_pickled_while_attached_as_if_it_were_not():
     assert all(torch.equal(a, b) for a, b in zip(twin.parameters(), model.parameters(), strict=True))
     step(twin, torch.optim.SGD(twin.parameters(), lr=0.1))
     assert masks.zeros_hold() and not all(bool((twin[i].weight[~masks[f"{i}"]] == 0).all()) for i in (0, 2))
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_a_model_that_holds_results_of_its_last_forward_pass_is_copied(kind):
+    build, layer = HOLDING[kind]
+    model, (x, _) = build(), blobs()
+    model(x).sum().backward()
+    twin = copied(model)
+    model.eval(), twin.eval()
+    assert torch.equal(twin(x), model(x))
+    with torch.no_grad():
+        twin.get_submodule(layer).weight.zero_()
+    assert model.get_submodule(layer).weight.any()
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_a_model_that_holds_results_is_looked_into_as_before(kind):
+    build, layer = HOLDING[kind]
+    found = []
+    for trained in (False, True):
+        model, (x, _) = build(), blobs()
+        if trained:
+            model(x).sum().backward()
+        masks = pl.Masks(model, layers=layer)
+        masks.prune(density=0.25)
+        found.append((masks.outputs(x), pl.adjust_dropout(model, masks, example=x)))
+        if kind == "activations":  # there are no paths through weights that are computed
+            found[-1] += (effective.trace(model, x).effective(masks).kept,)
+    assert found[0] == found[1]

@@ -11,7 +11,7 @@ from prunelab import torch_state
 from prunelab.data import load
 from prunelab.errors import SessionError
 from prunelab.training import evaluation
-from support.own_models import blobs, small
+from support.own_models import HOLDING, blobs, small
 from support.sessions import finished, quick, same
 
 
@@ -112,3 +112,17 @@ def test_a_network_on_many_threads_goes_on_from_any_batch_or_part_of_a_test(tmp_
         same(whole, loaded)
     settled = [(s.phase, s.round, s.clock, s.test_accuracy) for s in loaded.history if s.settled]
     assert settled == [(s.phase, s.round, s.clock, s.test_accuracy) for s in whole.history if s.settled]
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_a_model_that_holds_results_of_its_last_step_is_cut_between_two_steps(kind):
+    build, layer = HOLDING[kind]
+    model = build()
+    session = pl.Session(quick(), model=model, data=(blobs(), blobs()), masks=pl.Masks(model, layers=layer))
+    for _ in itertools.islice(session.ticks("train"), 3):
+        pass
+    weight = session.model.get_submodule(layer).weight.detach().clone()
+    session.preview(density=0.25)
+    session.prune(density=0.25)
+    assert torch.equal(session.masks[layer], weight.abs() >= weight.abs().flatten().topk(8).values[-1])
+    finished(session)

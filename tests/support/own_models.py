@@ -1,5 +1,7 @@
 """A small model and data, as a user would bring them."""
 
+import warnings
+
 import torch
 from torch import nn
 
@@ -74,3 +76,34 @@ class Tokens(nn.Module):
 
     def forward(self, ids):
         return self.head(self.lstm(self.embedding(ids))[0].mean(1))
+
+
+class Remembering(nn.Module):
+    """``small`` that keeps what it computed last, as models do whose activations somebody looks at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = small()
+        self.seen: dict = {}
+
+    def forward(self, x):
+        hidden = self.layers[1](self.layers[0](x))
+        self.seen = {"hidden": [hidden], "scores": self.layers[3](self.layers[2](hidden))}
+        return self.seen["scores"]
+
+
+def with_hooks(norm) -> nn.Module:
+    """``small`` whose second layer has its weight set by a hook at each call, as ``weight_norm`` does."""
+    model = small()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        norm(model[3])
+    return model
+
+
+# Models that hold results of their last forward pass, which torch refuses to copy, and the layer that can be cut.
+HOLDING = {
+    "activations": (Remembering, "layers.0"),
+    "weight_norm": (lambda: with_hooks(nn.utils.weight_norm), "0"),
+    "spectral_norm": (lambda: with_hooks(nn.utils.spectral_norm), "0"),
+}

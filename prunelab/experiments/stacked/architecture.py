@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from prunelab.experiments.stacked.groups import Build, Job
 from prunelab.experiments.stacked.noise import Shapes
 from prunelab.experiments.stacked.stack import Stack, shell
 from prunelab.pruning import dropout, planning
+from prunelab.pruning.copies import copied
 from prunelab.pruning.effective import Wiring
 from prunelab.pruning.masks import Masks
 from prunelab.sessions import validation
@@ -94,7 +94,7 @@ def _try(model: nn.Module, shapes: Shapes, x: Tensor) -> None:
 def _loss_alone(model: nn.Module, shapes: Shapes, x: Tensor, y: Tensor) -> Tensor:
     """The loss of a copy in training mode, without dropout."""
     frozen = {name for name, module in model.named_modules() if module in held(model)}
-    twin = copy.deepcopy(model).train()
+    twin = copied(model).train()
     for name, module in twin.named_modules():
         if name in frozen:
             module.eval()
