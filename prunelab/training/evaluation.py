@@ -53,7 +53,8 @@ def evaluation(
     """
     loss, broken = 0.0, False
     found: list[Tensor] = []  # classes where they say all, else outputs
-    for inputs, labels in zip(x.split(CHUNK), y.split(CHUNK), strict=True):
+    sizes = chunks(len(y))
+    for inputs, labels in zip(x.split(sizes), y.split(sizes), strict=True):
         if found:
             yield
         with evaluating(model), torch.no_grad():
@@ -68,6 +69,16 @@ def evaluation(
         score = functions.measured(whole, y)
     classes = whole.argmax(1) if functions.objective.classifies else whole.new_empty(0, dtype=torch.int64)
     return Tested(loss / len(y), score, classes)
+
+
+def chunks(samples: int) -> list[int]:
+    """Sizes of the parts that ``samples`` are run in: CHUNK, and what is left.
+
+    A single one that is left joins the part before it, as in training: a model that squeezes its outputs would drop the
+    dimension of the samples, too.
+    """
+    before = max(samples - 2, 0) // CHUNK
+    return [CHUNK] * before + [samples - before * CHUNK]
 
 
 def affordable(model: nn.Module, x: Tensor, seconds: float) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.torch_state import evaluating
-from prunelab.training.evaluation import CHUNK, subset
+from prunelab.training.evaluation import chunks, subset
 from prunelab.training.objective import CLASSIFICATION, LossAndMetric
 
 SAMPLES = 2000
@@ -32,7 +32,7 @@ def gradients(
     trained = [name for name, parameter in parameters.items() if parameter.requires_grad]
     chosen = subset(len(y), SAMPLES).to(y.device)
     with evaluating(model), torch.enable_grad():
-        for some in chosen.split(CHUNK) if trained else ():
+        for some in chosen.split(chunks(len(chosen))) if trained else ():
             loss = functions.loss(model(x[some]), y[some]) * (len(some) / len(chosen))
             found = torch.autograd.grad(loss, [parameters[name] for name in trained], allow_unused=True)
             for name, gradient in zip(trained, found, strict=True):

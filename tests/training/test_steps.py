@@ -11,6 +11,8 @@ from torch.nn import functional as F
 
 from prunelab import torch_state
 from prunelab.training import evaluation, optimizers, steps
+from prunelab.training.gradients import gradients
+from prunelab.training.objective import loss_and_metric
 
 
 def problem(samples: int = 2347):
@@ -136,6 +138,40 @@ def test_evaluation_in_steps_is_the_same_and_leaves_the_mode_alone_at_each():
         evaluation.evaluate(model, x, y).loss,
         evaluation.evaluate(model, x, y).accuracy,
     )
+
+
+@pytest.mark.parametrize("samples", [1, 2, 249, 250, 251, 252, 500, 501, 502, 751])
+def test_parts_of_a_test_are_all_samples_and_no_single_one_is_left(samples):
+    sizes = evaluation.chunks(samples)
+    assert sum(sizes) == samples and len(sizes) == max(1, -(-(samples - 1) // evaluation.CHUNK))
+    assert all(size == evaluation.CHUNK for size in sizes[:-1]) and (samples == 1 or sizes[-1] > 1)
+
+
+class Squeezed(nn.Module):
+    """Squeezes its outputs, (N, 1, 1) or (N, classes, 1, 1), as networks do that end with a pooling layer."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, outputs)
+
+    def forward(self, x):
+        return self.layer(x)[:, :, None, None].squeeze()
+
+
+@pytest.mark.parametrize(("loss", "outputs"), [(None, 3), ("mse", 1), ("bce", 1)])
+@pytest.mark.parametrize("samples", [251, 501])
+def test_a_model_that_squeezes_its_outputs_is_tested_on_any_number_of_samples(loss, outputs, samples):
+    x, y = problem(samples)
+    y = y if loss is None else (y > 0).float()
+    functions = loss_and_metric(loss, None, y)
+    model = Squeezed(outputs)
+    tested = evaluation.evaluate(model, x, y, functions)
+    with torch.no_grad():
+        whole = functions.loss(model(x), y)
+    assert tested.loss == pytest.approx(float(whole), rel=1e-5)
+    found = gradients(model, ["layer.weight"], x, y, functions)["layer.weight"]
+    (expected,) = torch.autograd.grad(functions.loss(model(x), y), [model.layer.weight])
+    torch.testing.assert_close(found, expected)
 
 
 def test_a_subset_depends_on_nothing_but_the_numbers_and_is_mixed():
