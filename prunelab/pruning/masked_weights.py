@@ -28,7 +28,7 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         return self._masks[self.resolve(name)]
 
     def __contains__(self, name: object) -> bool:
-        return len(self._masked(str(name))) == 1
+        return isinstance(name, str) and len(self._masked(name)) == 1
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._masks)

@@ -25,6 +25,16 @@ def obstacle(model: nn.Module) -> str | None:
     return scripted(model) or quantised(model) or without_values(model)
 
 
+def checked_module(model: Any) -> nn.Module:
+    """``model``; TypeError if it is no module but what is often at hand in its place."""
+    if isinstance(model, nn.Module):
+        return model
+    if isinstance(model, type):
+        raise TypeError(f"model is the class {model.__name__}: make a network of it first, {model.__name__}(...)")
+    state = "; load_state_dict of a network takes up a state dict" if isinstance(model, Mapping) else ""
+    raise TypeError(f"model is a {type(model).__name__}: must be a torch.nn.Module{state}")
+
+
 def scripted(model: nn.Module) -> str | None:
     """The first module that is TorchScript, which has no Python modules that could be looked into."""
     for name, module in model.named_modules():

@@ -17,6 +17,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm, remove_spectral_norm
 from torch.nn.utils.weight_norm import WeightNorm, remove_weight_norm
 
 from prunelab.pruning.copies import copied
+from prunelab.pruning.model_state import checked_module
 
 By = Literal["prune", "parametrize", "weight_norm", "spectral_norm"]
 
@@ -73,7 +74,7 @@ class Computed:
 
 def computed(model: nn.Module) -> Iterator[Computed]:
     """Every weight of ``model`` that is computed, modules once."""
-    for path, module in list(model.named_modules()):
+    for path, module in list(checked_module(model).named_modules()):
         for name, by in _of(module):
             yield Computed(path, module, name, by)
 

@@ -14,8 +14,8 @@ from prunelab.pruning.reparametrisation import Computed
 
 
 def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Names as a tuple; a string is one name."""
-    return (names,) if isinstance(names, str) else tuple(names)
+    """Names as a tuple; a string is one name, and so is what ``Names.find`` refuses: a number, a module."""
+    return (names,) if isinstance(names, str | nn.Module) or not isinstance(names, Iterable) else tuple(names)
 
 
 class Names:
@@ -30,7 +30,7 @@ class Names:
         self.places: dict[str, Place] = {}
         self.canonical: dict[str, str] = {}
         self.layers: dict[str, list[str]] = {}
-        self._model = model
+        self._model = model_state.checked_module(model)
         found = list(places(model, released))
         first: dict[int | str, str] = {}
         for place in sorted(found, key=_rank):
@@ -43,7 +43,15 @@ class Names:
                 self.layers.setdefault(layer, []).append(name)
 
     def find(self, name: str) -> tuple[str, ...]:
-        """Canonical names of what ``name`` names: a weight, or all weights of a layer. () if nothing."""
+        """Canonical names of what ``name`` names: a weight, or all weights of a layer. () if nothing.
+
+        Raises TypeError for what is no string.
+        """
+        if not isinstance(name, str):
+            path = next((path for path, module in self._model.named_modules() if module is name), None)
+            hint = f"this one is {path!r}" if path else f"there are {', '.join(map(repr, self.layers))}"
+            given = f"a {type(name).__name__}" if isinstance(name, nn.Module) else repr(name)
+            raise TypeError(f"a layer is named by a string, not by {given}: {hint}")
         if name in self.canonical:
             return (self.canonical[name],)
         return tuple(dict.fromkeys(self.layers.get(name, ())))

@@ -16,6 +16,7 @@ from prunelab.data import Data
 from prunelab.errors import Diverged, SessionError
 from prunelab.pruning import planning
 from prunelab.pruning.masks import Masks
+from prunelab.pruning.model_state import checked_module
 from prunelab.recipe import Recipe, Target
 from prunelab.results.history import History
 from prunelab.results.snapshot import Phase, Snapshot, in_words, moment
@@ -64,7 +65,7 @@ class SessionCore:
         validation.check_distillation(self.recipe, self.objective)
         self.loss, self.metric = loss, metric  # as given
         self.directory = None if directory is None else Path(directory)
-        self.model = model if model is not None else validation.model_of(self.recipe, self.data)
+        self.model = validation.model_of(self.recipe, self.data) if model is None else checked_module(model)
         self._train, self._test = validation.tensors(self.model, self.data)
         x, y = self._test
         validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)

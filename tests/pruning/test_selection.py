@@ -84,6 +84,54 @@ class Reused(nn.Module):
         self.side.weight = self.lstm.weight_ih_l0
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda model, name: pl.Masks(model, layers=[name]),
+        lambda model, name: pl.Masks(model, layers=name),
+        lambda model, name: pl.Masks(model, exclude=[name]),
+        lambda model, name: pl.Masks(model, outputs=name),
+        lambda model, name: pl.Masks.from_zeros(model, exclude=name),
+        lambda model, name: pl.Masks(model).prune(density={name: 0.5}),
+        lambda model, name: pl.Masks(model).prune(quality={name: 0.5}),
+        lambda model, name: pl.Masks(model)[name],
+        lambda model, name: pl.Masks(model).kept_in(name),
+    ],
+)
+def test_a_layer_that_is_not_given_by_its_name_is_refused_with_its_name(use):
+    model = critic()
+    with pytest.raises(TypeError, match="named by a string, not by a Linear: this one is '2'"):
+        use(model, model[2])
+    with pytest.raises(TypeError, match="named by a string, not by 2: there are '0', '2', '4'"):
+        use(model, 2)
+    masks = pl.Masks(model)
+    assert "2" in masks and 2 not in masks and model[2] not in masks
+
+
+X = torch.randn(12, 6)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        pl.Masks,
+        pl.Masks.from_zeros,
+        pl.Masks.from_torch,
+        lambda model: pl.sensitivity(model, (X, torch.arange(12) % 2)),
+        lambda model: pl.Session(pl.Recipe(), model=model, data=((X, torch.arange(12) % 2),) * 2),
+    ],
+)
+def test_what_is_no_network_is_refused_in_words(use):
+    for model, words in (
+        (critic().state_dict(), "model is a OrderedDict: must be a torch.nn.Module; load_state_dict of a network"),
+        (torch.optim.SGD(critic().parameters()), "model is a SGD: must be a torch.nn.Module"),
+        (nn.Linear, r"model is the class Linear: make a network of it first, Linear\(\.\.\.\)"),
+        ("net.pt", "model is a str"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            use(model)
+
+
 def test_a_tied_weight_is_named_by_any_of_its_places():
     model = Reused()
     masks = pl.Masks(model)
