@@ -70,6 +70,7 @@ class SessionCore:
         x, y = self._test
         validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
         masks = validation.masks_of(self.model, masks, fresh=not trained)
+        validation.check_sparse(self.model, masks, self.recipe)
         self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)

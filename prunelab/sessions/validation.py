@@ -200,16 +200,18 @@ def check(
     if reason := model_state.without_values(model) or wrappers.uncopied_forward(model):
         raise SessionError(reason)
     for name, parameter in model.named_parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise SessionError(f"{name} has no shape yet: run the model once first")
         if not criteria.finite(parameter):
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
     x, target = sample
     try:
         with evaluating(model), torch.no_grad():
             output = model(x)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except Exception as error:  # running the model's code can raise anything
         whole = "" if x.is_floating_point() else " of whole numbers (token ids for an embedding; for others: x.float())"
         shape = f"samples of shape {data.input_shape}{whole}"
-        raise SessionError(f"the model cannot take this data, {shape}: {error}") from error
+        raise SessionError(f"the model cannot take this data, {shape}: {_reason(error)}") from error
     if not isinstance(output, Tensor) or not output.dim() or len(output) != len(x):
         got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
         raise SessionError(f"the model must give one tensor, a row a sample, ({len(x)}, ...) here; it gives {got}")
@@ -218,12 +220,39 @@ def check(
     if functions.loss is bce:
         _check_yes_or_no(model, x, data)
     _check_loss(output, target, functions)
+    if batch_size is None:
+        return
+    for name, value in model.state_dict().items():
+        if name.endswith("_extra_state") and not isinstance(value, Tensor):
+            raise SessionError(
+                f"{name} in the model's state dict is a {type(value).__name__}, but a session keeps and saves tensors "
+                "only: return tensors from get_extra_state, or leave it out"
+            )
     trained_norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and m not in set(held(model))]
-    if trained_norms and batch_size and min(batch_size, len(data.train_y)) == 1:
+    if trained_norms and min(batch_size, len(data.train_y)) == 1:
         raise SessionError(
             f"batch_size = {batch_size}, {len(data.train_y)} training samples: batch normalisation cannot learn from "
             "single samples; take batches of 2 or more"
         )
+
+
+def check_sparse(model: nn.Module, masks: Masks, recipe: Recipe) -> None:
+    """Raise SessionError where an embedding gives sparse gradients that the optimizer or the penalty cannot take."""
+    for name, module in model.named_modules():
+        if not getattr(module, "sparse", False) or not isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            continue
+        penalty = recipe.regularizer != "none" and recipe.strength > 0
+        penalised = penalty and any(masks.weight(each) is module.weight for each in masks)
+        if recipe.optimizer == "adam" or penalised:
+            what = f"regularizer={recipe.regularizer!r}" if penalised else f"optimizer={recipe.optimizer!r}"
+            raise SessionError(
+                f"{name or type(module).__name__} has sparse=True, and {what} cannot take sparse gradients: make the "
+                "embedding with sparse=False, or take optimizer='sgd' and regularizer='none'"
+            )
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _check_classes(output: Tensor, data: Data) -> None:
@@ -262,9 +291,9 @@ def _check_loss(output: Tensor, target: Tensor, functions: LossAndMetric) -> Non
     try:
         with torch.no_grad():
             loss = functions.loss(output, target)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except Exception as error:  # a loss of the user's can raise anything
         shapes = f"outputs of shape {tuple(output.shape)} and targets of shape {tuple(target.shape)}"
-        raise SessionError(f"the loss {name} cannot take {shapes}, {target.dtype}: {error}") from error
+        raise SessionError(f"the loss {name} cannot take {shapes}, {target.dtype}: {_reason(error)}") from error
     if not isinstance(loss, Tensor) or loss.dim() or not loss.is_floating_point():
         got = f"shape {tuple(loss.shape)}, {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
         raise SessionError(f"the loss {name} must give one number as a tensor, the mean over a batch; it gives {got}")

@@ -207,3 +207,70 @@ def test_a_model_of_which_nothing_can_learn_is_refused_in_words_and_can_still_be
     trained = pl.Session(quick(retrain_epochs=0), model=model, data=(blobs(), blobs()), trained=True)
     finished(trained)
     assert trained.masks.density < 1
+
+
+class Asserting(nn.Linear):
+    def forward(self, x):
+        assert x.shape[1] == 224, "input height does not match"
+        return super().forward(x)
+
+
+class Keyed(nn.Linear):
+    def forward(self, x):
+        return {}["features"]
+
+
+class Unwritten(nn.Linear):
+    def forward(self, x):
+        raise NotImplementedError
+
+
+class Stateful(nn.Linear):
+    def get_extra_state(self):
+        return {"version": 2}
+
+    def set_extra_state(self, state):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (Asserting(4, 3), r"cannot take this data, samples of shape \(4,\): input height does not match"),
+        (Keyed(4, 3), r"cannot take this data, samples of shape \(4,\): 'features'"),
+        (Unwritten(4, 3), r"cannot take this data, samples of shape \(4,\): NotImplementedError"),
+        (
+            nn.Sequential(nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(3)),
+            r"0\.weight has no shape yet: run the",
+        ),
+        (nn.Sequential(nn.Linear(4, 8), nn.LazyBatchNorm1d(), nn.Linear(8, 3)), r"1\.weight has no shape yet"),
+        (nn.Sequential(Stateful(4, 3)), r"0\._extra_state in the model's state dict is a dict"),
+    ],
+    ids=["assertion", "key", "not implemented", "lazy", "lazy norm", "extra state"],
+)
+def test_models_that_raise_anything_or_are_not_ready_are_refused_before_they_train(model, words):
+    with pytest.raises(SessionError, match=words):
+        pl.Session(quick(), model=model, data=(blobs(), blobs()))
+
+
+@pytest.mark.parametrize(
+    ("settings", "layers", "refused"),
+    [
+        ({"optimizer": "sgd", "regularizer": "none"}, ["1", "2"], None),
+        ({"optimizer": "sgd", "regularizer": "l1"}, ["2"], None),
+        ({"optimizer": "sgd", "regularizer": "l1"}, ["1", "2"], "1 has sparse=True, and regularizer='l1'"),
+        ({"optimizer": "sgd", "regularizer": "l2"}, ["1", "2"], "1 has sparse=True, and regularizer='l2'"),
+        ({"optimizer": "adam"}, ["2"], "1 has sparse=True, and optimizer='adam'"),
+    ],
+)
+def test_embeddings_with_sparse_gradients_are_trained_or_refused_in_words(settings, layers, refused):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.EmbeddingBag(20, 8, sparse=True), nn.Linear(8, 3))
+    x, y = torch.randint(20, (60, 5)), torch.arange(60) % 3
+    masks = pl.Masks(model, layers=layers)
+    if refused is None:
+        finished(pl.Session(quick(**settings), model=model, data=((x, y), (x, y)), masks=masks))
+        assert masks.zeros_hold()
+        return
+    with pytest.raises(SessionError, match=refused):
+        pl.Session(quick(**settings), model=model, data=((x, y), (x, y)), masks=masks)
