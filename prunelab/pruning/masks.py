@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from prunelab.errors import CoverageWarning, warn
 from prunelab.formatting import suggesting
 from prunelab.inputs import Example
-from prunelab.pruning import criteria, execution_order, foreign, model_state, ranking
+from prunelab.pruning import criteria, execution_order, foreign, model_state, ranking, wrappers
 from prunelab.pruning.coverage import NO_NEURONS, OUTPUTS, coverage
 from prunelab.pruning.enforcement import Attachment, Enforcement
 from prunelab.pruning.layers import transposed
@@ -378,17 +378,19 @@ class Masks(MaskedWeights):
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Load masks from ``state_dict`` and apply them.
+        """Load masks from ``state_dict`` and apply them; names may differ by the prefixes of wrappers (torch.compile).
 
         Raises:
             ValueError: Names, shapes or types do not match, a layer has no survivor, a deviation is no number of at
                 least 0, or a weight is no longer the model's. Nothing is changed.
         """
-        deviations = {name: float(state[name + DEVIATION]) for name in self._masks if name + DEVIATION in state}
         masks = {n: value for n, value in state.items() if n.removesuffix(DEVIATION) == n or n in self._masks}
-        if set(masks) != set(self._masks):
+        known = wrappers.aligned(masks, self._masks)
+        if known is None or len(known) < len(self._masks):
             odd = sorted(set(masks) ^ set(self._masks))
             raise ValueError(f"these masks are of another network: {', '.join(odd)} on one side only")
+        deviations = {known[name]: float(state[name + DEVIATION]) for name in masks if name + DEVIATION in state}
+        masks = {known[name]: mask for name, mask in masks.items()}
         for name, mask in masks.items():
             if mask.dtype != torch.bool or mask.shape != self._masks[name].shape:
                 raise ValueError(

@@ -131,6 +131,22 @@ def test_a_wrapped_model_is_compacted_as_the_one_inside(name):
         torch.testing.assert_close(small(X), plain(X), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [*OUTER, "averaged"])
+@pytest.mark.parametrize("inwards", [True, False])
+def test_masks_of_the_wrapped_model_are_loaded_into_those_of_the_plain_one_and_back(name, inwards):
+    wrap = torch.optim.swa_utils.AveragedModel if name == "averaged" else OUTER[name]
+    models = [wrap(network()), network(1)]
+    given, taken = map(pl.Masks, models if inwards else reversed(models))
+    given.prune(quality=1.0)
+    taken.load_state_dict(given.state_dict())
+    for (one, mask), (other, same) in zip(given.items(), taken.items(), strict=True):
+        assert torch.equal(mask, same) and not taken.weight(other)[~mask].any()
+        assert taken.plan(quality=1.0).cuts[other].deviation == given.plan(quality=1.0).cuts[one].deviation
+    part = {key: value for key, value in given.state_dict().items() if "2" not in key}
+    with pytest.raises(ValueError, match="on one side only"):
+        taken.load_state_dict(part)
+
+
 @pytest.mark.parametrize("name", WRAPS)
 def test_a_wrapped_model_is_pruned_trained_and_measured(name):
     model = WRAPS[name](network().train())
