@@ -117,7 +117,7 @@ class PrunedModel:
         cut_values = {}
         for name, mask in plan.masks.items():
             gone = (self.masks[name] & ~mask).cpu()  # cut by this plan
-            values = torch.where(gone, self.masks.weight(name).detach().float().cpu(), self.cut_values[name])
+            values = torch.where(gone, _drawn(self.masks.weight(name)).float().cpu(), self.cut_values[name])
             cut_values[name] = values.masked_fill_(mask.cpu(), 0.0)  # what came back is not cut any more
         self.masks.commit(plan)
         self.cut_values = cut_values
@@ -197,7 +197,7 @@ class PrunedModel:
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:
         cut = (plan.cuts if plan else self._cuts).get(name)
         mask = plan.masks[name] if plan else self.masks[name]
-        weight = self.masks.weight(name)
+        weight = _drawn(self.masks.weight(name))
         limit, kept_counts, cut_counts = histograms(weight, self.cut_values[name], mask, self.masks[name])
         order, strengths = strongest(weight, mask)
         return LayerSnapshot(
@@ -272,6 +272,11 @@ def wiring_of(model: nn.Module, example: Tensor) -> Wiring | None:
             return trace(model, example)
         except WiringError:
             return None
+
+
+def _drawn(weight: Tensor) -> Tensor:
+    """What pictures show of weights: complex ones by their magnitude, by which they are ranked too."""
+    return weight.detach().abs() if weight.is_complex() else weight.detach()
 
 
 def _zeroed(twin: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:

@@ -36,8 +36,9 @@ def training_step(
 ) -> tuple[float, float | None]:
     """One step on one batch; returns the mean loss and the accuracy, None under another metric.
 
-    l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient l1 x sign(w); the returned loss excludes
-    it. frozen: modules that stay in eval mode. If the loss is not finite, the step is skipped and returns (loss, None).
+    l1: factor of the penalty sum(|w|) over ``weights``, added as its gradient l1 x sign(w), w / |w| for complex ones;
+    the returned loss excludes it. frozen: modules that stay in eval mode. If the loss is not finite, the step is
+    skipped and returns (loss, None).
     Raises SessionError if the loss depends on no parameter that is trained.
     """
     model.train()
@@ -59,7 +60,7 @@ def training_step(
     if l1:
         weights_and_grads = [(w, w.grad) for w in weights if w.grad is not None]
         with torch.no_grad():
-            signs = torch._foreach_sign([w for w, _ in weights_and_grads])
+            signs = [w.sgn() for w, _ in weights_and_grads]  # of complex weights, too
             torch._foreach_add_([grad for _, grad in weights_and_grads], signs, alpha=l1)
     optimizer.step()
     return value, functions.score(output.detach(), y) if functions.counts_classes else None

@@ -1,5 +1,6 @@
 """Sessions and sensitivity on networks in any floating-point type, and with another default type in torch."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -7,6 +8,7 @@ from torch.utils.data import TensorDataset
 
 import prunelab as pl
 from prunelab.data import own
+from prunelab.training import steps
 from support.sessions import same
 
 FLOATS = [torch.float16, torch.bfloat16, torch.float64]
@@ -118,3 +120,38 @@ def test_a_session_does_not_depend_on_torchs_default_device(settings, tmp_path):
         ended(again)
         assert pl.sensitivity(model, data, densities=[0.5]).points
     same(again, here)
+
+
+class Complex(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.last = nn.Linear(20, 16, dtype=torch.complex64), nn.Linear(16, 5)
+
+    def forward(self, x):
+        return self.last(self.first(x.to(torch.complex64)).abs())
+
+
+@pytest.mark.parametrize("settings", [{}, {"regularizer": "l1", "strength": 1e-3}, {"optimizer": "adam"}], ids=str)
+def test_complex_weights_are_drawn_by_their_magnitude(settings):
+    model, data = Complex(), (samples(), samples())
+    session = pl.Session(pl.Recipe(rule="quality", quality=1.0, **SHORT | settings), model=model, data=data)
+    session.finish("train")
+    magnitude = model.first.weight.detach().abs()
+    layer = session.prune().layers[0]
+    edges = np.linspace(-layer.limit, layer.limit, len(layer.kept_counts) + 1)
+    kept = magnitude >= layer.threshold
+    assert layer.limit >= magnitude.max() and torch.equal(session.masks["first"], kept)
+    for counts, values in ((layer.kept_counts, magnitude[kept]), (layer.cut_counts, magnitude[~kept])):
+        assert np.abs(np.cumsum(counts) - np.cumsum(np.histogram(values.numpy(), edges)[0])).max() <= 1  # at an edge
+    assert list(layer.strengths) == magnitude[kept].sort(descending=True).values[: len(layer.strengths)].tolist()
+    ended(session)
+
+
+def test_the_penalty_on_complex_weights_is_the_sum_of_their_magnitudes():
+    models, (x, y) = [Complex(), Complex()], samples(torch.float32)
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1) for model in models]
+    steps.training_step(models[0], optimizers[0], x, y, l1=0.01, weights=[models[0].first.weight])
+    (nn.functional.cross_entropy(models[1](x), y) + 0.01 * models[1].first.weight.abs().sum()).backward()
+    optimizers[1].step()
+    torch.testing.assert_close(models[0].first.weight, models[1].first.weight)
