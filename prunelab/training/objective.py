@@ -75,7 +75,7 @@ class LossAndMetric:
 
     def summed(self, output: Tensor, target: Tensor) -> float:
         """The loss of a batch, summed over its samples."""
-        if self.loss is F.cross_entropy:
+        if self.loss is F.cross_entropy and target.dim() == 1:  # a target of more dimensions has a mean over them, too
             return float(F.cross_entropy(output, target, reduction="sum"))
         return float(self.loss(output, target)) * len(target)
 

@@ -81,6 +81,18 @@ def test_an_evaluation_is_of_all_samples_whatever_its_chunks(loss, function):
     assert tested.accuracy == pytest.approx(expected, rel=1e-6) and len(tested.predicted) == 0
 
 
+@pytest.mark.parametrize("loss", [F.cross_entropy, nn.CrossEntropyLoss()], ids=["function", "module"])
+@pytest.mark.parametrize("shape", [(), (7,), (4, 5)], ids=["classes", "sequences", "pictures"])
+def test_the_test_loss_of_classes_at_every_place_is_the_mean_over_all(loss, shape):
+    torch.manual_seed(0)
+    x, y = torch.randn(613, 6, *shape), torch.randint(3, (613, *shape))
+    model = nn.Conv1d(6, 3, 1) if len(shape) == 1 else nn.Conv2d(6, 3, 1) if shape else nn.Linear(6, 3)
+    functions = objective.loss_and_metric(loss, lambda o, t: (o.argmax(1) == t).double().mean(), y)
+    with torch.no_grad():
+        expected = float(F.cross_entropy(model(x).double(), y))
+    assert evaluation.evaluate(model, x, y, functions).loss == pytest.approx(expected, rel=1e-5)
+
+
 def test_a_step_follows_the_loss_and_gives_no_accuracy_of_other_metrics():
     output, target = pairs(64)
     models = [nn.Linear(2, 2) for _ in range(2)]
