@@ -220,7 +220,8 @@ def _to_integer(value: Any, what: str) -> Tensor:
 
 def _to_tensor(value: Any, what: str) -> Tensor:
     if isinstance(value, Tensor):
-        return value.detach().to("cpu")
+        given: Tensor = value.detach().to("cpu")
+        return given if given.layout == torch.strided else given.to_dense()
     try:
         # Lists of numbers work too. Read-only arrays, such as memory maps, are copied: torch would warn about them.
         return torch.from_numpy(np.require(np.asarray(value), requirements=["W", "C"]))

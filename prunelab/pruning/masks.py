@@ -231,7 +231,8 @@ class Masks(MaskedWeights):
                 raise ValueError(f"{what} of {name} are of shape {shape}; needed: {tuple(self._masks[known].shape)}")
             if not criteria.finite(value):
                 raise ValueError(f"{what} of {name} are NaN or infinite: there is no sound way to rank them")
-            found[known] = value.detach()
+            known_type = value.dtype in model_state.ARITHMETIC  # others, such as integers, may have no magnitudes
+            found[known] = value.detach() if known_type else value.detach().double()
         if missing := self._masks.keys() - found.keys():
             raise ValueError(f"{', '.join(sorted(missing))}: there are no {what} of these weights")
         return {name: found[name] for name in self._masks}

@@ -115,6 +115,8 @@ def test_own_takes_tensors_arrays_lists_and_datasets():
         TensorDataset(X, Y),
         Items(*zip(X.numpy(), Y.tolist(), strict=True)),
         Items(*zip(X, Y.numpy(), strict=True)),
+        (X.to_sparse(), Y),
+        Items(*zip([x.to_sparse() for x in X], Y, strict=True)),
     ]
     for form in forms:
         mine = data.own(form, GOOD, name="mine")

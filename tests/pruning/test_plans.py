@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -74,6 +75,22 @@ def test_scores_and_gradients_that_do_not_fit_are_refused_by_name(what, wrong, w
     given = {name: value for name, value in (scores() | wrong).items() if value is not None}
     with pytest.raises(ValueError, match=words):
         masks.plan(density=0.2, **({"scores": given} if what == "scores" else {"regrowth": Regrowth(0.3, given)}))
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.bool, torch.uint8, torch.int8, torch.int16, torch.int64, torch.float8_e4m3fn, torch.float16, torch.float64],
+    ids=str,
+)
+def test_scores_of_any_type_are_ranked_by_magnitude(dtype):
+    masks = pl.Masks(network())
+    ranks = {name: (torch.randint(-128, 128, v.shape) * (v < 0.25)).to(dtype) for name, v in scores().items()}
+    magnitudes = [np.abs(rank.double().numpy()).ravel() for rank in ranks.values()]
+    order = np.argsort(-np.concatenate(magnitudes), kind="stable")  # of equal ones the first
+    expected = np.zeros(len(order), bool)
+    expected[order[: round(0.3 * masks.total)]] = True
+    found = masks.plan(density=0.3, scores=ranks).masks
+    assert np.array_equal(np.concatenate([found[name].numpy().ravel() for name in ranks]), expected)
 
 
 def test_scores_may_be_named_by_layer_and_in_any_order():
