@@ -90,6 +90,44 @@ def test_an_error_of_torch_comes_with_what_to_do() -> None:
     )
 
 
+def step_that_clears_gradients_at_its_end(model, masks, optimizer, inputs, targets, loss):
+    loss(model(inputs), targets).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        for name, mask in masks.items():
+            model.get_parameter(name).mul_(mask)
+
+
+def step_with_a_closure(model, masks, optimizer, inputs, targets, loss):
+    def closure():
+        model.zero_grad()
+        value = loss(model(inputs), targets)
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    for name, parameter in model.named_parameters():
+        if name in masks:
+            parameter.data[~masks[name]] = 0
+    model.zero_grad(set_to_none=True)
+
+
+@pytest.mark.parametrize("step", [step_that_clears_gradients_at_its_end, step_with_a_closure])
+def test_a_step_that_leaves_no_gradients_is_right_all_the_same(step) -> None:
+    result = check(EXERCISES["masked_step"], step)
+    assert result.outcome == "right", result
+
+
+def test_an_error_of_torch_s_own_is_no_function_that_is_not_begun() -> None:
+    def masked_step(model, masks, optimizer, inputs, targets, loss):
+        optimizer.zero_grad()
+        loss(targets, model(inputs)).backward()  # the other way round
+
+    result = check(EXERCISES["masked_step"], masked_step)
+    assert result.outcome == "stopped" and "not implemented for" in result.says
+
+
 @EACH
 def test_an_answer_of_no_known_kind_is_accused_of_nothing(exercise: Exercise) -> None:
     def strange(*arguments):
