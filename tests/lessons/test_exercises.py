@@ -128,6 +128,39 @@ def test_an_error_of_torch_s_own_is_no_function_that_is_not_begun() -> None:
     assert result.outcome == "stopped" and "not implemented for" in result.says
 
 
+def penalty(magnitudes):
+    return lambda weights, strength: strength * magnitudes(weights).sum()
+
+
+@pytest.mark.parametrize(
+    "magnitudes",
+    [
+        lambda w: torch.where(w > 0, w, -w),
+        lambda w: torch.where(w >= 0, w, -w),
+        lambda w: torch.maximum(w, -w),
+        lambda w: w * w.detach().sign(),
+        lambda w: w.relu() + (-w).relu(),
+        lambda w: w.clamp(min=0) - w.clamp(max=0),
+        lambda w: torch.linalg.vector_norm(w, 1),
+        lambda w: (w * w + 1e-20).sqrt(),
+    ],
+)
+def test_every_slope_of_a_magnitude_at_its_corner_is_right(magnitudes) -> None:
+    result = check(EXERCISES["l1_penalty"], penalty(magnitudes))
+    assert result.outcome == "right", result
+
+
+@pytest.mark.parametrize("magnitudes", [lambda w: w.square().sqrt(), lambda w: w.square() / w.abs()])
+def test_a_gradient_that_is_nan_is_said(magnitudes) -> None:
+    result = check(EXERCISES["l1_penalty"], penalty(magnitudes))
+    assert result.outcome == "wrong" and "NaN" in result.says, result
+
+
+def test_a_slope_at_the_corner_that_no_magnitude_has_is_wrong() -> None:
+    steep = penalty(lambda w: w.abs() + 3 * torch.where(w == 0, w, 0))
+    assert check(EXERCISES["l1_penalty"], steep).outcome == "wrong"
+
+
 @EACH
 def test_an_answer_of_no_known_kind_is_accused_of_nothing(exercise: Exercise) -> None:
     def strange(*arguments):
