@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -159,6 +160,42 @@ def test_a_gradient_that_is_nan_is_said(magnitudes) -> None:
 def test_a_slope_at_the_corner_that_no_magnitude_has_is_wrong() -> None:
     steep = penalty(lambda w: w.abs() + 3 * torch.where(w == 0, w, 0))
     assert check(EXERCISES["l1_penalty"], steep).outcome == "wrong"
+
+
+def chosen(places_of):
+    """A mask that keeps the places that ``places_of`` gives, out of all and a number."""
+
+    def random_mask(weights, density, generator):
+        mask = torch.zeros(weights.numel(), dtype=torch.bool)
+        mask[places_of(weights.numel(), round(density * weights.numel()), generator)] = True
+        return mask.reshape(weights.shape)
+
+    return random_mask
+
+
+@pytest.mark.parametrize(
+    "places_of",
+    [
+        lambda n, kept, generator: torch.randperm(n, generator=generator)[n - kept :],
+        lambda n, kept, generator: torch.rand(n, generator=generator).topk(kept).indices,
+        lambda n, kept, generator: torch.rand(n, generator=generator).topk(kept, largest=False).indices,
+        lambda n, kept, generator: torch.randn(n, generator=generator).topk(kept).indices,
+        lambda n, kept, generator: torch.randn(n, generator=generator).abs().topk(kept).indices,
+        lambda n, kept, generator: torch.randn(n, generator=generator).abs().argsort()[:kept],
+        lambda n, kept, generator: torch.multinomial(torch.ones(n), kept, generator=generator),
+        lambda n, kept, generator: np.random.default_rng(generator.initial_seed()).permutation(n)[:kept],
+    ],
+)
+def test_every_way_of_drawing_lots_is_right(places_of) -> None:
+    result = check(EXERCISES["random_mask"], chosen(places_of))
+    assert result.outcome == "right", result
+
+
+@pytest.mark.parametrize("number", [lambda n, kept: 10, lambda n, kept: kept // 2, lambda n, kept: kept + 20])
+def test_another_number_of_lots_is_accused_of_nothing_else(number) -> None:
+    places = chosen(lambda n, kept, generator: torch.randperm(n, generator=generator)[: number(n, kept)])
+    result = check(EXERCISES["random_mask"], places)
+    assert result.outcome == "wrong" and "another number than asked for" in result.says and MORE not in result.says
 
 
 @EACH
