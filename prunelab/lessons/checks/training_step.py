@@ -120,7 +120,8 @@ def _same(a: After, b: After) -> bool:
 
 def _shown(seen: After) -> str:
     zeros = "zeros that are still zero" if not seen.back else f"{seen.back} cut connections that are back"
-    return f"a network with {zeros} after {STEPS} steps"
+    size = seen.parameters.square().mean().sqrt()
+    return f"a network with {zeros} after {STEPS} steps, its parameters {size:.5g} in the root mean square"
 
 
 def _apply(model: nn.Module, masks: dict[str, Tensor]) -> None:
