@@ -31,7 +31,8 @@ class Result:
         outcome: "right", "wrong", "not begun", or "stopped": an error, or no end within the time limit.
         says: A sentence on it; code stands between backticks.
         picture: Where it says more.
-        function: The student's function if it is right, else ours, so that later cells run. None for guesses.
+        function: The student's function if it is right, with its answers in the form that the lesson goes on with (a
+            NumPy mask as a tensor); else ours, so that later cells run. None for guesses.
         arguments: Those of the call in question: ``threshold(*result.arguments)`` repeats it. None without one.
         printed: What the function printed, from the beginning.
         guess: Whether it is of a guess, which can't fail: a wrong one is a surprise.

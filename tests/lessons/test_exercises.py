@@ -1,5 +1,6 @@
 """Every exercise, checked: its stub, its solution, its mistakes, and whatever else a function may do."""
 
+import inspect
 import itertools
 
 import numpy as np
@@ -44,7 +45,39 @@ def test_the_solution_as_it_is_shown_is_right(exercise: Exercise) -> None:
     result = check(exercise, function)
 
     assert result.outcome == "right", result
-    assert result.function is function
+    assert inspect.unwrap(result.function) is function
+
+
+FORMS = [
+    ("mask", torch.Tensor.numpy),
+    ("random_mask", torch.Tensor.numpy),
+    ("density_of_rounds", torch.tensor),
+    ("density_of_rounds", np.array),
+    ("dead_neurons", torch.tensor),
+    ("dead_neurons", set),
+    ("dead_neurons", lambda numbers: (np.array(numbers, dtype=int),)),  # as np.where gives them
+    ("renewed_statistics", torch.stack),
+    ("renewed_statistics", lambda pair: [each.numpy() for each in pair]),
+    ("renewed_statistics", lambda pair: [each.tolist() for each in pair]),
+    ("relative_distances", np.array),
+    ("relative_distances", lambda distances: [float(each) for each in distances]),
+    ("within_budget", lambda density: torch.tensor([density])),
+]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_lessons_go_on_with_every_form_of_a_right_answer(name, form) -> None:
+    exercise = EXERCISES[name]
+    result = check(exercise, lambda *arguments: form(exercise.reference(*arguments)))
+    assert result.outcome == "right" and result.function is not None
+
+    for trial in exercise.trials:
+        yours, ours = result.function(*trial.arguments()), exercise.reference(*trial.arguments())
+        assert type(yours) is type(ours)
+        if isinstance(ours, list | tuple):
+            assert len(yours) == len(ours) and [type(each) for each in yours] == [type(each) for each in ours]
+    again = check(exercise, result.function)  # its cell, run once more
+    assert again.outcome == "right"
 
 
 @EACH

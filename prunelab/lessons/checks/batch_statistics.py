@@ -75,6 +75,7 @@ EXERCISES = (
             Trial("a single sample", lambda: (_samples(1, 4),)),
         ),
         reads=_pair,
+        form=lambda pair: tuple(torch.as_tensor(each) for each in pair),
         same=_same,
         shows=lambda seen: f"means {readings.listed(seen[0].tolist())}, variances {readings.listed(seen[1].tolist())}",
         also=(_sample,),

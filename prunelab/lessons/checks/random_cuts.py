@@ -183,6 +183,7 @@ EXERCISES = (
         calls=_drawn,
         blank=lambda values, arguments: all(value is None or value is ... for value in values),
         reads=_traits,
+        form=torch.as_tensor,
         same=lambda a, b: a == b,
         shows=_shown,
         hints=(

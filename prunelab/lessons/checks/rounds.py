@@ -45,6 +45,7 @@ EXERCISES = (
             Trial("`final` = 1, where nothing is cut, and 4 rounds", lambda: (1.0, 4)),
         ),
         reads=_numbers,
+        form=lambda value: list(readings.sequence(value)),
         same=readings.all_close,
         shows=readings.listed,
         picture=_curves,
