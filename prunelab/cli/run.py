@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from prunelab.cli import result_tables
 from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
-from prunelab.cli.output import check_writable, written
+from prunelab.cli.output import check_writable, make_folder, written
 from prunelab.disk import claim, is_stream
 from prunelab.errors import DataError, Diverged, SessionError, StorageError
 from prunelab.formatting import kilobytes
@@ -107,10 +107,7 @@ def open_session(recipe: Recipe, out: Path | None) -> Session:
     """
     if out is None:
         return Session(recipe)
-    try:
-        out.mkdir(parents=True, exist_ok=True)  # now, so that it cannot fail after the first phase
-    except OSError as error:
-        raise CommandError(f"--out {out}: this folder can't be made: {error.strerror or error}", BAD_INPUT) from error
+    make_folder("--out", out)
     claim(out, patience=1.0)  # released when this process ends
     if not (out / INDEX).exists():
         return Session(recipe, directory=out)

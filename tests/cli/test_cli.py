@@ -51,6 +51,8 @@ def test_a_run_gives_the_numbers_of_a_session(tmp_path):
         (("run", "--model", "lenet-3000"), "lenet"),
         (("dashboard", "--no-browser", "--data", "cats"), "cats"),
         (("run", "--save", f"{__file__}/all.prune"), "all.prune cannot be written"),
+        (("run", "--out", __file__), "this folder can't be made"),
+        (("dashboard", "--no-browser", "--port", "0", "--session", __file__), "this folder can't be made"),
         (("run", "--bits", "4"), "--save FILE"),
         (("run", "--quality", "1", "--density", "0.1"), "a run has one rule"),
         (("measure", "nothing.prune"), "nothing.prune cannot be read"),
