@@ -7,6 +7,7 @@ overwrite each other's work.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -18,9 +19,16 @@ from prunelab.errors import ClaimedError, StorageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, completely or not at all; OSError if that fails."""
+    """Write ``content`` to ``path``, completely or not at all; OSError if that fails.
+
+    A link stays a link: the file that it leads to is written. A device or a pipe is written to, never replaced.
+    """
+    if is_stream(path):
+        path.write_bytes(content)
+        return
+    path = Path(os.path.realpath(path))
     # Not tempfile: its files are readable by their owner only, and the result would be too.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary = _beside(path)
     try:
         with temporary.open("xb") as file:
             file.write(content)
@@ -31,6 +39,26 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Raise OSError if ``write_atomically`` could not write ``path``; nothing is left behind, and nothing changed."""
+    if is_stream(path):
+        return
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    temporary = _beside(Path(os.path.realpath(path)))
+    temporary.open("xb").close()
+    temporary.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether ``path`` is a device or a pipe, such as /dev/stdout; replacing that by a file would harm others."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 CACHE = "PRUNELAB_CACHE"  # environment variable: a folder instead of prunelab's in the system's cache

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from prunelab import resources
 from prunelab.cli.errors import BAD_INPUT, CommandError
+from prunelab.cli.output import make_folder
 from prunelab.errors import DataError, RecipeError
 from prunelab.lab import links, presets
 from prunelab.recipe.field_kinds import quoted
@@ -35,6 +36,7 @@ def run(
     if query:
         env[visitor.LINK] = query
     if session is not None:
+        make_folder("--session", session)
         env[visitor.SESSION] = str(session.absolute())  # kernels run in the notebook's folder, not here
     notebook = resources.notebooks() / "dashboard.ipynb"
     number = process.chosen_port(port)

@@ -33,6 +33,7 @@ def run(
     if words := home.make_writable(os.environ):
         say(words)
     number = process.chosen_port(port)
+    first_page(folder, lesson)  # a lesson that does not exist is refused before anything is copied
     copy(folder, say=say)
     opened = first_page(folder, lesson)
     # In the environment, not on the command line, which every user of the machine can read.

@@ -40,17 +40,25 @@ def written(stdout: Console, kept: str = "") -> Iterator[None]:
         raise CommandError(f"the result cannot be written: {error.strerror or error}. {kept}".rstrip()) from error
 
 
+def make_folder(option: str, folder: Path) -> None:
+    """Make the folder of an option if it is missing: now, so that it cannot fail later. CommandError if that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = f"{option} {folder}: this folder can't be made: {error.strerror or error}"
+        raise CommandError(words, BAD_INPUT) from error
+
+
 def check_writable(option: str, file: Path) -> None:
-    """Raise CommandError if the file of an option cannot be written: before minutes of measuring, not after.
+    """Raise CommandError if the file of an option cannot be written: before minutes of work, not after.
 
     Its folder is made; the file itself, where there is none yet, is not.
     """
+    from prunelab import disk  # here, as --help writes no files
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        there = file.exists()
-        file.open("a").close()
-        if not there:
-            file.unlink()
+        disk.check_writable(file)
     except OSError as error:
         raise CommandError(f"{option} {file} cannot be written: {error.strerror or error}", BAD_INPUT) from error
 

@@ -56,8 +56,8 @@ def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
     A quality, or a density, names the rule as well. CommandError if the recipe is invalid, or would take no notice of
     an option.
     """
+    start = Recipe() if file is None else _read(file)
     try:
-        start = Recipe() if file is None else Recipe.from_json(_text_of(file))
         values = {name: _parsed(name, value) for name, value in given.items() if name != LAYERS}
         values["rule"] = rule = _rule(given, values, start)
         if LAYERS in given and rule == "density":
@@ -68,7 +68,7 @@ def recipe_from(given: Mapping[str, Any], file: Path | None = None) -> Recipe:
             )
         return start.changed(**{**values, LAYERS: dict(start.layer_quality) | _layers(given.get(LAYERS, []))})
     except RecipeError as error:
-        raise CommandError(f"{file}: {error}" if file is not None and not given else str(error), BAD_INPUT) from error
+        raise CommandError(str(error), BAD_INPUT) from error
 
 
 def grid_from(given: Mapping[str, Any], file: Path | None = None) -> tuple[Recipe, dict[str, Any]]:
@@ -103,9 +103,16 @@ def _range(name: str, text: str) -> Iterable[int]:
         ) from error
 
 
+def _read(file: Path) -> Recipe:
+    try:
+        return Recipe.from_json(_text_of(file))
+    except RecipeError as error:
+        raise CommandError(f"--recipe {file}: {error}", BAD_INPUT) from error
+
+
 def _text_of(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")  # Windows' editors put a mark before the text
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise CommandError(f"--recipe {file} cannot be read: {reason}", BAD_INPUT) from error

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from prunelab import disk
 from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
-from prunelab.cli.output import written
+from prunelab.cli.output import check_writable, written
 from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.errors import DataError, SessionError, StorageError
 from prunelab.experiments import reproduce_figures
@@ -42,12 +42,12 @@ def run(
             raise CommandError(f"{what} has a network and a table of its own: leave out --model and --csv", BAD_INPUT)
         _figure(what, seeds, out, stdout, stderr)
         return
-    if csv is not None and not csv.parent.is_dir():
-        raise CommandError(f"--csv {csv}: there is no folder {csv.parent}", BAD_INPUT)
     goals = [GOALS[name] for name in WHAT[what] if not models or GOALS[name].recipe.model in models]
     if not goals:
         known = sorted({GOALS[name].recipe.model for name in WHAT[what]})
         raise CommandError(f"--model {', '.join(models)}: {what} is of {' and '.join(known)}", BAD_INPUT)
+    if csv is not None:
+        check_writable("--csv", csv)
     result = _finished(goals, seeds, out, stderr)
     if csv is not None:
         try:

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from prunelab.cli import result_tables
 from prunelab.cli.errors import BAD_INPUT, SIGNALLED, CommandError
-from prunelab.cli.output import written
-from prunelab.disk import claim
+from prunelab.cli.output import check_writable, make_folder, written
+from prunelab.disk import claim, is_stream
 from prunelab.errors import DataError, Diverged, SessionError, StorageError
 from prunelab.formatting import kilobytes
 from prunelab.recipe import OWN, Recipe
@@ -44,11 +44,13 @@ def run(
     """
     if bits is not None and save is None:
         raise CommandError("--bits is of the packed file: say where to, --save FILE", BAD_INPUT)
-    if save is not None and not save.parent.is_dir():  # checked now, not after minutes of training
-        raise CommandError(f"--save {save}: there is no folder {save.parent}", BAD_INPUT)
     for name in ("data", "model"):
         if getattr(recipe, name) == OWN:
             raise CommandError(f"{name} = 'own': Python objects can't be named here; use Session(...)", BAD_INPUT)
+    if save is not None:
+        check_writable("--save", save)
+        if is_stream(save):
+            raise CommandError(f"--save {save}: is no file, from which the network could be read back", BAD_INPUT)
     try:
         session = open_session(recipe, out)
     except (DataError, StorageError) as error:
@@ -105,10 +107,7 @@ def open_session(recipe: Recipe, out: Path | None) -> Session:
     """
     if out is None:
         return Session(recipe)
-    try:
-        out.mkdir(parents=True, exist_ok=True)  # now, so that it cannot fail after the first phase
-    except OSError as error:
-        raise CommandError(f"--out {out}: this folder can't be made: {error.strerror or error}", BAD_INPUT) from error
+    make_folder("--out", out)
     claim(out, patience=1.0)  # released when this process ends
     if not (out / INDEX).exists():
         return Session(recipe, directory=out)

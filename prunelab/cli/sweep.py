@@ -18,7 +18,7 @@ from rich.table import Table
 
 from prunelab import disk
 from prunelab.cli.errors import BAD_INPUT, FAILED, SIGNALLED, CommandError
-from prunelab.cli.output import written
+from prunelab.cli.output import check_writable, written
 from prunelab.cli.result_tables import exact
 from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.errors import DataError, StorageError, SweepError
@@ -48,8 +48,8 @@ def run(
     workers: processes that do the runs; 0: this one. Progress goes to ``stderr``, the result to ``stdout``. Raises
     CommandError for every error that a user can cause, and if no run reached its end.
     """
-    if csv is not None and not csv.parent.is_dir():  # checked now, not after minutes of training
-        raise CommandError(f"--csv {csv}: there is no folder {csv.parent}", BAD_INPUT)
+    if csv is not None:
+        check_writable("--csv", csv)
     try:
         sweep = _finished(start, settings, out=out, workers=workers, engine=engine, stderr=stderr)
     except (DataError, StorageError, SweepError) as error:

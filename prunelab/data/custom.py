@@ -5,6 +5,8 @@ Each check catches a mistake that would otherwise give a cryptic error during tr
 
 from __future__ import annotations
 
+import numbers
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,9 @@ Samples = tuple[Tensor, Tensor]  # x float32 or int64 (N, ...); y int64 (N,), or
 
 # What to do about targets that are no class numbers; for errors.
 OTHER_TARGETS = "this is classification only; for other targets give the session loss='mse', loss='bce' or a function"
+
+# Token ids. torch adds and compares no unsigned ones, and nanoGPT's files hold such: all become int64.
+INTEGERS = (torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.uint32, torch.uint64)
 
 _CHUNK = 1024  # samples checked at once when searching for an invalid one
 
@@ -36,7 +41,7 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
         x, y = _inputs(part[0], f"{what} x"), (_labels if classes else _values)(part[1], f"{what} y")
         if len(x) != len(y):
             raise ValueError(f"{what}: {len(x)} samples in x, {len(y)} labels in y; there must be one label each")
-    elif hasattr(part, "__getitem__") and hasattr(part, "__len__") and not isinstance(part, IterableDataset):
+    elif hasattr(part, "__getitem__") and hasattr(part, "__len__") and not isinstance(part, IterableDataset | Mapping):
         x, y = _read(part, what, classes)
     else:
         raise TypeError(
@@ -80,10 +85,10 @@ def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
         if count < 2:
             raise ValueError("train y: all labels are 0; there must be at least 2 classes to tell apart")
         bound = f"the training labels end at {count - 1}; if there are more classes, pass classes="
-    elif isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+    elif isinstance(classes, bool) or not isinstance(classes, numbers.Integral) or classes < 2:
         raise ValueError(f"classes = {classes!r}: must be a whole number, at least 2, or None")
     else:
-        count, bound = classes, f"classes = {classes} allows labels from 0 to {classes - 1}"
+        count, bound = int(classes), f"classes = {classes} allows labels from 0 to {classes - 1}"
     for what, y in (("train", train_y), ("test", test_y)):
         if int(y.max()) >= count:
             where = int((y >= count).nonzero()[0])
@@ -132,7 +137,8 @@ def _item(dataset: Any, i: int, what: str, classes: bool) -> tuple[Tensor, Tenso
     """x and y of an item, and the type that x was given in."""
     item = dataset[i]
     if not isinstance(item, tuple | list) or len(item) != 2:
-        raise TypeError(f"{what}: item {i} is {type(item).__name__}; it must be a pair (x, y)")
+        many = f" of {len(item)}" if isinstance(item, tuple | list) else ""
+        raise TypeError(f"{what}: item {i} is {type(item).__name__}{many}; it must be a pair (x, y)")
     x, label = item
     if not isinstance(x, Tensor | np.ndarray):
         raise TypeError(
@@ -190,7 +196,7 @@ def _to_input(value: Any, what: str) -> Tensor:
     x = _to_tensor(value, what)
     if x.dtype == torch.uint8:
         return x.to(torch.float32) / 255
-    if x.dtype in (torch.int8, torch.int16, torch.int32, torch.int64):
+    if x.dtype in INTEGERS:
         return x.to(torch.int64)
     if not x.is_floating_point():
         raise ValueError(
@@ -220,11 +226,23 @@ def _to_integer(value: Any, what: str) -> Tensor:
 
 def _to_tensor(value: Any, what: str) -> Tensor:
     if isinstance(value, Tensor):
-        given: Tensor = value.detach().to("cpu")
-        return given if given.layout == torch.strided else given.to_dense()
+        if value.layout != torch.strided:
+            raise TypeError(f"{what}: a tensor of layout {value.layout}; make it dense first: x.to_dense()")
+        return value.detach().to("cpu")
+    if np.ma.is_masked(value):  # what lies below the mask would be taken for values
+        count = int(np.ma.getmaskarray(value).sum())
+        raise ValueError(f"{what}: {count} values are masked; fill them, or leave out their samples")
     try:
-        # Lists of numbers work too. Read-only arrays, such as memory maps, are copied: torch would warn about them.
-        return torch.from_numpy(np.require(np.asarray(value), requirements=["W", "C"]))
+        array = np.asarray(value)  # lists of numbers work too
+        if array.dtype.kind in "USO":
+            raise TypeError(
+                f"{array.dtype} is no type of numbers; convert it, or number such labels: "
+                "numpy.unique(y, return_inverse=True)[1]"
+            )
+        if not array.dtype.isnative:  # torch has no other order of bytes
+            array = array.astype(array.dtype.newbyteorder("="))
+        # Read-only arrays, such as memory maps, are copied: torch would warn about them.
+        return torch.from_numpy(np.require(array, requirements=["W", "C"]))
     except (TypeError, ValueError) as error:
         raise TypeError(f"{what}: cannot be read as a tensor ({error})") from error
 

@@ -29,7 +29,7 @@ def branch(session: Session, **changes: Any) -> Session:
 
     Args:
         session: by a recipe with a model and data of prunelab.
-        **changes: fields of the recipe that say how to prune and retrain.
+        **changes: fields of the recipe that say how to prune and retrain. A quality or a density names the rule, too.
 
     Raises:
         LessonError: the session's model or data is the user's own.
@@ -38,6 +38,9 @@ def branch(session: Session, **changes: Any) -> Session:
     """
     if OWN in (session.recipe.model, session.recipe.data):
         raise LessonError("branch: this session has a model or data of your own; save its state() and restore() it")
+    targets = [rule for rule in ("quality", "density") if rule in changes]
+    if len(targets) == 1:
+        changes.setdefault("rule", targets[0])
     twin = Session(session.recipe)
     twin.restore(session.state())
     twin.change(session.recipe.changed(**changes))

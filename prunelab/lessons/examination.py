@@ -198,7 +198,8 @@ class _Examination:
     def _right(self) -> Result:
         remark = self.exercise.remark(self.seen)
         calls = f"`{self.exercise.name}` does what it should in all {len(self.seen)} calls."
-        return Result("right", f"{calls} {remark}".rstrip(), function=self.function, printed=self.printed)
+        function = self.exercise.formed(self.function)
+        return Result("right", f"{calls} {remark}".rstrip(), function=function, printed=self.printed)
 
     @property
     def _seed(self) -> str:

@@ -6,6 +6,7 @@ gets its sentence. So nothing has to be guessed from a single number, and each m
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
@@ -69,6 +70,7 @@ class Exercise:
         calls: (function, arguments) to a value, where one call is not enough.
         blank: (value, arguments): whether nothing was done, where that is not a matter of what is returned.
         may_change: Names of arguments that the function is to change.
+        form: A right answer as lessons go on with it, where checks take others, too; None: they go on with any.
         remark: (seen) to a word for an answer that is right, or "".
         picture: (arguments, seen, expected) to a picture of a wrong answer, where one says more.
         seed: Of the trials' data; said, so that a failure can be repeated.
@@ -86,6 +88,7 @@ class Exercise:
     calls: Callable[[Function, tuple[Any, ...]], Any] = lambda function, arguments: function(*arguments)
     blank: Callable[[Any, tuple[Any, ...]], bool] = returned_nothing
     may_change: Sequence[str] = ()
+    form: Callable[[Any], Any] | None = None
     remark: Callable[[Sequence[Any]], str] = lambda seen: ""
     picture: Callable[[tuple[Any, ...], Any, Any], Picture | None] = lambda arguments, seen, expected: None
     seed: int = 0
@@ -141,6 +144,18 @@ class Exercise:
         seen = self._seen(function, arguments)
         named = zip(self.parameters, arguments, before, strict=True)
         return seen, [name for name, now, then in named if name not in self.may_change and not equal(now, then)]
+
+    def formed(self, function: Function) -> Function:
+        """A right function, with its answers in the form that lessons go on with."""
+        form = self.form
+        if form is None:
+            return function
+
+        @functools.wraps(function)
+        def answers(*arguments: Any, **named: Any) -> Any:
+            return form(function(*arguments, **named))
+
+        return answers
 
     def agree(self, a: Seen, b: Seen) -> bool:
         """Whether the same was seen."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
 from prunelab.lessons import readings
 from prunelab.lessons.readings import Unreadable
 from prunelab.lessons.result import Result
@@ -26,7 +29,8 @@ def guess(guess: Any = ..., actual: Any = ..., *more: Any, within: float = 0.0, 
         A Result without a function: right, wrong, not begun, or stopped if something is of another kind. It
         never raises.
     """
-    if guess is None or guess is ...:
+    guess, actual = _plain(guess), _plain(actual)
+    if guess is None or guess is ... or (isinstance(guess, str) and not guess):
         return Result("not begun", "There is no guess yet: set `guess`, and run this cell again. A guess can't fail.")
     if more:
         return Result("stopped", f"A guess and what came out are compared: {CALL}, and say `within=2` by its name.")
@@ -52,12 +56,22 @@ def guess(guess: Any = ..., actual: Any = ..., *more: Any, within: float = 0.0, 
     except (Unreadable, OverflowError):
         what = "missing" if actual is ... else readings.named(actual)
         return Result("stopped", f"What came out is {what}, and a number is asked for: {CALL}.")
+    if not math.isfinite(came):
+        return Result("stopped", f"What came out is {readings.shown(came)}: there is no finite number to compare with.")
     said = f" {unit}" if unit else ""
     words = f"You guessed {readings.shown(yours)}{said}, and it is {_rounded(came, within)}{said}"
     if abs(yours - came) <= within + 1e-9 * abs(came):
         return Result("right", f"{words}." if yours == came else f"{words}: close enough (within {within:g}{said}).")
     off = _rounded(abs(yours - came), within) + (" points" if unit == "%" else said)
-    return Result("wrong", f"{words}: {off} too {'high' if yours > came else 'low'}.")
+    return Result("wrong", f"{words}: {off} too {'high' if yours > came else 'low'}.", guess=True)
+
+
+def _plain(value: Any) -> Any:
+    """A word, a yes or a no of NumPy's or torch's as Python's own; all else as it is."""
+    if isinstance(value, str):
+        return str(value).strip()
+    one = isinstance(value, Tensor | np.ndarray | np.generic) and math.prod(value.shape) == 1
+    return value.item() if one and str(value.dtype).endswith("bool") else value
 
 
 def _rounded(value: float, within: float) -> str:
@@ -69,7 +83,6 @@ def _word(guess: Any, actual: str | bool) -> Result:
     if type(guess) is not type(actual):
         kind = "a word" if isinstance(actual, str) else "`True` or `False`"
         return Result("stopped", f"The guess is {readings.named(guess)}, and {kind} is asked for.")
-    same = guess == actual or str(guess).strip().casefold() == str(actual).strip().casefold()
-    if same:
+    if str(guess).casefold() == str(actual).casefold():
         return Result("right", f"You guessed {guess!s:.60}, and so it is.")
-    return Result("wrong", f"You guessed {guess!s:.60}, and it is {actual!s:.60}.")
+    return Result("wrong", f"You guessed {guess!s:.60}, and it is {actual!s:.60}.", guess=True)

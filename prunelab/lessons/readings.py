@@ -40,18 +40,34 @@ def sequence(value: Any, needed: str = "a list of numbers") -> tuple[float, ...]
         value = value.tolist()
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         raise Unreadable(f"it returns {named(value)}; needed is {needed}")
-    return tuple(number(each, f"{needed}, and one of its items is something else") for each in list(value))
+    return tuple(_item(each, needed) for each in list(value))
+
+
+def _item(value: Any, needed: str) -> float:
+    try:
+        return number(value)
+    except Unreadable:
+        raise Unreadable(f"one of the items that it returns is {named(value)}; needed is {needed}") from None
 
 
 def indices(value: Any, needed: str = "a list of whole numbers") -> tuple[int, ...]:
-    """A list, tuple, set, array or tensor of whole numbers; sorted, as an order is not asked for."""
+    """A list, tuple, set, array or tensor of whole numbers; sorted, as an order is not asked for.
+
+    Also as torch's and NumPy's ``nonzero``, ``where`` and ``argwhere`` give them: in a column, or alone in a tuple.
+    """
+    if isinstance(value, tuple) and len(value) == 1 and isinstance(value[0], Tensor | np.ndarray):
+        value = value[0]
+    if isinstance(value, list) and value and all(isinstance(each, list) and len(each) == 1 for each in value):
+        value = [each[0] for each in value]
+    if isinstance(value, list) and value and all(type(each) is bool for each in value):
+        value = np.array(value)
     if isinstance(value, Tensor | np.ndarray):
         if str(value.dtype).endswith("bool"):
             raise Unreadable(
                 "it returns a mask (True where a neuron is dead); needed are the numbers of these neurons, as "
                 "`mask.nonzero().flatten()` gives them"
             )
-        if value.ndim == 2 and value.shape[1] == 1:  # what nonzero() gives
+        if value.ndim == 2 and value.shape[1] == 1:
             value = value.flatten()
     if isinstance(value, set | frozenset):
         value = list(value)
@@ -99,6 +115,8 @@ def named(value: Any) -> str:
     kind = type(value)
     if kind is Tensor:
         return f"a tensor of shape {shape(value)}, {value.dtype}"
+    if kind is np.ndarray:
+        return f"an array of shape {value.shape}, {value.dtype}"
     if kind in (bool, int, float):
         return repr(value)
     if kind is str:
@@ -107,7 +125,9 @@ def named(value: Any) -> str:
     if name == "coroutine":
         return "a coroutine (write `def`, not `async def`)"
     if name == "generator":
-        return "a generator (write `return`, not `yield`)"
+        return "a generator (write `return`, not `yield`, and `[... for ...]`, not `(... for ...)`)"
+    if name in ("map", "filter", "zip", "list_iterator", "dict_keys", "dict_values"):
+        return f"a {name} (`list(...)` makes a list of it)"
     if name in ("function", "builtin_function_or_method", "method"):
         return "a function (are its brackets missing?)"
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -19,7 +19,7 @@ HEADINGS: dict[Outcome, tuple[str, str]] = {  # word and colour; never the colou
     "not begun": ("Not begun", QUIET),
     "stopped": ("Stopped", LINE),
 }
-SURPRISE = "A surprise"  # in place of "not yet" for a guess, which can't fail
+SURPRISE = "A surprise"  # in place of "not yet" for a guess
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -31,9 +31,11 @@ class Result:
         outcome: "right", "wrong", "not begun", or "stopped": an error, or no end within the time limit.
         says: A sentence on it; code stands between backticks.
         picture: Where it says more.
-        function: The student's function if it is right, else ours, so that later cells run. None for guesses.
+        function: The student's function if it is right, with its answers in the form that the lesson goes on with (a
+            NumPy mask as a tensor); else ours, so that later cells run. None for guesses.
         arguments: Those of the call in question: ``threshold(*result.arguments)`` repeats it. None without one.
         printed: What the function printed, from the beginning.
+        guess: Whether it is of a guess, which can't fail: a wrong one is a surprise.
     """
 
     outcome: Outcome
@@ -42,6 +44,7 @@ class Result:
     function: Callable[..., Any] | None = None
     arguments: tuple[Any, ...] | None = None
     printed: str = ""
+    guess: bool = False
 
     def __bool__(self) -> bool:
         return self.outcome == "right"
@@ -49,7 +52,7 @@ class Result:
     @property
     def heading(self) -> str:
         """The outcome in a word or two."""
-        return SURPRISE if self.outcome == "wrong" and self.function is None else HEADINGS[self.outcome][0]
+        return SURPRISE if self.outcome == "wrong" and self.guess else HEADINGS[self.outcome][0]
 
     def __repr__(self) -> str:
         lines = [f"{self.heading}: {self.says.replace('`', '')}"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import ctypes
+import dis
 import functools
 import linecache
 import sys
@@ -29,6 +30,8 @@ PATIENCE = 2.0  # seconds after that, in which it is told again and again
 MOST_PRINTED = 2000  # characters
 MOST_FRAMES = 50  # of an error's traceback, from its end
 MOST_WORDS = 300  # characters of an error's message
+
+RAISE = dis.opmap["RAISE_VARARGS"]
 
 Ending = Literal["returned", "not implemented", "raised", "too long", "inside"]
 
@@ -116,9 +119,9 @@ class _Worker(threading.Thread):
             self.ending = "returned"
         except TimeIsUp:
             raise
-        except NotImplementedError as error:
-            self.ending, self.words = "not implemented", described(error, self._code)
         except BaseException as error:
+            if isinstance(error, NotImplementedError) and _by_a_statement(error):
+                self.ending = "not implemented"
             self.words = described(error, self._code)
 
     def end(self) -> None:
@@ -205,6 +208,14 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def _by_a_statement(error: BaseException) -> bool:
+    """Whether a ``raise`` made the error. torch's kernels raise NotImplementedError for types that they lack."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_code.co_code[last.tb_lasti] == RAISE
 
 
 def described(error: BaseException, code: CodeType | None = None) -> str:

@@ -52,6 +52,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_one_line(copy, tmp_path)
     assert "the notebooks can't be copied to" in done.stderr and "Not a directory" in done.stderr
 
 
+def test_a_lesson_that_does_not_exist_is_refused_before_anything_is_copied(tmp_path):
+    done = CliRunner().invoke(app, ["lab", str(tmp_path / "mine"), "--no-browser", "--port", "0", "--lesson", "99"])
+    assert done.exit_code == 2 and "there is no lesson 99: there are 0 to 13" in done.stderr
+    assert not (tmp_path / "mine").exists()
+
+
 def test_a_newcomer_is_not_asked_whether_he_wants_news_and_his_own_settings_count(copy, tmp_path, monkeypatch):
     """What JupyterLab itself makes of the settings that it is started with."""
     started = {}

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import prunelab as pl
-from prunelab import models
+from prunelab import disk, models
 from prunelab.cli.app import app
 from prunelab.cli.errors import FAILED, CommandError
 from prunelab.cli.output import check_writable, written
@@ -84,6 +85,63 @@ def test_a_table_that_cannot_be_written_is_told_before_measuring(packed, tmp_pat
     for csv in (tmp_path, tmp_path / "file" / "x.csv"):
         done = CliRunner().invoke(app, ["measure", packed, "--csv", str(csv)])
         assert done.exit_code == 2 and f"{csv}" in done.stderr.replace("\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with a name")
+@pytest.mark.parametrize(
+    ("command", "option", "work"),
+    [("run", "--save", "prunelab.cli.run.open_session"), ("sweep", "--csv", "prunelab.cli.sweep.stream")],
+)
+def test_a_file_that_cannot_be_written_is_told_before_training(command, option, work, tmp_path, monkeypatch):
+    def begun(*_, **__):
+        raise AssertionError("nothing is trained")
+
+    monkeypatch.setattr(work, begun)
+    (tmp_path / "file").touch()
+    for file in (tmp_path / "file" / "x", Path("/proc/x") if Path("/proc").is_dir() else tmp_path / "file" / "y"):
+        done = CliRunner().invoke(app, [command, *SMALL, option, str(file)])
+        assert done.exit_code == 2 and f"{option} {file} cannot be written" in done.stderr.replace("\n", "")
+
+
+def test_a_link_and_a_pipe_stay_what_they_are(tmp_path):
+    file, link, pipe = tmp_path / "file", tmp_path / "link", tmp_path / "pipe"
+    file.write_bytes(b"old")
+    link.symlink_to(file)
+    os.mkfifo(pipe)
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_bytes()))
+    check_writable("--csv", pipe)  # does not wait for a reader, and is no end of the file to one
+    reader.start()
+    for path in (link, pipe):
+        check_writable("--csv", path)
+        disk.write_atomically(path, b"new")
+    reader.join(60)
+    done = CliRunner().invoke(app, ["run", *SMALL, "--save", str(pipe)])
+    assert done.exit_code == 2 and "is no file, from which the network could be read back" in done.stderr
+    assert received == [b"new"] and pipe.is_fifo()
+    assert link.is_symlink() and file.read_bytes() == b"new"
+    assert left(tmp_path) == {"file", "link", "pipe"}
+
+
+def test_a_link_to_what_is_not_there_yet_is_written_through(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    disk.write_atomically(tmp_path / "link", b"new")
+    assert (tmp_path / "file").read_bytes() == b"new" and (tmp_path / "link").is_symlink()
+
+
+def test_whether_a_file_can_be_written_is_asked_of_its_folder(tmp_path):
+    file = tmp_path / "folder" / "old.csv"
+    file.parent.mkdir()
+    file.write_text("a,b")
+    file.parent.chmod(0o500)
+    if os.access(file.parent, os.W_OK):
+        pytest.skip("whoever tests may write everywhere")
+    with pytest.raises(CommandError, match="old.csv cannot be written"):
+        check_writable("--csv", file)
+
+
+def left(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def test_a_file_is_tried_and_left_as_it_was(tmp_path):

@@ -49,6 +49,25 @@ def test_the_rule_of_a_file_counts_too(density_file):
         recipe_from({"layer_quality": ["fc1=0.1"]}, density_file)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_a_recipe_is_read_as_editors_write_it(encoding, end, tmp_path):
+    file, recipe = tmp_path / "recipe.json", pl.Recipe(layer_quality={"fc1.größer": 1.0}, seed=3)
+    file.write_bytes(recipe.to_json().replace(", ", f", {end}").encode(encoding) + end.encode())
+    assert recipe_from({}, file) == recipe
+
+
+@pytest.mark.parametrize("given", [{}, {"seed": "3"}])
+@pytest.mark.parametrize(
+    "text", ["", "[recipe]", "{}", '{"prunelab_recipe": 99}', '{"prunelab_recipe": 3, "qualty": 1}']
+)
+def test_a_file_that_is_no_recipe_is_named_whatever_else_is_given(given, text, tmp_path):
+    file = tmp_path / "recipe.json"
+    file.write_text(text)
+    with pytest.raises(CommandError, match=f"^--recipe {file}: "):
+        recipe_from(given, file)
+
+
 def test_a_grid_without_the_quality_rule_has_no_qualities_of_layers():
     with pytest.raises(RecipeError, match="layer_quality: no run has the rule 'quality'"):
         grid(pl.Recipe(), {"density": 0.1, "layer_quality": {"fc1": 1.0}})

@@ -115,8 +115,6 @@ def test_own_takes_tensors_arrays_lists_and_datasets():
         TensorDataset(X, Y),
         Items(*zip(X.numpy(), Y.tolist(), strict=True)),
         Items(*zip(X, Y.numpy(), strict=True)),
-        (X.to_sparse(), Y),
-        Items(*zip([x.to_sparse() for x in X], Y, strict=True)),
     ]
     for form in forms:
         mine = data.own(form, GOOD, name="mine")
@@ -179,6 +177,9 @@ def bad(x=X, **cells):
         (Items((X[0], torch.tensor([0, 1]))), r"y of item 0 has shape \(2,\).*argmax"),
         (Items((X[0], 0), (bad()[4] * float("nan"), 1)), "sample 1 contains nan"),
         (Items((X[0, 0], 0), (X[0, 1], 1)), "a sample is a single number"),
+        ((np.ma.masked_less(X.numpy(), 2), Y), "train x: .* values are masked; fill them"),
+        ((X, np.ma.masked_equal(Y.numpy(), 1)), "train y: .* values are masked"),
+        (Items((np.ma.masked_array([1.0, 2.0], [False, True]), 0)), "x of item 0: 1 values are masked"),
     ],
 )
 def test_own_refuses_values_that_cannot_be_trained_on(train, message):
@@ -196,12 +197,29 @@ def test_own_refuses_values_that_cannot_be_trained_on(train, message):
         (Items(X[0]), "item 0 is Tensor"),
         (Items(("a picture", 0)), "x of item 0 is str.*ToTensor"),
         ((np.array(["a", "b"]), [0, 1]), "train x: cannot be read as a tensor"),
+        ((X, list("abcabc")), r"train y: cannot be read as a tensor \(<U1 is no type of numbers.*number such labels"),
+        ((X.numpy().astype(object), Y), "train x: cannot be read as a tensor .object is no type of numbers"),
+        ((X.to_sparse(), Y), r"train x: a tensor of layout torch.sparse_coo; .*to_dense"),
+        ({"x": X, "y": Y}, "train: dict is neither a pair"),
+        (TensorDataset(X, Y, Y), "item 0 is tuple of 3; it must be a pair"),
         (([[1.0], [1.0, 2.0]], [0, 1]), "train x: cannot be read as a tensor"),
     ],
 )
 def test_own_refuses_other_things(train, message):
     with pytest.raises(TypeError, match=message):
         data.own(train, GOOD)
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", "<f4", ">i8", ">u2"])
+def test_numbers_of_any_byte_order_are_read(kind):
+    x = np.arange(18).reshape(6, 3)
+    mine = data.own((x.astype(kind), Y.numpy().astype(">i8")), (x.astype(kind), Y))
+    assert np.array_equal(mine.train_x.numpy(), x) and torch.equal(mine.train_y, Y)
+
+
+def test_a_mask_that_masks_nothing_and_a_number_of_numpy_are_no_mistakes():
+    mine = data.own((np.ma.masked_array(X.numpy()), Y), GOOD, classes=np.int64(3))
+    assert torch.equal(mine.train_x, X) and mine.classes == 3 and type(mine.classes) is int
 
 
 @pytest.mark.parametrize("classes", [0, 1, 2.0, True])
@@ -252,7 +270,9 @@ def test_memory_is_known_here():
 def test_whole_numbers_stay_whole_as_token_ids():
     ids = torch.tensor([[3, 0], [1, 2], [9, 9]])
     labels = torch.tensor([0, 1, 1])
-    for form in ((ids, labels), (ids.int(), labels), (ids.to(torch.int16).numpy(), labels), TensorDataset(ids, labels)):
+    unsigned = [(ids.numpy().astype(kind), labels) for kind in (np.uint16, np.uint32, np.uint64)]
+    forms = [(ids, labels), (ids.int(), labels), (ids.to(torch.int16).numpy(), labels), TensorDataset(ids, labels)]
+    for form in (*forms, *unsigned, (ids.to(torch.uint16), labels)):
         x = data.own(form, form).train_x
         assert x.dtype == torch.int64 and torch.equal(x, ids)
 

@@ -53,6 +53,11 @@ def good() -> bytes:
     return packed(trained(32), bits=4)
 
 
+@pytest.mark.parametrize(("file", "name"), [(b"x", "Ada"), ("nowhere.prune", "Ada"), (b"", "")])
+def test_what_is_refused_is_no_surprise_as_a_guess_is(file, name) -> None:
+    assert repr(lessons.submit(file, name=name)).startswith("Not yet: ")
+
+
 def test_a_good_file_is_on_the_board_with_what_was_found_out(good: bytes) -> None:
     result = lessons.submit(good, name="Ada")
 

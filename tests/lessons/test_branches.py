@@ -43,6 +43,17 @@ def test_branches_leave_the_dense_network_and_each_other_as_they_are(dense):
     assert len({weight.data_ptr() for weight in weights}) == 3
 
 
+@pytest.mark.parametrize("rule", ["quality", "density"])
+def test_a_quality_or_a_density_names_the_rule_of_a_branch(dense, rule):
+    session = branch(dense, rule=rule)
+    assert branch(session, density=0.5).recipe == RECIPE.changed(rule="density", density=0.5)
+    assert branch(session, quality=0.7).recipe == RECIPE.changed(rule="quality", quality=0.7)
+    assert branch(session, quality=0.7, density=0.5).recipe.rule == rule
+    assert branch(session, rounds=3).recipe.rule == rule
+    assert branch(session, rule="quality", density=0.5).recipe.rule == "quality"
+    assert outcome(session, density=0.5, rounds=1).density == pytest.approx(0.5, abs=1e-3)
+
+
 def test_branches_start_anywhere(dense):
     cut = branch(dense, retrain_epochs=1)
     cut.prune(density=0.2)

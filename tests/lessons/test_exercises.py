@@ -1,7 +1,9 @@
 """Every exercise, checked: its stub, its solution, its mistakes, and whatever else a function may do."""
 
+import inspect
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -43,7 +45,39 @@ def test_the_solution_as_it_is_shown_is_right(exercise: Exercise) -> None:
     result = check(exercise, function)
 
     assert result.outcome == "right", result
-    assert result.function is function
+    assert inspect.unwrap(result.function) is function
+
+
+FORMS = [
+    ("mask", torch.Tensor.numpy),
+    ("random_mask", torch.Tensor.numpy),
+    ("density_of_rounds", torch.tensor),
+    ("density_of_rounds", np.array),
+    ("dead_neurons", torch.tensor),
+    ("dead_neurons", set),
+    ("dead_neurons", lambda numbers: (np.array(numbers, dtype=int),)),  # as np.where gives them
+    ("renewed_statistics", torch.stack),
+    ("renewed_statistics", lambda pair: [each.numpy() for each in pair]),
+    ("renewed_statistics", lambda pair: [each.tolist() for each in pair]),
+    ("relative_distances", np.array),
+    ("relative_distances", lambda distances: [float(each) for each in distances]),
+    ("within_budget", lambda density: torch.tensor([density])),
+]
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_lessons_go_on_with_every_form_of_a_right_answer(name, form) -> None:
+    exercise = EXERCISES[name]
+    result = check(exercise, lambda *arguments: form(exercise.reference(*arguments)))
+    assert result.outcome == "right" and result.function is not None
+
+    for trial in exercise.trials:
+        yours, ours = result.function(*trial.arguments()), exercise.reference(*trial.arguments())
+        assert type(yours) is type(ours)
+        if isinstance(ours, list | tuple):
+            assert len(yours) == len(ours) and [type(each) for each in yours] == [type(each) for each in ours]
+    again = check(exercise, result.function)  # its cell, run once more
+    assert again.outcome == "right"
 
 
 @EACH
@@ -88,6 +122,113 @@ def test_an_error_of_torch_comes_with_what_to_do() -> None:
     assert (
         result.outcome == "stopped" and "`with torch.no_grad():`" in result.says and "operation., in" not in result.says
     )
+
+
+def step_that_clears_gradients_at_its_end(model, masks, optimizer, inputs, targets, loss):
+    loss(model(inputs), targets).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    with torch.no_grad():
+        for name, mask in masks.items():
+            model.get_parameter(name).mul_(mask)
+
+
+def step_with_a_closure(model, masks, optimizer, inputs, targets, loss):
+    def closure():
+        model.zero_grad()
+        value = loss(model(inputs), targets)
+        value.backward()
+        return value
+
+    optimizer.step(closure)
+    for name, parameter in model.named_parameters():
+        if name in masks:
+            parameter.data[~masks[name]] = 0
+    model.zero_grad(set_to_none=True)
+
+
+@pytest.mark.parametrize("step", [step_that_clears_gradients_at_its_end, step_with_a_closure])
+def test_a_step_that_leaves_no_gradients_is_right_all_the_same(step) -> None:
+    result = check(EXERCISES["masked_step"], step)
+    assert result.outcome == "right", result
+
+
+def test_an_error_of_torch_s_own_is_no_function_that_is_not_begun() -> None:
+    def masked_step(model, masks, optimizer, inputs, targets, loss):
+        optimizer.zero_grad()
+        loss(targets, model(inputs)).backward()  # the other way round
+
+    result = check(EXERCISES["masked_step"], masked_step)
+    assert result.outcome == "stopped" and "not implemented for" in result.says
+
+
+def penalty(magnitudes):
+    return lambda weights, strength: strength * magnitudes(weights).sum()
+
+
+@pytest.mark.parametrize(
+    "magnitudes",
+    [
+        lambda w: torch.where(w > 0, w, -w),
+        lambda w: torch.where(w >= 0, w, -w),
+        lambda w: torch.maximum(w, -w),
+        lambda w: w * w.detach().sign(),
+        lambda w: w.relu() + (-w).relu(),
+        lambda w: w.clamp(min=0) - w.clamp(max=0),
+        lambda w: torch.linalg.vector_norm(w, 1),
+        lambda w: (w * w + 1e-20).sqrt(),
+    ],
+)
+def test_every_slope_of_a_magnitude_at_its_corner_is_right(magnitudes) -> None:
+    result = check(EXERCISES["l1_penalty"], penalty(magnitudes))
+    assert result.outcome == "right", result
+
+
+@pytest.mark.parametrize("magnitudes", [lambda w: w.square().sqrt(), lambda w: w.square() / w.abs()])
+def test_a_gradient_that_is_nan_is_said(magnitudes) -> None:
+    result = check(EXERCISES["l1_penalty"], penalty(magnitudes))
+    assert result.outcome == "wrong" and "NaN" in result.says, result
+
+
+def test_a_slope_at_the_corner_that_no_magnitude_has_is_wrong() -> None:
+    steep = penalty(lambda w: w.abs() + 3 * torch.where(w == 0, w, 0))
+    assert check(EXERCISES["l1_penalty"], steep).outcome == "wrong"
+
+
+def chosen(places_of):
+    """A mask that keeps the places that ``places_of`` gives, out of all and a number."""
+
+    def random_mask(weights, density, generator):
+        mask = torch.zeros(weights.numel(), dtype=torch.bool)
+        mask[places_of(weights.numel(), round(density * weights.numel()), generator)] = True
+        return mask.reshape(weights.shape)
+
+    return random_mask
+
+
+@pytest.mark.parametrize(
+    "places_of",
+    [
+        lambda n, kept, generator: torch.randperm(n, generator=generator)[n - kept :],
+        lambda n, kept, generator: torch.rand(n, generator=generator).topk(kept).indices,
+        lambda n, kept, generator: torch.rand(n, generator=generator).topk(kept, largest=False).indices,
+        lambda n, kept, generator: torch.randn(n, generator=generator).topk(kept).indices,
+        lambda n, kept, generator: torch.randn(n, generator=generator).abs().topk(kept).indices,
+        lambda n, kept, generator: torch.randn(n, generator=generator).abs().argsort()[:kept],
+        lambda n, kept, generator: torch.multinomial(torch.ones(n), kept, generator=generator),
+        lambda n, kept, generator: np.random.default_rng(generator.initial_seed()).permutation(n)[:kept],
+    ],
+)
+def test_every_way_of_drawing_lots_is_right(places_of) -> None:
+    result = check(EXERCISES["random_mask"], chosen(places_of))
+    assert result.outcome == "right", result
+
+
+@pytest.mark.parametrize("number", [lambda n, kept: 10, lambda n, kept: kept // 2, lambda n, kept: kept + 20])
+def test_another_number_of_lots_is_accused_of_nothing_else(number) -> None:
+    places = chosen(lambda n, kept, generator: torch.randperm(n, generator=generator)[: number(n, kept)])
+    result = check(EXERCISES["random_mask"], places)
+    assert result.outcome == "wrong" and "another number than asked for" in result.says and MORE not in result.says
 
 
 @EACH

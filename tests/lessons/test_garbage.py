@@ -215,6 +215,80 @@ def test_usual_slips_are_named(function, words: str) -> None:
     assert words.casefold() in result.says.casefold()
 
 
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda final, rounds: (final ** (k / rounds) for k in range(1, rounds + 1)), "not `(... for ...)`"),
+        (lambda final, rounds: map(float, [final] * rounds), "a map (`list(...)` makes a list of it)"),
+        (lambda final, rounds: [[final]] * rounds, "One of the items that it returns is a list"),
+        (lambda final, rounds: [f"{final}"] * rounds, "One of the items that it returns is the text"),
+        (lambda final, rounds: np.zeros((rounds, 1)), "an array of shape (2, 1), float64"),
+        (lambda final, rounds: [0.5], "For 2 rounds it returns [0.5]; needed is one density a round"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_named(function, words: str) -> None:
+    result = check.density_of_rounds(function)
+    assert result.outcome == "wrong" and words in result.says, result
+
+
+def dead(incoming, outgoing):
+    return ~(incoming.any(1) & outgoing.any(0))
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        torch.where,
+        lambda mask: np.where(mask.numpy()),
+        lambda mask: np.flatnonzero(mask.numpy()),
+        lambda mask: np.argwhere(mask.numpy()),
+        torch.argwhere,
+        torch.nonzero,
+        lambda mask: mask.nonzero().tolist(),
+        lambda mask: list(mask.nonzero()),
+        lambda mask: mask.nonzero(as_tuple=True),
+        lambda mask: {i for i, each in enumerate(mask) if each},
+        lambda mask: mask.nonzero().flatten().double(),
+    ],
+)
+def test_numbers_of_neurons_are_taken_in_every_form_in_which_they_are_found(numbers) -> None:
+    result = check.dead_neurons(lambda incoming, outgoing: numbers(dead(incoming, outgoing)))
+    assert result.outcome == "right", result
+
+
+@pytest.mark.parametrize("form", [torch.Tensor.bool, torch.Tensor.tolist, torch.Tensor.numpy])
+def test_a_mask_in_place_of_numbers_is_named(form) -> None:
+    result = check.dead_neurons(lambda incoming, outgoing: form(dead(incoming, outgoing)))
+    assert result.outcome == "wrong" and "`mask.nonzero().flatten()`" in result.says
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        lambda means, variances: np.stack([means, variances]),
+        lambda means, variances: torch.stack([means, variances]),
+        lambda means, variances: np.stack([means, variances]).tolist(),
+        lambda means, variances: (means.numpy(), variances.tolist()),
+    ],
+)
+def test_two_rows_are_means_and_variances_whoever_made_them(pair) -> None:
+    result = check.renewed_statistics(lambda x: pair(x.mean(0), x.var(0, correction=0)))
+    assert result.outcome == "right", result
+
+
+def test_digits_that_are_not_rounded_are_right_in_single_precision_too() -> None:
+    assert check.digit_points(lambda a, b, digits: (torch.tensor(b) - torch.tensor(a)) * digits)
+
+
+def test_a_step_by_another_optimizer_differs_in_numbers() -> None:
+    def masked_step(model, masks, optimizer, inputs, targets, loss):
+        optimizer.state.clear()
+        EXERCISES["masked_step"].reference(model, masks, optimizer, inputs, targets, loss)
+
+    result = check.masked_step(masked_step)
+    assert result.outcome == "wrong" and "in the root mean square, ours" in result.says
+
+
 def test_a_coroutine_is_named_and_leaves_no_warning() -> None:
     async def threshold(weights, quality):
         return 1.0

@@ -85,6 +85,30 @@ def test_words_and_yes_or_no_are_compared_as_such() -> None:
     assert check.guess(3, "faster").outcome == "stopped"
 
 
+YES = [True, np.True_, np.array(True), torch.tensor(True), torch.tensor([True])]
+
+
+@pytest.mark.parametrize("guess", YES)
+@pytest.mark.parametrize("actual", YES)
+def test_yes_is_yes_of_every_kind(guess, actual) -> None:
+    assert check.guess(guess, actual).says == "You guessed True, and so it is."
+    assert check.guess(False, actual).outcome == "wrong" == check.guess(guess, np.False_).outcome
+
+
+def test_a_word_of_numpy_is_a_word() -> None:
+    assert check.guess(np.str_("faster"), "faster") and check.guess("faster", np.str_("Faster "))
+
+
+def test_no_word_is_no_guess() -> None:
+    assert check.guess(" ", "faster").outcome == "not begun"
+
+
+@pytest.mark.parametrize("actual", [math.nan, math.inf, np.float32("nan"), torch.tensor(math.nan)])
+def test_a_guess_is_not_compared_with_what_is_no_number(actual) -> None:
+    result = check.guess(50, actual, within=5, unit="%")
+    assert result.outcome == "stopped" and "finite number" in result.says
+
+
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0, 1e5))
 def test_right_is_whatever_lies_within(guess: float, actual: float, within: float) -> None:
     outcome = check.guess(guess, actual, within=within).outcome

@@ -59,6 +59,10 @@ def test_a_solution_is_folded_and_escaped_and_can_be_read_without_html(name: str
     assert f"def {name}(" in shown["text/html"]
 
 
+def test_a_solution_may_be_given_the_function_as_checks_are() -> None:
+    assert solution.threshold(abs).code == solution.threshold().code
+
+
 def test_each_says_what_it_does() -> None:
     assert "threshold(weights, quality)" in (check.threshold.__doc__ or "")
     assert check.threshold.__name__ == "threshold"

@@ -166,11 +166,41 @@ def test_an_error_whose_text_raises_is_its_name(wrong) -> None:
     assert call(function).words == "Broken"
 
 
-def test_not_implemented_is_told_apart() -> None:
-    def function():
-        raise NotImplementedError("later")
+def plainly():
+    raise NotImplementedError("later")
 
+
+def within_a_block():
+    with torch.no_grad():
+        raise NotImplementedError
+
+
+def after_another_error():
+    try:
+        int("x")
+    except ValueError as error:
+        raise NotImplementedError("later") from error
+
+
+@pytest.mark.parametrize("function", [plainly, within_a_block, after_another_error])
+def test_not_implemented_is_told_apart(function) -> None:
     assert call(function).ending == "not implemented"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: torch.nn.functional.cross_entropy(torch.zeros(3, 2, dtype=torch.int64), torch.zeros(3, 2)),
+        lambda: torch.zeros(2, 3, dtype=torch.int64).softmax(1),
+        lambda: torch.ones(2, 2).to_sparse().sort(),
+    ],
+)
+def test_what_torch_has_not_implemented_is_an_error_as_others_are(function) -> None:
+    with pytest.raises(NotImplementedError):
+        function()
+
+    done = call(function)
+    assert done.ending == "raised" and "NotImplementedError" in done.words
 
 
 def test_output_is_kept_and_that_of_others_is_not(capsys: pytest.CaptureFixture[str]) -> None:

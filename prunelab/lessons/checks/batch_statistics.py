@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,7 +40,7 @@ def _samples(count: int, channels: int) -> Tensor:
 
 def _pair(value: Any, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
     needed = "two tensors, means and variances"
-    if isinstance(value, Tensor) and value.ndim == 2 and len(value) == 2:
+    if isinstance(value, Tensor | np.ndarray) and value.ndim == 2 and len(value) == 2:
         value = tuple(value)
     if not isinstance(value, tuple | list) or len(value) != 2:
         raise Unreadable(f"it returns {readings.named(value)}; needed are {needed}: `return means, variances`")
@@ -48,7 +49,7 @@ def _pair(value: Any, arguments: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
 
 
 def _same(a: tuple[Tensor, Tensor], b: tuple[Tensor, Tensor]) -> bool:
-    return all(torch.allclose(x, y, rtol=1e-3, atol=1e-5, equal_nan=True) for x, y in zip(a, b, strict=True))
+    return all(torch.allclose(x, y, rtol=1e-3, atol=1e-6, equal_nan=True) for x, y in zip(a, b, strict=True))
 
 
 def _remark(seen: Any) -> str:
@@ -74,6 +75,7 @@ EXERCISES = (
             Trial("a single sample", lambda: (_samples(1, 4),)),
         ),
         reads=_pair,
+        form=lambda pair: tuple(torch.as_tensor(each) for each in pair),
         same=_same,
         shows=lambda seen: f"means {readings.listed(seen[0].tolist())}, variances {readings.listed(seen[1].tolist())}",
         also=(_sample,),
@@ -116,6 +118,11 @@ EXERCISES = (
                 lambda activations: (0.1 * activations.mean(0), 0.9 + 0.1 * activations.var(0, correction=0)),
                 "This is one step of batch norm's moving average, from 0 and 1. Measured anew means: from these "
                 "samples alone.",
+            ),
+            Mistake(
+                lambda activations: (activations.mean(0), activations.var(0, correction=0) + 1e-5),
+                "A small number is added to the variances. Batch norm adds one where it divides, and keeps them as "
+                "they are.",
             ),
             Mistake(
                 lambda activations: (activations.abs().mean(0), activations.var(0, correction=0)),

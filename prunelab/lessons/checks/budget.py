@@ -48,6 +48,7 @@ EXERCISES = (
             Trial("a loss of which all rows are within", lambda: (list(BETTER), 1.0)),
         ),
         reads=lambda value, arguments: readings.number(value, "a density out of the rows"),
+        form=readings.number,
         same=readings.close,
         shows=readings.shown,
         hints=(

@@ -70,6 +70,7 @@ EXERCISES = (
             Trial("a single neuron without inputs", lambda: _layer((3, 1, 2), silent=[0])),
         ),
         reads=lambda value, arguments: readings.indices(value, "a list of numbers of neurons"),
+        form=lambda value: list(readings.indices(value)),
         same=lambda a, b: a == b,
         shows=readings.listed,
         hints=(

@@ -111,6 +111,7 @@ DISTANCES = Exercise(
         Trial("a layer of which nothing is kept", lambda: (torch.zeros(3, 4, dtype=torch.bool), 5)),
     ),
     reads=_whole,
+    form=lambda value: [int(each) for each in readings.sequence(value)],
     same=lambda a, b: a == b,
     shows=readings.listed,
     hints=(

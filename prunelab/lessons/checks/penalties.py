@@ -29,7 +29,7 @@ def _weights(*shape: int, **more: Any) -> Tensor:
 
 
 def _with_gradient(value: Any, arguments: tuple[Any, ...]) -> tuple[float, Tensor | None]:
-    weights = arguments[0]
+    weights, strength = arguments
     penalty = readings.number(value, "a tensor with one number, the penalty")
     if not isinstance(value, Tensor):
         return penalty, None
@@ -38,7 +38,15 @@ def _with_gradient(value: Any, arguments: tuple[Any, ...]) -> tuple[float, Tenso
     gradient = torch.autograd.grad(value.sum(), weights, allow_unused=True)[0]
     if gradient is None:
         raise Unreadable("the weights get no gradient through what it returns: it has to be computed from `weights`")
-    return penalty, gradient.detach().double()
+    gradient = gradient.detach().double()
+    if bool(gradient.isnan().any()):
+        raise Unreadable(
+            "the gradient of what it returns is NaN, and would spoil every weight: a root has no slope at zero, and a "
+            "quotient no value; `abs()` has one everywhere"
+        )
+    # The magnitude has a corner at zero: every slope in between is as right as torch's, which is 0.
+    at_corner = (weights.detach() == 0) & (gradient.abs() <= strength * (1 + 1e-4))
+    return penalty, gradient.masked_fill(at_corner, 0)
 
 
 def _same(a: tuple[float, Tensor | None], b: tuple[float, Tensor | None]) -> bool:

@@ -14,6 +14,7 @@ from prunelab.lessons.checks.threshold import layer
 from prunelab.lessons.exercise import Exercise, Mistake, Trial
 
 SEED = 5
+WEIGHTS = 50  # seed of the weights; none of SEEDS, as large weights would go with large numbers of the same stream
 SEEDS = (SEED, SEED, 6, 7, 8, 9)  # of the generators of one trial; the first two are to give the same mask
 HEAVY = 5.0  # standard errors by which the kept weights are larger than all
 
@@ -33,6 +34,9 @@ def random_mask(weights, density, generator):
     return mask.reshape(weights.shape)
 
 
+Kept = Literal["exact", "rest", "replaced", "rows", "varies", "another"]
+
+
 class Traits(NamedTuple):
     """What can be said of masks that are drawn.
 
@@ -41,7 +45,7 @@ class Traits(NamedTuple):
     same number. heavy: whether large weights are kept more often.
     """
 
-    kept: Literal["exact", "rest", "fewer", "varies"]
+    kept: Kept
     repeats: bool
     differs: bool
     choice: Literal["", "largest", "smallest", "first", "some"]
@@ -65,7 +69,7 @@ def _traits(values: list[Any], arguments: tuple[Any, ...]) -> Traits:
     differs = any(not torch.equal(masks[0], mask) for mask in masks[2:])
     rows = torch.stack([mask.reshape(len(mask), -1).sum(1) for mask in masks])
     return Traits(
-        _count([int(mask.sum()) for mask in masks], density, weights.numel()),
+        _count([int(mask.sum()) for mask in masks], density, weights),
         torch.equal(masks[0], masks[1]),
         differs,
         "" if differs else _choice(masks[0], weights),
@@ -74,13 +78,21 @@ def _traits(values: list[Any], arguments: tuple[Any, ...]) -> Traits:
     )
 
 
-def _count(counts: list[int], density: float, total: int) -> Literal["exact", "rest", "fewer", "varies"]:
+def _count(counts: list[int], density: float, weights: Tensor) -> Kept:
+    total, rows = weights.numel(), len(weights)
     wanted = density * total
     if all(abs(count - wanted) < 1 for count in counts):
         return "exact"
     if all(abs(count - (total - wanted)) < 1 for count in counts):
         return "rest"
-    return "fewer" if all(count < wanted * (1 - density / 4) for count in counts) else "varies"
+    if all(count == round(density * rows) for count in counts):
+        return "rows"
+    # Different places among as many drawn with replacement: their mean, and their standard deviation.
+    missed = math.exp(-density)
+    mean, deviation = total * (1 - missed), math.sqrt(total * missed * (1 - (1 + density) * missed))
+    if all(abs(count - mean) < 6 * deviation and count < wanted * (1 - density / 4) for count in counts):
+        return "replaced"
+    return "another" if len(set(counts)) == 1 else "varies"
 
 
 def _choice(mask: Tensor, weights: Tensor) -> Literal["largest", "smallest", "first", "some"]:
@@ -111,8 +123,10 @@ def _shown(seen: Traits) -> str:
     counts = {
         "exact": "as many as asked for",
         "rest": "as many as were to be cut",
-        "fewer": "fewer than asked for",
+        "replaced": "fewer than asked for",
+        "rows": "as many as asked for of the rows alone",
         "varies": "a number that varies",
+        "another": "another number than asked for",
     }
     words = [f"keeps {counts[seen.kept]}"]
     words.append("the same for the same seed" if seen.repeats else "another for the same seed")
@@ -130,6 +144,11 @@ def _with_replacement(weights: Tensor, density: float, generator: torch.Generato
     mask = torch.zeros(weights.numel(), dtype=torch.bool)
     mask[torch.randint(weights.numel(), (round(density * weights.numel()),), generator=generator)] = True
     return mask.reshape(weights.shape)
+
+
+def _share_of_rows(weights: Tensor, density: float, generator: torch.Generator) -> Tensor:
+    order = torch.randperm(weights.numel(), generator=generator)
+    return _exactly(weights, order[: round(density * len(weights))], density)
 
 
 def _each_row(weights: Tensor, density: float, generator: torch.Generator) -> Tensor:
@@ -152,18 +171,19 @@ EXERCISES = (
         seed=SEED,
         reference=random_mask,
         trials=(
-            _trial("a layer of 60 x 99 and density 0.1", lambda: layer(60, 99, seed=SEED), 0.1),
-            _trial("a layer of 40 x 31 and density 0.5", lambda: layer(40, 31, seed=SEED), 0.5),
-            _trial("a layer of small weights and density 0.3", lambda: layer(40, 31, scale=0.01, seed=SEED), 0.3),
+            _trial("a layer of 60 x 99 and density 0.1", lambda: layer(60, 99, seed=WEIGHTS), 0.1),
+            _trial("a layer of 40 x 31 and density 0.5", lambda: layer(40, 31, seed=WEIGHTS), 0.5),
+            _trial("a layer of small weights and density 0.3", lambda: layer(40, 31, scale=0.01, seed=WEIGHTS), 0.3),
             _trial("a layer of zeros and density 0.3", lambda: torch.zeros(30, 31), 0.3),
-            _trial("weights in double precision", lambda: layer(30, 31, seed=SEED).double(), 0.2),
-            _trial("a convolution's four-dimensional weights", lambda: layer(20, 7, 5, 5, seed=SEED), 0.2),
-            _trial("density 1, which keeps all", lambda: layer(7, 9, seed=SEED), 1.0),
+            _trial("weights in double precision", lambda: layer(30, 31, seed=WEIGHTS).double(), 0.2),
+            _trial("a convolution's four-dimensional weights", lambda: layer(20, 7, 5, 5, seed=WEIGHTS), 0.2),
+            _trial("density 1, which keeps all", lambda: layer(7, 9, seed=WEIGHTS), 1.0),
             _trial("a layer with a single weight", lambda: torch.tensor([[-0.7]]), 1.0),
         ),
         calls=_drawn,
         blank=lambda values, arguments: all(value is None or value is ... for value in values),
         reads=_traits,
+        form=torch.as_tensor,
         same=lambda a, b: a == b,
         shows=_shown,
         hints=(
@@ -208,6 +228,10 @@ EXERCISES = (
                 _with_replacement,
                 "Some connections are drawn twice (`randint`), so that fewer are kept than asked for. Draw an order: "
                 "`torch.randperm`.",
+            ),
+            Mistake(
+                _share_of_rows,
+                "`len(weights)` counts rows. All connections are `weights.numel()`.",
             ),
             Mistake(
                 lambda weights, density, generator: (

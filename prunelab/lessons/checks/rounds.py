@@ -27,7 +27,8 @@ def _curves(arguments: tuple[Any, ...], seen: tuple[float, ...], expected: tuple
 def _numbers(value: Any, arguments: tuple[Any, ...]) -> tuple[float, ...]:
     found = readings.sequence(value, "a list of densities, one a round")
     if len(found) != arguments[1] and not (found and found[0] == 1 and len(found) == arguments[1] + 1):
-        raise readings.Unreadable(f"it returns {len(found)} densities for {arguments[1]} rounds; needed is one a round")
+        rounds = "a single round" if arguments[1] == 1 else f"{arguments[1]} rounds"
+        raise readings.Unreadable(f"for {rounds} it returns {readings.listed(found)}; needed is one density a round")
     return found
 
 
@@ -44,6 +45,7 @@ EXERCISES = (
             Trial("`final` = 1, where nothing is cut, and 4 rounds", lambda: (1.0, 4)),
         ),
         reads=_numbers,
+        form=lambda value: list(readings.sequence(value)),
         same=readings.all_close,
         shows=readings.listed,
         picture=_curves,

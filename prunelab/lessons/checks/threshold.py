@@ -209,6 +209,7 @@ EXERCISES = (
             Trial("a layer of zeros and threshold 0.1", lambda: (torch.zeros(3, 4), 0.1)),
         ),
         reads=lambda value, arguments: readings.mask(value, arguments[0]),
+        form=torch.as_tensor,
         same=torch.equal,
         shows=_kept,
         picture=_cells,

@@ -82,21 +82,34 @@ def _begin(
     return model, masks, made, inputs, targets, nn.functional.cross_entropy
 
 
-def _steps(function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Any]:
-    return [function(*arguments) for _ in range(STEPS)]
+class Steps(NamedTuple):
+    """What the steps returned, and whether they changed the network."""
+
+    returned: list[Any]
+    changed: bool
 
 
-def _blank(values: list[Any], arguments: tuple[Any, ...]) -> bool:
-    """Nothing was returned, and no gradient was computed: a step need not return anything."""
-    nothing = all(value is None or value is ... for value in values)
+def _steps(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Steps:
+    model = arguments[0]
+    before = _values(model)
+    returned = [function(*arguments) for _ in range(STEPS)]
+    return Steps(returned, not torch.equal(before, _values(model)))
+
+
+def _values(model: nn.Module) -> Tensor:
+    return torch.cat([parameter.detach().double().flatten() for parameter in model.parameters()])
+
+
+def _blank(steps: Steps, arguments: tuple[Any, ...]) -> bool:
+    """Nothing was returned, changed or computed: a step need not return anything, and may clear its gradients."""
+    nothing = not steps.changed and all(value is None or value is ... for value in steps.returned)
     return nothing and all(parameter.grad is None for parameter in arguments[0].parameters())
 
 
-def _after(values: list[Any], arguments: tuple[Any, ...]) -> After:
+def _after(steps: Steps, arguments: tuple[Any, ...]) -> After:
     model, masks = arguments[:2]
-    parameters = torch.cat([parameter.detach().double().flatten() for parameter in model.parameters()])
     back = sum(int(model.get_parameter(name).detach()[~mask].count_nonzero()) for name, mask in masks.items())
-    return After(parameters, back)
+    return After(_values(model), back)
 
 
 def _same(a: After, b: After) -> bool:
@@ -107,7 +120,8 @@ def _same(a: After, b: After) -> bool:
 
 def _shown(seen: After) -> str:
     zeros = "zeros that are still zero" if not seen.back else f"{seen.back} cut connections that are back"
-    return f"a network with {zeros} after {STEPS} steps"
+    size = seen.parameters.square().mean().sqrt()
+    return f"a network with {zeros} after {STEPS} steps, its parameters {size:.5g} in the root mean square"
 
 
 def _apply(model: nn.Module, masks: dict[str, Tensor]) -> None:
