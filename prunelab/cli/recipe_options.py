@@ -14,6 +14,7 @@ from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import RecipeError
 from prunelab.recipe import LEARNING_RATES, OWN, RETRAIN_EPOCHS, TRAIN_EPOCHS, Recipe, allowed, help_text, parsed
 from prunelab.recipe.field_kinds import Choice, Flag, Number
+from prunelab.recipe.target import RULES
 
 LAYERS = "layer_quality"  # the only field that is a mapping: given as layer=quality, may be repeated
 LENGTHS = {"epochs": TRAIN_EPOCHS, "retrain_epochs": RETRAIN_EPOCHS}
@@ -130,13 +131,10 @@ def _parsed(name: str, value: Any) -> Any:
 
 def _rule(given: Mapping[str, Any], values: Mapping[str, Any], start: Recipe) -> Any:
     """The rule of a run: what --rule says, else that of the quality or density given, else that of ``start``."""
-    choice = allowed()["rule"]
-    assert isinstance(choice, Choice)
-    rules = choice.options
-    targets = [rule for rule in rules if rule in values]  # each rule is called as the field that it cuts to
+    targets = [target for target in RULES if target in values]
     rule = values.get("rule")
     for target in targets:
-        if rule in rules and rule != target:
+        if rule in RULES and rule != target:
             raise CommandError(
                 f"--{target} {given[target]}: the rule of this run is {rule}, and it takes no notice of a {target}; "
                 "leave out one of the two",

@@ -11,7 +11,7 @@ from prunelab.errors import RecipeError
 from prunelab.formatting import did_you_mean
 from prunelab.recipe import Recipe, allowed
 from prunelab.recipe.field_kinds import refusal
-from prunelab.results.sweep import ONE_RULE
+from prunelab.recipe.target import RULES
 
 MOST_RUNS = 100_000
 
@@ -27,7 +27,7 @@ def grid(start: Recipe, settings: Mapping[str, Any]) -> tuple[tuple[str, ...], t
     quality of a layer that no run takes notice of, and more than MOST_RUNS runs.
     """
     values = {name: _values(name, value) for name, value in settings.items()}
-    named = [rule for rule in ONE_RULE if rule in values]
+    named = [rule for rule in RULES if rule in values]
     if "rule" in values:
         for rule in values["rule"]:
             if not allowed()["rule"].check(rule):
@@ -64,4 +64,4 @@ def _values(name: str, value: Any) -> list[Any]:
 
 def _noticed(values: dict[str, Any]) -> dict[str, Any]:
     """The values without the target of the other rule, which would do the same run again and again."""
-    return {name: value for name, value in values.items() if name not in ONE_RULE or values["rule"] == name}
+    return {name: value for name, value in values.items() if name not in RULES or values["rule"] == name}

@@ -6,6 +6,7 @@ controls, so that each range and default is written once. No heavy imports: ``pr
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from prunelab.recipe.link import LONGEST_QUERY as LONGEST_QUERY
 from prunelab.recipe.link import VERSION_KEY as VERSION_KEY
 from prunelab.recipe.link import layer_in as layer_in
 from prunelab.recipe.schedules import Constant, Cubic, Linear, Schedule
+from prunelab.recipe.target import RULES, naming_rule
 from prunelab.recipe.target import PerLayer as PerLayer
 from prunelab.recipe.target import Target as Target
 
@@ -63,7 +65,20 @@ TRAINING_FIELDS = (
 LATER_FIELDS = ("criterion", "gradual", "rewind", "rewind_epoch", "regrow", "distill", "retrain_schedule")
 
 
+def _with_rule(cls: type[Recipe]) -> type[Recipe]:
+    """Class decorator: the constructor takes the rule that its arguments ask for."""
+    construct = cls.__init__
+
+    @functools.wraps(construct)
+    def constructed(self: Recipe, **given: Any) -> None:
+        construct(self, **naming_rule(given))
+
+    cls.__init__ = constructed  # type: ignore[method-assign]
+    return cls
+
+
 @suggesting
+@_with_rule
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What to train and how to prune it. Frozen and validated: every Recipe can run.
@@ -73,8 +88,9 @@ class Recipe:
     ``learning_rate`` on ``model`` and ``optimizer`` (LEARNING_RATES), ``scope`` on ``unit``: connections are compared
     over all layers, neurons within each, as the root mean squares of layers with unlike numbers of inputs do not
     compare: ranked together, one neuron of a hundred may be all that is left of a layer. ``usual`` names them.
-    ``layer_quality`` accepts a mapping {layer: quality} and is stored as sorted pairs. Source of the method: Han et al.
-    2015, section 3.
+    A density that is given without a quality names the rule, and a quality alone does: ``Recipe(density=0.1)`` cuts to
+    it. ``layer_quality`` accepts a mapping {layer: quality} and is stored as sorted pairs. Source of the method: Han et
+    al. 2015, section 3.
 
     ``retrain_rate`` is 0.5 by default. The paper took 0.1 for its LeNets and 0.01 for AlexNet; its schedule is not
     told. Where the rate falls to 0 in each retraining, as it does here, larger ones recover more. On the digits, over
@@ -95,7 +111,7 @@ class Recipe:
     dropout: float = setting(0.2, Number(0, 0.95), "Dropout rate before pruning; 0: no dropout.")
     batch_norm: bool = setting(False, Flag(), "Batch normalisation after hidden layers.")
 
-    rule: str = setting("quality", Choice(("quality", "density")), "Cut below quality x deviation, or to a density.")
+    rule: str = setting("quality", Choice(RULES), "Cut below quality x deviation, or to a density.")
     quality: float = setting(1.5, Number(0, 10), "Threshold of a layer in standard deviations of its weights.")
     layer_quality: tuple[tuple[str, float], ...] = field(
         default=(),
@@ -201,11 +217,11 @@ class Recipe:
     def changed(self, **changes: Any) -> Recipe:
         """This recipe with ``changes``. What was left to the usual gets the usual values of the new recipe.
 
-        None leaves a field to its usual value. ``dataclasses.replace`` would keep the epochs of the digits for custom
-        data, for example.
+        A quality or a density alone names the rule, as in the constructor. None leaves a field to its usual value.
+        ``dataclasses.replace`` would keep the epochs of the digits for custom data, for example.
         """
         values = {name: value for name, value in self.to_dict().items() if name not in self._left}
-        return Recipe.from_dict({**values, **changes})
+        return Recipe.from_dict({**values, **naming_rule(changes)})
 
     @property
     def key(self) -> str:

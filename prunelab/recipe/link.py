@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode
 from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of
 from prunelab.recipe.field_kinds import DEPENDENT, USUAL, Allowed, known, link_text, parsed, quoted, refusal
+from prunelab.recipe.target import naming_rule
 
 LONGEST_QUERY = 8192
 VERSION = 2
@@ -42,6 +43,8 @@ def query(
                 pairs.append((name, USUAL))
         elif name in DEPENDENT or value != defaults[name] or value != start[name]:
             pairs.append((name, link_text(value)))
+    if naming_rule(dict(pairs)).get("rule", start["rule"]) != values["rule"]:  # what the reader would take it for
+        pairs.append(("rule", values["rule"]))
     pairs += [(f"quality.{layer}", USUAL) for layer in start_layers if layer not in layers]
     pairs += [(f"quality.{layer}", link_text(quality)) for layer, quality in layers.items()]
     return urlencode(pairs)

@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 PerLayer = float | Mapping[str, float]  # one value for all layers, or {layer: value}
+RULES = ("quality", "density")  # each is called as the field of a recipe that counts under this rule alone
+
+
+def naming_rule(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a recipe, with the rule that they ask for: who gives a density, and no quality, wants to cut to it."""
+    named = [rule for rule in RULES if rule in given]
+    return {**given, "rule": named[0]} if "rule" not in given and len(named) == 1 else dict(given)
 
 
 @dataclass(frozen=True)

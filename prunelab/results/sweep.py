@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from prunelab.recipe import Recipe
+from prunelab.recipe.target import RULES
 from prunelab.results.counts import Counted
 from prunelab.results.estimate import Estimate, estimate
 
@@ -18,7 +19,6 @@ COLUMNS = (
     "seconds",
 )  # fmt: skip
 RENAMED = {"density": "target_density"}  # settings that are called like a result
-ONE_RULE = ("quality", "density")  # settings that count under the rule of the same name alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ class Sweep:
         """
         values = recipe.to_dict()
         return {
-            RENAMED.get(name, name): None if name in ONE_RULE and name != recipe.rule else values[name]
+            RENAMED.get(name, name): None if name in RULES and name != recipe.rule else values[name]
             for name in self.fields
         }
 

@@ -342,6 +342,30 @@ def test_every_field_has_a_meaning():
     assert all(help_text(name).endswith(".") for name in allowed())
 
 
+@pytest.mark.parametrize(
+    "given, rule",
+    [
+        ({"density": 0.1}, "density"), ({"density": 0.08}, "density"), ({"quality": 2.0}, "quality"),
+        ({"quality": 2.0, "density": 0.1}, "quality"), ({"rule": "quality", "density": 0.1}, "quality"),
+        ({"rule": "density", "quality": 2.0}, "density"), ({}, "quality"),
+    ],
+)  # fmt: skip
+def test_a_target_alone_names_the_rule(given, rule):
+    """Recipe(density=0.1) was cut by quality 1.5, and nothing said so."""
+    assert Recipe(**given).rule == rule
+    assert Recipe.from_dict(given).rule == rule
+    assert Recipe.from_query("v=2&" + urlencode(given)).rule == rule
+    assert Recipe(rule="quality", seed=3).changed(**given).rule == rule
+    other = Recipe(rule="density", seed=3).changed(**given)
+    assert other.rule == (rule if given and list(given) != ["quality", "density"] else "density")
+
+
+@given(recipes(), recipes())
+def test_a_link_keeps_the_rule_where_it_names_the_target_of_the_other(recipe, start):
+    assert Recipe.from_query(recipe.to_query()) == recipe
+    assert Recipe.from_query(recipe.to_query(start), start) == recipe
+
+
 def test_neurons_need_the_density_rule():
     with pytest.raises(RecipeError, match="density"):
         Recipe(unit="neuron")

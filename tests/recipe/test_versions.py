@@ -51,8 +51,8 @@ def test_links_of_both_versions_bring_the_recipe_back(recipe):
 def test_over_the_start_of_a_page_what_is_said_holds_and_what_was_given_there(recipe, start):
     options = Options(hide=("mask",))
     assert from_query(to_query(recipe, options, (start, Options())), (start, Options())) == (recipe, options)
-    read = Recipe.from_query("quality=1.25", start)
-    assert read.quality == 1.25 and read.epochs == start.epochs
+    read = Recipe.from_query("batch_size=12", start)
+    assert read.batch_size == 12 and (read.epochs, read.rule) == (start.epochs, start.rule)
     assert read.retrain_rate == (0.1 if start.retrain_rate == 0.5 else start.retrain_rate)
     assert read.scope == ("global" if "scope" in start.usual else start.scope)
 
