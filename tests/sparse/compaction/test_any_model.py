@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 import prunelab as pl
 from prunelab.inputs import Inputs
 from prunelab.sparse.compaction.compact import compact
-from support.compaction import settle
+from support.compaction import Foreign, scripted, settle
 
 
 class UNet(nn.Module):
@@ -149,6 +149,35 @@ def test_dead_neurons_go_and_the_model_answers_as_before(case, bias):
         width = masks[name].shape[0]
         if not bias or case != "sizes":
             assert small.compaction.layers[f"{name}.weight"].left == round(0.25 * width), small.compaction.stayed
+
+
+UNSEEN: dict[str, Any] = {
+    "TorchScript": lambda x: scripted(x),
+    "NumPy": lambda x: Foreign.apply(x),
+    "a subclass": lambda x: F.relu(x).as_subclass(nn.Parameter),
+    "a number": lambda x: F.relu(x) * x.std().item(),
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+def test_neurons_that_the_example_leaves_silent_stay_where_nobody_sees_what_becomes_of_them(how):
+    """The biases keep all neurons at zero on the example, as if they were dead."""
+
+    class Silent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(8, 16), nn.Linear(16, 12), nn.Linear(12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.c(UNSEEN[how](self.b(UNSEEN[how](self.a(x)))))
+
+    torch.manual_seed(0)
+    model = Silent().eval()
+    model.a.bias.data -= 3
+    model.b.bias.data -= 1
+    small = compact(model, torch.randn(4, 8))
+    x = 4 * torch.randn(100, 8)
+    torch.testing.assert_close(small(x), model(x))
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
