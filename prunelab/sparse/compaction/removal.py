@@ -45,14 +45,20 @@ class RemovalPlan:
 
 
 def plan(model: nn.Module, inputs: Inputs, layers: Mapping[str, LayerFacts]) -> RemovalPlan:
-    """Plan what to remove from ``model``, without changing it. Torch-Pruning may raise any exception."""
+    """Plan what to remove from ``model``, without changing it. Torch-Pruning may raise any exception at the start.
+
+    Where it fails later, only the layer stays that it could not follow (it knows no pixel shuffle, for example).
+    """
     result = RemovalPlan()
     planner = _Planner(copy.deepcopy(model), inputs, layers)
     for name, layer in layers.items():
         dead = [i for i in layer.dead() if i not in planner.rows[name]]
         if not dead:
             continue
-        cut, reasons = planner.cut(layer, dead)
+        try:
+            cut, reasons = planner.cut(layer, dead)
+        except Exception:  # Torch-Pruning fails in many ways, also by numbers of channels that are not there
+            cut, reasons = None, dict.fromkeys(dead, "Torch-Pruning cannot follow what becomes of its channels")
         result.stayed[name] = reasons
         if cut is not None:
             result.cuts.append(cut)
