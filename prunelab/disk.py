@@ -18,7 +18,14 @@ from prunelab.errors import ClaimedError, StorageError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write ``content`` to ``path``, completely or not at all; OSError if that fails."""
+    """Write ``content`` to ``path``, completely or not at all; OSError if that fails.
+
+    A device or a pipe, such as /dev/null, is written into: replaced by a file, it would be gone for all programs.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with path.open("wb") as device:
+            device.write(content)
+        return
     # Not tempfile: its files are readable by their owner only, and the result would be too.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
