@@ -101,6 +101,13 @@ def test_no_model_is_a_type_error(tmp_path):
         save({"extra": {}}, tmp_path / "net.prune")
 
 
+@pytest.mark.parametrize("masks", [[torch.ones(3)], "fc1", torch.ones(3, dtype=torch.bool), True])
+def test_masks_without_names_are_a_type_error(tmp_path, masks):
+    for function in (lambda: save(lenet(0.1), tmp_path / "net.prune", masks=masks), lambda: bound(lenet(0.1), masks)):
+        with pytest.raises(TypeError, match=f"masks is a {type(masks).__name__}: must be a Masks"):
+            function()
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [
