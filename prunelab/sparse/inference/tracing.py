@@ -165,7 +165,10 @@ def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
     parts = {
         str(n.target): _part(twin, probe, str(n.target)) for n in graph.nodes if n.op in ("call_module", "get_attr")
     }
-    traced = fx.GraphModule(parts, graph, type(twin).__name__).eval()
+    try:
+        traced = fx.GraphModule(parts, graph, type(twin).__name__).eval()
+    except (SyntaxError, TypeError, ValueError):  # it can have no layer called "class", "graph", or with a quote
+        return None
     if inputs is None and _straight(twin):
         return traced
     inputs = inputs or _made_up(twin, graph)
@@ -237,7 +240,9 @@ def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:
 
 
 def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module, name: str) -> None:
-    """Replace ``nodes``, a straight line in the graph, by ``module``."""
+    """Replace ``nodes``, a straight line in the graph, by ``module``, called ``name`` or longer where that is taken."""
+    while hasattr(traced, name):
+        name += "_"
     traced.add_submodule(name, module)
     with traced.graph.inserting_before(nodes[0]):
         call = traced.graph.call_module(name, (nodes[0].args[0],))
