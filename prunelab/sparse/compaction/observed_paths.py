@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from prunelab.errors import CompactError
-from prunelab.inputs import Inputs
+from prunelab.inputs import Inputs, tensors_in
 from prunelab.pruning import path_rules
 
 FLOW = torch.float32
@@ -70,7 +70,7 @@ def uses(model: nn.Module, inputs: Inputs, names: Mapping[int, str]) -> dict[str
             observed.set(x, torch.ones(x.shape, dtype=FLOW, device=x.device))
         with observed:
             outputs = given.run(model)
-        ends = [flow for x in tree_leaves(outputs) if isinstance(x, Tensor) and (flow := observed.get(x)) is not None]
+        ends = [flow for x in tensors_in(outputs) if (flow := observed.get(x)) is not None] + observed.numbers
     found: dict[str, list[Use]] = {name: [] for name in names.values()}
     for call, gradient in zip(observed.calls, _gradients(ends, [call.y for call in observed.calls]), strict=True):
         flows = (call.x, call.y, gradient)
@@ -91,20 +91,23 @@ def _by_channel(flow: Tensor, spatial: int) -> Tensor:
 
 
 class _Observed(TorchFunctionMode):
-    """Keeps the flow of each tensor that depends on the input, and records the calls of layers."""
+    """Keeps the flow of each tensor that depends on the input, and records the calls of layers.
+
+    numbers: flows of the numbers that left torch. All that comes later may use them, and the outputs may hold them.
+    """
 
     def __init__(self, names: Mapping[int, str], model: nn.Module) -> None:
         super().__init__()
         self.calls: list[_Call] = []
+        self.numbers: list[Tensor] = []
         self._names = names
         # By identity, with the tensor, so that none is used twice. A constant has none.
         self._flows: dict[int, tuple[Tensor, Tensor | None]] = {}
-        self._numbers: list[Tensor] = []  # flows of the numbers that left torch: all that comes later may use them
         self._constant([vars(module) for module in model.modules()])
 
     def set(self, tensor: Tensor, flow: Tensor) -> Tensor:
-        if self._numbers:
-            flow = path_rules.ones(flow + torch.stack(self._numbers).sum())
+        if self.numbers:
+            flow = path_rules.ones(flow + torch.stack(self.numbers).sum())
         self._flows[id(tensor)] = tensor, flow
         return flow
 
@@ -123,7 +126,7 @@ class _Observed(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         leaves, _ = tree_flatten((args, kwargs))
-        flows = [flow for x in leaves if isinstance(x, Tensor) and (flow := self.get(x)) is not None] + self._numbers
+        flows = [flow for x in leaves if isinstance(x, Tensor) and (flow := self.get(x)) is not None] + self.numbers
         result = func(*args, **kwargs)
         name = func.__name__
         layer = LAYERS.get(func)
@@ -133,7 +136,7 @@ class _Observed(TorchFunctionMode):
             return result
         with torch.enable_grad():
             if name in NUMBERS and leaves[0].is_floating_point():  # whole numbers are sizes, places and choices
-                self._numbers = [_mixed(flows, torch.zeros(()))]
+                self.numbers = [_mixed(flows, torch.zeros(()))]
             elif layer is not None and isinstance(weight, nn.Parameter):
                 self._layer(func, layer, args, kwargs, weight, result)
             elif name == "__setitem__":

@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._pytree import tree_leaves
 
-from prunelab.inputs import Inputs
+from prunelab.inputs import Inputs, tensors_in
 from prunelab.sparse.compaction.layer_facts import LayerFacts
 
 Rows = Mapping[str, set[int]]
@@ -137,7 +136,7 @@ def dependencies(model: nn.Module, inputs: Inputs) -> Any:
 
 def _run(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     """The outputs, each after an extra operation, which shows that the layer before it feeds an output."""
-    return [out * 1 for out in tree_leaves(inputs.run(model)) if isinstance(out, Tensor) and out.requires_grad]
+    return [out * 1 for out in tensors_in(inputs.run(model)) if out.requires_grad]
 
 
 def _add(sets: defaultdict[str, set[int]], added: Rows) -> None:
