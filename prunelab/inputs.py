@@ -1,10 +1,14 @@
-"""Example inputs of a model, in one form everywhere: a tensor, a tuple of arguments, or a dict of arguments by name."""
+"""Example inputs of a model, in one form everywhere: a tensor, a tuple of arguments, or a dict of arguments by name.
+
+And the tensors in what the model gives for them, in whatever form.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -92,6 +96,28 @@ class Inputs:
     def __str__(self) -> str:
         shapes = [str(tuple(x.shape)) for x in self.tensors]
         return " and ".join(shapes) if shapes else type(self.args[0]).__name__
+
+
+def tensors_in(outputs: Any) -> list[Tensor]:
+    """All tensors in what a model gives: in containers, as arrays of NumPy, in the attributes of objects."""
+    found: list[Tensor] = []
+    seen: set[int] = set()
+    pending = [outputs]
+    while pending:
+        for leaf in tree_leaves(pending.pop()):
+            if isinstance(leaf, Tensor):
+                found.append(leaf)
+            elif isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
+                found.append(torch.tensor(leaf))
+            elif not isinstance(leaf, (*NO_INPUT, type, ModuleType, nn.Module)) and id(leaf) not in seen:
+                seen.add(id(leaf))
+                pending.append([getattr(leaf, name, None) for name in (*getattr(leaf, "__dict__", ()), *_slots(leaf))])
+    return found
+
+
+def _slots(value: Any) -> list[str]:
+    slots = [getattr(kind, "__slots__", ()) for kind in type(value).__mro__]
+    return [name for names in slots for name in ((names,) if isinstance(names, str) else names)]
 
 
 def _takes(model: nn.Module, names: Mapping[Any, Any]) -> bool:

@@ -1,8 +1,11 @@
-"""Folders of prunelab's own: private, and cleaned of what is old or too much, never of what is in use."""
+"""Files written whole. Folders of prunelab's own: private, and cleaned of what is old or too much and not in use."""
 
 from __future__ import annotations
 
 import os
+import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,32 @@ def folder(parent: Path, name: str, *, age: float, size: int) -> Path:
 
 def left(parent: Path) -> set[str]:
     return {path.name for path in parent.iterdir()}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes among its files")
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_pipe_is_written_into_and_stays_one(tmp_path, linked):
+    """As a device, which takes root to make: /dev/null replaced by a file is gone for all programs."""
+    pipe, place = tmp_path / "pipe", tmp_path / "place"
+    os.mkfifo(pipe)
+    if linked:  # as /dev/stdout is
+        place.symlink_to(pipe)
+    else:
+        place = pipe
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_bytes)
+        disk.write_atomically(place, content := os.urandom(200_000))
+        assert read.result(timeout=30) == content
+    assert stat.S_ISFIFO(os.stat(place).st_mode) and place.is_symlink() == linked
+    assert left(tmp_path) == ({"pipe", "place"} if linked else {"pipe"})
+
+
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path):
+    for content in (b"one", b"two"):
+        disk.write_atomically(tmp_path / "file", content)
+        assert (tmp_path / "file").read_bytes() == content and left(tmp_path) == {"file"}
+    with pytest.raises(IsADirectoryError if sys.platform != "win32" else PermissionError):
+        disk.write_atomically(tmp_path, b"three")
 
 
 def test_old_folders_go_and_young_ones_stay(tmp_path):

@@ -1,14 +1,17 @@
 """Example inputs in their three forms, against calls that are written out; and everywhere that takes an example."""
 
 from collections import UserDict
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import prunelab as pl
-from prunelab.inputs import Inputs
+from prunelab.inputs import Inputs, tensors_in
 from prunelab.pruning.effective import trace
 from prunelab.sparse import convert, measure
 
@@ -137,3 +140,31 @@ def test_a_dict_inside_of_an_argument_is_followed():
     masks["out.weight"][:, 3:] = False
     found = trace(model, ({"x": X, "shift": torch.ones(4, 8)},)).effective(masks)
     assert found.layers["fc.weight"].dead == 5
+
+
+@dataclass
+class Plain:
+    x: Tensor
+    more: Any = None
+
+
+@dataclass(slots=True)
+class Slotted:
+    x: Tensor
+    more: Any = None
+
+
+@pytest.mark.parametrize("form", [Plain, Slotted, SimpleNamespace])
+def test_tensors_are_found_in_whatever_holds_them(form):
+    a, b, c, d = (torch.full((2,), float(n)) for n in range(4))
+    held = form(x=a, more={"some": [b, form(x=(c,), more="words")], "none": None, "kind": Plain, "torch": torch})
+    held.more["itself"] = held
+    assert sorted(float(x[0]) for x in tensors_in((held, d, held, 3.0))) == [0, 1, 2, 3]
+
+
+def test_tensors_are_found_in_distributions_and_arrays():
+    normal = torch.distributions.Independent(torch.distributions.Normal(torch.zeros(3), torch.ones(3)), 1)
+    assert sorted(float(x.sum()) for x in tensors_in([normal])) == [0, 3]
+    (found,) = tensors_in(np.arange(6, dtype=np.float64).reshape(2, 3))
+    assert torch.equal(found, torch.arange(6.0, dtype=torch.float64).view(2, 3))
+    assert tensors_in(["words", 3, None, np.array(["words"]), nn.Linear(2, 2), len]) == []

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
-from prunelab.inputs import Example, Inputs
+from prunelab.inputs import Example, Inputs, tensors_in
 from prunelab.pruning import wrappers
 from prunelab.pruning.copies import copied
 from prunelab.torch_state import process_lock, seeded
@@ -127,7 +126,7 @@ def _observed(model: nn.Module, weights: Names, inputs: Inputs) -> Dataflow:
     at = functools.partial(_weights_at, names)
 
     def nearest(value: Any) -> tuple[str, ...]:
-        starts = [x.grad_fn for x in tree_leaves(value) if isinstance(x, Tensor) and x.grad_fn is not None]
+        starts = [x.grad_fn for x in tensors_in(value) if x.grad_fn is not None]
         found = _nearest(starts, at, lambda fn: [child for child, _ in fn.next_functions if child is not None])
         return _in_order((fn._sequence_nr(), name) for fn, name in found)
 

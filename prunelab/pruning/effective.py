@@ -218,6 +218,10 @@ def _checked(place: Place) -> nn.Parameter:
 
 def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list[Any]]:
     """The structure of ``model``, its graph, and the values of the graph's placeholders, in their order."""
+    for name, module in model.named_modules():
+        if wrappers.replaced_forward(module):  # torch.fx looks at the classes
+            words = f"{name or type(module).__name__}, whose forward was replaced,"
+            raise WiringError(f"{NOT_AVAILABLE}: how paths run through {words} is not known")
     # Copy only the structure: it needs no memory, and can be in eval mode while another thread trains the model.
     memo: dict[int, Any] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)

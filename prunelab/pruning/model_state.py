@@ -55,8 +55,10 @@ def quantised(model: nn.Module) -> str | None:
 
 
 def without_values(model: nn.Module) -> str | None:
-    """The first parameter or buffer on the meta device."""
+    """The first parameter or buffer on the meta device, or without a shape."""
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if nn.parameter.is_lazy(tensor):
+            return f"{name} has no shape yet: run the model once first"
         if tensor.is_meta:
             return _on_meta(name)
     return None

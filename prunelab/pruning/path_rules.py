@@ -28,9 +28,15 @@ class UnknownPath(PrunelabError):
 class Binary(torch.autograd.Function):
     """Positive values become one, forward and backward, so that nothing overflows or underflows."""
 
+    generate_vmap_rule = True  # models may call it within torch.vmap
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(x: Tensor) -> Tensor:
         return (x > 0).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:

@@ -138,6 +138,22 @@ def test_a_model_that_cannot_train_on_one_sample_is_looked_at_in_eval_mode():
     assert functional_dropouts(Functional("always there"), torch.randn(1, 4)) == [0.5]
 
 
+def test_outputs_within_objects_are_outputs():
+    """As a policy gives a distribution, and beside it a value."""
+
+    class Policy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.actor, self.critic = nn.Linear(4, 8), nn.Linear(8, 3), nn.Linear(8, 1)
+
+        def forward(self, x):
+            h = self.body(x).relu()
+            return torch.distributions.Categorical(logits=self.actor(h)), self.critic(h)
+
+    model = Policy()
+    assert dataflow(model, matrices(model), torch.ones(2, 4)).outputs == ("actor.weight", "critic.weight")
+
+
 def test_a_shadow_shares_values_and_nothing_else():
     model = Free()
     for p in model.parameters():

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import types
 
 import pytest
 import torch
@@ -332,6 +333,16 @@ def test_what_is_not_known_is_refused_in_words(kind):
     make, words = REFUSED[kind]
     with pytest.raises(WiringError, match=f"not available for this model.*{words}"):
         trace(make(), torch.rand(2, 3, 4))
+
+
+@pytest.mark.parametrize("place", ["", "0", "1", "2.0"])
+def test_a_forward_that_was_put_into_one_module_is_refused_by_name(place):
+    """torch.fx looks at the classes: the paths would be those of another network."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 2)))
+    module = model.get_submodule(place)
+    module.forward = types.MethodType(lambda self, x: type(self).forward(self, x) + x.mean(), module)
+    with pytest.raises(WiringError, match=f"through {place or 'Sequential'}, whose forward was replaced, is not known"):
+        trace(model, torch.rand(2, 4))
 
 
 def test_bad_input_is_refused_in_words():

@@ -15,10 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 from prunelab.errors import CompactError
-from prunelab.inputs import Example, Inputs
+from prunelab.inputs import Example, Inputs, tensors_in
 from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
@@ -26,7 +25,10 @@ from prunelab.sparse.compaction import layer_facts, removal
 from prunelab.torch_state import own_types
 
 # Largest output difference, as a fraction of the largest output: the order of summation changes.
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+TOLERANCE = {
+    **{torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1},
+    **{torch.complex128: 1e-9, torch.complex64: 1e-4},
+}
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     except Exception as error:  # the model's code can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CompactError(f"the model cannot run on an example of shape {inputs}: {reason}") from error
-    return [out.clone() for out in tree_leaves(outputs) if isinstance(out, Tensor)]
+    return [out.clone() for out in tensors_in(outputs)]
 
 
 def _shuffled(x: Tensor) -> Tensor:

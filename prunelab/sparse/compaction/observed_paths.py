@@ -2,8 +2,9 @@
 
 Beside every tensor of the run goes one of zeros and ones, its flow: a one means that a path from the input ends in this
 element; backward, that a path to the output begins there. Layers pass flows on through the non-zero weights alone,
-known operations by ``path_rules``. Any other operation mixes: all it gives depends on all it gets. That may find a path
-where there is none, but never misses one. As the model's own code runs, its control flow may depend on sizes and data.
+known operations by ``path_rules``. Any other operation mixes: all it gives depends on all it gets. A tensor that came
+about unseen (in TorchScript, NumPy, C++) depends on all that went before. That may find a path where there is none, but
+never misses one. As the model's own code runs, its control flow may depend on sizes and data.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from prunelab.errors import CompactError
-from prunelab.inputs import Inputs
+from prunelab.inputs import Inputs, tensors_in
 from prunelab.pruning import path_rules
 
 FLOW = torch.float32
@@ -32,6 +33,8 @@ NO_VALUES = (
     *(f"{name}_like" for name in ("empty", "full", "ones", "rand", "randn", "zeros")),
     *(f"new_{name}" for name in ("empty", "full", "ones", "zeros")),
 )
+# By these numbers leave torch, and nobody sees what becomes of them.
+NUMBERS = ("__array__", "__complex__", "__dlpack__", "__float__", "item", "numpy", "tolist")
 IN_PLACE = tuple(f"i{name}" for name in ("add", "div", "mul", "pow", "sub", "truediv"))  # x += y calls Tensor.__iadd__
 
 
@@ -61,13 +64,13 @@ def uses(model: nn.Module, inputs: Inputs, names: Mapping[int, str]) -> dict[str
     is then not known, and whatever the model raises.
     """
     with torch.inference_mode(False), torch.no_grad():
-        observed = _Observed(names)
+        observed = _Observed(names, model)
         given = inputs.cloned()
         for x in given.tensors:
             observed.set(x, torch.ones(x.shape, dtype=FLOW, device=x.device))
         with observed:
             outputs = given.run(model)
-        ends = [flow for x in tree_leaves(outputs) if isinstance(x, Tensor) and (flow := observed.get(x)) is not None]
+        ends = [flow for x in tensors_in(outputs) if (flow := observed.get(x)) is not None] + observed.numbers
     found: dict[str, list[Use]] = {name: [] for name in names.values()}
     for call, gradient in zip(observed.calls, _gradients(ends, [call.y for call in observed.calls]), strict=True):
         flows = (call.x, call.y, gradient)
@@ -88,33 +91,53 @@ def _by_channel(flow: Tensor, spatial: int) -> Tensor:
 
 
 class _Observed(TorchFunctionMode):
-    """Keeps the flow of each tensor that depends on the input, and records the calls of layers."""
+    """Keeps the flow of each tensor that depends on the input, and records the calls of layers.
 
-    def __init__(self, names: Mapping[int, str]) -> None:
+    numbers: flows of the numbers that left torch. All that comes later may use them, and the outputs may hold them.
+    """
+
+    def __init__(self, names: Mapping[int, str], model: nn.Module) -> None:
         super().__init__()
         self.calls: list[_Call] = []
+        self.numbers: list[Tensor] = []
         self._names = names
-        self._flows: dict[int, tuple[Tensor, Tensor]] = {}  # by identity; with the tensor, so that none is used twice
+        # By identity, with the tensor, so that none is used twice. A constant has none.
+        self._flows: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self._constant([vars(module) for module in model.modules()])
 
-    def set(self, tensor: Tensor, flow: Tensor) -> None:
+    def set(self, tensor: Tensor, flow: Tensor) -> Tensor:
+        if self.numbers:
+            flow = path_rules.ones(flow + torch.stack(self.numbers).sum())
         self._flows[id(tensor)] = tensor, flow
+        return flow
 
     def get(self, tensor: Tensor) -> Tensor | None:
         known = self._flows.get(id(tensor))
-        return None if known is None else known[1]
+        if known is None:
+            with torch.enable_grad():
+                return self.set(tensor, _mixed([flow for _, flow in self._flows.values() if flow is not None], tensor))
+        return known[1]
+
+    def _constant(self, values: Any) -> None:
+        for x in tree_leaves(values):
+            if isinstance(x, Tensor):
+                self._flows.setdefault(id(x), (x, None))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         leaves, _ = tree_flatten((args, kwargs))
-        flows = [flow for x in leaves if isinstance(x, Tensor) and (flow := self.get(x)) is not None]
+        flows = [flow for x in leaves if isinstance(x, Tensor) and (flow := self.get(x)) is not None] + self.numbers
         result = func(*args, **kwargs)
         name = func.__name__
         layer = LAYERS.get(func)
         weight = args[1] if len(args) > 1 else kwargs.get("weight")
         if name in NO_VALUES or (not flows and (layer is None or id(weight) not in self._names)):
+            self._constant(result)
             return result
         with torch.enable_grad():
-            if layer is not None and isinstance(weight, nn.Parameter):
+            if name in NUMBERS and leaves[0].is_floating_point():  # whole numbers are sizes, places and choices
+                self.numbers = [_mixed(flows, torch.zeros(()))]
+            elif layer is not None and isinstance(weight, nn.Parameter):
                 self._layer(func, layer, args, kwargs, weight, result)
             elif name == "__setitem__":
                 self._written(args[0], _mixed(flows, args[0]))
@@ -129,7 +152,7 @@ class _Observed(TorchFunctionMode):
         given = {name: value for name, value in given.items() if name not in ("weight", "bias")}
         factor = (weight.detach() != 0).to(FLOW).requires_grad_()  # so that what the layer gives has a gradient
         y = path_rules.ones(func(flow, factor, None, *rest, **given))
-        self.set(result, y)
+        y = self.set(result, y)
         if (name := self._names.get(id(weight))) is not None:
             self.calls.append(_Call(name, flow, y, spatial))
 

@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._pytree import tree_leaves
 
-from prunelab.inputs import Inputs
+from prunelab.inputs import Inputs, tensors_in
 from prunelab.sparse.compaction.layer_facts import LayerFacts
 
 Rows = Mapping[str, set[int]]
@@ -45,14 +44,20 @@ class RemovalPlan:
 
 
 def plan(model: nn.Module, inputs: Inputs, layers: Mapping[str, LayerFacts]) -> RemovalPlan:
-    """Plan what to remove from ``model``, without changing it. Torch-Pruning may raise any exception."""
+    """Plan what to remove from ``model``, without changing it. Torch-Pruning may raise any exception at the start.
+
+    Where it fails later, only the layer stays that it could not follow (it knows no pixel shuffle, for example).
+    """
     result = RemovalPlan()
     planner = _Planner(copy.deepcopy(model), inputs, layers)
     for name, layer in layers.items():
         dead = [i for i in layer.dead() if i not in planner.rows[name]]
         if not dead:
             continue
-        cut, reasons = planner.cut(layer, dead)
+        try:
+            cut, reasons = planner.cut(layer, dead)
+        except Exception:  # Torch-Pruning fails in many ways, also by numbers of channels that are not there
+            cut, reasons = None, dict.fromkeys(dead, "Torch-Pruning cannot follow what becomes of its channels")
         result.stayed[name] = reasons
         if cut is not None:
             result.cuts.append(cut)
@@ -131,7 +136,7 @@ def dependencies(model: nn.Module, inputs: Inputs) -> Any:
 
 def _run(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     """The outputs, each after an extra operation, which shows that the layer before it feeds an output."""
-    return [out * 1 for out in tree_leaves(inputs.run(model)) if isinstance(out, Tensor) and out.requires_grad]
+    return [out * 1 for out in tensors_in(inputs.run(model)) if out.requires_grad]
 
 
 def _add(sets: defaultdict[str, set[int]], added: Rows) -> None:

@@ -6,6 +6,7 @@ kernels are stored with the result; they can be saved as JSON and passed to ``co
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -64,6 +65,13 @@ class Converted(nn.Module):
         if mode:
             raise ConvertError("a converted model is for inference; train the original and convert it again")
         return super().train(False)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Converted:
+        for dtype in {tensor.dtype for tensor in (*self.parameters(), *self.buffers())}:
+            changed = fn(torch.empty(0, dtype=dtype))
+            if changed.dtype != dtype or not changed.is_cpu:
+                raise ConvertError("a converted model stays in its type, on the CPU: change the original, convert that")
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
 
 
 def convert(
@@ -141,7 +149,7 @@ def convert(
 def _check(converted: Converted, model: nn.Module, inputs: Inputs, expected: Any) -> None:
     """Raise ConvertError if the example gives other outputs than ``expected`` from ``model``."""
     try:
-        found = inputs.cloned().run(converted)
+        found = inputs.cloned().run(_trial(converted))
     except Exception as error:  # the model's code can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConvertError(
@@ -155,6 +163,13 @@ def _check(converted: Converted, model: nn.Module, inputs: Inputs, expected: Any
             f"{type(model).__name__} gives other outputs for the example with converted layers: it uses them in a way "
             "that cannot be followed. Convert the parts of it that are plain"
         )
+
+
+def _trial(converted: Converted) -> Converted:
+    """A copy that shares all weights: what the model remembers of a run is its own."""
+    forms = (Weights, ChainLayer, Affine, PatchConv2d)
+    buffers = [b for m in converted.modules() if isinstance(m, forms) for b in m.buffers(recurse=False)]
+    return copy.deepcopy(converted, {id(tensor): tensor for tensor in (*converted.parameters(), *buffers)})
 
 
 class _RequestedKernels:

@@ -64,14 +64,16 @@ class Stretch:
 
 
 def skeleton(model: nn.Module) -> nn.Module:
-    """A copy of the module tree, in eval mode, that shares all parameters and buffers with ``model``.
+    """A copy of the module tree, in eval mode, that shares all parameters with ``model``.
 
-    Compiled and parallel parts are replaced by the modules inside: compiled code would run past what is replaced.
+    Buffers are copies: a model may write into its own as it runs. Compiled and parallel parts are replaced by the
+    modules inside: compiled code would run past what is replaced.
     Raises ConvertError for a model that cannot be copied, as any under torch.nn.utils.prune.
     """
     if reason := wrappers.uncopied_forward(model):
         raise ConvertError(reason)
-    memo: dict[int, Any] = {id(tensor): tensor for tensor in chain_iterables(model.parameters(), model.buffers())}
+    memo: dict[int, Any] = {id(parameter): parameter for parameter in model.parameters()}
+    memo |= {id(buffer): buffer.detach().clone() for buffer in model.buffers()}
     try:
         check_not_pruned(model)
         twin = copy.deepcopy(model, memo).eval()
@@ -119,32 +121,33 @@ def places(model: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Module]]:
 
 
 def run(twin: nn.Module, inputs: Inputs) -> tuple[Any, Shapes]:
-    """The outputs for ``inputs``, and the input shape of each module; ConvertError if ``twin`` cannot run."""
+    """The outputs for ``inputs``, and the input shape of each module; ConvertError if ``twin`` cannot run.
+
+    A copy of it runs: models may remember what they have seen.
+    """
+    trial = skeleton(twin)
     input_shapes: dict[nn.Module, tuple[int, ...]] = {}
 
-    def remember(module: nn.Module, args: tuple[Any, ...]) -> None:
+    def remember(name: str, _: nn.Module, args: tuple[Any, ...]) -> None:
         if args and isinstance(args[0], Tensor):
-            input_shapes[module] = tuple(args[0].shape)
+            input_shapes[twin.get_submodule(name)] = tuple(args[0].shape)
 
-    handles = [module.register_forward_pre_hook(remember) for module in twin.modules()]
+    for name, module in trial.named_modules():
+        module.register_forward_pre_hook(functools.partial(remember, name))
     try:
         with torch.no_grad():
-            outputs = inputs.cloned().run(twin)
+            return inputs.cloned().run(trial), input_shapes
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         raise ConvertError(f"the example ({inputs}) does not pass through the model: {error}") from error
-    finally:
-        for handle in handles:
-            handle.remove()
-    return outputs, input_shapes
 
 
 def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
     """``twin`` as a graph, or None if the graph might behave differently.
 
     That is the case if control flow depends on data or on optional arguments, if a module other than a leaf has hooks,
-    or if the graph gives another result for ``inputs``. Without these a model of one's own is compared on a
-    made-up batch, where its first layer says what that looks like; else there is no graph. ``twin`` itself is not run:
-    models may remember what they have seen.
+    or if the graph gives another result for ``inputs``, also when it is run again: it may have lost what the model
+    remembers. Without these a model of one's own is compared on a made-up batch, where its first layer says what that
+    looks like; else there is no graph. Copies are run, ``twin`` is not.
     """
     parameters = inspect.signature(twin.forward).parameters.values()
     plain = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -162,18 +165,22 @@ def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
     parts = {
         str(n.target): _part(twin, probe, str(n.target)) for n in graph.nodes if n.op in ("call_module", "get_attr")
     }
-    traced = fx.GraphModule(parts, graph, type(twin).__name__).eval()
+    try:
+        traced = fx.GraphModule(parts, graph, type(twin).__name__).eval()
+    except (SyntaxError, TypeError, ValueError):  # it can have no layer called "class", "graph", or with a quote
+        return None
     if inputs is None and _straight(twin):
         return traced
     inputs = inputs or _made_up(twin, graph)
     if inputs is None:
         return None
     try:
+        ours, theirs = skeleton(traced), skeleton(twin)
         with torch.no_grad():
-            found, expected = inputs.cloned().run(traced), inputs.cloned().run(skeleton(twin))
+            runs = [(inputs.cloned().run(ours), inputs.cloned().run(theirs)) for _ in range(2)]
     except Exception:  # the model's code, too
         return None
-    return traced if agreement.same(found, expected) else None
+    return traced if all(agreement.same(found, expected) for found, expected in runs) else None
 
 
 def _part(twin: nn.Module, probe: nn.Module, target: str) -> Any:
@@ -233,7 +240,9 @@ def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:
 
 
 def replace(traced: fx.GraphModule, nodes: Sequence[fx.Node], module: nn.Module, name: str) -> None:
-    """Replace ``nodes``, a straight line in the graph, by ``module``."""
+    """Replace ``nodes``, a straight line in the graph, by ``module``, called ``name`` or longer where that is taken."""
+    while hasattr(traced, name):
+        name += "_"
     traced.add_submodule(name, module)
     with traced.graph.inserting_before(nodes[0]):
         call = traced.graph.call_module(name, (nodes[0].args[0],))

@@ -25,9 +25,7 @@ def sizes(model: nn.Module | Tensors) -> tuple[Size, ...]:
     model: a module, or its tensors by name.
     """
     tensors = distinct(model)
-    sparse_names = {
-        name for name, t in tensors.items() if t.dim() > 1 and t.is_floating_point() and bool((t == 0).any())
-    }
+    sparse_names = {name for name, t in tensors.items() if t.dim() > 1 and _has_arithmetic(t) and bool((t == 0).any())}
 
     def sparse_file_size(sparse: Callable[[Tensor], dict[str, Tensor]]) -> int:
         parts: dict[str, Tensor] = {}
@@ -68,8 +66,11 @@ def distinct(model: nn.Module | Tensors) -> dict[str, Tensor]:
 
 def _without_signed_zeros(tensor: Tensor) -> Tensor:
     """The tensor with +0.0 for -0.0: masking leaves both, a packed file gives back one, and zipped they differ."""
-    has_arithmetic = tensor.is_floating_point() and tensor.itemsize > 1  # floats of 8 bits have none
-    return tensor + 0.0 if has_arithmetic else tensor
+    return tensor + 0.0 if _has_arithmetic(tensor) else tensor
+
+
+def _has_arithmetic(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.itemsize > 1  # floats of 8 bits have none, nor sparse forms
 
 
 def _coo(matrix: Tensor) -> dict[str, Tensor]:

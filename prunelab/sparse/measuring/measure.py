@@ -48,7 +48,8 @@ def measure(
 
     Raises:
         MeasureError: Batch sizes or threads are out of range, a batch needs more memory than there is, weights are NaN
-            or infinite, the model cannot run on the example, or it is quantised, TorchScript, or on the meta device.
+            or infinite, the model cannot run on the example, or it cannot be copied or stored (such as a quantised one,
+            TorchScript, one on the meta device, or complex tensors).
     """
     *_, last = stream(model, example, batches=batches, threads=threads)
     return last
@@ -65,11 +66,15 @@ def stream(
     counts = sorted({1, torch.get_num_threads()} if threads is None else set(threads))
     parameters = {name for name, _ in network.named_parameters(remove_duplicate=False)}  # buffers are no connections
     weights = [t for name, t in file_sizes.distinct(network).items() if name in parameters and t.dim() > 1]
+    try:
+        sizes = file_sizes.sizes(network)
+    except ValueError as error:
+        raise MeasureError(str(error)) from error
     measurement = Measurement(
         hardware.machine(),
         kept=sum(int((t != 0).sum()) for t in weights),
         total=sum(t.numel() for t in weights),
-        sizes=file_sizes.sizes(network),
+        sizes=sizes,
         notes=_loaded(),
     )
     yield measurement
@@ -172,10 +177,13 @@ def _checked(model: nn.Module, example: Example) -> tuple[nn.Module, Inputs]:
         raise MeasureError(str(error)) from error
     if not inputs.samples:
         raise MeasureError("example: its first tensor must have at least one sample, (samples, ...)")
-    for name, tensor in model.state_dict().items():
+    for name, tensor in model.named_parameters():  # of buffers, a mask of attention holds -inf
         if not criteria.finite(tensor):
             raise MeasureError(f"{name} holds NaN or infinite values: there is nothing sound to measure")
-    network = plain_copy(model)
+    try:
+        network = plain_copy(model)
+    except Exception as error:  # copying runs the model's code, which can raise anything
+        raise MeasureError(f"{type(model).__name__} cannot be copied: {error}") from error
     try:
         with torch.inference_mode():
             inputs.batch(1).run(network)

@@ -75,7 +75,7 @@ def save(
         PackedError: The file cannot be written.
         ValueError: NaN, a mask that does not fit, non-zero weights outside their mask, a Masks of this model whose
             weights have been replaced, or values that an option cannot represent; names the tensor.
-        TypeError: ``model`` is not a model, or ``path`` is neither a path nor a binary file.
+        TypeError: ``model`` is not a model, ``masks`` has no names, or ``path`` is neither a path nor a binary file.
     """
     blob = packed(model, masks=masks, dtype=dtype, bits=bits)
     write(path, blob)
@@ -222,6 +222,8 @@ def _masks(
     masks: Mapping[str, Tensor] | None, tensors: Mapping[str, Tensor], ties: Mapping[str, str]
 ) -> dict[str, Tensor]:
     """Masks on the CPU by stored name, each with the shape of its tensor; ValueError for masks that do not fit."""
+    if not isinstance(masks, Mapping | None):
+        raise TypeError(f"masks is a {type(masks).__name__}: must be a Masks, or bool tensors by parameter name")
     checked = {}
     aligned = wrappers.aligned(masks or {}, [*tensors, *ties]) or {}
     for name, mask in (masks or {}).items():

@@ -29,9 +29,9 @@ def write(place: Place, blob: bytes) -> None:
     if isinstance(place, str | os.PathLike):
         try:
             write_atomically(Path(place), blob)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a path without a name, or with a null byte
             raise PackedError(
-                f"{name_of(place)} cannot be written: {error.strerror or error}. Nothing was changed; "
+                f"{name_of(place)} cannot be written: {_reason(error)}. Nothing was changed; "
                 "free space, or choose a file in a directory that exists and is yours"
             ) from error
         return
@@ -57,10 +57,8 @@ def opened(place: Place) -> Iterator[BinaryIO]:
                 raise PackedError(f"{path} is not a file but a {'directory' if path.is_dir() else 'device'}")
             with open(path, "rb") as file:
                 yield file
-        except OSError as error:
-            raise PackedError(
-                f"{path} cannot be read: {error.strerror or error}. Check the name and its rights"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise PackedError(f"{path} cannot be read: {_reason(error)}. Check the name and its rights") from error
         return
     _check_binary(place, "read")
     try:
@@ -73,6 +71,10 @@ def opened(place: Place) -> Iterator[BinaryIO]:
         raise PackedError(f"{name_of(place)} is at its end, behind byte {position:,}: go to the start with seek(0)")
     place.seek(position)
     yield place  # type: ignore[misc]  # IO[bytes] is all that is needed of it
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _check_binary(place: object, method: str) -> None:

@@ -2,6 +2,8 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 import prunelab as pl
 from prunelab.inputs import Inputs
 from prunelab.sparse.compaction.compact import compact
-from support.compaction import settle
+from support.compaction import Foreign, scripted, settle
 
 
 class UNet(nn.Module):
@@ -149,6 +151,90 @@ def test_dead_neurons_go_and_the_model_answers_as_before(case, bias):
         width = masks[name].shape[0]
         if not bias or case != "sizes":
             assert small.compaction.layers[f"{name}.weight"].left == round(0.25 * width), small.compaction.stayed
+
+
+UNSEEN: dict[str, Any] = {
+    "TorchScript": lambda x: scripted(x),
+    "NumPy": lambda x: Foreign.apply(x),
+    "a subclass": lambda x: F.relu(x).as_subclass(nn.Parameter),
+    "a number": lambda x: F.relu(x) * x.std().item(),
+}
+
+
+@pytest.mark.parametrize("how", UNSEEN)
+def test_neurons_that_the_example_leaves_silent_stay_where_nobody_sees_what_becomes_of_them(how):
+    """The biases keep all neurons at zero on the example, as if they were dead."""
+
+    class Silent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(8, 16), nn.Linear(16, 12), nn.Linear(12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.c(UNSEEN[how](self.b(UNSEEN[how](self.a(x)))))
+
+    torch.manual_seed(0)
+    model = Silent().eval()
+    model.a.bias.data -= 3
+    model.b.bias.data -= 1
+    small = compact(model, torch.randn(4, 8))
+    x = 4 * torch.randn(100, 8)
+    torch.testing.assert_close(small(x), model(x))
+
+
+@dataclass
+class Output:
+    value: Any
+
+
+SHOWN: dict[str, tuple[Any, Any]] = {  # what becomes of a hidden layer that a model shows, and how it is read again
+    "a dataclass": (Output, lambda out: out.value),
+    "an object": (lambda h: SimpleNamespace(more=[h]), lambda out: out.more[0]),
+    "a distribution": (lambda h: torch.distributions.Normal(h, 1.0), lambda out: out.mean),
+    "an array": (lambda h: h.detach().numpy(), torch.from_numpy),
+    "numbers": (lambda h: h.tolist(), torch.tensor),
+}
+
+
+@pytest.mark.parametrize("form", SHOWN)
+def test_a_hidden_layer_that_is_shown_in_any_form_stays(form):
+    """Beside a plain output: the layer after it reads one half, the network has nothing else that would."""
+    wrap, read = SHOWN[form]
+
+    class Shows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(6, 8), nn.Linear(8, 10), nn.Linear(10, 3)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Any]:
+            h = torch.sigmoid(self.a(x))
+            return self.c(F.relu(self.b(h))), wrap(h)
+
+    torch.manual_seed(0)
+    model, x = Shows().eval(), torch.randn(4, 6)
+    model.b.weight.data[:, ::2] = 0
+    model.c.weight.data[:, 3:] = 0
+    small = compact(model, x)
+    with torch.no_grad():
+        for given in (x, torch.randn(2, 6)):
+            (out, shown), (expected, hidden) = small(given), model(given)
+            torch.testing.assert_close(out, expected)
+            torch.testing.assert_close(read(shown), read(hidden))
+    assert small.a.out_features == 8
+    assert small.b.out_features == (10 if form == "an array" else 3), "nobody sees what an array came from"
+
+
+def test_complex_outputs_are_compared_up_to_rounding():
+    class Waves(Block):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.fft.fft(super().forward(x), dim=1)
+
+    torch.manual_seed(0)
+    model = Waves().eval()
+    pl.Masks(model, layers=["fc1"], outputs=[]).prune(density=0.25, unit="neuron")
+    small = compact(model, torch.randn(2, 5, 16))
+    assert small.fc1.out_features == 16
+    torch.testing.assert_close(small(x := torch.randn(3, 5, 16)), model(x), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

@@ -14,6 +14,7 @@ from prunelab.errors import CompactError
 from prunelab.inputs import Inputs
 from prunelab.pruning.layers import linear_and_conv
 from prunelab.sparse.compaction import observed_paths
+from support.compaction import Foreign, scripted
 
 
 def uses(model: nn.Module, *args: Any) -> dict[str, list[observed_paths.Use]]:
@@ -72,12 +73,29 @@ class Operations(nn.Module):
                 out = torch.zeros(len(h), 6, dtype=h.dtype)
                 out[:, 1:4] = h[:, 1:4]
                 h = out
+            case "scripted":
+                h = scripted(h)
+            case "foreign":
+                h = Foreign.apply(h)
+            case "subclass":
+                h = h.as_subclass(nn.Parameter)
+            case "mapped":
+                h = torch.vmap(torch.sin)(h)
+            case "new":
+                h = torch.Tensor(h.float()).to(h)
+            case "numpy":
+                h = h + torch.tensor(h.detach().numpy().max(0).tolist())
+            case "number":
+                h = self.scale * h.std().item() + h
+            case "list":
+                h = h + torch.tensor(x.tolist(), dtype=h.dtype).norm()
         return self.b(h)
 
 
 HOW = [
     *("operators", "integers", "in place", "sizes", "data", "where", "two in one", "sorted", "product", "turned"),
     *("written", "powers", "clamped", "type of another", "slopes"),
+    *("scripted", "foreign", "subclass", "mapped", "new", "numpy", "number", "list"),
 ]
 
 
@@ -123,7 +141,9 @@ def test_what_is_written_into_a_tensor_depends_on_all_that_was_written():
     assert found["b.weight"][0].fed.all() and found["a.weight"][0].needed.tolist() == [False, *[True] * 3, False, False]
 
 
-@pytest.mark.parametrize("how", ["where", "slopes", "sorted", "product"])
+@pytest.mark.parametrize(
+    "how", ["where", "slopes", "sorted", "product", "scripted", "foreign", "subclass", "mapped", "numpy", "number"]
+)
 def test_unknown_operations_mix(how):
     torch.manual_seed(0)
     model = Operations(how)
@@ -131,6 +151,24 @@ def test_unknown_operations_mix(how):
     model.b.weight.data[:, 2] = 0
     found = uses(model, torch.randn(5, 4))
     assert found["b.weight"][0].fed.all() and found["a.weight"][0].needed.all()
+
+
+def test_tensors_that_a_model_holds_are_constants():
+    """However it holds them: what they are added to has the paths that it had."""
+
+    class Holder(Operations):
+        def __init__(self) -> None:
+            super().__init__("held")
+            self.table, self.more = torch.randn(6), {"tables": [torch.randn(6)]}
+            self.register_buffer("places", torch.randn(6), persistent=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(self.a(x) + self.table * self.places + self.more["tables"][0])
+
+    model = Holder()
+    model.a.weight.data[1] = 0
+    (b,) = uses(model, torch.randn(5, 4))["b.weight"]
+    assert b.fed.tolist() == [True, False, True, True, True, True]
 
 
 class Written(nn.Module):

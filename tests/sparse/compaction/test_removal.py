@@ -2,8 +2,10 @@
 
 import copy
 
+import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from prunelab.sparse.compaction.compact import Trimmed, compact
 from support.compaction import checked, residual, settle
@@ -161,3 +163,42 @@ def test_transposed_convolutions():
     model[0].bias.data[4] = 1  # constant that a transposed convolution shows as a pattern
     small = checked(model, torch.randn(2, 2, 4, 4), torch.randn(2, 2, 4, 4))
     assert small[0].out_channels == 3
+
+
+class Between(nn.Module):
+    """Two plain layers, then an operation, and what reads it."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv1d(3, 8, 1), nn.Conv1d(8, 8, 1)
+        self.how, self.memory, self.local = how, nn.GRU(8, 8, batch_first=True), nn.Conv1d(1, 1, 3, padding=1)
+        self.mixed = nn.Parameter(torch.randn(5, 8))
+        self.out = nn.Conv1d({"shuffled": 2, "mixed": 5, "functional": 5}.get(how, 8), 2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.tanh(self.b(torch.tanh(self.a(x))))
+        match self.how:
+            case "shuffled":
+                x = F.pixel_shuffle(x[..., None], 2).amax(3)
+            case "remembered":
+                x = self.memory(x.transpose(1, 2))[0].transpose(1, 2)
+            case "weighted":
+                x = x * torch.sigmoid(self.local(x.mean(2).unsqueeze(1))).squeeze(1).unsqueeze(2)
+            case "mixed":
+                x = torch.einsum("nct,dc->ndt", x, self.mixed)
+            case "functional":
+                x = F.linear(x.transpose(1, 2), self.mixed).transpose(1, 2)
+        return self.out(x)
+
+
+@pytest.mark.parametrize("how", ["shuffled", "remembered", "weighted", "mixed", "functional"])
+def test_what_torch_pruning_cannot_follow_keeps_its_layer_and_no_other(how):
+    torch.manual_seed(0)
+    model = Between(how).eval()
+    model.a.weight.data[:5] = 0
+    model.b.weight.data[[1, 7]] = 0
+    small = compact(model, torch.randn(2, 3, 6))
+    for x in (torch.randn(2, 3, 6), 5 * torch.randn(3, 3, 6)):
+        torch.testing.assert_close(small(x), model(x), rtol=1e-4, atol=1e-5)
+    assert small.compaction.layers["a.weight"].left == 3 and small.compaction.layers["b.weight"].left == 8
+    assert "Torch-Pruning cannot follow" in small.compaction.stayed["b.weight"]

@@ -240,3 +240,38 @@ def test_the_example_stays_as_it_is():
     fast = convert(model, x)
     assert torch.equal(x, before)
     torch.testing.assert_close(fast(x.clone()), expected)
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("class", "lambda", "None"),
+        ("graph", "code", "meta"),
+        ("_graph", "_code", "network"),
+        ('a "quote"', "a line\nand more", "a back\\slash"),
+        ("chain_1", "chain_0", "other"),
+        ("other", "chain_1_", "chain_1"),
+    ],
+)
+def test_layers_may_be_called_anything(names, given):
+    """As keys of a ModuleDict often are: words of Python, of torch.fx, of ours."""
+
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            for name, layer in zip(names, (nn.Linear(8, 8), nn.LayerNorm(8), nn.Linear(8, 8)), strict=True):
+                self.add_module(name, layer)
+            self.last = nn.Linear(8, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for name in names:
+                x = self.get_submodule(name)(x).softmax(-1) * 8
+            return self.last(x)
+
+    torch.manual_seed(0)
+    model, x = Named().eval(), torch.randn(4, 8)
+    pl.Masks(model).prune(density=0.5)
+    fast = convert(model, x if given else None, kernel="scipy")
+    assert set(fast.choices) == {f"{names[0]}.weight", f"{names[2]}.weight", "last.weight"}
+    torch.testing.assert_close(fast(x), outputs(model, x))

@@ -74,3 +74,16 @@ def test_input_that_does_not_fit_is_refused():
         convolution(torch.randn(1, 2, 9, 9))
     with pytest.raises(ConvertError, match="smaller than the window"):
         convolution(torch.randn(1, 3, 2, 9))
+
+
+@pytest.mark.parametrize(
+    "change", [nn.Module.double, nn.Module.half, nn.Module.bfloat16, lambda m: m.to("meta"), lambda m: m.to(torch.half)]
+)
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_converted_network_stays_in_its_type_and_place(kernel, change):
+    """Its kernels were made for both; afterwards it took no input at all, of the old type or of the new."""
+    converted, x = convert(mlp(8, 6, 4), kernel=kernel), torch.randn(3, 8)
+    expected = converted(x)
+    with pytest.raises(ConvertError, match="stays in its type, on the CPU: change the original"):
+        change(converted)
+    assert torch.equal(converted.float().to("cpu").share_memory()(x), expected)

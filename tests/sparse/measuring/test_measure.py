@@ -17,7 +17,7 @@ from torch import nn
 import prunelab as pl
 from prunelab import models, views
 from prunelab.results.measurement import NETWORKS, Latency, Measurement
-from prunelab.sparse import MeasureError, bound, measure
+from prunelab.sparse import MeasureError, bound, measure, save
 from prunelab.sparse.measuring.file_sizes import sizes
 from prunelab.views import key_figures
 
@@ -152,9 +152,45 @@ def nan_network():
     return model
 
 
+def held(tensor, *, parameter: bool = False):
+    """A network that holds a tensor of another kind beside its weights."""
+    layer = nn.Linear(8, 4)
+    pl.Masks(layer).prune(density=0.5)
+    if parameter:
+        layer.more = nn.Parameter(tensor, requires_grad=False)
+    else:
+        layer.register_buffer("more", tensor)
+    return layer
+
+
+@pytest.mark.parametrize("parameter", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.int8, torch.bool, torch.bfloat16])
+def test_tensors_of_any_type_that_can_be_stored_are_measured(dtype, parameter):
+    model = held(torch.eye(16).to(dtype), parameter=parameter)
+    found = measure(model, torch.rand(2, 8), batches=(1,), threads=(1,))
+    assert (found.kept, found.total) == ((32, 288) if parameter else (16, 32))
+    assert {size.format: size.bytes for size in found.sizes}["packed"] == save(model, io.BytesIO())
+
+
+def test_the_mask_of_attention_is_infinite_and_sound():
+    model = held(torch.full((6, 6), -torch.inf).triu(1))
+    assert measure(model, torch.rand(2, 8), batches=(1,), threads=(1,)).latency("dense", 1) is not None
+
+
+def stateful():
+    """As a step of training may leave it: with a result among its buffers, which torch does not copy."""
+    model = held(torch.zeros(4))
+    model.more = model(torch.rand(2, 8)).mean(0)
+    return model
+
+
 @pytest.mark.parametrize(
     ("model", "example", "more", "said"),
     [
+        (stateful, torch.rand(2, 8), {}, "Linear cannot be copied: Only Tensors created explicitly"),
+        (lambda: nn.LazyLinear(3), torch.rand(2, 8), {}, "weight has no shape yet: run the model once first"),
+        (lambda: held(torch.eye(3).cfloat()), torch.rand(2, 8), {}, "more is torch.complex64.*cannot be stored"),
+        (lambda: held(torch.tensor([[torch.nan]])), torch.rand(2, 8), {}, "more holds NaN"),
         (nan_network, torch.rand(2, 784), {}, "fc1.weight holds NaN"),
         (network, torch.rand(2, 7), {}, r"cannot take the example, shape \(2, 7\)"),
         (network, torch.rand(0, 784), {}, "at least one sample"),

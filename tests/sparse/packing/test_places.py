@@ -138,3 +138,13 @@ def test_what_cannot_hold_or_give_a_packed_file_is_refused_in_words(tmp_path):
     save(model, tmp_path / "net")
     with open(tmp_path / "net", "rb") as reading, pytest.raises(PackedError, match="cannot be written.*'wb'"):
         save(model, reading)
+
+
+@pytest.mark.parametrize("path", ["", "null\0byte", "missing/folder/net"])
+def test_paths_that_cannot_be(tmp_path, monkeypatch, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PackedError, match="cannot be written"):
+        save(network(), path)
+    with pytest.raises(PackedError, match=r"cannot be read|is not a file"):
+        load(path)
+    assert not list(tmp_path.iterdir())

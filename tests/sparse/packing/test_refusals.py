@@ -101,6 +101,13 @@ def test_no_model_is_a_type_error(tmp_path):
         save({"extra": {}}, tmp_path / "net.prune")
 
 
+@pytest.mark.parametrize("masks", [[torch.ones(3)], "fc1", torch.ones(3, dtype=torch.bool), True])
+def test_masks_without_names_are_a_type_error(tmp_path, masks):
+    for function in (lambda: save(lenet(0.1), tmp_path / "net.prune", masks=masks), lambda: bound(lenet(0.1), masks)):
+        with pytest.raises(TypeError, match=f"masks is a {type(masks).__name__}: must be a Masks"):
+            function()
+
+
 @pytest.mark.parametrize(
     ("other", "words"),
     [
@@ -108,7 +115,7 @@ def test_no_model_is_a_type_error(tmp_path):
         (lambda: models.build("lenet-5", (1, 28, 28), 10), "conv1.weight is in the model only"),
         (lambda: models.build("lenet-300-100", (1, 28, 28), 10).double(), "torch.float64 of shape .* and 3 more"),
         (lambda: nn.Sequential(nn.Flatten()), "fc1.bias is in the file only"),
-        (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight is in the model only"),
+        (lambda: nn.Sequential(nn.LazyLinear(3)), "0.weight has no shape yet: run the model once first"),
     ],
 )
 def test_a_model_that_does_not_fit_is_refused_and_not_touched(tmp_path, other, words):
