@@ -108,7 +108,7 @@ def tensors_in(outputs: Any) -> list[Tensor]:
             if isinstance(leaf, Tensor):
                 found.append(leaf)
             elif isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
-                found.append(torch.tensor(leaf))
+                found.append(torch.tensor(leaf, device="cpu"))
             elif not isinstance(leaf, (*NO_INPUT, type, ModuleType, nn.Module)) and id(leaf) not in seen:
                 seen.add(id(leaf))
                 pending.append([getattr(leaf, name, None) for name in (*getattr(leaf, "__dict__", ()), *_slots(leaf))])

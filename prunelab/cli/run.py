@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import signal
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from prunelab.cli.output import check_writable, make_folder, written
 from prunelab.disk import claim, is_stream
 from prunelab.errors import DataError, Diverged, SessionError, StorageError
 from prunelab.formatting import kilobytes
+from prunelab.pruning.copies import copied
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
 from prunelab.sessions.checkpoint import INDEX
@@ -92,7 +92,7 @@ def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
 
     try:
         size = sparse.save(session.model, path, masks=session.masks, bits=bits)
-        model = sparse.load(path, copy.deepcopy(session.model))
+        model = sparse.load(path, copied(session.model))
     except (sparse.PackedError, ValueError) as error:
         raise CommandError(str(error)) from error
     tested = evaluation.evaluate(model, session.data.test_x, session.data.test_y)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from prunelab.lab.messages import Classification
+from prunelab.pruning.copies import copied
 from prunelab.sessions.session import Session
 from prunelab.torch_state import evaluating
 
@@ -30,7 +30,7 @@ def reading(
 
 def dense_twin(session: Session, state: dict[str, Any]) -> nn.Module:
     """A copy of the model at the end of dense training. state: of the session at that time."""
-    twin = copy.deepcopy(session.model)
+    twin = copied(session.model)
     twin.load_state_dict(state["model"]["weights"])
     return twin
 

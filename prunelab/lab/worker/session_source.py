@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
@@ -16,6 +15,7 @@ from prunelab.data import Data
 from prunelab.disk import claim
 from prunelab.errors import collected
 from prunelab.lab.worker.visit import RunState, Visit
+from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import DEPENDENT, TRAINING_FIELDS, Recipe
 from prunelab.sessions import checkpoint
@@ -178,7 +178,7 @@ class SessionOpener:
 
     def _copies(self) -> tuple[nn.Module | None, Masks | None]:
         """Copies of the custom model and of its masks, which belong together."""
-        model, masks = copy.deepcopy((self._model, self._masks))
+        model, masks = copied((self._model, self._masks))
         return model, masks
 
     def notice(self) -> str | None:

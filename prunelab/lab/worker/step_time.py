@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import time
 
 from prunelab import torch_state
+from prunelab.pruning.copies import copied
 from prunelab.sessions import validation
 from prunelab.sessions.session import Session
 from prunelab.training import objective as objectives
@@ -29,7 +29,7 @@ def step_seconds(session: Session) -> float | None:
 
 def _timed(session: Session) -> float:
     recipe, data = session.recipe, session.data
-    model, loss = copy.deepcopy((session.model, session.loss))
+    model, loss = copied((session.model, session.loss))
     frozen = torch_state.held(model)
     x, y = validation.placed(model, data.train_x[: recipe.batch_size], data.train_y[: recipe.batch_size])
     functions = objectives.loss_and_metric(loss, session.metric, data.train_y)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from prunelab.errors import CompactError
 from prunelab.inputs import Example, Inputs, tensors_in
 from prunelab.pruning import criteria, model_state, wrappers
+from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.sparse.compaction import layer_facts, removal
@@ -149,7 +150,7 @@ def _copied(model: nn.Module) -> nn.Module:
         if not criteria.finite(parameter):
             raise CompactError(f"{name} holds NaN or infinite weights: dead neurons cannot be determined")
     try:
-        dense = copy.deepcopy(model)
+        dense = copied(model)
     except Exception as error:  # copying runs the model's code, which can raise anything
         raise CompactError(f"{type(model).__name__} cannot be copied: {error}") from error
     wrappers.unwrap_parts(dense)
@@ -178,7 +179,7 @@ def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
 
 def _shuffled(x: Tensor) -> Tensor:
     """The same values in another order: a second valid input."""
-    order = torch.randperm(x.numel(), generator=torch.Generator().manual_seed(0)).to(x.device)
+    order = torch.randperm(x.numel(), generator=torch.Generator().manual_seed(0), device="cpu").to(x.device)
     return x.flatten()[order].view_as(x)
 
 

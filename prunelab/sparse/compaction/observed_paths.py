@@ -79,7 +79,7 @@ def uses(model: nn.Module, inputs: Inputs, names: Mapping[int, str]) -> dict[str
 
 
 def _gradients(ends: list[Tensor], tensors: list[Tensor]) -> Iterable[Tensor]:
-    total = sum((end.sum() for end in ends), torch.zeros((), dtype=FLOW))
+    total = sum((end.sum() for end in ends), torch.zeros((), dtype=FLOW, device="cpu"))
     if not tensors or not total.requires_grad:
         return [torch.zeros_like(t) for t in tensors]
     gradients = torch.autograd.grad(total, tensors, allow_unused=True)
@@ -136,7 +136,7 @@ class _Observed(TorchFunctionMode):
             return result
         with torch.enable_grad():
             if name in NUMBERS and leaves[0].is_floating_point():  # whole numbers are sizes, places and choices
-                self.numbers = [_mixed(flows, torch.zeros(()))]
+                self.numbers = [_mixed(flows, torch.zeros((), device="cpu"))]
             elif layer is not None and isinstance(weight, nn.Parameter):
                 self._layer(func, layer, args, kwargs, weight, result)
             elif name == "__setitem__":

@@ -6,7 +6,6 @@ proposes: a channel is removed if every layer that reads it permits this (``laye
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from prunelab.inputs import Inputs, tensors_in
+from prunelab.pruning.copies import copied
 from prunelab.sparse.compaction.layer_facts import LayerFacts
 
 Rows = Mapping[str, set[int]]
@@ -49,7 +49,7 @@ def plan(model: nn.Module, inputs: Inputs, layers: Mapping[str, LayerFacts]) -> 
     Where it fails later, only the layer stays that it could not follow (it knows no pixel shuffle, for example).
     """
     result = RemovalPlan()
-    planner = _Planner(copy.deepcopy(model), inputs, layers)
+    planner = _Planner(copied(model), inputs, layers)
     for name, layer in layers.items():
         dead = [i for i in layer.dead() if i not in planner.rows[name]]
         if not dead:
@@ -103,7 +103,7 @@ def _attempt(
 
 def _after(model: nn.Module, inputs: Inputs, cuts: list[Removal], done: list[Removal]) -> nn.Module:
     """A copy of ``model`` after ``cuts``. done: cuts already applied to it."""
-    small = copy.deepcopy(model)
+    small = copied(model)
     graph = dependencies(small, inputs)
     modules: dict[str, Any] = dict(small.named_modules())
     removed: defaultdict[str, set[int]] = defaultdict(set)

@@ -68,7 +68,7 @@ class Converted(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Converted:
         for dtype in {tensor.dtype for tensor in (*self.parameters(), *self.buffers())}:
-            changed = fn(torch.empty(0, dtype=dtype))
+            changed = fn(torch.empty(0, dtype=dtype, device="cpu"))
             if changed.dtype != dtype or not changed.is_cpu:
                 raise ConvertError("a converted model stays in its type, on the CPU: change the original, convert that")
         return super()._apply(fn, recurse)  # type: ignore[no-untyped-call, no-any-return]

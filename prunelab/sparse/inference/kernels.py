@@ -197,9 +197,9 @@ def _takes_int32() -> bool:
     """Whether torch's CSR kernel accepts 32-bit indices; an MKL with 64-bit integers does not."""
     if not torch.backends.mkl.is_available():
         return True  # only SciPy will use them
-    one = _torch_csr(torch.tensor([0, 1]).int(), torch.tensor([0]).int(), torch.ones(1), (1, 1))
+    starts, columns, ones = torch.arange(2, device="cpu"), torch.zeros(1, device="cpu"), torch.ones(1, device="cpu")
     try:
-        return float(torch.mv(one, torch.ones(1))) == 1
+        return float(torch.mv(_torch_csr(starts.int(), columns.int(), ones, (1, 1)), ones)) == 1
     except RuntimeError:
         return False
 
@@ -207,4 +207,4 @@ def _takes_int32() -> bool:
 def _torch_csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)
+        return torch.sparse_csr_tensor(starts, columns, values, shape, device="cpu", check_invariants=False)

@@ -243,7 +243,7 @@ def _costs(layer: ChainLayer, number: int, n: int) -> Costs:
 
 def activations(*shape: int, dtype: torch.dtype) -> Tensor:
     """Random values to measure with; torch's global random state is not changed."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(dtype)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32, device="cpu").to(dtype)
 
 
 def _named(plan: KernelPlan) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from prunelab.errors import ConvertError
 from prunelab.formatting import did_you_mean, layer_of
 from prunelab.inputs import Inputs
 from prunelab.pruning import layers, wrappers
+from prunelab.pruning.copies import copied
 from prunelab.pruning.layers import identity, linear_and_conv
 from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.sparse.inference import agreement
@@ -76,7 +76,7 @@ def skeleton(model: nn.Module) -> nn.Module:
     memo |= {id(buffer): buffer.detach().clone() for buffer in model.buffers()}
     try:
         check_not_pruned(model)
-        twin = copy.deepcopy(model, memo).eval()
+        twin = copied(model, memo).eval()
     except (RuntimeError, TypeError, ValueError) as error:
         raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
     wrappers.unwrap_parts(twin)
@@ -206,7 +206,7 @@ def _made_up(twin: nn.Module, graph: fx.Graph) -> Inputs | None:
     if not isinstance(first, nn.Linear) or sum(node.op == "placeholder" for node in graph.nodes) != 1:
         return None
     generator = torch.Generator().manual_seed(0)
-    return Inputs((torch.randn(256, first.in_features, generator=generator).to(first.weight.dtype),), {})
+    return Inputs((torch.randn(256, first.in_features, generator=generator, device="cpu").to(first.weight.dtype),), {})
 
 
 def stretches(traced: fx.GraphModule, shapes: Shapes) -> list[list[Stretch]]:

@@ -80,7 +80,7 @@ def _coo(matrix: Tensor) -> dict[str, Tensor]:
 
 def _csr(matrix: Tensor) -> dict[str, Tensor]:
     rows, columns = matrix.nonzero(as_tuple=True)
-    ends = torch.zeros(len(matrix) + 1, dtype=torch.int64)
+    ends = torch.zeros(len(matrix) + 1, dtype=torch.int64, device="cpu")
     ends[1:] = torch.bincount(rows, minlength=len(matrix)).cumsum(0)
     return {"rows": ends, "columns": columns, "values": matrix[rows, columns]}
 
