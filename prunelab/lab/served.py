@@ -10,6 +10,7 @@ import atexit
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +68,8 @@ class Served:
 
         def make_ready() -> None:
             if lab._opener.cache is not None:
-                lab._opener.cache.wait(lab.recipe, come)
+                with suppress(StorageError):  # a full disk: nobody is waited for
+                    lab._opener.cache.wait(lab.recipe, come)
             lab.start()
 
         ready = threading.Thread(target=make_ready, name="prunelab-ready", daemon=True)

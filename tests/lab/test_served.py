@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -356,6 +357,30 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_lab_works(visitor_of, t
     monkeypatch.setenv("PRUNELAB_CACHE", str(tmp_path / "file"))
     lab = visitor_of()
     assert lab.wait(60) and "This page is not saved" in lab.status.trouble and lab.status.session == ""
+    press(lab, "prune")
+    assert lab.state.snapshot.phase == "pruned"
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_disk_that_is_full_is_told_and_the_lab_works(visitor_of, monkeypatch, waits):
+    first = visitor_of()  # makes the folders
+    assert first.wait(60)
+    first.stop()
+    make = Path.mkdir
+
+    def full(path: Path, *args, **options) -> None:
+        if not path.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        make(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    other = QUICK.changed(seed=5).to_query()  # not in the cache
+    if waits:  # the kernel was there before its visitor
+        monkeypatch.setenv("VOILA_PREHEAT", "True")
+        monkeypatch.setenv("PRUNELAB_LINK", other)
+        monkeypatch.setattr(visitor, "query", lambda: other)
+    lab = visitor_of(other)
+    assert lab.wait(60) and "No space left" in lab.status.trouble and lab.state.activity == "ready"
     press(lab, "prune")
     assert lab.state.snapshot.phase == "pruned"
 
