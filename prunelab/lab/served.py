@@ -92,7 +92,7 @@ class Served:
         if page is not None:
             if not page.opened_by(self._query):  # somebody has changed the address
                 lab.follow(self._query)
-        elif visitor.preheated():
+        elif visitor.preheated() or (visit is not None and visit.source is not None):  # there is a network already
             lab.follow(self._query)
         else:
             lab._apply_link(self._query)
