@@ -56,6 +56,10 @@ def with_care(base: type) -> type:
 
         async def start_kernel(self, **options: Any) -> str:
             """A kernel for a visitor who found none in the pool; see the base class."""
+            if "env" in options:
+                # By it the kernel finds its server. Voila takes the port of the visitor's address, which may be that
+                # of a proxy, or of the machine around a container.
+                options["env"]["VOILA_APP_PORT"] = str(self.parent.port)
             kernel = str(await super().start_kernel(**options))
             self.given(kernel)
             return kernel
