@@ -84,9 +84,9 @@ class PlaceHandler(JupyterHandler):
 
     @authenticated
     def post(self) -> None:
-        """The visitor no longer waits: his page is closed. One who has a lab keeps it."""
+        """A page that waited was closed. One who has a lab keeps it."""
         desk: Desk = self.settings[SETTING]
-        desk.room.stop_waiting(visitor_of(self))
+        desk.room.stop_waiting(visitor_of(self), time.monotonic())
         self.set_status(204)
 
 
