@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from voila.handler import BaseVoilaHandler
 from prunelab.serve import page_handler
 from prunelab.workshop.desk import PAGE, SETTING, Coming, Desk
 
-COOKIE = "prunelab-visitor"
+COOKIE = "prunelab-visitor"  # and the server's address: see ``cookie``
 # Why a lab was ended, by the key in the address.
 WHY = {
     "rest": "Nobody had touched this page for a while, and somebody was waiting for its place.",
@@ -23,13 +24,19 @@ WHY = {
 }
 
 
+def cookie(name: str, handler: JupyterHandler) -> str:
+    """The name of a cookie of this server: to browsers all ports of a machine are one site."""
+    return f"{name}-{re.sub('[^A-Za-z0-9]', '-', handler.request.host)}"
+
+
 def visitor_of(handler: JupyterHandler) -> str:
     """Who asks: a name that only his browser knows, and the same as long as it is open."""
-    known = handler.get_signed_cookie(COOKIE)
+    shown = cookie(COOKIE, handler)
+    known = handler.get_signed_cookie(shown)
     if known:
         return str(known.decode())
     name = secrets.token_urlsafe(12)
-    handler.set_signed_cookie(COOKIE, name, expires_days=None, httponly=True, samesite="Lax", path=handler.base_url)
+    handler.set_signed_cookie(shown, name, expires_days=None, httponly=True, samesite="Lax", path=handler.base_url)
     return name
 
 

@@ -19,10 +19,19 @@ TOKEN, HOST_TOKEN = "a-token-for-visitors", "a-token-for-the-host"
 LINK = "model=mlp-small&epochs=3&retrain_epochs=2&rounds=2"
 
 
-def start_workshop(home: Path, *, places: int = 2, pool: int = 1, limited: Limits | None = None) -> Server:
-    """Without more settings. limited: what a run may take; None: anything."""
-    port = voila.free_port(0)
-    secrets = Secrets(TOKEN, HOST_TOKEN, f"http://{voila.HOST}:{port}/?token={TOKEN}")
+def start_workshop(
+    home: Path,
+    *,
+    places: int = 2,
+    pool: int = 1,
+    limited: Limits | None = None,
+    port: int = 0,
+    token: str = TOKEN,
+    host_token: str = HOST_TOKEN,
+) -> Server:
+    """Without more settings. limited: what a run may take; None: anything. port: 0 for a free one."""
+    port = port or voila.free_port(0)
+    secrets = Secrets(token, host_token, f"http://{voila.HOST}:{port}/?token={token}")
     told = environment({}, voila.HOST, secrets, limited or Limits(), LINK)
     return start(argv(port, voila.HOST, Size(places, pool)), home, port, "voila/static/voila.js", **told)
 
