@@ -11,6 +11,8 @@ from typing import Any
 
 from prunelab.lab.worker.limits import Limits
 from prunelab.serve import voila
+from prunelab.serve.visitor import in_address
+from prunelab.workshop.address import EVERYWHERE
 from prunelab.workshop.command import Secrets, argv, environment
 from prunelab.workshop.sizing import Size
 from support.servers import Server, start
@@ -25,6 +27,7 @@ def start_workshop(
     places: int = 2,
     pool: int = 1,
     limited: Limits | None = None,
+    ip: str = voila.HOST,
     port: int = 0,
     token: str = TOKEN,
     host_token: str = HOST_TOKEN,
@@ -32,8 +35,10 @@ def start_workshop(
     """Without more settings. limited: what a run may take; None: anything. port: 0 for a free one."""
     port = port or voila.free_port(0)
     secrets = Secrets(token, host_token, f"http://{voila.HOST}:{port}/?token={token}")
-    told = environment({}, voila.HOST, secrets, limited or Limits(), LINK)
-    return start(argv(port, voila.HOST, Size(places, pool)), home, port, "voila/static/voila.js", **told)
+    local = voila.HOST if ip in EVERYWHERE else ip
+    told = environment({}, local, secrets, limited or Limits(), LINK)
+    served = argv(port, ip, Size(places, pool))
+    return start(served, home, port, "voila/static/voila.js", host=in_address(local), **told)
 
 
 class Visitor:

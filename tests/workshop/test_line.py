@@ -17,6 +17,19 @@ def server(tmp_path_factory):
     stop(started)
 
 
+@pytest.mark.parametrize("ip", ["::", "::1"])
+def test_a_server_of_ipv6_is_reached_and_so_is_its_host(tmp_path, ip):
+    """From everywhere: by IPv4, too."""
+    server = start_workshop(tmp_path, places=1, pool=1, ip=ip)
+    try:
+        host, visitor = Visitor(server), Visitor(server)
+        assert host.ask(f"host?token={HOST_TOKEN}")[0] == 200
+        assert visitor.ask(f"?token={TOKEN}")[0] == 200
+        assert when(server, lambda: '"doing"' in host.ask("host/state")[1], 30), server.log
+    finally:
+        stop(server)
+
+
 @pytest.mark.parametrize("name", ["lab.school.example", "lab.school.example:443", "[fd00::7]:9"])
 def test_a_lab_behind_a_proxy_tells_the_host_what_it_does(server, name):
     """The proxy listens on another port than the server."""
