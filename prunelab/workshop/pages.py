@@ -42,7 +42,10 @@ def visitor_of(handler: JupyterHandler) -> str:
 
 def way_back(address: str, base_url: str) -> str:
     """The address of a lab on this server that a visitor named, or that of a new one: never one of another server."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that are no host
+        return base_url
     ours = not parts.scheme and not parts.netloc and parts.path == base_url and "\\" not in address
     return address if ours else base_url
 

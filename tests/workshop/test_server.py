@@ -154,7 +154,7 @@ def test_the_host_sees_the_room_the_address_and_its_code(host):
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)",
-                                  "/host", '"><script>alert(1)</script>'])  # fmt: skip
+                                  "/host", '"><script>alert(1)</script>', "http://[", "//evil[.example"])  # fmt: skip
 def test_the_way_back_never_leads_elsewhere(invited, back):
     text = invited.ask("away?" + urllib.parse.urlencode({"back": back}))[1]
     assert 'href="/"' in text and "evil" not in text and "alert" not in text
