@@ -18,7 +18,7 @@ from prunelab.workshop.desk import PAGE, SETTING, Coming, Desk
 COOKIE = "prunelab-visitor"  # and the server's address: see ``cookie``
 # Why a lab was ended, by the key in the address.
 WHY = {
-    "rest": "Nobody had touched this page for a while, and somebody was waiting for its place.",
+    "rest": "Nobody had touched this page for a while: its place is for others now.",
     "memory": "This lab took more memory than one visitor may have here.",
     "host": "The host has ended this lab.",
 }
