@@ -3,7 +3,8 @@
     python -P -m prunelab.lab.kernel_server <descriptor of a connection>
 
 What was loaded (torch above all) lies in memory once for all its kernels. ``serve/fork_provisioner.py`` starts this
-process and asks it for kernels: a message names a kernel's arguments, environment and folder, the answer its process.
+process and asks it for kernels: a message names a kernel's arguments, environment and folder, the answer its process,
+or why there is none.
 The process ends when whoever asks is gone, and its kernels end with it (ipykernel watches its parent).
 
 Linux only: elsewhere the libraries of the system do not bear a fork. Nothing here may start threads or compute with
@@ -45,7 +46,11 @@ def main(descriptor: int) -> None:
             request = json.loads(connection.recv_bytes())
         except EOFError:
             return
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError as error:  # no memory, or too many processes: with this one all its kernels would end
+            connection.send_bytes(json.dumps({"trouble": error.strerror or str(error)}).encode())
+            continue
         if process == 0:
             connection.close()
             _become_kernel(**request)

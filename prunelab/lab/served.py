@@ -10,6 +10,7 @@ import atexit
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +68,8 @@ class Served:
 
         def make_ready() -> None:
             if lab._opener.cache is not None:
-                lab._opener.cache.wait(lab.recipe, come)
+                with suppress(StorageError):  # a full disk: nobody is waited for
+                    lab._opener.cache.wait(lab.recipe, come)
             lab.start()
 
         ready = threading.Thread(target=make_ready, name="prunelab-ready", daemon=True)
@@ -90,7 +92,7 @@ class Served:
         if page is not None:
             if not page.opened_by(self._query):  # somebody has changed the address
                 lab.follow(self._query)
-        elif visitor.preheated():
+        elif visitor.preheated() or (visit is not None and visit.source is not None):  # there is a network already
             lab.follow(self._query)
         else:
             lab._apply_link(self._query)

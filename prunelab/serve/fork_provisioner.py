@@ -87,7 +87,7 @@ class KernelServer:
             self._load()
 
     def fork(self, arguments: list[str], environment: dict[str, str], folder: str | None) -> ForkedProcess:
-        """A new kernel. Raises ServeError if the process that forks cannot be started."""
+        """A new kernel. Raises ServeError if it cannot be started, or the process that forks cannot."""
         request = json.dumps({"arguments": arguments, "environment": environment, "folder": folder}).encode()
         with self._lock:
             self._start()
@@ -97,6 +97,8 @@ class KernelServer:
                 answer = json.loads(connection.recv_bytes())
             except (EOFError, OSError) as error:
                 raise ServeError("the process that starts kernels ended; the server's log says why") from error
+        if "trouble" in answer:
+            raise ServeError(f"no kernel could be started: {answer['trouble']}; end programs or labs, and try again")
         return ForkedProcess(answer["process"])
 
     def end(self) -> None:

@@ -1,4 +1,5 @@
-"""Voila's kernels: one that died while it waited is given to nobody, and a server is told whose are whose.
+"""Voila's kernels: one that died while it waited, or never started, is given to nobody, and a server is told whose are
+whose.
 
 Voila keeps kernels in a pool that have run the notebook already. One that dies there (a machine short of memory ends it
 first) stays in the pool: its visitor would get a page that has to be loaded again.
@@ -34,9 +35,10 @@ def with_care(base: type) -> type:
 
         def get_pool_size(self, notebook: str) -> int:
             """How many kernels wait, without the dead: asked right before one is given away."""
+            self._forget_unstarted()
             pool = getattr(self, "_pools", {}).get(notebook, [])
             for waiting in tuple(pool):
-                if waiting.done() and not waiting.exception() and self._is_dead(waiting.result()["kernel_id"]):
+                if waiting.done() and self._is_dead(waiting.result()["kernel_id"]):
                     kernel = waiting.result()["kernel_id"]
                     self.log.warning("Kernel %s died before its visitor came", kernel)
                     pool.remove(waiting)
@@ -54,18 +56,34 @@ def with_care(base: type) -> type:
 
         async def start_kernel(self, **options: Any) -> str:
             """A kernel for a visitor who found none in the pool; see the base class."""
+            if "env" in options:
+                # By it the kernel finds its server. Voila takes the port of the visitor's address, which may be that
+                # of a proxy, or of the machine around a container.
+                options["env"]["VOILA_APP_PORT"] = str(self.parent.port)
             kernel = str(await super().start_kernel(**options))
             self.given(kernel)
             return kernel
 
         async def shutdown_kernel(self, *args: Any, **options: Any) -> None:
             """End a kernel; see the base class."""
+            self._forget_unstarted()
             await super().shutdown_kernel(*args, **options)
             await asyncio.to_thread(free_memory.give_back)
             if self._giving_back is not None:
                 self._giving_back.cancel()
             loop = asyncio.get_running_loop()
             self._giving_back = loop.call_later(LATER, loop.run_in_executor, None, free_memory.give_back_all)
+
+        def _forget_unstarted(self) -> None:
+            """Take those that could not be started out of the pools, and try again: a visitor would be given the error,
+            and no other kernel could be ended, since Voila looks for it among those that wait.
+            """
+            for notebook, pool in tuple(getattr(self, "_pools", {}).items()):
+                for waiting in tuple(pool):
+                    if waiting.done() and (error := waiting.exception()):
+                        self.log.warning("A kernel that was to wait for a visitor could not be started: %s", error)
+                        pool.remove(waiting)
+                        self.fill_if_needed(notebook_name=notebook)
 
         def _is_dead(self, kernel: str) -> bool:
             if kernel not in self:

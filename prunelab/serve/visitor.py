@@ -58,6 +58,11 @@ def address(what: str) -> str:
     visitor's request to a preheated one, or "line", between a lab and the host of a workshop.
     """
     env = os.environ
-    host, port = env.get("VOILA_APP_IP", "127.0.0.1"), env.get("VOILA_APP_PORT", "8866")
+    host, port = in_address(env.get("VOILA_APP_IP", "127.0.0.1")), env.get("VOILA_APP_PORT", "8866")
     base = env.get("VOILA_WS_BASE_URL", env.get("VOILA_SERVER_URL", "/"))
     return f"{env.get('VOILA_WS_PROTOCOL', 'ws')}://{host}:{port}{base}voila/{what}/{env['VOILA_KERNEL_ID']}"
+
+
+def in_address(host: str) -> str:
+    """A host as it stands in addresses: those of IPv6 are put into brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -17,8 +17,9 @@ returns at once, and outside of Voila it returns "". Details:
   use, Voila would take another one, and every preheated kernel would wait for the wrong server. Hence
   ``port_retries=0``: choose a free port (``free_port``); a port in use is an error.
 - The websocket honours proxy settings, so this machine must be excluded from them (``environment``).
-- Two keys in the address belong to Voila: ``theme`` and ``template``. ``?theme=dark`` costs a fresh kernel,
-  ``?theme=light`` does not; without either, the page follows the browser's setting.
+- A key in the address belongs to Voila: ``theme``. ``?theme=dark`` costs a fresh kernel, ``?theme=light`` does not;
+  without it, the page follows the browser's setting. Voila's other key, ``template``, says nothing here: one that does
+  not exist left a blank page that loaded for ever.
 - One visitor empties a pool of one. A visitor who comes before it is full again gets a fresh kernel, which takes some
   seconds longer.
 """
@@ -66,6 +67,7 @@ def voila_argv(
         "prunelab.serve.voila_app",
         str(notebook),
         f"--template={TEMPLATE}",
+        "--VoilaConfiguration.allow_template_override=NO",
         f"--Voila.ip={ip}",
         f"--port={port}",
         f"--Voila.{NO_DELAY}",

@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import segno
 
+from prunelab.serve import visitor
+
 EVERYWHERE = ("0.0.0.0", "::")  # addresses to listen on that are no addresses to go to
 FAR = ("192.0.2.1", 9)  # an address that is kept for documentation: nothing is sent there
 
@@ -21,9 +23,9 @@ def is_loopback(ip: str) -> bool:
 
 
 def reachable(ip: str) -> str:
-    """The address that others use for a server that listens on ``ip``, which may be one of ``EVERYWHERE``."""
+    """The host in addresses of a server that listens on ``ip``, which may be one of ``EVERYWHERE``."""
     if ip not in EVERYWHERE:
-        return ip
+        return visitor.in_address(ip)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(FAR)  # only chooses the way: a datagram socket sends nothing

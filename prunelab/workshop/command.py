@@ -30,6 +30,8 @@ def argv(port: int, ip: str, room: Size, *, rest: float = 10, memory: int = 1000
 
     base_url: the path under which it is reached, with a slash at both ends.
     """
+    if ip == "::":
+        ip = ""  # of IPv4, too: Tornado would leave it out, and with it the kernels
     notebook = resources.notebooks() / "dashboard.ipynb"
     served = voila.voila_argv(notebook, port, preheat=room.pool > 0, pool_size=room.pool, ip=ip, base_url=base_url)
     return [

@@ -26,8 +26,8 @@ FAREWELL = 5.0  # seconds for a page that was sent away to close its kernel by i
 LOOK_AT_MEMORY = 5  # ticks between two looks
 
 RESTING = (
-    "Nobody has touched this page for a while, and its place is needed: in a minute it goes to somebody who waits. "
-    "Move or press anything to keep it."
+    "Nobody has touched this page for a while: in a minute its lab ends, and its place is for whoever waits. Move or "
+    "press anything to keep it."
 )
 
 
@@ -76,9 +76,7 @@ class Desk:
         if lab is None:
             return
         lab.touched = time.monotonic()
-        if lab.warned is not None:
-            lab.warned = None
-            lab.tell({"say": self.word})
+        self._take_back_warning(lab)
 
     def say(self, word: str) -> None:
         """Put a word of the host's at the top of all labs, now and later; "": none. A warning there goes before it."""
@@ -128,12 +126,19 @@ class Desk:
 
     def _mind_rest(self, lab: OpenLab, now: float) -> None:
         allowed = self.rest * (1 if self.room.waiting(now) else SPARE)
-        rested = now - lab.touched
-        if lab.warned is None and rested > allowed - min(WARNING, self.rest / 2):
+        rested, warning = now - lab.touched, min(WARNING, self.rest / 2)
+        if rested <= allowed - warning:  # those who waited have gone, perhaps
+            self._take_back_warning(lab)
+        elif lab.warned is None:
             lab.warned = now
             lab.tell({"say": RESTING})
-        elif lab.warned is not None and rested > allowed and now - lab.warned > min(WARNING, self.rest / 2):
+        elif rested > allowed and now - lab.warned > warning:
             self.send_away(lab.kernel, "rest")
+
+    def _take_back_warning(self, lab: OpenLab) -> None:
+        if lab.warned is not None:
+            lab.warned = None
+            lab.tell({"say": self.word})
 
     def _mind_memory(self) -> None:
         for kernel, lab in self.labs.items():

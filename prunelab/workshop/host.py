@@ -19,6 +19,7 @@ from prunelab.lab import links, presets
 from prunelab.recipe import Recipe
 from prunelab.workshop.address import qr_for_page
 from prunelab.workshop.desk import SETTING, Desk, OpenLab
+from prunelab.workshop.pages import cookie
 
 COOKIE = "prunelab-host"
 HOST = "prunelab_host"  # setting of the server's application: ``Host``
@@ -93,10 +94,15 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
         shown = self.get_query_argument("token", "") if self.request.method == "GET" else ""
         if hmac.compare_digest(shown.encode(), host.token.encode()):
             self.set_signed_cookie(
-                COOKIE, host.token, expires_days=None, httponly=True, samesite="Strict", path=f"{self.base_url}host"
+                cookie(COOKIE, self),
+                host.token,
+                expires_days=None,
+                httponly=True,
+                samesite="Strict",
+                path=f"{self.base_url}host",
             )
             return
-        known = self.get_signed_cookie(COOKIE) or b""
+        known = self.get_signed_cookie(cookie(COOKIE, self)) or b""
         if not hmac.compare_digest(known, host.token.encode()):
             raise HTTPError(403, "this is the host's page: open it by the address that prunelab workshop has printed")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from urllib.parse import urlsplit
@@ -14,28 +15,37 @@ from voila.handler import BaseVoilaHandler
 from prunelab.serve import page_handler
 from prunelab.workshop.desk import PAGE, SETTING, Coming, Desk
 
-COOKIE = "prunelab-visitor"
+COOKIE = "prunelab-visitor"  # and the server's address: see ``cookie``
 # Why a lab was ended, by the key in the address.
 WHY = {
-    "rest": "Nobody had touched this page for a while, and somebody was waiting for its place.",
+    "rest": "Nobody had touched this page for a while: its place is for others now.",
     "memory": "This lab took more memory than one visitor may have here.",
     "host": "The host has ended this lab.",
 }
 
 
+def cookie(name: str, handler: JupyterHandler) -> str:
+    """The name of a cookie of this server: to browsers all ports of a machine are one site."""
+    return f"{name}-{re.sub('[^A-Za-z0-9]', '-', handler.request.host)}"
+
+
 def visitor_of(handler: JupyterHandler) -> str:
     """Who asks: a name that only his browser knows, and the same as long as it is open."""
-    known = handler.get_signed_cookie(COOKIE)
+    shown = cookie(COOKIE, handler)
+    known = handler.get_signed_cookie(shown)
     if known:
         return str(known.decode())
     name = secrets.token_urlsafe(12)
-    handler.set_signed_cookie(COOKIE, name, expires_days=None, httponly=True, samesite="Lax", path=handler.base_url)
+    handler.set_signed_cookie(shown, name, expires_days=None, httponly=True, samesite="Lax", path=handler.base_url)
     return name
 
 
 def way_back(address: str, base_url: str) -> str:
     """The address of a lab on this server that a visitor named, or that of a new one: never one of another server."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that are no host
+        return base_url
     ours = not parts.scheme and not parts.netloc and parts.path == base_url and "\\" not in address
     return address if ours else base_url
 
@@ -84,9 +94,9 @@ class PlaceHandler(JupyterHandler):
 
     @authenticated
     def post(self) -> None:
-        """The visitor no longer waits: his page is closed. One who has a lab keeps it."""
+        """A page that waited was closed. One who has a lab keeps it."""
         desk: Desk = self.settings[SETTING]
-        desk.room.stop_waiting(visitor_of(self))
+        desk.room.stop_waiting(visitor_of(self), time.monotonic())
         self.set_status(204)
 
 

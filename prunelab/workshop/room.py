@@ -29,6 +29,14 @@ class Place:
         return len(self.kernels) + self.coming
 
 
+@dataclass
+class Waiting:
+    """Of one visitor in the queue. asked: time of his latest question. closed: when a page of his was closed since."""
+
+    asked: float
+    closed: float | None = None
+
+
 class Room:
     """places: how many visitors there may be at once, at least 1. pages: kernels that one visitor may have, at least 1.
 
@@ -40,7 +48,7 @@ class Room:
             raise ValueError(f"a room of {places} places with {pages} pages each: both must be at least 1")
         self.places, self.pages = places, pages
         self._inside: dict[str, Place] = {}
-        self._queue: dict[str, float] = {}  # time of the latest question, by visitor, in the order of arrival
+        self._queue: dict[str, Waiting] = {}  # by visitor, in the order of arrival
 
     def ask(self, visitor: str, now: float) -> int:
         """The visitor's number in the queue, from 1; 0: he may come in, and his place is kept for ``KEEP`` seconds."""
@@ -51,9 +59,10 @@ class Room:
             return 0
         if visitor not in self._queue and len(self._queue) >= LONGEST_QUEUE:
             return len(self._queue) + 1
-        self._queue[visitor] = now
-        before = list(self._queue)[: list(self._queue).index(visitor)]
-        if sum(now - self._queue[other] <= AWAKE for other in before) < self.places - len(self._inside):
+        self._queue[visitor] = Waiting(now)  # in the place that he has
+        earlier = list(self._queue)[: list(self._queue).index(visitor)]
+        before = [self._queue[other] for other in earlier if self._queue[other].closed is None]
+        if sum(now - other.asked <= AWAKE for other in before) < self.places - len(self._inside):
             del self._queue[visitor]
             self._inside[visitor] = Place(now + KEEP)
             return 0
@@ -95,9 +104,14 @@ class Room:
         self._inside.pop(visitor, None)
         self._queue.pop(visitor, None)
 
-    def stop_waiting(self, visitor: str) -> None:
-        """A visitor who waits goes home; one who is inside stays."""
-        self._queue.pop(visitor, None)
+    def stop_waiting(self, visitor: str, now: float) -> None:
+        """A page of a visitor who waits was closed; one who is inside stays.
+
+        Those behind move up, and he has his number again if he asks within ``KEEP`` seconds: the page was loaded anew,
+        or another of his is open.
+        """
+        if visitor in self._queue:
+            self._queue[visitor].closed = now
 
     def visitor_of(self, kernel: str) -> str | None:
         """Whose kernel this is; None: nobody's."""
@@ -115,13 +129,13 @@ class Room:
     def waiting(self, now: float) -> int:
         """How many visitors wait."""
         self._forget(now)
-        return len(self._queue)
+        return sum(each.closed is None for each in self._queue.values())
 
     def _forget(self, now: float) -> None:
         """Those who have left without a word."""
         for visitor, place in tuple(self._inside.items()):
             if not place.pages and now > place.until:
                 del self._inside[visitor]
-        for visitor, asked in tuple(self._queue.items()):
-            if now - asked > PATIENCE:
+        for visitor, each in tuple(self._queue.items()):
+            if now - each.asked > PATIENCE or (each.closed is not None and now - each.closed > KEEP):
                 del self._queue[visitor]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import prunelab.serve.without_iris  # noqa: F401  isort: skip  # before Jupyter
 
+import hashlib
 import os
 from functools import partial
 from typing import Any
@@ -43,6 +44,9 @@ class Workshop(PrunelabVoila):
         super().initialize(argv)
         if token:
             self.token = token
+            # Who came in by this token is known to a server that is started anew with it; Voila's secret is another
+            # each time. It gives nobody more than the token does, which whoever has such a cookie has shown.
+            self.cookie_secret = hashlib.sha256(f"prunelab workshop {token}".encode()).digest()
 
     def init_settings(self) -> dict[str, Any]:
         """Put the desk into the application; see the base class."""

@@ -17,12 +17,13 @@ ADDRESS = "http://workshop.example/host"
 
 
 class Room:
-    """What the server would answer. gone: it does not."""
+    """What the server would answer. gone: it does not. refused: this host is of a workshop before."""
 
     def __init__(self) -> None:
         self.labs: list[dict[str, Any]] = []
         self.wishes: list[dict[str, str]] = []
         self.gone = False
+        self.refused = False
 
     def lab(self, number: int, **news: Any) -> dict[str, Any]:
         usual = {"doing": "ready", "title": "mlp-small", "here": 5, "rests": 1, "memory": 0, "leaving": False}
@@ -32,6 +33,8 @@ class Room:
         path = route.request.url.removeprefix(ADDRESS)
         if self.gone:
             route.abort()
+        elif self.refused:
+            route.fulfill(status=403, body="<!DOCTYPE html><p>a page</p>", content_type="text/html")
         elif path == "/do":
             self.wishes.append(route.request.post_data_json)
             route.fulfill(status=204)
@@ -98,3 +101,10 @@ def test_without_a_server_a_wish_is_answered_in_words(host: Page, room: Room) ->
     host.get_by_role("button", name="Say", exact=True).click()
     expect(host.locator("#trouble")).to_be_empty()
     assert room.wishes == [{"do": "say", "about": "Look at the blackboard."}]
+
+
+def test_a_workshop_that_was_started_anew_says_which_page_is_the_hosts(host: Page, room: Room) -> None:
+    room.refused = True
+    expect(host.locator("#room")).to_contain_text("a workshop that has ended")
+    host.get_by_role("button", name="Take it back").click()
+    expect(host.locator("#trouble")).to_contain_text("Open the host's address that the new one has printed")

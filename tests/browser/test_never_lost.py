@@ -182,14 +182,20 @@ def test_a_preheated_kernel_that_died_costs_its_visitor_nothing(
     assert "restarting kernel" not in server.log, "it would answer nobody"
 
 
+# What a browser says to a page that would remember something.
+FORBIDDEN = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('', 'SecurityError'); }})"
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }"
+
+
 def test_a_page_that_the_server_ended_too_early_is_loaded_again_and_then_says_so(
     unwatched: Callable[[], Page], voila_server: Callable[..., Server]
 ) -> None:
     """As when a kernel dies before it has said its first word: the head of the page has been sent already."""
     server = voila_server(DASHBOARD, preheat=False)
 
-    def open_cut_off(times: int) -> Page:
+    def open_cut_off(times: int, script: str = "") -> Page:
         page, cut = unwatched(), []
+        page.add_init_script(script)
 
         def answer(route: Route) -> None:
             if len(cut) == times:
@@ -204,9 +210,9 @@ def test_a_page_that_the_server_ended_too_early_is_loaded_again_and_then_says_so
         return page
 
     expect_root(open_cut_off(1), state="ready", phase="trained")
-    page = open_cut_off(2)
-    expect(page.get_by_role("alert")).to_contain_text("This page could not be made")
-    expect(page.get_by_text("is starting")).to_have_count(0)
+    for page in (open_cut_off(2), open_cut_off(1, FORBIDDEN), open_cut_off(1, FULL)):
+        expect(page.get_by_role("alert")).to_contain_text("This page could not be made")
+        expect(page.get_by_text("is starting")).to_have_count(0)
 
 
 def test_a_kernel_whose_page_vanished_ends_and_one_that_waits_stays(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,7 +13,7 @@ from prunelab.lab.worker.limits import Limits
 from support.accessible import expect_accessible
 from support.lab_page import button, expect_root, root
 from support.servers import Server, kernels, stop, when
-from support.workshop import HOST_TOKEN, TOKEN, start_workshop
+from support.workshop import HOST_TOKEN, TOKEN, Visitor, start_workshop
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +95,27 @@ def test_a_link_that_asks_for_too_much_is_refused_and_the_lab_works(
     button(page, "Prune").click()
     expect_root(page, phase="pruned")
     page.goto("about:blank")
+
+
+@pytest.mark.parametrize("token", [TOKEN, "another"])
+def test_the_door_goes_on_by_itself_when_the_server_was_started_anew(
+    tmp_path: Path, unwatched: Callable[[], Page], token: str
+) -> None:
+    """With another token it asks for that."""
+    server = start_workshop(tmp_path, places=1, pool=0)
+    port = urlsplit(server.url).port or 0
+    try:
+        inside, waits = Visitor(server), unwatched()
+        assert inside.ask(f"place?token={TOKEN}")[0] == 200
+        waits.goto(f"{server.url}?token={TOKEN}")
+        expect(waits.locator(".prunelab-door")).to_have_attribute("data-number", "1")
+    finally:
+        stop(server)
+    again = start_workshop(tmp_path, places=1, pool=0, port=port, token=token)
+    try:
+        if token == TOKEN:
+            expect_root(waits, state="ready", phase="trained")
+        else:
+            expect(waits.get_by_text("type the token")).to_be_visible()
+    finally:
+        stop(again)

@@ -19,8 +19,9 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from traitlets.config import Config, Configurable
 
+from prunelab.errors import ServeError
 from prunelab.serve import voila
-from prunelab.serve.fork_provisioner import SERVER, ForkedProcess, ForkProvisioner
+from prunelab.serve.fork_provisioner import SERVER, ForkedProcess, ForkProvisioner, KernelServer
 
 RANDOM = "import random, numpy, torch; print(random.random(), numpy.random.rand(), torch.rand(1).item())"
 Kernel = tuple[AsyncKernelManager, AsyncKernelClient]
@@ -144,6 +145,37 @@ def test_without_their_parent_kernels_end_and_the_next_has_a_new_one() -> None:
                 assert await said(client, "print(1 + 1)") == "2\n"
 
     run(test)
+
+
+# Read by each Python that starts with its folder in PYTHONPATH.
+NO_FORK = """
+import errno, os
+fork = os.fork
+def refused():
+    if os.path.exists(os.environ["REFUSED"]):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+    return fork()
+os.fork = refused
+"""
+
+
+def test_a_kernel_for_which_there_is_no_memory_costs_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text(NO_FORK)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])))
+    monkeypatch.setenv("REFUSED", str(tmp_path / "refused"))
+    server, environment = KernelServer(), dict(os.environ)
+    try:
+        kernel = server.fork(["-f", str(tmp_path / "one.json")], environment, str(tmp_path))
+        (tmp_path / "refused").touch()
+        for _ in range(2):
+            with pytest.raises(ServeError, match="Cannot allocate memory"):
+                server.fork([], environment, None)
+        (tmp_path / "refused").unlink()
+        other = server.fork(["-f", str(tmp_path / "other.json")], environment, str(tmp_path))
+        assert psutil.Process(kernel.pid).ppid() == psutil.Process(other.pid).ppid()
+        assert kernel.poll() is None
+    finally:
+        server.end()
 
 
 def test_it_ends_with_its_kernels_and_starts_again_when_it_is_asked_for() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from prunelab.errors import ServeError
 from prunelab.serve.kernel_pool import BURIALS, with_care
 
 
@@ -32,6 +33,7 @@ class Voilas:
         self.kernels: dict[str, Any] = {}
         self.shut: list[str] = []
         self.made = 0
+        self.full = False  # whether no kernel can be started
         self._pools: dict[str, list[asyncio.Future[Any]]] = {}
 
     def __contains__(self, kernel: str) -> bool:
@@ -54,15 +56,21 @@ class Voilas:
         return kernel
 
     async def _initialize(self, notebook: str, kernel_id: str | None = None, **options: Any) -> dict[str, Any]:
+        if self.full:
+            raise ServeError("no memory")
         kernel = kernel_id or await Voilas.start_kernel(self)
         rendered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         return {"kernel_id": kernel, "task": rendered}
 
     async def shutdown_kernel(self, kernel: str, now: bool) -> None:
+        for pool in self._pools.values():
+            for waiting in tuple(pool):
+                if waiting.done() and waiting.result()["kernel_id"] == kernel:
+                    pool.remove(waiting)
         del self.kernels[kernel]
         self.shut.append(kernel)
 
-    def fill_if_needed(self, delay: float, notebook_name: str) -> None:
+    def fill_if_needed(self, delay: float = 1, notebook_name: str = "") -> None:
         pool = self._pools.setdefault(notebook_name, [])
         while len(pool) < 2:
             pool.append(asyncio.ensure_future(self._initialize(notebook_name)))
@@ -110,6 +118,23 @@ def test_one_that_died_is_ended_and_the_next_is_given(manager, fate):
         await asyncio.gather(*BURIALS)
         assert manager.shut == ([] if fate == "gone" else [first])
         assert manager.get_pool_size("book") == 2, "the pool is filled again"
+
+    asyncio.run(visits())
+
+
+@pytest.mark.parametrize("first", ["a visitor comes", "a kernel ends"])
+def test_one_that_could_not_be_started_is_given_to_nobody_and_keeps_no_other_from_its_end(manager, first):
+    async def visits() -> None:
+        there = await manager.start_kernel()
+        manager.full = True
+        manager.fill_if_needed(notebook_name="book")
+        await asyncio.wait(manager._pools["book"])
+        manager.full = False
+        if first == "a kernel ends":
+            await manager.shutdown_kernel(there, now=True)
+            assert manager.shut == [there]
+        assert manager.get_pool_size("book") == 2, "the pool is filled again"
+        assert (await manager.get_rendered_notebook(notebook_name="book"))[2] in manager.kernels
 
     asyncio.run(visits())
 

@@ -190,14 +190,16 @@ def end_sessions(server: Server) -> None:
     expect_no_kernels(server)
 
 
-def start(argv: list[str], home: Path, port: int, probe: str, base_url: str = "/", **environment: str) -> Server:
+def start(
+    argv: list[str], home: Path, port: int, probe: str, base_url: str = "/", host: str = voila.HOST, **environment: str
+) -> Server:
     log_file = home / "server.log"
     env = home_environment(home) | environment
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             argv, env=env, cwd=home, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
-    server = Server(f"http://{voila.HOST}:{port}{base_url}", log_file, process, probe)
+    server = Server(f"http://{host}:{port}{base_url}", log_file, process, probe)
     if not when(server, lambda: _answers(server.url + probe)):
         stop(server)
         raise RuntimeError(f"the server did not start: {' '.join(argv)}\n{server.log}")

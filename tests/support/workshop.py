@@ -11,6 +11,8 @@ from typing import Any
 
 from prunelab.lab.worker.limits import Limits
 from prunelab.serve import voila
+from prunelab.serve.visitor import in_address
+from prunelab.workshop.address import EVERYWHERE
 from prunelab.workshop.command import Secrets, argv, environment
 from prunelab.workshop.sizing import Size
 from support.servers import Server, start
@@ -19,12 +21,24 @@ TOKEN, HOST_TOKEN = "a-token-for-visitors", "a-token-for-the-host"
 LINK = "model=mlp-small&epochs=3&retrain_epochs=2&rounds=2"
 
 
-def start_workshop(home: Path, *, places: int = 2, pool: int = 1, limited: Limits | None = None) -> Server:
-    """Without more settings. limited: what a run may take; None: anything."""
-    port = voila.free_port(0)
-    secrets = Secrets(TOKEN, HOST_TOKEN, f"http://{voila.HOST}:{port}/?token={TOKEN}")
-    told = environment({}, voila.HOST, secrets, limited or Limits(), LINK)
-    return start(argv(port, voila.HOST, Size(places, pool)), home, port, "voila/static/voila.js", **told)
+def start_workshop(
+    home: Path,
+    *,
+    places: int = 2,
+    pool: int = 1,
+    limited: Limits | None = None,
+    ip: str = voila.HOST,
+    port: int = 0,
+    token: str = TOKEN,
+    host_token: str = HOST_TOKEN,
+) -> Server:
+    """Without more settings. limited: what a run may take; None: anything. port: 0 for a free one."""
+    port = port or voila.free_port(0)
+    secrets = Secrets(token, host_token, f"http://{voila.HOST}:{port}/?token={token}")
+    local = voila.HOST if ip in EVERYWHERE else ip
+    told = environment({}, local, secrets, limited or Limits(), LINK)
+    served = argv(port, ip, Size(places, pool))
+    return start(served, home, port, "voila/static/voila.js", host=in_address(local), **told)
 
 
 class Visitor:

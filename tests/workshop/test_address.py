@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import segno
 
+from prunelab.serve import visitor
 from prunelab.workshop import address
 
 
@@ -22,6 +23,20 @@ def test_a_server_that_listens_everywhere_is_reached_at_one_address():
     found = address.reachable("0.0.0.0")
     assert found not in address.EVERYWHERE and len(found.split(".")) == 4
     assert address.reachable("192.168.1.20") == "192.168.1.20"
+
+
+@pytest.mark.parametrize(
+    ("ip", "host"), [("::1", "[::1]"), ("fd00::7", "[fd00::7]"), ("school.example", "school.example")]
+)
+def test_what_is_reached_at_an_address_is_what_listens_there(ip, host, monkeypatch):
+    """The oracle is Python's own reading of addresses."""
+    assert address.reachable(ip) == host
+    page = urlsplit(address.link(f"http://{host}:8866/", "a"))
+    assert (page.hostname, page.port) == (ip, 8866)
+    for name, value in {"VOILA_APP_IP": ip, "VOILA_APP_PORT": "8866", "VOILA_KERNEL_ID": "k"}.items():
+        monkeypatch.setenv(name, value)
+    line = urlsplit(visitor.address("line"))
+    assert (line.hostname, line.port, line.path) == (ip, 8866, "/voila/line/k")
 
 
 def test_a_link_carries_its_token_whatever_is_in_it():

@@ -92,7 +92,7 @@ def test_a_lab_that_nobody_touches_is_warned_and_then_its_place_given_to_who_wai
     assert workshop.told == {"first": [], "second": []}
     workshop.passes(4)
     assert [list(each) for each in workshop.told["first"]] == [["say"]]
-    assert "goes to somebody who waits" in workshop.told["first"][0]["say"]
+    assert "in a minute its lab ends" in workshop.told["first"][0]["say"]
     workshop.passes(WARNING - 5)
     assert workshop.kernels.shut == []
     workshop.passes(8)
@@ -147,6 +147,24 @@ def test_when_nobody_waits_a_lab_may_rest_longer(workshop):
     assert workshop.told["first"] == []
     workshop.passes(WARNING + 10)
     assert workshop.kernels.shut == ["first"]
+
+
+def test_a_warning_is_taken_back_when_those_who_waited_have_gone(workshop):
+    """Else it would stand there for half an hour, and the lab would end without another."""
+    workshop.comes("ada", "first")
+    workshop.comes("bob", "second")
+    workshop.desk.say("Look at me.")
+    workshop.at_the_door = "eve"
+    workshop.passes(REST - WARNING + 5)
+    assert workshop.told["first"][-1] == {"say": RESTING}
+    workshop.at_the_door = ""
+    workshop.desk.room.leave("eve")
+    workshop.passes(2)
+    assert workshop.told["first"][-1] == {"say": "Look at me."}
+    workshop.passes((SPARE - 1) * REST - 20, step=10)
+    assert workshop.told["first"][-1] == {"say": "Look at me."}
+    workshop.passes(20)
+    assert workshop.told["first"][-1] == {"say": RESTING} and workshop.kernels.shut == []
 
 
 def test_a_run_is_no_rest(workshop):

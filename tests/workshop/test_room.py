@@ -82,6 +82,32 @@ def test_who_has_not_asked_for_long_no_longer_waits():
     assert room.waiting(PATIENCE + 1) == 1
 
 
+@pytest.mark.parametrize("after", [0, 2, KEEP])
+def test_who_loads_the_door_anew_or_closes_one_of_two_has_his_number_again(after):
+    """A page that is loaded anew says its farewell after it has been asked for."""
+    room = full(1)
+    assert [room.ask(visitor, 1) for visitor in "abc"] == [1, 2, 3]
+    assert room.ask("a", 2) == 1
+    room.stop_waiting("a", 2)
+    assert room.ask("b", 2) == 1 and room.waiting(2) == 2, "those behind move up"
+    assert room.ask("a", 2 + after) == 1
+    assert [room.ask(visitor, 2 + after) for visitor in "bc"] == [2, 3]
+
+
+def test_who_has_closed_the_door_goes_in_before_nobody_and_is_forgotten():
+    room = full(1)
+    assert [room.ask(visitor, 1) for visitor in "ab"] == [1, 2]
+    room.stop_waiting("a", 2)
+    room.leave("early 0")
+    assert room.ask("b", 2) == 0
+    room.opened("b", "of b")
+    assert room.ask("c", 2 + KEEP + 1) == 1
+    assert room.ask("a", 2 + KEEP + 1) == 2
+    room.stop_waiting("b", 40)
+    room.stop_waiting("stranger", 40)
+    assert room.inside(40) == 1 and room.waiting(40) == 2
+
+
 def test_a_visitor_has_so_many_pages_and_a_kernel_of_nobody_changes_nothing():
     room = Room(1, pages=2)
     assert not room.may_open("a")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from prunelab.errors import LimitError, SessionError, StorageError
 from prunelab.lab import wording
@@ -23,6 +24,8 @@ from prunelab.lab.worker.tasks import (
 from prunelab.lab.worker.visit import RunState, Visit
 from prunelab.recipe import Recipe, Target
 from prunelab.results.tradeoff import Point
+
+T = TypeVar("T")
 
 SAVED_AFTER = (
     "prune", "reset", "pause", "forget", "pin", "train", "retrain", "run", "compare", "follow", "visit", "halt", "load",
@@ -141,7 +144,10 @@ class CommandHandler(RunningTask):
             self._settle()
 
     def _take_up(self, visit: Visit, recipe: Recipe) -> None:
-        """Go on from what is saved of a visit, if anything is; else go on here. All is saved there from now on."""
+        """Go on from what is saved of a visit, if anything is; else go on here. All is saved there from now on.
+
+        A part that cannot be read is told, and costs no other.
+        """
         self._source.enter(visit)
         if visit.source is None:
             self._report(notice=self._source.notice())
@@ -150,25 +156,33 @@ class CommandHandler(RunningTask):
             return
         self._task = None
         self._starting("taking up what was saved", recipe=recipe)
-        try:
-            saved, session = visit.run(), self._source.saved()
-            dense = None if session is None else self._source.dense(session.recipe)
-        except (StorageError, SessionError) as error:
-            self._begin("train", recipe, cached=True)
-            self._report(notice=f"The saved run could not be taken up: {error} This is a new one.")
-            return
-        self._kept_runs.restore(saved.runs)
-        self._report(runs=self._kept_runs.runs, tradeoff=saved.tradeoff)
+        lost: list[str] = []
+
+        def part(read: Callable[[], T], otherwise: T) -> T:
+            try:
+                return read()
+            except (StorageError, SessionError) as error:
+                lost.append(f"Of what was saved one part could not be read: {error}")
+                return otherwise
+
+        saved = part(visit.run, RunState())
+        self._kept_runs.restore(part(visit.kept_runs, ()))
+        self._report(runs=self._kept_runs.runs, tradeoff=part(visit.tradeoff, None))
+        session = part(self._source.saved, None)
         if session is None:
             self._begin("train", recipe, cached=True)
-            return
-        self.session = None  # a network that only waited for its visitor is no run to compare with
-        self._use(session)
-        if dense is not None:
-            self._dense = dense
-            if visit.source != visit.folder:
-                self._save_dense(dense)
-        self._resume(saved)
+            lost += ["The network is a new one."] if lost else []
+        else:
+            dense = part(lambda: self._source.dense(session.recipe), None)
+            self.session = None  # a network that only waited for its visitor is no run to compare with
+            self._use(session)
+            if dense is not None:
+                self._dense = dense
+                if visit.source != visit.folder:
+                    self._save_dense(dense)
+            self._resume(saved)
+        if lost:
+            self._report(notice="\n".join((*lost, *filter(None, [self._source.notice()]))))
 
     def _resume(self, saved: RunState) -> None:
         """Go on with what was under way in the session."""

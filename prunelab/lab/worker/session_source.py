@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from torch import nn
 from prunelab import data as data_module
 from prunelab.data import Data
 from prunelab.disk import claim
-from prunelab.errors import collected
+from prunelab.errors import StorageError, collected
 from prunelab.lab.worker.visit import RunState, Visit
 from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
@@ -152,7 +153,8 @@ class SessionOpener:
             if known is not None:
                 session.restore(known)
             else:
-                self.cache.take_turn(session.recipe)
+                with suppress(StorageError):  # a full disk: no other process is told, and the network is trained
+                    self.cache.take_turn(session.recipe)
         if self.directory is not None:
             taken = (self.directory / INDEX).exists()
             self._claim(_beside(self.directory) if taken else self.directory)

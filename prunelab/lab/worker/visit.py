@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,13 +115,11 @@ class Visit:
         values = _read(self.source, PAGE)
         if values is None:
             return None
-        try:
+        with _damage_told(PAGE):
             recipe = Recipe.from_dict(values["recipe"])
             earlier = tuple(map(str, values.get("earlier", ())))
             options = Options(**values["options"])
             return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier)
-        except (KeyError, TypeError, RecipeError) as error:
-            raise StorageError(f"{PAGE} of the saved lab is damaged: {error}") from error
 
     def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
         """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
@@ -148,20 +146,34 @@ class Visit:
             self._written = self._thread.submit(self._write, PAGE, content)
 
     def run(self) -> RunState:
-        """What was under way, and the kept runs. Raises StorageError if it cannot be read."""
+        """What was under way, without the kept runs and the curve. Raises StorageError if it cannot be read."""
         values = _read(self.source, RUN)
         if values is None:
             return RunState()
-        try:
-            kept = values["runs"]
-            runs = () if kept is None else _runs_in(self.source, kept["file"], kept["sha256"], kept["runs"])
+        with _damage_told(RUN):
             known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
-            curve = _read(self.source, CURVE)
-            comparing = tuple(map(PlannedRun.from_dict, values.get("comparing", ())))
-            tradeoff = None if curve is None else Tradeoff.from_dict(curve)
-            return RunState(**known, runs=runs, tradeoff=tradeoff, comparing=comparing)
-        except (KeyError, TypeError, ValueError, RecipeError) as error:
-            raise StorageError(f"{RUN} of the saved lab is damaged: {error}") from error
+            return RunState(**known, comparing=tuple(map(PlannedRun.from_dict, values.get("comparing", ()))))
+
+    def kept_runs(self) -> tuple[Run, ...]:
+        """The runs kept for comparison. They may be saved anew meanwhile, by the lab that this is a copy of: then the
+        later ones. Raises StorageError if they cannot be read.
+        """
+        values = _read(self.source, RUN)
+        while True:
+            try:
+                with _damage_told(RUN):
+                    kept = None if values is None else values["runs"]
+                    return () if kept is None else _runs_in(self.source, kept["file"], kept["sha256"], kept["runs"])
+            except StorageError as error:
+                before, values = values, _read(self.source, RUN)
+                if not isinstance(error.__cause__, FileNotFoundError) or values == before:
+                    raise
+
+    def tradeoff(self) -> Tradeoff | None:
+        """The trade-off curve; None if there is none. Raises StorageError if it cannot be read."""
+        values = _read(self.source, CURVE)
+        with _damage_told(CURVE):
+            return None if values is None else Tradeoff.from_dict(values)
 
     def keep_run(self, run: RunState) -> None:
         """Save what is under way. Raises StorageError if that fails; what was saved before is intact."""
@@ -271,6 +283,15 @@ def _read(folder: Path | None, name: str) -> dict[str, Any] | None:
     if not isinstance(values, dict):
         raise StorageError(f"{name} of the saved lab is damaged: not a JSON object")
     return values
+
+
+@contextlib.contextmanager
+def _damage_told(name: str) -> Iterator[None]:
+    """A file with this name is read in the block, whose values may be of a wrong kind."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError, RecipeError) as error:
+        raise StorageError(f"{name} of the saved lab is damaged: {error}") from error
 
 
 def _runs_in(folder: Path | None, file: str, digest: str, described: Sequence[Mapping[str, Any]]) -> tuple[Run, ...]:

@@ -35,13 +35,13 @@ def left(folder, run):
 
 def test_a_curve_comes_back(tmp_path):
     visit = enter(left(tmp_path, RunState(tradeoff=curve(2))).id, tmp_path)
-    assert visit.run().tradeoff == curve(2)
+    assert visit.tradeoff() == curve(2)
     visit.close()
 
 
 def test_a_page_without_one_comes_back_without(tmp_path):
     visit = enter(left(tmp_path, RunState()).id, tmp_path)
-    assert visit.run().tradeoff is None
+    assert visit.tradeoff() is None
     visit.close()
 
 
@@ -62,5 +62,5 @@ def test_a_damaged_curve_is_named(tmp_path):
     (gone.folder / CURVE).write_text('{"points": []}')
     visit = enter(gone.id, tmp_path)
     with pytest.raises(StorageError, match="damaged"):
-        visit.run()
+        visit.tradeoff()
     visit.close()

@@ -2,6 +2,8 @@
 (() => {
   const PAUSE = 2000; // ms between two looks
   const BARS = 10; // of the chart of guesses
+  const REFUSED = 403; // status: the cookie is that of a workshop before
+  const ANEW = "This page is of a workshop that has ended. Open the host's address that the new one has printed.";
   const here = location.pathname.replace(/\/$/, "");
   /** @param {string} id */
   const at = (id) => /** @type {any} */ (document.getElementById(id));
@@ -23,7 +25,8 @@
         headers: { "Content-Type": "application/json" },
         body: JSON.stringify({ do: wish, about }),
       });
-      at("trouble").textContent = answer.ok ? "" : await answer.text();
+      const why = answer.status === REFUSED ? ANEW : await answer.text();
+      at("trouble").textContent = answer.ok ? "" : why;
     } catch (error) {
       console.debug("[prunelab] no answer", error);
       at("trouble").textContent = "The server does not answer: nothing was done. Try again when it does.";
@@ -146,6 +149,11 @@
   const look = async () => {
     try {
       const answer = await fetch(`${here}/state`, { cache: "no-store" });
+      if (answer.status === REFUSED) {
+        at("room").textContent = ANEW;
+        main.dataset.state = "ended";
+        return;
+      }
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       show(await answer.json());
     } catch (error) {

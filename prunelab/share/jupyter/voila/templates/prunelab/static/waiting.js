@@ -10,6 +10,10 @@
   const ask = async () => {
     try {
       const answer = await fetch(place, { cache: "no-store" });
+      if (answer.redirected) {
+        location.reload(); // the server was started anew with another token, and asks for it
+        return;
+      }
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const { number: now } = await answer.json();
       if (now === 0) {
