@@ -110,6 +110,32 @@ def test_a_killed_kernel_is_told_and_the_page_opens_again_with_its_run(
     expect_all_back(page, before)
 
 
+# What a browser says to a page that would remember something.
+FORBIDDEN = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('', 'SecurityError'); }})"
+FULL = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }"
+
+
+@pytest.mark.parametrize("script", [FORBIDDEN, FULL], ids=["forbidden", "full"])
+def test_where_a_page_can_remember_nothing_a_press_opens_it_again(
+    script: str, unwatched: Callable[[], Page], voila_server: Callable[..., Server]
+) -> None:
+    """It could not know how often it has opened itself: one whose kernels all die would do so for ever."""
+    server = voila_server(DASHBOARD, preheat=False)
+    page = unwatched()
+    page.add_init_script(script)
+    page.goto(server.url + SMALL)
+    expect_root(page, state="ready", phase="trained", link="alive")
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned")
+    kept = number(page, "kept")
+    (kernel,) = kernels(server)
+    os.kill(kernel.pid, signal.SIGKILL)
+    expect_root(page, link="lost", link_cause="ended")
+    root(page).get_by_role("button", name="Open again").click()
+    expect_root(page, link="alive", phase="pruned")
+    assert number(page, "kept") == kept
+
+
 def test_a_server_that_was_started_anew_is_told_and_has_the_run(
     unwatched: Callable[[], Page], voila_server: Callable[..., Server]
 ) -> None:
@@ -180,11 +206,6 @@ def test_a_preheated_kernel_that_died_costs_its_visitor_nothing(
         waiting.kill()
     expect_root(page, state="ready", phase="trained")
     assert "restarting kernel" not in server.log, "it would answer nobody"
-
-
-# What a browser says to a page that would remember something.
-FORBIDDEN = "Object.defineProperty(window, 'sessionStorage', {get() { throw new DOMException('', 'SecurityError'); }})"
-FULL = "Storage.prototype.setItem = () => { throw new DOMException('', 'QuotaExceededError'); }"
 
 
 def test_a_page_that_the_server_ended_too_early_is_loaded_again_and_then_says_so(

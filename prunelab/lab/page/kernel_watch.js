@@ -22,6 +22,20 @@ const REOPEN_AFTER = 3000; // ms to read that the kernel has ended, before the p
 const REOPENED = "prunelab-reopened"; // in sessionStorage: when the page last opened itself again
 const REOPEN_EVERY = 30000; // ms: a page that opened itself again sooner than this asks for a press instead
 
+/**
+ * Whether the page may open itself again, which is remembered. Where the browser forbids that, or has no room for it,
+ * it asks for a press instead: it could not know how often it has done so.
+ */
+function mayReopen() {
+  try {
+    if (Date.now() - Number(sessionStorage.getItem(REOPENED) ?? 0) <= REOPEN_EVERY) return false;
+    sessionStorage.setItem(REOPENED, String(Date.now()));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Watches the kernel for one view of the status widget. */
 class KernelWatch {
   /**
@@ -42,7 +56,7 @@ class KernelWatch {
     this.reopenButton = element("button", "jupyter-button", this.banner);
     this.reopenButton.type = "button";
     this.reopenButton.textContent = "Open again";
-    this.reopenButton.addEventListener("click", () => this.reopen());
+    this.reopenButton.addEventListener("click", () => location.reload());
 
     this.state = /** @type {"waiting" | "alive" | "lost"} */ ("waiting");
     this.cause = /** @type {import("./kernel_loss").Cause | ""} */ ("");
@@ -276,10 +290,9 @@ class KernelWatch {
       else if (now - this.renewedAt > RENEW_EVERY && this.attempts > BACKOFF.length) this.renew(now);
       else this.ask();
     } else if (cause === "ended" && this.served) {
-      const last = Number(sessionStorage.getItem(REOPENED) ?? 0);
-      if (Date.now() - last > REOPEN_EVERY) {
+      if (mayReopen()) {
         this.attemptAt = Infinity;
-        setTimeout(() => this.reopen(), REOPEN_AFTER);
+        setTimeout(() => location.reload(), REOPEN_AFTER); // a new kernel takes up what was saved
       }
     }
   }
@@ -301,12 +314,6 @@ class KernelWatch {
     this.show();
     if (wasLost && this.focused instanceof HTMLElement && document.activeElement === document.body)
       this.focused.focus({ preventScroll: true });
-  }
-
-  /** Loads the page again: a new kernel takes up what was saved. */
-  reopen() {
-    sessionStorage.setItem(REOPENED, String(Date.now()));
-    location.reload();
   }
 
   /** Shows the state: on the root, in the banner, and in what can be used. */
