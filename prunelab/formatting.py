@@ -105,3 +105,8 @@ def file_part(text: str, longest: int = 60) -> str:
 def layer_of(parameter_name: str) -> str:
     """The layer name for a parameter name: "fc1" for "fc1.weight"."""
     return parameter_name.removesuffix(".weight")
+
+
+def module_of(parameter_name: str) -> str:
+    """The name of the module that a parameter is of, "lstm" for "lstm.weight_hh_l0"; "" for the model itself."""
+    return parameter_name.rpartition(".")[0]

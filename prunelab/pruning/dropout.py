@@ -12,6 +12,7 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
 from prunelab.errors import DropoutWarning, warn
+from prunelab.formatting import module_of
 from prunelab.inputs import Example
 from prunelab.pruning.dataflow import dataflow, functional_dropouts
 from prunelab.pruning.masks import Masks
@@ -107,10 +108,15 @@ def _functions(model: nn.Module, example: Example | None) -> list[str]:
     return [f"a function in the code of {type(model).__name__} (F.dropout or the like, {rate:g})" for rate in rates]
 
 
+def weights_beside(masks: Masks, owner: str) -> list[str]:
+    """Names of all masked weights of the layer that ``owner`` is one of: those of an LSTM count together."""
+    return [name for name in masks if module_of(name) == module_of(owner)]
+
+
 def named_owners(model: nn.Module, masks: Masks, names: Owners) -> dict[str, str]:
-    """``names``, {dropout: layer}, with layers by parameter name. Raises ValueError for unknown names."""
+    """``names``, {dropout: layer}, with the name of a weight of each layer. Raises ValueError for unknown names."""
     _check_dropouts(model, names)
-    return {name: masks.resolve(layer) for name, layer in names.items()}
+    return {name: masks.names_of(layer)[0] for name, layer in names.items()}
 
 
 def _check_dropouts(model: nn.Module, names: Iterable[str]) -> None:
@@ -131,7 +137,7 @@ def adjust_dropout(
 ) -> dict[str, float]:
     """Set the dropout rates of ``model`` for its masks: original rate x sqrt(kept / total) of the layer before.
 
-    Call it after each round. Source: Han et al. 2015, section 3.2.
+    All weights of a layer count, such as both of a GRU. Call it after each round. Source: Han et al. 2015, section 3.2.
 
     Args:
         model: The masked model; its dropout modules are changed in place.
@@ -159,7 +165,8 @@ def adjust_dropout(
         layer_of_dropout = found.owners | layer_of_dropout
     before = original_rates(model) if originals is None else _checked(model, layer_of_dropout, originals)
     rates = {
-        name: rate(before[name], masks.kept_in(layer), masks[layer].numel()) for name, layer in layer_of_dropout.items()
+        name: rate(before[name], sum(map(masks.kept_in, layer)), sum(map(masks.total_in, layer)))
+        for name, layer in ((name, weights_beside(masks, owner)) for name, owner in layer_of_dropout.items())
     }
     for name, value in rates.items():
         module: Any = modules[name]

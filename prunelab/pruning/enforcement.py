@@ -23,6 +23,8 @@ from prunelab.pruning import optimizer_steps
 from prunelab.pruning.optimizer_steps import WATCH
 from prunelab.pruning.ranking import parts
 
+STEP_SIZE = "step_size"  # of Rprop, for each weight; no moment: without it, a weight that comes back would stay at zero
+
 
 class Enforcement:
     """Keeps cut entries of ``parameters`` (by name) at zero. Nothing is cut until ``hold`` is called."""
@@ -50,10 +52,7 @@ class Enforcement:
         with torch.no_grad():
             for name in self._masks:
                 for weight, mask in self._parts(name):
-                    if weight.dtype == torch.float16:
-                        weight.masked_fill_(~mask, 0)
-                    else:
-                        weight.mul_(mask.to(weight.dtype))  # a product with a mask of booleans is five times as slow
+                    weight.masked_fill_(~mask, 0)  # a product would leave NaN
 
     def holds(self) -> bool:
         """Whether every cut weight is exactly zero."""
@@ -155,9 +154,10 @@ class Enforcement:
             if parameter.grad is not None:
                 parameter.grad.detach().mul_(factor)
             for optimizer in known:
-                for moment in optimizer.state.get(parameter, {}).values():
-                    # Integers are codes of a compressed moment, where 0 does not stand for zero.
-                    if isinstance(moment, Tensor) and moment.shape == parameter.shape and moment.is_floating_point():
+                for key, moment in optimizer.state.get(parameter, {}).items():
+                    if key == STEP_SIZE or not isinstance(moment, Tensor) or moment.shape != parameter.shape:
+                        continue
+                    if moment.is_floating_point():  # integers are codes, where 0 does not stand for zero
                         moment.mul_(factor.to(moment.device, moment.dtype))
 
 

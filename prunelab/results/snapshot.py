@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.formatting import count, percent
+from prunelab.formatting import count, module_of, percent
 from prunelab.recipe import Recipe, Target
 from prunelab.results.counts import Counted
 from prunelab.results.objective import CLASSIFYING, Objective
@@ -84,7 +84,7 @@ class LayerSnapshot(Counted):
 
 @dataclass(frozen=True)
 class DropoutSnapshot:
-    """One dropout and the layer (parameter name) before it; None if no prunable layer runs before it."""
+    """One dropout and the layer (name of one of its parameters) before it; None if no prunable layer runs before it."""
 
     name: str
     layer: str | None
@@ -183,6 +183,11 @@ class Snapshot(Counted):
             if layer.name == name:
                 return layer
         raise KeyError(f"{name!r} is no layer of this snapshot; there are {[layer.name for layer in self.layers]}")
+
+    def module_density(self, name: str) -> float:
+        """Kept fraction of all weights of the module that the layer with this parameter name is of."""
+        weights = [layer for layer in self.layers if module_of(layer.name) == module_of(name)]
+        return sum(layer.kept for layer in weights) / sum(layer.total for layer in weights)
 
     def scalars(self) -> dict[str, Any]:
         """All fields except arrays, masks and the recipe, as JSON types. The objective only if it is another than

@@ -231,7 +231,8 @@ class PrunedModel:
         for name, (original, now) in self._dropout_rates().items():
             layer = self._owners.get(name)
             if plan and adjusted and layer is not None:
-                now = dropout.rate(original, plan.cuts[layer].kept, plan.cuts[layer].total)
+                cuts = [plan.cuts[weight] for weight in dropout.weights_beside(self.masks, layer)]
+                now = dropout.rate(original, sum(cut.kept for cut in cuts), sum(cut.total for cut in cuts))
             yield DropoutSnapshot(name, layer, original, now)
 
     def state(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prunelab.formatting import layer_of, percent
+from prunelab.formatting import module_of, percent
 from prunelab.recipe import OWN
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
@@ -79,12 +79,12 @@ def dropout(history: Iterable[Snapshot]) -> View:
     for i, now in enumerate(last.dropouts):
         if now.layer is None:
             continue
-        name, layer = escaped(now.name), escaped(layer_of(now.layer))
+        name, layer = escaped(now.name), escaped(module_of(now.layer) or now.layer)
         points: dict[float, tuple[float, str]] = {}
         for s in snapshots:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
             label = "dense" if s.round == 0 and not if_cut(s) else "if cut now" if if_cut(s) else f"round {s.round}"
-            points[round(100 * s.layer(now.layer).density, 3)] = (round(rate, 4), label)
+            points[round(100 * s.module_density(now.layer), 3)] = (round(rate, 4), label)
         colours = [palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()]
         data.append({
             "type": "scatter", "mode": "markers", "name": name,

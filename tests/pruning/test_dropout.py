@@ -145,6 +145,38 @@ def test_rates_follow_the_connections_from_the_original_rate_every_time():
     assert dropout.original_rates(model)["drop_b"] == 0.5 and dropout.rates(model)["drop_b"] == pytest.approx(0.25)
 
 
+class Recurrent(nn.Module):
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.cell, self.drop, self.head = getattr(nn, kind)(6, 10), nn.Dropout(0.5), nn.Linear(10, 3)
+
+    def forward(self, x):
+        h = self.cell(x)
+        return self.head(self.drop(h[0] if isinstance(h, tuple) else h))
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"])
+def test_all_weights_of_the_layer_before_a_dropout_count(kind):
+    """Of each kind there are two, of unlike densities; one of them used to stand for both."""
+    torch.manual_seed(0)
+    model, x, y = Recurrent(kind), torch.randn(40, 6), torch.arange(40) % 3
+    masks = pl.Masks(model, layers=["cell", "head"])
+    assert "cell" in masks.names_of("cell")[0] and len(masks.names_of("cell")) == 2
+    masks.commit(masks.plan(density=dict(zip(masks.names_of("cell"), (0.1, 0.6), strict=True))))
+    weights = [p for p in model.cell.parameters() if p.dim() > 1]
+    kept, total = (sum(map(count, weights)) for count in (lambda p: int(p.count_nonzero()), torch.Tensor.numel))
+    expected = pytest.approx(0.5 * (kept / total) ** 0.5)
+    assert pl.adjust_dropout(model, masks, example=x)["drop"] == expected
+    assert pl.adjust_dropout(model, masks, owners={"drop": "cell"})["drop"] == expected
+    session = pl.Session(
+        pl.Recipe(density=0.3, epochs=1), model=model, data=((x, y), (x, y)), masks=masks, trained=True
+    )
+    (preview,), snapshot = session.preview(pl.Recipe(density=0.3).final_target).dropouts, session.snapshot()
+    assert snapshot.dropouts[0].rate == expected and preview.rate < snapshot.dropouts[0].rate
+    *_, points = pl.views.dropout([snapshot])["data"]
+    assert points["x"] == [pytest.approx(100 * kept / total, abs=1e-3)]
+
+
 def test_the_lenet_keeps_its_dropouts_in_order():
     session = pl.Session(pl.Recipe(dropout=0.5))
     belongs = {d.name: d.layer for d in session.snapshot().dropouts}

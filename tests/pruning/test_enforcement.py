@@ -88,6 +88,33 @@ def test_pruning_in_mid_training_clears_the_moments(name):
     train(model, optimizer, after=lambda: _assert_zero(masks))
 
 
+def test_connections_that_come_back_under_rprop_learn_at_once():
+    """Its step sizes are no moments: at zero they grow from 1e-6 only."""
+    model = network()
+    masks = pl.Masks(model)
+    optimizer = torch.optim.Rprop(model.parameters(), lr=0.01)
+    masks.attach(optimizer)
+    train(model, optimizer)
+    masks.prune(density=0.3)
+    train(model, optimizer, after=lambda: _assert_zero(masks))
+    cut = {name: ~masks[name] for name in masks}
+    masks.load_state_dict({name: torch.ones_like(mask) for name, mask in masks.items()})
+    train(model, optimizer)
+    for name, gone in cut.items():
+        assert masks.weight(name).detach()[gone].abs().mean() > 1e-3
+
+
+def test_what_has_become_nan_is_zero_where_it_is_cut():
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(density=0.3)
+    for name in masks:
+        masks.weight(name).data[~masks[name]] = torch.nan
+    assert not masks.zeros_hold()
+    masks.apply()
+    _assert_zero(masks)
+
+
 def test_without_attach_zeros_come_back_so_the_tests_above_can_fail():
     model = network()
     masks = pl.Masks(model)

@@ -172,7 +172,7 @@ def transposed(x: Tensor) -> Tensor:
     NumPy's copy takes half as long as torch's, except where rows are a multiple of the page size apart; there it is
     done in strips as wide as a cache line.
     """
-    source: NDArray[Any] = x.detach().numpy()
+    source: NDArray[Any] = x.detach().resolve_neg().numpy()
     a, b = source.shape
     if a <= TILE or b * source.itemsize % PAGE or source.strides[1] != source.itemsize:
         return torch.from_numpy(np.ascontiguousarray(source.T))

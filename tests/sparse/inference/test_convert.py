@@ -170,6 +170,14 @@ def test_weights_that_are_not_contiguous_convert():
         same(convert(model, kernel=kernel)(x), model(x))
 
 
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_inputs_that_are_negated_lazily_are_taken(kernel, batch):
+    model, x = mlp(12, 9, 3), torch.randn(batch, 12, dtype=torch.complex64).conj().imag
+    assert x.is_neg()
+    same(convert(model, kernel=kernel)(x), model(x))
+
+
 def test_double_weights_stay_double_and_half_ones_stay_dense():
     x = torch.randn(5, 12, dtype=torch.float64)
     model = mlp(12, 9, 3).double()
