@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from voila.handler import BaseVoilaHandler
 from prunelab import hardware, lesson_catalogue
 from prunelab.errors import RecipeError
 from prunelab.lab import links, presets
+from prunelab.lab.worker.limits import Limits
 from prunelab.recipe import Recipe
 from prunelab.workshop.address import qr_for_page
 from prunelab.workshop.desk import SETTING, Desk, OpenLab
@@ -127,7 +129,10 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
             raise HTTPError(400, "nothing to do")
         try:
             wish = json.loads(self.request.body)
-            self._do(wish["do"], wish.get("about", ""))
+            what, about = wish["do"], wish.get("about", "")
+            if not isinstance(about, str):
+                raise ValueError(f"about = {about!r}: must be a text")
+            self._do(what, about)
         except (ValueError, KeyError, TypeError, RecipeError) as error:
             self.set_status(400)
             self.finish(str(error))
@@ -135,8 +140,8 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
         self.set_status(204)
 
     def _do(self, what: str, about: str) -> None:
-        """what: "end" one lab (about: its kernel) or "end all"; "follow" a link, or "say" a word, in all labs; "forget"
-        the guesses. Raises ValueError or RecipeError for what cannot be done.
+        """what: "end" one lab (about: its kernel) or "end all"; "follow" a link that the limits allow, or "say" a word,
+        in all labs; "forget" the guesses. Raises ValueError or RecipeError for what cannot be done.
         """
         desk = self._desk
         labs = tuple(desk.labs.values())
@@ -148,7 +153,8 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
                     desk.send_away(lab.kernel, "host")
             case "follow":
                 query = about.rpartition("?")[2]
-                links.from_query(query)
+                recipe, _ = links.from_query(query)
+                Limits.from_environment(os.environ).check(recipe)  # every lab would refuse it
                 asked = links.last(query, links.PRESET)
                 if asked is not None:
                     presets.named(asked, Recipe())

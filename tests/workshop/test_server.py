@@ -12,6 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from prunelab.lab.worker.limits import Limits
 from prunelab.serve.websocket import PROTOCOL
 from support.servers import stop
 from support.workshop import HOST_TOKEN, TOKEN, Visitor, start_workshop
@@ -21,7 +22,7 @@ KERNEL = uuid.UUID(int=7)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    started = start_workshop(tmp_path_factory.mktemp("home"), places=3, pool=0)
+    started = start_workshop(tmp_path_factory.mktemp("home"), places=3, pool=0, limited=Limits(rounds=20))
     yield started
     stop(started)
 
@@ -136,6 +137,8 @@ def test_a_form_of_another_site_gives_no_orders(host):
 @pytest.mark.parametrize(("wish", "words"), [
     ({"do": "dance"}, "'dance': no such wish"),
     ({"do": "follow", "about": "?quality=20"}, "quality = 20"),
+    ({"do": "follow", "about": "?v=2&rounds=90"}, "rounds = 90: many share this machine"),
+    ({"do": "say", "about": ["hello"]}, "about = ['hello']: must be a text"),
     ({"about": "x"}, "do"),
     ([], ""),
 ])  # fmt: skip
