@@ -67,7 +67,8 @@ def test_what_is_printed_are_words_and_pictures_black_on_white(
         " return Object.entries(wanted).every(([name, width]) => found[name] === width); }",
         arg=ON_PAPER,
     )
-    for hidden in (".pl-side", ".pl-foot", ".pl-deck", ".prunelab-download", ".prunelab-term"):
+    pressed = (".pl-side", ".pl-foot", ".pl-deck", ".pl-offers", ".pl-tools", ".prunelab-download", ".prunelab-term")
+    for hidden in pressed:
         expect(root(page).locator(hidden).first).to_be_hidden()
     expect(root(page).locator("[data-card=accuracy]")).to_be_visible()
     colours = (
