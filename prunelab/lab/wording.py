@@ -105,14 +105,17 @@ def went_too_deep(snapshot: Snapshot | None) -> str | None:
         return None
     lost, objective = snapshot.dense_accuracy - snapshot.test_accuracy, snapshot.objective
     fell = f"from {objective.text(snapshot.dense_accuracy)} to {objective.text(snapshot.test_accuracy)}"
-    if snapshot.phase == "pruned" and lost >= DEEP:
-        deep = f"This cut was deep: {objective.metric} fell {fell}."
-        return f"{deep} Retrain and see what comes back, or Reset to the dense network."
-    if snapshot.phase == "retrained" and lost >= UNMENDED:
+    retrained = snapshot.phase == "retrained" and snapshot.steps > 0  # a round that only cuts has no steps
+    if retrained and lost >= UNMENDED:
         return (
             f"Retraining did not mend this cut: {objective.metric} is down {fell}. "
             "Reset goes back to the dense network; cut less, or in more rounds."
         )
+    if snapshot.phase in ("pruned", "retrained") and not retrained and lost >= DEEP:
+        deep = f"This cut was deep: {objective.metric} fell {fell}."
+        if snapshot.recipe.retrain_epochs:
+            return f"{deep} Retrain and see what comes back, or Reset to the dense network."
+        return f"{deep} Reset goes back to the dense network; nothing is retrained while its epochs are 0."
     return None
 
 
