@@ -28,7 +28,8 @@ CARD_TERMS = {
 }
 CARDS = tuple(CARD_TERMS)
 
-DEEP = 0.3  # accuracy that a cut costs, from which the page points out the way back
+# Accuracy, or part of another metric's scale, that a cut costs, from which the page points out the way back.
+DEEP = 0.3
 UNMENDED = 0.05  # the same after retraining: 18 of the 360 test digits, far beyond their noise
 
 TIPS = {
@@ -103,7 +104,9 @@ def went_too_deep(snapshot: Snapshot | None) -> str | None:
     """A word after a cut that cost much, or that retraining could not mend: what it cost, and the way back."""
     if snapshot is None or snapshot.test_accuracy is None or snapshot.dense_accuracy is None:
         return None
-    lost, objective = snapshot.dense_accuracy - snapshot.test_accuracy, snapshot.objective
+    objective = snapshot.objective
+    lost = snapshot.dense_accuracy - snapshot.test_accuracy
+    lost /= objective.scale(snapshot.dense_accuracy, snapshot.test_accuracy)
     fell = f"from {objective.text(snapshot.dense_accuracy)} to {objective.text(snapshot.test_accuracy)}"
     retrained = snapshot.phase == "retrained" and snapshot.steps > 0  # a round that only cuts has no steps
     if retrained and lost >= UNMENDED:
