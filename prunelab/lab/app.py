@@ -40,7 +40,7 @@ from prunelab.training.objective import LossLike, MetricLike
 
 LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 REST = 2.0  # seconds without a new picture, after which those that nobody sees are drawn
-DROPS_GUESS = ("train", "reset")  # buttons that discard the run, so that a guess about it gets no result
+DROPS_GUESS = ("train", "reset", "load", "follow")  # actions that discard the run: a guess about it gets no result
 
 
 @suggesting
@@ -328,8 +328,6 @@ class Lab(w.VBox):
     def _pressed(self, name: str) -> None:
         if name == "pause":
             name = "resume" if self._runner.state.activity == "paused" else "pause"
-        if name in DROPS_GUESS:
-            self._bridge.soon(self.guess.drop)
         if self.options.guess and self.guess.asks(name):
             self._bridge.soon(partial(self.guess.ask, name))
             self._redraw()
@@ -347,6 +345,8 @@ class Lab(w.VBox):
             return
         if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
             self._link.forget()
+        if action in DROPS_GUESS:
+            self._bridge.soon(self.guess.drop)
         if action == "compare":
             self._bridge.soon(self.timeline.live)
         if action != "read":

@@ -217,7 +217,7 @@ def _wins(why: str) -> Callable[[tuple[str, str], Ends], str]:
         objective = ends[1].objective
         figures = f"{labels[1]} {objective.says(better)}, {labels[0]} {objective.text(worse)}"
         result = f"{figures}, with {_shares(ends)} of the weights"
-        if abs(better - worse) < MIN_GAP:
+        if abs(better - worse) < MIN_GAP * objective.scale(better, worse):
             return f"{result}: hardly a difference here."
         return f"{result}: {why}." if better > worse else f"{result}: here it is the other way round."
 

@@ -28,7 +28,8 @@ CARD_TERMS = {
 }
 CARDS = tuple(CARD_TERMS)
 
-DEEP = 0.3  # accuracy that a cut costs, from which the page points out the way back
+# Accuracy, or part of another metric's scale, that a cut costs, from which the page points out the way back.
+DEEP = 0.3
 UNMENDED = 0.05  # the same after retraining: 18 of the 360 test digits, far beyond their noise
 
 TIPS = {
@@ -103,16 +104,21 @@ def went_too_deep(snapshot: Snapshot | None) -> str | None:
     """A word after a cut that cost much, or that retraining could not mend: what it cost, and the way back."""
     if snapshot is None or snapshot.test_accuracy is None or snapshot.dense_accuracy is None:
         return None
-    lost, objective = snapshot.dense_accuracy - snapshot.test_accuracy, snapshot.objective
+    objective = snapshot.objective
+    lost = snapshot.dense_accuracy - snapshot.test_accuracy
+    lost /= objective.scale(snapshot.dense_accuracy, snapshot.test_accuracy)
     fell = f"from {objective.text(snapshot.dense_accuracy)} to {objective.text(snapshot.test_accuracy)}"
-    if snapshot.phase == "pruned" and lost >= DEEP:
-        deep = f"This cut was deep: {objective.metric} fell {fell}."
-        return f"{deep} Retrain and see what comes back, or Reset to the dense network."
-    if snapshot.phase == "retrained" and lost >= UNMENDED:
+    retrained = snapshot.phase == "retrained" and snapshot.steps > 0  # a round that only cuts has no steps
+    if retrained and lost >= UNMENDED:
         return (
             f"Retraining did not mend this cut: {objective.metric} is down {fell}. "
             "Reset goes back to the dense network; cut less, or in more rounds."
         )
+    if snapshot.phase in ("pruned", "retrained") and not retrained and lost >= DEEP:
+        deep = f"This cut was deep: {objective.metric} fell {fell}."
+        if snapshot.recipe.retrain_epochs:
+            return f"{deep} Retrain and see what comes back, or Reset to the dense network."
+        return f"{deep} Reset goes back to the dense network; nothing is retrained while its epochs are 0."
     return None
 
 

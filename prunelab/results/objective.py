@@ -58,6 +58,16 @@ class Objective:
             return f"{self.low:g} to {self.high:g}"
         return bounds[0] or (f"at most {bounds[1]}" if bounds[1] else "without bounds")
 
+    def scale(self, *values: float) -> float:
+        """What a difference of the metric is judged by, above 0: a metric of one's own may be in dollars or in metres.
+
+        The width of its range; 1 where nothing but the best value is known, and that is 1, as of R2; else the largest
+        of these values, whatever their sign.
+        """
+        if self.low is not None and self.high is not None:
+            return self.high - self.low
+        return 1.0 if self.high == 1 else max(map(abs, values), default=0.0) or 1.0
+
     # In words and pictures
 
     @property
@@ -77,11 +87,11 @@ class Objective:
 
     def plotted(self, value: float) -> float:
         """A value of the metric on a picture's axis."""
-        return round(100 * value, 3) if self.is_share else round(value, 5)
+        return round(100 * value, 3) if self.is_share else float(f"{value:.6g}")
 
     def text(self, value: float) -> str:
-        """A value of the metric: "97.8 %", "0.913"."""
-        return percent(value) if self.is_share else f"{value:.3f}"
+        """A value of the metric: "97.8 %", "0.913", "-0.000212" of a metric without a range."""
+        return percent(value) if self.is_share else self._number(value)
 
     def says(self, value: float) -> str:
         """A value with what it is: "97.8 % right", "exact match 93.1 %", "R2 0.913"."""
@@ -89,11 +99,15 @@ class Objective:
 
     def gap(self, difference: float) -> str:
         """The size of a difference: "0.3 points", "0.012"."""
-        return f"{100 * abs(difference):.1f} points" if self.is_share else f"{abs(difference):.3f}"
+        return f"{100 * abs(difference):.1f} points" if self.is_share else self._number(abs(difference))
 
-    def is_no_gap(self, difference: float) -> bool:
-        """Whether a difference is too small to be shown."""
-        return abs(difference) < 0.0005
+    def is_no_gap(self, difference: float, *values: float) -> bool:
+        """Whether a difference is too small to be shown. values: those that differ."""
+        return abs(difference) < 0.0005 * self.scale(*values)
+
+    def _number(self, value: float) -> str:
+        """With three decimals, or three digits where these would tell nothing."""
+        return f"{value:.3f}" if self.scale(value) >= 1 else f"{value:#.3g}"
 
 
 CLASSIFYING = Objective()

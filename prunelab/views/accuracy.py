@@ -152,7 +152,7 @@ def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str
     if dense is None or last.round == 0:
         return now
     gap = last.test_accuracy - dense
-    if objective.is_no_gap(gap):
+    if objective.is_no_gap(gap, last.test_accuracy, dense):
         return f"{now}, as good as dense, with {percent(last.density)} of the connections"
     side = "above" if gap > 0 else "below"
     return f"{now}, {objective.gap(gap)} {side} dense, with {percent(last.density)} of the connections"
@@ -163,4 +163,4 @@ def _plotted(snapshot: Snapshot) -> float | None:
 
 
 def _hover(objective: Objective) -> str:
-    return "%{y:.1f} %" if objective.is_share else "%{y:.3f}"
+    return "%{y:.1f} %" if objective.is_share else "%{y:.6~g}"

@@ -59,7 +59,7 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
     for i, (name, run) in enumerate(shown.items()):
         data += _run(name, run, style(i), drops=len(shown) <= MAX_WITH_DROPS)
         right = _right(run[-1])
-        lost = f"{right:.0f} %" if objective.is_share else f"{right:.2f}"
+        lost = f"{right:.0f} %" if objective.is_share else objective.text(right)
         ends.append(End(name if right >= up[0] else f"↓ {lost} {name}", _kept(run[-1]), right, style(i)))
     shapes = []
     if dense is not None:
@@ -189,7 +189,7 @@ def _right(snapshot: Snapshot) -> float:
 
 def _figure(right: float, objective: Objective) -> str:
     """A value on the axis as text."""
-    return f"{right:.1f} %" if objective.is_share else f"{right:.3f}"
+    return f"{right:.1f} %" if objective.is_share else objective.text(right)
 
 
 def _says(snapshot: Snapshot) -> str:
@@ -202,7 +202,7 @@ def _range(runs: Mapping[str, Sequence[Snapshot]], dense: float | None, objectiv
     """Range of the accuracy axis (%): all ends of rounds and runs, and drops down to DROP_DEPTH below these."""
     snapshots = [(s, not _is_drop(s, run) or s is run[-1]) for run in runs.values() for s in run]
     ends = [_right(s) for s, is_end in snapshots if is_end] + ([] if dense is None else [objective.points * dense])
-    high, point = max(ends), objective.points / 100
+    high, point = max(ends), objective.points * objective.scale(*ends) / 100
     low = max(min(_right(s) for s, _ in snapshots), min(ends) - DROP_DEPTH * point, high - AXIS_DEPTH * point)
     return axis_around(low, high, 0.08, objective)
 
@@ -217,7 +217,8 @@ def _title(runs: Mapping[str, Sequence[Snapshot]]) -> str:
     if best == worst:
         return f"{names[0]}: {_says(top)} with {shares[0]} of the weights"
     objective = top.objective
-    if objective.is_no_gap((_right(top) - _right(bottom)) / objective.points):
+    ends = _right(top) / objective.points, _right(bottom) / objective.points
+    if objective.is_no_gap(ends[0] - ends[1], *ends):
         far = shares[0] if shares[0] == shares[1] else f"{shares[0]} and {shares[1]}"
         value = _figure(_right(top), objective)
         equal = f"equally right, {value}" if objective.metric == "accuracy" else f"equal {_says(top)}"

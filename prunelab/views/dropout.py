@@ -139,20 +139,23 @@ def _meet(a: Box, b: Box) -> bool:
 
 
 def _title(last: Snapshot) -> str:
-    """What happens to the rates: from where they all were to where they are, else the name of each with its rates."""
+    """What happens to the rates: from where they all were to where they are, else the name of each with its rates.
+
+    Where some fall and others do not, it names those that fall.
+    """
     steps = {d.name: (f"{d.original:.2f}", f"{d.rate:.2f}") for d in last.dropouts}
-    different = sorted(set(steps.values()))
     if all(d.rate == d.original for d in last.dropouts):
-        rates = " and ".join(sorted({before for before, _ in different}))
+        rates = " and ".join(sorted({before for before, _ in steps.values()}))
         why = "nothing is cut yet" if last.kept == last.total else "the cut does not change it"
         return f"Dropout stays at {rates}: {why}"
     verb = "would fall" if if_cut(last) else "fell"
-    if all(before == after for before, after in different):
-        rates = " and ".join(before for before, _ in different)
+    fallen = {name: step for name, step in steps.items() if step[0] != step[1]}
+    if not fallen:
+        rates = " and ".join(sorted({before for before, _ in steps.values()}))
         return f"Dropout {'would stay' if if_cut(last) else 'stays'} near {rates}: little is cut"
-    before, after = (sorted(set(rates)) for rates in zip(*different, strict=True))
-    if len(before) == 1:
+    before, after = (sorted(set(rates)) for rates in zip(*fallen.values(), strict=True))
+    if len(before) == 1 and len(fallen) == len(steps):
         return f"Dropout {verb} from {before[0]} to {'–'.join(after[:: max(len(after) - 1, 1)])}"
-    parts = [f"{escaped(name, 20)} from {before} to {after}" for name, (before, after) in steps.items()]
+    parts = [f"{escaped(name, 20)} from {before} to {after}" for name, (before, after) in fallen.items()]
     more = f", and {len(parts) - 2} more" if len(parts) > 2 else ""
     return f"Dropout {verb}: {', '.join(parts[:2])}{more}"

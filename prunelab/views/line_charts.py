@@ -65,25 +65,25 @@ def kept_axis(title: str, percents: Iterable[float]) -> dict[str, Any]:
 
 def axis_around(low: float, high: float, part: float, objective: Objective) -> list[float]:
     """Range of an axis of a metric around ``low`` to ``high``, with ``part`` of that as room, within its bounds."""
-    point = objective.points / 100
+    point = objective.points * objective.scale(low, high) / 100
     room = max(part * (high - low), 0.5 * point)
     start, end = low - room, high + room
     if objective.low is not None:
         start = max(start, objective.points * objective.low)
     if objective.high is not None:
         end = min(end, objective.points * objective.high + point)
-    return [round(start, 3 if objective.is_share else 5), round(end, 3 if objective.is_share else 5)]
+    return [float(f"{start:.6g}"), float(f"{end:.6g}")]
 
 
 def stepped(values: Sequence[float], objective: Objective) -> list[float]:
     """Range of an axis for values of a metric that is not shown in percent; in steps, so that it seldom moves."""
     low, high = min(values, default=0.0), max(values, default=1.0)
     top = objective.high if objective.high is not None else high
-    span = max(top - low, 1e-3 * max(abs(top), 1.0))
+    span = max(top - low, 1e-3 * objective.scale(low, high))
     step = round_up(span) / 5
     start = step * math.floor((low - 0.05 * span) / step)
     end = top + 0.02 * span if objective.high is not None else step * math.ceil((high + 0.05 * span) / step)
-    return [round(start, 9), round(end, 9)]
+    return [float(f"{start:.9g}"), float(f"{end:.9g}")]
 
 
 def named(ends: Sequence[End], across: Sequence[float], up: Sequence[float], width: int = WIDTH) -> dict[str, Any]:

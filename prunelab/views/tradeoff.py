@@ -172,14 +172,14 @@ def _range(lines: Sequence[Sequence[Mean]], result: Tradeoff) -> tuple[float, fl
     """Range of the axis of changes; while the curve is drawn, down to where it may come."""
     objective = result.objective
     changes = [-objective.points * lost for line in lines for p in line for lost in (p.lost, p.least, p.most)]
-    point = objective.points / 100
+    point = objective.points * objective.scale(*(p.accuracy for p in result.points)) / 100
     low = (max(min(changes), -DEPTH * point) if result.complete else -DEPTH * point) - 0.4 * point
-    return round(low, 4), round(max(HEADROOM * point, max(changes) + 0.4 * point), 4)
+    return float(f"{low:.6g}"), float(f"{max(HEADROOM * point, max(changes) + 0.4 * point):.6g}")
 
 
 def _level(lost: float, objective: Objective) -> float:
     """A loss on the axis of changes."""
-    return round(-objective.points * lost, 4) + 0.0  # no -0.0
+    return float(f"{-objective.points * lost:.6g}") + 0.0  # no -0.0
 
 
 def _change(lost: float, objective: Objective) -> str:

@@ -53,12 +53,12 @@ def test_the_browser_finds_all_panels_drawn_for_paper_as_soon_as_it_prints(
     assert dict(page.evaluate(WIDTHS)) == screen
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "query"), [("light", ""), ("dark", ""), ("light", "&stage")])
 def test_what_is_printed_are_words_and_pictures_black_on_white(
-    page: Page, dashboard: Callable[..., str], scheme: str
+    page: Page, dashboard: Callable[..., str], scheme: str, query: str
 ) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    dashboard("?model=mlp-small&epochs=3")
+    dashboard(f"?model=mlp-small&epochs=3{query}")
     expect_root(page, preview="1.50")
     page.emulate_media(media="print")
     expect_all_drawn(page)
@@ -67,7 +67,8 @@ def test_what_is_printed_are_words_and_pictures_black_on_white(
         " return Object.entries(wanted).every(([name, width]) => found[name] === width); }",
         arg=ON_PAPER,
     )
-    for hidden in (".pl-side", ".pl-foot", ".pl-deck", ".prunelab-download", ".prunelab-term"):
+    pressed = (".pl-side", ".pl-foot", ".pl-deck", ".pl-offers", ".pl-tools", ".prunelab-download", ".prunelab-term")
+    for hidden in pressed:
         expect(root(page).locator(hidden).first).to_be_hidden()
     expect(root(page).locator("[data-card=accuracy]")).to_be_visible()
     colours = (

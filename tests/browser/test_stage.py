@@ -74,6 +74,52 @@ def test_all_that_a_loop_needs_is_on_one_screen_before_and_after_it(
     assert bars and foot and foot["y"] - bars["y"] > 100, "off the stage, too, the histogram is beside its slider"
 
 
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (768, 1024), (900, 600), (1100, 720)])
+def test_on_narrower_screens_too_both_pictures_stand_beside_each_other(
+    page: Page, dashboard: Lab, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    dashboard("?stage&model=mlp-small&rounds=1", phase="trained")
+    expect_drawn(page, 1.5)
+    assert page.evaluate(UNSEEN, NEEDED) == []
+    assert page.evaluate(SCROLLS) == []
+    lines = "[...document.querySelectorAll('.pl-value')].filter((e) => e.clientHeight > 40).map((e) => e.textContent)"
+    assert page.evaluate(lines) == [], "a number of a card stands in one line"
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390)])
+def test_a_phone_has_no_room_for_a_stage_and_gets_the_whole_page(
+    page: Page, dashboard: Lab, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    dashboard("?stage&model=mlp-small", phase="trained")
+    boxes = "[...document.querySelectorAll('.pl-card, .pl-step, .pl-panel')].map((e) => [e.offsetWidth, e.offsetTop])"
+    on_stage = page.evaluate(boxes)
+    root(page).get_by_label("stage").uncheck()
+    page.wait_for_function("!document.querySelector('.pl-stage')")
+    assert page.evaluate(boxes) == on_stage
+
+
+@pytest.mark.parametrize(("width", "query"), [(1280, "&big=true"), (1280, ""), (1024, "")])
+def test_nothing_covers_what_goes_on(page: Page, dashboard: Lab, width: int, query: str) -> None:
+    page.set_viewport_size({"width": width, "height": 720})
+    dashboard(f"?stage&model=mlp-small&rounds=30&retrain_epochs=2000{query}", phase="trained")
+    button(page, "Run all").click()
+    expect(root(page).locator(".pl-state-text")).to_contain_text("left")
+    covered = """() => {
+        const r = document.querySelector(".pl-state-text").getBoundingClientRect();
+        const places = [...Array(20).keys()].map((i) => r.left + ((i + 0.5) * r.width) / 20);
+        const top = (x) => document.elementFromPoint(x, (r.top + r.bottom) / 2);
+        return places.map(top).filter((e) => !e?.closest(".pl-bar")).map((e) => e?.className);
+    }"""
+    assert page.evaluate(covered) == []
+    for name in ("stage", "large type"):
+        box = root(page).get_by_role("checkbox", name=name)
+        assert box.evaluate("""e => { const r = e.getBoundingClientRect();
+            return e === document.elementFromPoint((r.left + r.right) / 2, (r.top + r.bottom) / 2); }""")
+    button(page, "Pause").click()
+
+
 def test_a_loop_takes_three_presses_and_arrows_move_the_slider(page: Page, dashboard: Lab) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     dashboard("?stage&model=mlp-small", phase="trained")

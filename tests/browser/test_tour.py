@@ -12,12 +12,13 @@ from support.lab_page import DASHBOARD, expect_root, leave, root, turn
 
 
 @pytest.fixture
-def first_visit(browser: Browser, address: Callable[[Path], str], notebooks: Path) -> Iterator[Callable[[str], Page]]:
+def first_visit(browser: Browser, address: Callable[[Path], str], notebooks: Path) -> Iterator[Callable[..., Page]]:
     """The lab in a browser that was never here; a script may run first."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
 
-    def visit(script: str = "") -> Page:
+    def visit(script: str = "", width: int = 1280, height: int = 720) -> Page:
         page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
         page.add_init_script(script)
         page.goto(address(notebooks / DASHBOARD.name) + "?model=mlp-small&epochs=3")
         expect_root(page, state="ready", phase="trained")
@@ -69,6 +70,30 @@ def test_it_leads_over_the_page_which_can_be_used_meanwhile_and_is_remembered(st
     expect(tour).to_contain_text("1 of 5")
     stranger.keyboard.press("Escape")
     expect(tour).to_have_count(0)
+
+
+COVERED = """() => {
+    const card = document.querySelector(".pl-tour").getBoundingClientRect();
+    const part = document.querySelector(".pl-toured").getBoundingClientRect();
+    const x = part.left + part.width / 2;
+    const top = document.elementFromPoint(x, Math.max(part.top, 0) + Math.min(part.height, innerHeight) / 8);
+    return [card.top >= 0 && card.bottom <= innerHeight, Boolean(top?.closest(".pl-toured"))];
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (390, 844)])
+def test_it_stays_in_view_and_so_does_what_it_speaks_of(
+    first_visit: Callable[..., Page], width: int, height: int
+) -> None:
+    page = first_visit(width=width, height=height)
+    tour = page.get_by_role("region", name="a short tour of this page")
+    for number in (1, 2, 3, 4, 5):
+        expect(tour).to_contain_text(f"{number} of 5")
+        assert page.evaluate(COVERED) == [True, True], f"step {number}"
+        if number < 5:
+            tour.get_by_role("button", name="Next").click()
+    root(page).locator(".pl-speed").evaluate("e => e.scrollIntoView()")
+    assert page.evaluate(COVERED)[0]
 
 
 def test_a_browser_that_knows_it_is_left_alone(page: Page, dashboard: Callable[..., str]) -> None:

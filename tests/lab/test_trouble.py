@@ -1,6 +1,9 @@
 """What goes wrong: words in the banner, and a lab that goes on."""
 
+import pytest
+
 import prunelab as pl
+from prunelab.lab.worker.limits import Limits
 from prunelab.sessions import pruned_model
 from support.labs import LONG, press, reached, usable
 from support.messages import say
@@ -64,3 +67,73 @@ def test_what_the_page_says_goes_with_its_cause(presence_clock):
     lab.controls["quality"].value = 0.35
     assert lab.wait(60) and lab.status.trouble == ""
     lab.stop()
+
+
+def of_a_cut_too_deep(lab):
+    lab.controls["quality"].value = 2.9
+    assert lab.wait(60)
+    press(lab, "prune")
+    return "would have lost every connection" if "strongest" in lab.status.trouble else "This cut was deep"
+
+
+def of_a_cut_to_come(lab):
+    lab.controls["quality"].value = 10.0
+    assert lab.wait(60)
+    return "would lose every connection"
+
+
+def of_what_layers_can_bear(lab):
+    panel = lab.panels["sensitivity"]
+    for button in (panel.button, panel.use):
+        button.click()
+        assert lab.wait(60)
+    return "These qualities keep"
+
+
+def of_a_pause(lab):
+    lab._runner.limit(Limits(seconds=1))
+    lab.controls["epochs"].value = 10000
+    lab.buttons["train"].click()
+    assert lab.wait(60) and lab.state.activity == "paused"
+    lab._runner.limit(Limits())
+    lab.controls["epochs"].value = 3
+    return "Press Resume to go on"
+
+
+def another_quality(lab):
+    lab.layers.own, lab.controls["quality"].value = {}, 0.4
+    assert lab.wait(60)
+
+
+def pressed(name):
+    return lambda lab: lab.buttons[name].click()
+
+
+@pytest.mark.parametrize(
+    ("said", "done"),
+    [
+        (of_a_cut_too_deep, pressed("retrain")),
+        (of_a_cut_too_deep, pressed("run")),
+        (of_a_cut_too_deep, pressed("reset")),
+        (of_a_cut_to_come, pressed("run")),
+        (of_what_layers_can_bear, another_quality),
+        (of_what_layers_can_bear, pressed("train")),
+        (of_a_pause, pressed("reset")),
+        (of_a_pause, pressed("train")),
+    ],
+)
+def test_what_is_said_of_a_network_or_a_cut_ends_with_it(lab, said, done):
+    lab.controls["retrain_epochs"].value = 3
+    words, after = said(lab), []
+    assert words in lab.status.trouble
+    lab.on_state(lambda state: after.append(state.words))  # and at once the state as it is
+    after.clear()
+    done(lab)
+    assert lab.wait(60) and after
+    assert [text for text in after if words in text] == []
+
+
+def test_a_pause_is_told_while_a_slider_moves(lab):
+    words = of_a_pause(lab)
+    lab.controls["quality"].value = 0.4
+    assert lab.wait(60) and lab.state.activity == "paused" and words in lab.status.trouble

@@ -83,3 +83,26 @@ def test_the_story_names_what_the_cut_is_asked_for(recipe, begins):
     assert story.startswith(begins), story
     assert f"{preview.density:.1%}".replace("%", " %") in story
     assert story.endswith(f"Now 100.0 % of the connections are left, accuracy {100 * now.test_accuracy:.1f} %.")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "done", "said", "unsaid"),
+    [
+        (2, ["prune"], "This cut was deep: accuracy fell from", "epochs are 0"),
+        (2, ["prune", "retrain"], "Retraining did not mend this cut", "deep"),
+        (0, ["prune"], "nothing is retrained while its epochs are 0", "Retrain and see"),
+        (0, ["prune", "retrain"], "This cut was deep: accuracy fell from", "did not mend"),
+        (0, ["run"], "This cut was deep: accuracy fell from", "did not mend"),
+    ],
+)
+def test_where_nothing_is_retrained_nothing_is_said_of_retraining(epochs, done, said, unsaid):
+    lab = pl.Lab(QUICK.changed(retrain_epochs=epochs, rounds=1, quality=2.9), measure=False)
+    assert lab.wait(60)
+    for name in done:
+        press(lab, name)
+    words = wording.went_too_deep(lab.state.snapshot)
+    assert said in words and unsaid not in words
+    lab.stop()
+    told = [moment["label"] for moment in lab.timeline.widget.moments if moment["mark"]][1:]
+    retrained = ["round 1: retrained" if epochs else "round 1: pruned, not retrained"]
+    assert told == ["round 1: pruned", *(retrained if done != ["prune"] else [])]

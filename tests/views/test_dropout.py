@@ -26,6 +26,28 @@ def test_a_rate_that_is_written_alike_is_not_said_to_fall(quality, says):
     assert says in views.dropout(list(session.history))["layout"]["title"]["text"]
 
 
+@pytest.mark.parametrize(
+    ("rates", "says"),
+    [
+        ([(0.0, 0.0), (0.1, 0.04)], "Dropout fell: drop1 from 0.10 to 0.04"),
+        ([(0.2, 0.2), (0.2, 0.07)], "Dropout fell: drop1 from 0.20 to 0.07"),
+        ([(0.2, 0.198), (0.5, 0.3), (0.5, 0.2)], "Dropout fell: drop1 from 0.50 to 0.30, drop2 from 0.50 to 0.20"),
+        ([(0.1, 0.05), (0.2, 0.1), (0.0, 0.0), (0.3, 0.2)],
+         "Dropout fell: drop0 from 0.10 to 0.05, drop1 from 0.20 to 0.10, and 1 more"),
+        ([(0.2, 0.1), (0.2, 0.07)], "Dropout fell from 0.20 to 0.07–0.10"),
+        ([(0.0, 0.0), (0.2, 0.199)], "Dropout stays near 0.00 and 0.20: little is cut"),
+    ],
+)  # fmt: skip
+def test_only_rates_that_fell_are_named(untrained, rates, says):
+    now = untrained.snapshot()
+    dropouts = tuple(
+        replace(now.dropouts[0], name=f"drop{i}", original=original, rate=rate)
+        for i, (original, rate) in enumerate(rates)
+    )
+    cut = replace(now, phase="pruned", round=1, dropouts=dropouts)
+    assert views.dropout([cut])["layout"]["title"]["text"] == says
+
+
 @pytest.mark.parametrize("fc1", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 @pytest.mark.parametrize("fc3", [0.0, 0.5, 1.0, 2.0])
 def test_labels_of_unequal_layers_do_not_lie_on_each_other(untrained, fc1, fc3):

@@ -8,6 +8,7 @@ import pytest
 import prunelab as pl
 from prunelab import views
 from prunelab.exports import narrative
+from prunelab.lab import presets, wording
 from prunelab.results.objective import Objective
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.views import key_figures
@@ -104,3 +105,63 @@ def test_an_axis_holds_all_values_and_little_more(values, objective, low, high):
 
 def test_an_axis_stays_within_the_bounds_of_its_metric():
     assert axis_around(1.0, 99.0, 0.08, EXACT) == [0, 101] and axis_around(0.1, 0.99, 0.1, R2) == [0.011, 1.01]
+
+
+# A metric without a range, in any unit: the same error in micrometres, metres and megametres.
+UNITS = [1e-6, 1e-3, 1.0, 1e3, 1e6]
+ERROR = Objective("mae", "minus error", None, 0.0, classifies=False)
+MENDED = {"trained": -1.0, "pruned": -2.0, "retrained": -1.02}
+
+
+def in_unit(run, unit, objective=ERROR, values=MENDED):
+    return judged(run, objective, {phase: unit * value for phase, value in values.items()})
+
+
+@pytest.mark.parametrize("objective", [ERROR, replace(ERROR, high=None), replace(ERROR, low=0.0, high=None)])
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_unit_of_a_metric_decides_nothing_and_its_values_can_be_read(run, unit, objective):
+    sign = 1.0 if objective.low == 0 else -1.0
+    values = {phase: 3 + value if sign > 0 else value for phase, value in MENDED.items()}  # 2, 1 and 1.98
+    history = in_unit(run, unit, objective, values)
+    dense, _, now = (s.test_accuracy for s in history)
+    assert float(objective.text(now)) == pytest.approx(now, rel=0.01)
+    assert float(objective.gap(dense - now)) == pytest.approx(dense - now, rel=0.01)
+    title = views.accuracy(history)["layout"]["title"]["text"]
+    assert "below dense" in title and "as good as dense" not in title
+    equal = in_unit(run, unit, objective, {**values, "retrained": values["trained"] * 1.0001})
+    assert "as good as dense" in views.accuracy(equal)["layout"]["title"]["text"]
+    assert "This cut was deep" in wording.went_too_deep(history[1])
+    assert wording.went_too_deep(history[2]) is None, "2 % are no harm"
+    unmended = in_unit(run, unit, objective, {**values, "retrained": values["pruned"]})
+    assert "did not mend" in wording.went_too_deep(unmended[2])
+    for view in (views.accuracy(history), views.compare({"ours": history})):
+        low, high = view["layout"]["yaxis"]["range"]
+        assert low <= min(dense, now) and dense <= high, "the picture holds both"
+        assert high - low < 3 * abs(dense), "and is not flat"
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_runs_are_told_apart_in_every_unit(run, unit):
+    ours, theirs = in_unit(run, unit), in_unit(run, unit, values={**MENDED, "retrained": -1.5})
+    compared = views.compare({"ours": ours, "theirs": theirs})["layout"]["title"]["text"]
+    assert compared.startswith("ours: minus error") and "equal" not in compared
+    preset = presets.presets(ours[0].recipe)[0]
+    assert "hardly a difference" not in preset.says((theirs[-1], ours[-1]))
+    near = in_unit(run, unit, values={**MENDED, "retrained": -1.0201})
+    assert "hardly a difference" in preset.says((near[-1], ours[-1]))
+    assert "equal minus error" in views.compare({"a": near, "b": ours})["layout"]["title"]["text"]
+
+
+@pytest.mark.parametrize(
+    ("objective", "values", "scale"),
+    [
+        (EXACT, (0.1, 0.2), 1.0),
+        (R2, (0.1, -40.0), 1.0),
+        (Objective(low=-1.0, high=1.0), (0.1,), 2.0),
+        (Objective(low=0.0, high=100.0), (3.0,), 100.0),
+        (ERROR, (-3.0, -7.5), 7.5),
+        (ERROR, (0.0,), 1.0),
+    ],
+)
+def test_differences_are_judged_by_the_range_or_the_values(objective, values, scale):
+    assert objective.scale(*values) == scale

@@ -10,6 +10,7 @@ from prunelab.lab.widgets import basics
 from prunelab.lab.widgets.number_field import NumberField
 from prunelab.lab.widgets.shared_looks import show
 from prunelab.results.objective import CLASSIFYING
+from prunelab.results.snapshot import Snapshot
 
 QUESTIONS = {
     "prune": "What will the accuracy be after this cut?",
@@ -32,6 +33,8 @@ class Guess(basics.VBox):
         self.objective = CLASSIFYING  # its metric is what is guessed
         self.action: str | None = None  # the action that is asked about
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
+        self._latest: Snapshot | None = None  # of the history, as last reported
+        self._before: Snapshot | None = None  # the latest when the question was answered: no result of it yet
         self.question = basics.Label("")
         self.slider = NumberField(
             value=90, low=0, high=100, min=0, max=100, step=0.5, decimals=1, description="your guess (%)",
@@ -64,12 +67,14 @@ class Guess(basics.VBox):
         if action:
             self.slider.focus()
 
-    def tell(self, phase: str, accuracy: float | None, *, busy: bool) -> None:
+    def tell(self, now: Snapshot, latest: Snapshot | None, *, busy: bool) -> None:
         """Report a new state; once it has the result, show how far off the guess was.
 
-        phase: of the network. accuracy: 0 to 1, None if unknown. busy: whether a run goes on or is paused.
+        now: the network. latest: the last of the history: what was guessed adds to it. busy: whether a run goes on or
+        is paused.
         """
-        if self._due is None or busy or accuracy is None:
+        self._latest, phase, accuracy = latest, now.phase, now.test_accuracy
+        if self._due is None or busy or accuracy is None or latest is self._before:
             return
         action, guess = self._due
         if phase == ("pruned" if action == "prune" else "retrained"):
@@ -93,7 +98,7 @@ class Guess(basics.VBox):
     def _answered(self) -> None:
         action = self.action
         if action is not None:
-            self._due = (action, self.slider.value)
+            self._due, self._before = (action, self.slider.value), self._latest
             self.ask(None)
             self.answered(action, self.slider.value)
             self._go(action)

@@ -205,8 +205,8 @@ class Page:
         """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
         if state.snapshot is not None:
             self.guess.objective = state.snapshot.objective
-            accuracy = state.snapshot.test_accuracy
-            self.guess.tell(state.snapshot.phase, accuracy, busy=state.activity in (*BUSY, "paused"))
+            latest = state.history[-1] if state.history else None
+            self.guess.tell(state.snapshot, latest, busy=state.activity in (*BUSY, "paused"))
         viewed = self.timeline.shown(state)
         # A warning is about the network as it is.
         visible = replace(state, viewed=viewed, warning=state.warning if viewed is None else None)

@@ -58,6 +58,8 @@ def described(snapshot: Snapshot) -> dict[str, Any]:
     where = f"round {snapshot.round}" if snapshot.round else "dense"
     identity = f"{snapshot.phase}:{snapshot.round}:{snapshot.clock}"
     if snapshot.settled:
-        short = "dense" if not snapshot.round else f"{snapshot.round} {WORDS[snapshot.phase]}"
-        return {"label": f"{where}: {snapshot.phase}", "mark": "settled", "short": short, "id": identity}
+        only_cut = snapshot.phase == "retrained" and not snapshot.steps
+        word, phase = ("cut", "pruned, not retrained") if only_cut else (WORDS[snapshot.phase], snapshot.phase)
+        short = f"{snapshot.round} {word}" if snapshot.round else "dense"
+        return {"label": f"{where}: {phase}", "mark": "settled", "short": short, "id": identity}
     return {"label": f"{where}: {snapshot.phase}, step {snapshot.step:,}", "mark": "", "id": identity}

@@ -44,6 +44,7 @@ const visible = (lab, selector) => [...lab.querySelectorAll(selector)].find((eac
 export function showTour(lab) {
   lab.querySelector(".pl-tour")?.dispatchEvent(new Event("end"));
   const card = element("section", "pl-tour", lab);
+  card.popover = "manual"; // on top of the window: what scrolls would take it along
   card.setAttribute("role", "region");
   card.setAttribute("aria-label", "a short tour of this page");
   const count = element("p", "pl-tour-count", card);
@@ -86,6 +87,7 @@ export function showTour(lab) {
   skip.addEventListener("click", end);
   card.addEventListener("end", end);
   addEventListener("keydown", pressed);
+  card.showPopover();
   advance();
   return end;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from prunelab.errors import LimitError, SessionError, StorageError
@@ -32,6 +33,9 @@ SAVED_AFTER = (
 )  # fmt: skip
 # Commands that a comparison does not mind: they leave the network as it is.
 BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "forget", "pin")
+
+# Commands after which the network, or the cut that is asked for, is another one: what was said of the last is over.
+CHANGING = ("preview", "prune", "train", "retrain", "run", "live", "reset")
 
 TRAINING = ("train", "retrain", "run", "live", "follow", "tradeoff")  # commands that may train by the controls' recipe
 
@@ -64,6 +68,9 @@ class CommandHandler(RunningTask):
         stops_comparing = action == "reset" and self._mine is not None
         if action not in BESIDE:
             self._bring_back()  # a comparison that was paused is given up
+        still_paused = action == "preview" and self.state.activity == "paused"
+        if action in CHANGING and not still_paused:
+            self.state = replace(self.state, warning=None, notice=self._source.notice())
         match action:
             case "preview":
                 self._show_preview(command.target)

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 import prunelab as pl
+from prunelab.results.tradeoff import LINES, Point
 from support.labs import QUICK, press, reached
 
 
@@ -42,4 +45,43 @@ def test_nothing_tells_the_result_before_the_guess_is_answered():
     press(lab, "reset")  # the result will not come
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"].endswith("%") and not lab.guess.waits
+    lab.stop()
+
+
+@pytest.mark.parametrize("action", ["prune", "retrain", "run", "live"])
+def test_a_guess_is_never_compared_with_the_network_before(action):
+    lab = pl.Lab(QUICK.changed(quality=0.8, epochs=3, retrain_epochs=1), measure=False)
+    assert lab.wait(60)
+    if action == "retrain":
+        press(lab, "prune")
+    lab.switches["guess"].value = True
+    results = []
+    for quality in (0.8, 1.6, 1.6):  # the last cut cuts nothing
+        lab.controls["quality"].value = quality
+        assert lab.wait(60)
+        lab._pressed(action)
+        assert lab.wait(60)
+        lab.guess.button.click()
+        assert lab.wait(60)
+        results.append(lab.state.snapshot.test_accuracy)
+        assert f"it is {100 * results[-1]:.1f} %" in lab.guess.result.value and not lab.guess.waits
+    assert action == "retrain" or results[0] != results[1], "else the test tells nothing"
+    lab.stop()
+
+
+def test_a_run_that_is_loaded_from_elsewhere_is_no_answer():
+    lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
+    assert lab.wait(60)
+    lab.switches["guess"].value = True
+    lab.buttons["run"].click()
+    lab.guess.button.click()
+    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining")
+    press(lab, "pause")
+    assert lab.guess.waits
+    point = Point(
+        line=LINES[0], recipe=QUICK.changed(rounds=1, retrain_epochs=1), cuts=(0.5,), kept=1, total=2, effective=None,
+        gaussian=None, accuracy=0.9, dense=0.9,
+    )  # fmt: skip
+    lab._submit("load", point)
+    assert lab.wait(60) and not lab.guess.waits and lab.guess.result.value == ""
     lab.stop()
