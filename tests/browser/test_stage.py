@@ -93,7 +93,7 @@ def test_a_phone_has_no_room_for_a_stage_and_gets_the_whole_page(
 ) -> None:
     page.set_viewport_size({"width": width, "height": height})
     dashboard("?stage&model=mlp-small", phase="trained")
-    boxes = "[...document.querySelectorAll('.pl-card, .pl-step, .pl-panel')].map((e) => [e.offsetWidth, e.offsetTop])"
+    boxes = "[...document.querySelectorAll('.pl-card, .pl-step, .pl-panel')].map((e) => [e.offsetWidth, e.offsetLeft])"
     on_stage = page.evaluate(boxes)
     root(page).get_by_label("stage").uncheck()
     page.wait_for_function("!document.querySelector('.pl-stage')")

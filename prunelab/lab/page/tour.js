@@ -1,4 +1,5 @@
-// A tour of five steps over the real page, for a first visit. It covers nothing that is pressed, and is skipped with one key.
+// A tour of five steps over the real page, for a first visit. It covers nothing that a step is about, and is skipped with
+// one key.
 
 import { button, element } from "../widgets/dom.js";
 
