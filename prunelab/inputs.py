@@ -108,11 +108,17 @@ def tensors_in(outputs: Any) -> list[Tensor]:
             if isinstance(leaf, Tensor):
                 found.append(leaf)
             elif isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
-                found.append(torch.tensor(leaf, device="cpu"))
+                found.append(_tensor_of(leaf))
             elif not isinstance(leaf, (*NO_INPUT, type, ModuleType, nn.Module)) and id(leaf) not in seen:
                 seen.add(id(leaf))
                 pending.append([getattr(leaf, name, None) for name in (*getattr(leaf, "__dict__", ()), *_slots(leaf))])
     return found
+
+
+def _tensor_of(array: np.ndarray[Any, Any]) -> Tensor:
+    """A copy that torch can hold: not reversed in memory, in this machine's order of bytes, long doubles as doubles."""
+    kind = {"g": np.dtype(np.float64), "G": np.dtype(np.complex128)}.get(array.dtype.char, array.dtype)
+    return torch.from_numpy(array.astype(kind.newbyteorder("="), order="C"))
 
 
 def _slots(value: Any) -> list[str]:

@@ -168,3 +168,14 @@ def test_tensors_are_found_in_distributions_and_arrays():
     (found,) = tensors_in(np.arange(6, dtype=np.float64).reshape(2, 3))
     assert torch.equal(found, torch.arange(6.0, dtype=torch.float64).view(2, 3))
     assert tensors_in(["words", 3, None, np.array(["words"]), nn.Linear(2, 2), len]) == []
+
+
+@pytest.mark.parametrize("kind", ["<f4", ">f4", ">f8", "g", "G", ">c8", ">i2", ">u4", "?"])
+@pytest.mark.parametrize(
+    "view", [lambda x: x, lambda x: x[::-1], lambda x: x.T, lambda x: np.broadcast_to(x, (2, 4, 3))]
+)
+def test_arrays_are_taken_in_whatever_order_and_type_they_are(kind, view):
+    array = view((np.arange(12) % 5).reshape(4, 3).astype(kind))
+    array.flags.writeable = False
+    (found,) = tensors_in([array])
+    np.testing.assert_array_equal(found.numpy(), array)

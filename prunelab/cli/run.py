@@ -50,7 +50,7 @@ def run(
     if save is not None:
         check_writable("--save", save)
         if is_stream(save):
-            raise CommandError(f"--save {save}: is no file, from which the network could be read back", BAD_INPUT)
+            raise CommandError(f"--save {save}: must be a file, from which the network can be read back", BAD_INPUT)
     try:
         session = open_session(recipe, out)
     except (DataError, StorageError) as error:

@@ -38,9 +38,6 @@ def branch(session: Session, **changes: Any) -> Session:
     """
     if OWN in (session.recipe.model, session.recipe.data):
         raise LessonError("branch: this session has a model or data of your own; save its state() and restore() it")
-    targets = [rule for rule in ("quality", "density") if rule in changes]
-    if len(targets) == 1:
-        changes.setdefault("rule", targets[0])
     twin = Session(session.recipe)
     twin.restore(session.state())
     twin.change(session.recipe.changed(**changes))

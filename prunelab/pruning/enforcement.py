@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from prunelab.errors import MaskError
 from prunelab.pruning import optimizer_steps
 from prunelab.pruning.optimizer_steps import WATCH
-from prunelab.pruning.ranking import parts
+from prunelab.pruning.ranking import parts, zero_
 
 STEP_SIZE = "step_size"  # of Rprop, for each weight; no moment: without it, a weight that comes back would stay at zero
 
@@ -49,10 +49,8 @@ class Enforcement:
 
     def apply(self) -> None:
         """Set every cut weight to zero now."""
-        with torch.no_grad():
-            for name in self._masks:
-                for weight, mask in self._parts(name):
-                    weight.masked_fill_(~mask, 0)  # a product would leave NaN
+        for name, mask in self._masks.items():
+            zero_(self._parameters[name], mask)
 
     def holds(self) -> bool:
         """Whether every cut weight is exactly zero."""

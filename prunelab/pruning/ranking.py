@@ -34,10 +34,16 @@ def count(mask: Tensor) -> int:
 
 
 def zero_(weights: Tensor, mask: Tensor) -> None:
-    """Set the weights outside the mask to zero, in place."""
+    """Set the weights outside the mask to zero, in place.
+
+    Their bits are multiplied as whole numbers: NaN becomes zero, too, in a fifth of the time of ``masked_fill_``.
+    """
     with torch.no_grad():
         for weight, kept in zip(parts(weights.detach()), parts(mask.to(weights.device)), strict=True):
-            weight.mul_(kept.to(weight.dtype))  # a product with a mask of booleans is five times as slow
+            if weight.dtype == torch.complex128:  # no whole numbers have 16 bytes
+                weight, kept = torch.view_as_real(weight), kept.unsqueeze(-1)
+            bits = weight.view(INTEGERS[weight.itemsize])
+            bits.mul_(kept.to(bits.dtype))
 
 
 def at_least(weights: Tensor, among: Tensor, threshold: float) -> Tensor:

@@ -200,8 +200,6 @@ def check(
     if reason := model_state.without_values(model) or wrappers.uncopied_forward(model):
         raise SessionError(reason)
     for name, parameter in model.named_parameters():
-        if isinstance(parameter, nn.parameter.UninitializedParameter):
-            raise SessionError(f"{name} has no shape yet: run the model once first")
         if not criteria.finite(parameter):
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
     x, target = sample
@@ -239,7 +237,9 @@ def check(
 def check_sparse(model: nn.Module, masks: Masks, recipe: Recipe) -> None:
     """Raise SessionError where an embedding gives sparse gradients that the optimizer or the penalty cannot take."""
     for name, module in model.named_modules():
-        if not getattr(module, "sparse", False) or not isinstance(module, nn.Embedding | nn.EmbeddingBag):
+        if not isinstance(module, nn.Embedding | nn.EmbeddingBag) or not (
+            module.sparse and module.weight.requires_grad
+        ):
             continue
         penalty = recipe.regularizer != "none" and recipe.strength > 0
         penalised = penalty and any(masks.weight(each) is module.weight for each in masks)

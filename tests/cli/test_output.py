@@ -117,7 +117,7 @@ def test_a_link_and_a_pipe_stay_what_they_are(tmp_path):
         disk.write_atomically(path, b"new")
     reader.join(60)
     done = CliRunner().invoke(app, ["run", *SMALL, "--save", str(pipe)])
-    assert done.exit_code == 2 and "is no file, from which the network could be read back" in done.stderr
+    assert done.exit_code == 2 and "must be a file, from which the network can be read back" in done.stderr
     assert received == [b"new"] and pipe.is_fifo()
     assert link.is_symlink() and file.read_bytes() == b"new"
     assert left(tmp_path) == {"file", "link", "pipe"}

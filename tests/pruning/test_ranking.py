@@ -146,3 +146,21 @@ def test_one_bad_weight_is_found(bad, dtype):
     assert criteria.finite(weights)
     weights[3, 1] = bad
     assert not criteria.finite(weights)
+
+
+FLOATS = [torch.float8_e4m3fn, torch.float16, torch.bfloat16, torch.float32, torch.float64]
+
+
+@pytest.mark.parametrize("dtype", [*FLOATS, torch.complex64, torch.complex128], ids=str)
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_outside_the_mask_becomes_zero_whatever_it_was_and_all_else_stays(dtype, turned, monkeypatch):
+    monkeypatch.setattr(ranking, "PART", 4)
+    values = torch.tensor([[0.5, -0.25, math.nan, 3.0], [math.nan, -math.inf, -0.0, 0.0], [1.0, -2.0, math.inf, 8.0]])
+    weights = values.to(dtype)
+    mask = torch.tensor([[1, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 0]]).bool()
+    if turned:
+        weights, mask = weights.T, mask.T
+    before = weights.clone()
+    ranking.zero_(weights, mask)
+    wide = torch.complex128 if dtype.is_complex else torch.float64
+    np.testing.assert_array_equal(weights.to(wide), np.where(mask, before.to(wide), 0))

@@ -274,3 +274,17 @@ def test_embeddings_with_sparse_gradients_are_trained_or_refused_in_words(settin
         return
     with pytest.raises(SessionError, match=refused):
         pl.Session(quick(**settings), model=model, data=((x, y), (x, y)), masks=masks)
+
+
+@pytest.mark.parametrize("layers", [["1", "3"], ["3"]], ids=["with a mask", "without"])
+@pytest.mark.parametrize("settings", [{"optimizer": "adam"}, {"regularizer": "l1"}, {"regularizer": "l2"}], ids=str)
+@pytest.mark.parametrize("kind", [nn.Embedding, nn.EmbeddingBag])
+def test_frozen_embeddings_give_no_gradients_so_sparse_ones_are_no_obstacle(kind, settings, layers):
+    torch.manual_seed(0)
+    embedding = kind.from_pretrained(torch.randn(20, 8), sparse=True)  # frozen, as this makes it
+    model = nn.Sequential(nn.Flatten(), embedding, nn.Flatten(), nn.LazyLinear(3))
+    x, y = torch.randint(20, (60, 5)), torch.arange(60) % 3
+    model(x)
+    masks = pl.Masks(model, layers=layers)
+    finished(pl.Session(quick(**settings), model=model, data=((x, y), (x, y)), masks=masks))
+    assert masks.zeros_hold()
