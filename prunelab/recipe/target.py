@@ -13,7 +13,8 @@ RULES = ("quality", "density")  # each is called as the field of a recipe that c
 def naming_rule(given: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of a recipe, with the rule that they ask for: who gives a density, and no quality, wants to cut to it."""
     named = [rule for rule in RULES if rule in given]
-    return {**given, "rule": named[0]} if "rule" not in given and len(named) == 1 else dict(given)
+    unclear = "rule" in given or len(named) != 1 or (named == ["density"] and given.get("layer_quality"))
+    return dict(given) if unclear else {**given, "rule": named[0]}
 
 
 @dataclass(frozen=True)

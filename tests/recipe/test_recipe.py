@@ -348,16 +348,19 @@ def test_every_field_has_a_meaning():
         ({"density": 0.1}, "density"), ({"density": 0.08}, "density"), ({"quality": 2.0}, "quality"),
         ({"quality": 2.0, "density": 0.1}, "quality"), ({"rule": "quality", "density": 0.1}, "quality"),
         ({"rule": "density", "quality": 2.0}, "density"), ({}, "quality"),
+        ({"density": 0.1, "layer_quality": {}}, "density"), ({"density": 0.1, "layer_quality": {"a": 1.0}}, "quality"),
     ],
 )  # fmt: skip
 def test_a_target_alone_names_the_rule(given, rule):
     """Recipe(density=0.1) was cut by quality 1.5, and nothing said so."""
     assert Recipe(**given).rule == rule
     assert Recipe.from_dict(given).rule == rule
-    assert Recipe.from_query("v=2&" + urlencode(given)).rule == rule
+    layers = {f"quality.{layer}": quality for layer, quality in given.get("layer_quality", {}).items()}
+    others = {name: value for name, value in given.items() if name != "layer_quality"}
+    assert Recipe.from_query("v=2&" + urlencode({**others, **layers})).rule == rule
     assert Recipe(rule="quality", seed=3).changed(**given).rule == rule
-    other = Recipe(rule="density", seed=3).changed(**given)
-    assert other.rule == (rule if given and list(given) != ["quality", "density"] else "density")
+    over_density = given.get("rule", "quality" if given == {"quality": 2.0} else "density")
+    assert Recipe(rule="density", seed=3).changed(**given).rule == over_density
 
 
 @given(recipes(), recipes())
