@@ -43,6 +43,37 @@ class Endless(nn.Module):
         return self.a(x) / 0
 
 
+class Counting(nn.Module):
+    """Keeps a state from call to call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Linear(4, 4)
+        self.register_buffer("before", torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.a(x) + self.before
+        self.before = y.detach().mean(0)
+        return y
+
+
+class Shapes(nn.Module):
+    def forward(self, x: Tensor) -> list[int]:
+        return list(x.shape)
+
+
+class Giving(nn.Module):
+    """The activations of the hidden layer in a form of choice, beside the outputs."""
+
+    def __init__(self, form) -> None:
+        super().__init__()
+        self.a, self.b, self.form = nn.Linear(4, 4), nn.Linear(4, 2), form
+
+    def forward(self, x: Tensor):
+        hidden = self.a(x).relu()
+        return self.b(hidden), self.form(hidden)
+
+
 def damaged() -> nn.Module:
     model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
     model[1].weight.data[2] = torch.nan
@@ -57,6 +88,11 @@ def reparametrised() -> nn.Module:
 
 REFUSED = {
     "dropout that is always on": (Stubborn, "answers differently each time"),
+    "a state": (Counting, "keeps a state from call to call"),
+    "a generator": (lambda: Giving(lambda h: (each for each in [h])), "a generator, which can be read only once"),
+    "an iterator": (lambda: Giving(lambda h: {"hidden": iter([h])}), "a list_iterator, which can be read only once"),
+    "a map": (lambda: Giving(lambda h: map(torch.neg, [h])), "a map, which can be read only once"),
+    "no tensor": (lambda: nn.Sequential(nn.Linear(4, 2), Shapes()), "a list that shows no tensor"),
     "a part that is written in place": (Written, "writes into a part of a tensor"),
     "no finite outputs": (Endless, "not finite"),
     "NaN": (damaged, "1.weight holds NaN"),
