@@ -18,6 +18,7 @@ from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
+from prunelab.pruning.selection import LEFT_OUT
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.sessions.subject import name_of
@@ -92,7 +93,7 @@ def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
 
     A layer of zeros alone is taken as dense: nothing would pass through it. fresh: the model is not trained yet, so
     that its zeros may be meant to learn; a GuessWarning names them. Raises SessionError for masks of another model, and
-    for a model under torch.nn.utils.prune.
+    for a model under torch.nn.utils.prune or with weights that can have no mask.
     """
     try:
         check_not_pruned(model)
@@ -103,7 +104,11 @@ def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
             raise SessionError("masks=: these are masks of another model, or of a copy; make them of this one")
         masks.apply()
         return masks
-    masks = Masks(model)
+    try:
+        masks = Masks(model)
+    except ValueError as error:
+        way_on = "; or leave it out with masks=prunelab.Masks(model, exclude=[...])"
+        raise SessionError(str(error).replace(LEFT_OUT, way_on)) from error
     survivors = {name: masks.weight(name).detach() != 0 for name in masks}
     taken = {name: mask for name, mask in survivors.items() if mask.any() and not mask.all()}
     if taken:

@@ -253,6 +253,19 @@ def test_models_that_raise_anything_or_are_not_ready_are_refused_before_they_tra
         pl.Session(quick(), model=model, data=(blobs(), blobs()))
 
 
+def test_a_weight_that_can_have_no_mask_is_refused_with_the_way_on():
+    model = small()
+    name, layer = next((n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear))
+    nn.utils.parametrizations.weight_norm(layer)
+    words = rf"{name}\.weight is computed.*leave it out with masks=prunelab\.Masks\(model, exclude=\[\.\.\.\]\)"
+    with pytest.raises(SessionError, match=words):
+        pl.Session(quick(), model=model, data=(blobs(), blobs()))
+    with collected():  # the weight without a mask
+        masks = pl.Masks(model, exclude=[name])
+        finished(pl.Session(quick(), model=model, data=(blobs(), blobs()), masks=masks))
+    assert masks.zeros_hold()
+
+
 @pytest.mark.parametrize(
     ("settings", "layers", "refused"),
     [

@@ -22,6 +22,7 @@ from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
+from prunelab.pruning.selection import LEFT_OUT
 from prunelab.sparse.compaction import layer_facts, removal
 from prunelab.torch_state import own_types
 
@@ -124,8 +125,8 @@ def _compacted(model: nn.Module, inputs: Inputs) -> nn.Module:
         raise CompactError("the model's outputs on the example are not finite: there is nothing to compare with")
     if not _agree(dense, probes, expected):
         raise CompactError(
-            "the model answers differently each time, even in eval mode: it has a dropout that is always on, or keeps a "
-            "state from call to call"
+            "the model answers differently each time, even in eval mode: it has a dropout that is always on, or keeps "
+            "a state from call to call"
         )
     layers = layer_facts.layers(dense, inputs, lambda: _outputs(dense, inputs))
     plan = _plan(dense, inputs, layers)
@@ -144,7 +145,7 @@ def _copied(model: nn.Module) -> nn.Module:
         Masks(model)
         check_not_pruned(model)
     except ValueError as error:
-        raise CompactError(str(error)) from error
+        raise CompactError(str(error).removesuffix(LEFT_OUT)) from error
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1 and not parameter.numel():
             raise CompactError(

@@ -118,3 +118,25 @@ def test_an_example_that_is_no_tensor_is_refused_in_words():
         compact(nn.Linear(4, 2), torch.rand(2, 4).numpy())
     with pytest.raises(CompactError, match="example is a tuple"):
         compact(nn.Linear(4, 2), ())
+
+
+def expanded() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 2))
+    model[0].weight = nn.Parameter(torch.ones(1, 1).expand(4, 4))
+    return model
+
+
+def overlapping() -> nn.Module:
+    model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4))
+    model[1].weight = nn.Parameter(model[0].weight.data)
+    return model
+
+
+@pytest.mark.parametrize(
+    "make", [expanded, overlapping, lambda: nn.utils.parametrizations.weight_norm(nn.Linear(4, 2))]
+)
+def test_the_way_on_is_one_that_compact_has(make):
+    model = make()
+    with pytest.raises(CompactError) as refused:
+        compact(model, torch.randn(3, 4))
+    assert "weight" in str(refused.value) and "exclude=" not in str(refused.value)
