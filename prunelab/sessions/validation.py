@@ -15,6 +15,7 @@ from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
 from prunelab.formatting import percent
 from prunelab.pruning import criteria, model_state, wrappers
+from prunelab.pruning.copies import copied
 from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
@@ -22,7 +23,7 @@ from prunelab.pruning.selection import LEFT_OUT
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.sessions.subject import name_of
-from prunelab.torch_state import evaluating, held, process_lock
+from prunelab.torch_state import evaluating, held, process_lock, seeded
 from prunelab.training.objective import CLASSIFICATION, LossAndMetric, LossLike, MetricLike, bce
 
 
@@ -239,6 +240,36 @@ def check(
             f"batch_size = {batch_size}, {len(data.train_y)} training samples: batch normalisation cannot learn from "
             "single samples; take batches of 2 or more"
         )
+    if name := _changing_unsaved(model, x):
+        raise SessionError(
+            f"{name} changes in training, but is not in the model's state dict, which is what a session keeps and "
+            "saves: register it as a persistent buffer"
+        )
+
+
+def _changing_unsaved(model: nn.Module, x: Tensor) -> str | None:
+    """The first buffer that a pass in training mode changes although it is not in the state dict.
+
+    Call it after a pass in eval mode: caches that a model fills at its first call do not change any more.
+    """
+    saved = model.state_dict().keys()
+    before = {name: value.detach().clone() for name, value in model.named_buffers() if name not in saved}
+    if not before:
+        return None
+    twin = copied(model)
+    if not model.training:  # else modules that are held in eval mode stay so
+        twin.train()
+    try:
+        with seeded(0, x.device), torch.no_grad():
+            twin(x)
+    except Exception:  # the model's code can raise anything, and training will say it
+        return None
+    after = dict(twin.named_buffers())
+    return next((name for name, value in before.items() if not _equal(value, after.get(name))), None)
+
+
+def _equal(a: Tensor, b: Tensor | None) -> bool:
+    return b is not None and a.shape == b.shape and torch.allclose(a, b.to(a.dtype), rtol=0, atol=0, equal_nan=True)
 
 
 def check_sparse(model: nn.Module, masks: Masks, recipe: Recipe) -> None:
