@@ -240,9 +240,9 @@ def check(
             f"batch_size = {batch_size}, {len(data.train_y)} training samples: batch normalisation cannot learn from "
             "single samples; take batches of 2 or more"
         )
-    if name := _changing_unsaved(model, x):
+    if changing := _changing_unsaved(model, x):
         raise SessionError(
-            f"{name} changes in training, but is not in the model's state dict, which is what a session keeps and "
+            f"{changing} changes in training, but is not in the model's state dict, which is what a session keeps and "
             "saves: register it as a persistent buffer"
         )
 
