@@ -6,7 +6,7 @@ And the tensors in what the model gives for them, in whatever form.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
 
 NO_INPUT = (np.ndarray, np.generic, str, bytes, bool, int, float, complex, type(None))  # carry no tensor to run on
+CLOSED = (Tensor, range, *NO_INPUT)  # nothing is to be looked for within
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,18 +101,29 @@ class Inputs:
 
 def tensors_in(outputs: Any) -> list[Tensor]:
     """All tensors in what a model gives: in containers, as arrays of NumPy, in the attributes of objects."""
-    found: list[Tensor] = []
+    found = []
+    for leaf in leaves_in(outputs):
+        if isinstance(leaf, Tensor):
+            found.append(leaf)
+        elif isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
+            found.append(_tensor_of(leaf))
+    return found
+
+
+def leaves_in(outputs: Any) -> list[Any]:
+    """All that is in what a model gives; iterators, which can be read only once, are not looked into."""
+    found: list[Any] = []
     seen: set[int] = set()
     pending = [outputs]
     while pending:
         for leaf in tree_leaves(pending.pop()):
-            if isinstance(leaf, Tensor):
-                found.append(leaf)
-            elif isinstance(leaf, np.ndarray) and leaf.dtype.kind in "biufc":
-                found.append(_tensor_of(leaf))
-            elif not isinstance(leaf, (*NO_INPUT, type, ModuleType, nn.Module)) and id(leaf) not in seen:
+            found.append(leaf)
+            if not isinstance(leaf, (*CLOSED, type, ModuleType, nn.Module)) and id(leaf) not in seen:
                 seen.add(id(leaf))
                 pending.append([getattr(leaf, name, None) for name in (*getattr(leaf, "__dict__", ()), *_slots(leaf))])
+                # torch looks into dicts, lists and tuples, but not into their subclasses, sets and views.
+                if isinstance(leaf, Collection):
+                    pending.append(list(leaf.values() if isinstance(leaf, Mapping) else leaf))
     return found
 
 

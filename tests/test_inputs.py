@@ -2,7 +2,7 @@
 
 from collections import UserDict
 from dataclasses import dataclass
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -160,6 +160,34 @@ def test_tensors_are_found_in_whatever_holds_them(form):
     held = form(x=a, more={"some": [b, form(x=(c,), more="words")], "none": None, "kind": Plain, "torch": torch})
     held.more["itself"] = held
     assert sorted(float(x[0]) for x in tensors_in((held, d, held, 3.0))) == [0, 1, 2, 3]
+
+
+class Named(dict):
+    """A dict of a library's own, such as an answer with named parts."""
+
+
+class Row(list):
+    pass
+
+
+HOLDING = {
+    "dict": lambda x: Named(scores=x),
+    "list": lambda x: Row([x]),
+    "tuple": lambda x: type("Pairs", (tuple,), {})((x,)),
+    "set": lambda x: {x},
+    "frozen set": lambda x: frozenset([x]),
+    "values": lambda x: {"scores": x}.values(),
+    "items": lambda x: {"scores": x}.items(),
+    "read-only": lambda x: MappingProxyType({"scores": x}),
+    "nested": lambda x: {"out": Named(rows=Row([{"scores": x}]))},
+}
+
+
+@pytest.mark.parametrize("kind", HOLDING)
+def test_tensors_are_found_in_containers_that_torch_does_not_look_into(kind):
+    x = torch.rand(3)
+    (found,) = tensors_in(HOLDING[kind](x))
+    assert found is x and tensors_in(range(10**12)) == []
 
 
 def test_tensors_are_found_in_distributions_and_arrays():

@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from prunelab.errors import WiringError
 from prunelab.inputs import Example, Inputs
-from prunelab.pruning import path_rules, wrappers
+from prunelab.pruning import hooks, path_rules, wrappers
 from prunelab.pruning.copies import copied
 from prunelab.pruning.layers import CONV, EMBEDDING, LINEAR, Place, transposed
 from prunelab.pruning.ranking import count
@@ -222,13 +222,17 @@ def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list
         if wrappers.replaced_forward(module):  # torch.fx looks at the classes
             words = f"{name or type(module).__name__}, whose forward was replaced,"
             raise WiringError(f"{NOT_AVAILABLE}: how paths run through {words} is not known")
+    whole = [name for name, module in model.named_modules() if not name or fx.Tracer().is_leaf_module(module, name)]
     # Copy only the structure: it needs no memory, and can be in eval mode while another thread trains the model.
     memo: dict[int, Any] = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
         for p in model.parameters()
     }
     try:
+        changed = hooks.changing(model, whole, inputs)  # torch.fx sees those of other modules, between their operations
         bare = copied(model, memo).eval()
+        for name in whole:
+            hooks.remove(bare.get_submodule(name))
         given = inputs.by_name(bare)
         parameters = inspect.signature(bare.forward).parameters.values()
         fixed = {p.name: p.default for p in parameters if p.name not in given and p.default is not p.empty}
@@ -246,6 +250,9 @@ def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list
     except Exception as error:  # tracing runs the model's code, which can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
+    if changed is not None:
+        words = f"{changed or type(model).__name__}, whose activations are changed by a forward hook,"
+        raise WiringError(f"{NOT_AVAILABLE}: how paths run through {words} is not known")
     for module in bare.modules():
         if isinstance(module, nn.Linear | _ConvNd):
             module.register_parameter("bias", None)  # a bias is not a path from the input

@@ -12,6 +12,8 @@ from prunelab.pruning import model_state
 from prunelab.pruning.layers import Place, places
 from prunelab.pruning.reparametrisation import Computed
 
+LEFT_OUT = "; or leave it out with exclude="  # the way on for whoever makes masks; others have no such argument
+
 
 def as_names(names: str | Iterable[str]) -> tuple[str, ...]:
     """Names as a tuple; a string is one name, and so is what ``Names.find`` refuses: a number, a module."""
@@ -79,7 +81,7 @@ class Names:
             weights = {name: place.checked() for name, place in self.places.items() if name in selected}
             return model_state.cuttable(weights)
         except ValueError as error:
-            raise ValueError(f"{error}; or leave it out with exclude=") from None
+            raise ValueError(f"{error}{LEFT_OUT}") from None
 
     def known(self, name: str) -> tuple[str, ...]:
         """``find``, but ValueError if it finds nothing."""

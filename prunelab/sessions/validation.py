@@ -15,13 +15,15 @@ from prunelab.data.custom import OTHER_TARGETS
 from prunelab.errors import SessionError
 from prunelab.formatting import percent
 from prunelab.pruning import criteria, model_state, wrappers
+from prunelab.pruning.copies import copied
 from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
+from prunelab.pruning.selection import LEFT_OUT
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.objective import Objective
 from prunelab.sessions.subject import name_of
-from prunelab.torch_state import evaluating, held, process_lock
+from prunelab.torch_state import evaluating, held, process_lock, seeded
 from prunelab.training.objective import CLASSIFICATION, LossAndMetric, LossLike, MetricLike, bce
 
 
@@ -92,7 +94,7 @@ def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
 
     A layer of zeros alone is taken as dense: nothing would pass through it. fresh: the model is not trained yet, so
     that its zeros may be meant to learn; a GuessWarning names them. Raises SessionError for masks of another model, and
-    for a model under torch.nn.utils.prune.
+    for a model under torch.nn.utils.prune or with weights that can have no mask.
     """
     try:
         check_not_pruned(model)
@@ -103,7 +105,11 @@ def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
             raise SessionError("masks=: these are masks of another model, or of a copy; make them of this one")
         masks.apply()
         return masks
-    masks = Masks(model)
+    try:
+        masks = Masks(model)
+    except ValueError as error:
+        way_on = "; or leave it out with masks=prunelab.Masks(model, exclude=[...])"
+        raise SessionError(str(error).replace(LEFT_OUT, way_on)) from error
     survivors = {name: masks.weight(name).detach() != 0 for name in masks}
     taken = {name: mask for name, mask in survivors.items() if mask.any() and not mask.all()}
     if taken:
@@ -232,6 +238,36 @@ def check(
             f"batch_size = {batch_size}, {len(data.train_y)} training samples: batch normalisation cannot learn from "
             "single samples; take batches of 2 or more"
         )
+    if changing := _changing_unsaved(model, x):
+        raise SessionError(
+            f"{changing} changes in training, but is not in the model's state dict, which is what a session keeps and "
+            "saves: register it as a persistent buffer"
+        )
+
+
+def _changing_unsaved(model: nn.Module, x: Tensor) -> str | None:
+    """The first buffer that a pass in training mode changes although it is not in the state dict.
+
+    Call it after a pass in eval mode: caches that a model fills at its first call do not change any more.
+    """
+    saved = model.state_dict().keys()
+    before = {name: value.detach().clone() for name, value in model.named_buffers() if name not in saved}
+    if not before:
+        return None
+    twin = copied(model)
+    if not model.training:  # else modules that are held in eval mode stay so
+        twin.train()
+    try:
+        with seeded(0, x.device), torch.no_grad():
+            twin(x)
+    except Exception:  # the model's code can raise anything, and training will say it
+        return None
+    after = dict(twin.named_buffers())
+    return next((name for name, value in before.items() if not _equal(value, after.get(name))), None)
+
+
+def _equal(a: Tensor, b: Tensor | None) -> bool:
+    return b is not None and a.shape == b.shape and torch.allclose(a, b.to(a.dtype), rtol=0, atol=0, equal_nan=True)
 
 
 def check_sparse(model: nn.Module, masks: Masks, recipe: Recipe) -> None:

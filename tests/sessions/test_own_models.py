@@ -253,6 +253,74 @@ def test_models_that_raise_anything_or_are_not_ready_are_refused_before_they_tra
         pl.Session(quick(), model=model, data=(blobs(), blobs()))
 
 
+class Outside(nn.Module):
+    """A buffer that is not in the state dict unless it is persistent."""
+
+    def __init__(self, update, persistent=False):
+        super().__init__()
+        self.a, self.b, self.update = nn.Linear(4, 8), nn.Linear(8, 3), update
+        self.register_buffer("seen", torch.zeros(8), persistent=persistent)
+
+    def forward(self, x):
+        h = self.a(x)
+        self.update(self, h.detach())
+        return self.b(torch.relu(h - self.seen))
+
+
+def averaged(model, h):
+    if model.training:
+        model.seen.mul_(0.9).add_(h.mean(0), alpha=0.1)
+
+
+def replaced(model, h):
+    if model.training:
+        model.seen = 0.9 * model.seen + 0.1 * h.mean(0)
+
+
+def counted(model, h):
+    if model.training:
+        model.seen += 1
+
+
+def filled_once(model, h):
+    model.seen = torch.full((8,), 0.5)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("update", [averaged, replaced, counted])
+def test_a_buffer_that_changes_in_training_but_would_not_be_saved_is_refused(update, training):
+    model, data = Outside(update).train(training), (blobs(), blobs())
+    generator = torch.get_rng_state()
+    with pytest.raises(SessionError, match="seen changes in training, but is not in the model's state dict"):
+        pl.Session(quick(), model=model, data=data)
+    assert not model.seen.any() and model.training == training and torch.equal(torch.get_rng_state(), generator)
+
+
+@pytest.mark.parametrize("model", [Outside(averaged, persistent=True), Outside(filled_once)], ids=["saved", "cache"])
+def test_a_resumed_session_goes_on_with_the_same_buffers(model, tmp_path):
+    again, data = copy.deepcopy(model), (blobs(), blobs())
+    session = pl.Session(quick(), model=model, data=data)
+    session.finish("train")
+    session.save(tmp_path)
+    resumed = pl.Session.load(tmp_path, model=again, data=data)
+    session.finish(), resumed.finish()
+    assert torch.equal(session.model.seen, resumed.model.seen)
+    assert torch.equal(session.model.b.weight, resumed.model.b.weight)
+
+
+def test_a_weight_that_can_have_no_mask_is_refused_with_the_way_on():
+    model = small()
+    name, layer = next((n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear))
+    nn.utils.parametrizations.weight_norm(layer)
+    words = rf"{name}\.weight is computed.*leave it out with masks=prunelab\.Masks\(model, exclude=\[\.\.\.\]\)"
+    with pytest.raises(SessionError, match=words):
+        pl.Session(quick(), model=model, data=(blobs(), blobs()))
+    with collected():  # the weight without a mask
+        masks = pl.Masks(model, exclude=[name])
+        finished(pl.Session(quick(), model=model, data=(blobs(), blobs()), masks=masks))
+    assert masks.zeros_hold()
+
+
 @pytest.mark.parametrize(
     ("settings", "layers", "refused"),
     [

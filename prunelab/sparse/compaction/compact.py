@@ -9,7 +9,7 @@ running model, decide which may go (``layer_facts``). A network is returned only
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.errors import CompactError
-from prunelab.inputs import Example, Inputs, tensors_in
+from prunelab.inputs import Example, Inputs, leaves_in, tensors_in
 from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
+from prunelab.pruning.selection import LEFT_OUT
 from prunelab.sparse.compaction import layer_facts, removal
 from prunelab.torch_state import own_types
 
@@ -123,7 +124,10 @@ def _compacted(model: nn.Module, inputs: Inputs) -> nn.Module:
     if not all(torch.isfinite(out).all() for out in expected[0]):
         raise CompactError("the model's outputs on the example are not finite: there is nothing to compare with")
     if not _agree(dense, probes, expected):
-        raise CompactError("the model answers differently each time, even in eval mode (dropout that is always on?)")
+        raise CompactError(
+            "the model answers differently each time, even in eval mode: it has a dropout that is always on, or keeps "
+            "a state from call to call"
+        )
     layers = layer_facts.layers(dense, inputs, lambda: _outputs(dense, inputs))
     plan = _plan(dense, inputs, layers)
     folded = _folded(dense, layers, plan)
@@ -141,7 +145,7 @@ def _copied(model: nn.Module) -> nn.Module:
         Masks(model)
         check_not_pruned(model)
     except ValueError as error:
-        raise CompactError(str(error)) from error
+        raise CompactError(str(error).removesuffix(LEFT_OUT)) from error
     for name, parameter in model.named_parameters():
         if parameter.dim() > 1 and not parameter.numel():
             raise CompactError(
@@ -174,7 +178,15 @@ def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
     except Exception as error:  # the model's code can raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise CompactError(f"the model cannot run on an example of shape {inputs}: {reason}") from error
-    return [out.clone() for out in tensors_in(outputs)]
+    once = next((leaf for leaf in leaves_in(outputs) if isinstance(leaf, Iterator)), None)
+    if once is not None:
+        raise CompactError(
+            f"the model gives a {type(once).__name__}, which can be read only once: let it give a list or a tuple"
+        )
+    tensors = tensors_in(outputs)
+    if not tensors:
+        raise CompactError(f"the model gives a {type(outputs).__name__} that shows no tensor to compare")
+    return [out.clone() for out in tensors]
 
 
 def _shuffled(x: Tensor) -> Tensor:

@@ -182,6 +182,10 @@ def test_neurons_that_the_example_leaves_silent_stay_where_nobody_sees_what_beco
     torch.testing.assert_close(small(x), model(x))
 
 
+class Named(dict):
+    """A dict of a library's own."""
+
+
 @dataclass
 class Output:
     value: Any
@@ -190,6 +194,8 @@ class Output:
 SHOWN: dict[str, tuple[Any, Any]] = {  # what becomes of a hidden layer that a model shows, and how it is read again
     "a dataclass": (Output, lambda out: out.value),
     "an object": (lambda h: SimpleNamespace(more=[h]), lambda out: out.more[0]),
+    "a dict of its own": (lambda h: Named(hidden=h), lambda out: out["hidden"]),
+    "a view of a dict": (lambda h: {"hidden": h}.values(), lambda out: next(iter(out))),
     "a distribution": (lambda h: torch.distributions.Normal(h, 1.0), lambda out: out.mean),
     "an array": (lambda h: h.detach().numpy(), torch.from_numpy),
     "numbers": (lambda h: h.tolist(), torch.tensor),
