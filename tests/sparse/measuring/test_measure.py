@@ -75,7 +75,8 @@ def test_the_paper_s_lesson_twelve_times_fewer_weights_is_not_twelve_times_fewer
 
 def test_a_network_and_its_packed_file_have_the_same_sizes(tmp_path):
     model = network()
-    assert any((torch.signbit(p) & (p == 0)).any() for p in model.parameters()), "masking leaves zeros below zero"
+    for weight in model.parameters():
+        weight.data[weight == 0] = -0.0  # as a product with a mask leaves where a weight was negative
     pl.sparse.save(model, tmp_path / "packed")
     zipped = safetensors.torch.save({name: t + 0.0 for name, t in model.state_dict().items()})
     assert sizes(model) == sizes(pl.sparse.load(tmp_path / "packed"))
