@@ -65,7 +65,7 @@ def distinct(model: nn.Module | Tensors) -> dict[str, Tensor]:
 
 
 def _without_signed_zeros(tensor: Tensor) -> Tensor:
-    """The tensor with +0.0 for -0.0: masking leaves both, a packed file gives back one, and zipped they differ."""
+    """The tensor with +0.0 for -0.0: products with masks leave both, a packed file one, and zipped they differ."""
     return tensor + 0.0 if _has_arithmetic(tensor) else tensor
 
 

@@ -161,7 +161,7 @@ def survivors(name: str, tensor: Tensor, mask: Tensor | None) -> NDArray[np.bool
     """Mask (rows, columns), True where a value must be stored; ValueError for non-zero values outside ``mask``."""
     nonzero: NDArray[np.bool_] = (
         _bits(tensor) << 1
-    ) != 0  # shifted, so that -0.0, which masking leaves, counts as zero
+    ) != 0  # shifted, so that -0.0, which products with masks leave, counts as zero
     if mask is None:
         return nonzero
     kept = mask.reshape(nonzero.shape).numpy()
