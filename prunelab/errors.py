@@ -159,3 +159,8 @@ def collected() -> Iterator[list[str]]:
         yield notices
     finally:
         _collecting.reset(token)
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of somebody else's code says, in a line: its first, or else the name of its class."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 from torch.overrides import TorchFunctionMode
 
+from prunelab.errors import first_line
 from prunelab.inputs import Example, Inputs, tensors_in
 from prunelab.pruning import wrappers
 from prunelab.pruning.copies import copied
@@ -92,7 +93,7 @@ def shadow(model: nn.Module) -> nn.Module:
         try:
             return copied(model, memo).eval()
         except Exception as error:  # copying runs the model's code, which can raise anything
-            raise ValueError(f"{type(model).__name__} cannot be copied: {_reason(error)}") from error
+            raise ValueError(f"{type(model).__name__} cannot be copied: {first_line(error)}") from error
 
 
 def graph(model: nn.Module) -> fx.Graph:
@@ -223,7 +224,7 @@ def _run(model: nn.Module, inputs: Inputs) -> Any:
             return inputs.cloned().run(model)
     except Exception as error:  # the model's code can raise anything
         raise ValueError(
-            f"{type(model).__name__} cannot run on an example of shape {inputs}: {_reason(error)}"
+            f"{type(model).__name__} cannot run on an example of shape {inputs}: {first_line(error)}"
         ) from error
 
 
@@ -272,7 +273,3 @@ def _rate(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> li
     else:
         return []
     return [float(rate)] if isinstance(rate, int | float) and rate > 0 else []
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,7 +19,7 @@ from torch.fx.node import map_aggregate
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves, tree_map
 
-from prunelab.errors import WiringError
+from prunelab.errors import WiringError, first_line
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import hooks, path_rules, wrappers
 from prunelab.pruning.copies import copied
@@ -205,8 +205,7 @@ def trace(model: nn.Module, example: Example) -> Wiring:
             failure = error
         else:
             return wiring
-    reason = str(failure).splitlines()[0]
-    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {inputs}: {reason}") from failure
+    raise WiringError(f"{NOT_AVAILABLE} with an example of shape {inputs}: {first_line(failure)}") from failure
 
 
 def _checked(place: Place) -> nn.Parameter:
@@ -248,8 +247,7 @@ def _traced(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, fx.Graph, list
             elif p.kind is not p.VAR_KEYWORD:
                 values.append(given.get(p.name, fixed.get(p.name)))
     except Exception as error:  # tracing runs the model's code, which can raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({reason})") from error
+        raise WiringError(f"{NOT_AVAILABLE}: {type(model).__name__} cannot be traced ({first_line(error)})") from error
     if changed is not None:
         words = f"{changed or type(model).__name__}, whose activations are changed by a forward hook,"
         raise WiringError(f"{NOT_AVAILABLE}: how paths run through {words} is not known")

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from prunelab import errors, models
 from prunelab.data import Data, is_loaded, load, own
 from prunelab.data.custom import OTHER_TARGETS
-from prunelab.errors import SessionError
+from prunelab.errors import SessionError, first_line
 from prunelab.formatting import percent
 from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.copies import copied
@@ -215,7 +215,7 @@ def check(
     except Exception as error:  # running the model's code can raise anything
         whole = "" if x.is_floating_point() else " of whole numbers (token ids for an embedding; for others: x.float())"
         shape = f"samples of shape {data.input_shape}{whole}"
-        raise SessionError(f"the model cannot take this data, {shape}: {_reason(error)}") from error
+        raise SessionError(f"the model cannot take this data, {shape}: {first_line(error)}") from error
     if not isinstance(output, Tensor) or not output.dim() or len(output) != len(x):
         got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
         raise SessionError(f"the model must give one tensor, a row a sample, ({len(x)}, ...) here; it gives {got}")
@@ -287,10 +287,6 @@ def check_sparse(model: nn.Module, masks: Masks, recipe: Recipe) -> None:
             )
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
 def _check_classes(output: Tensor, data: Data) -> None:
     assert data.classes is not None
     if output.dim() != 2:
@@ -329,7 +325,7 @@ def _check_loss(output: Tensor, target: Tensor, functions: LossAndMetric) -> Non
             loss = functions.loss(output, target)
     except Exception as error:  # a loss of the user's can raise anything
         shapes = f"outputs of shape {tuple(output.shape)} and targets of shape {tuple(target.shape)}"
-        raise SessionError(f"the loss {name} cannot take {shapes}, {target.dtype}: {_reason(error)}") from error
+        raise SessionError(f"the loss {name} cannot take {shapes}, {target.dtype}: {first_line(error)}") from error
     if not isinstance(loss, Tensor) or loss.dim() or not loss.is_floating_point():
         got = f"shape {tuple(loss.shape)}, {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
         raise SessionError(f"the loss {name} must give one number as a tensor, the mean over a batch; it gives {got}")

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunelab.errors import CompactError
+from prunelab.errors import CompactError, first_line
 from prunelab.inputs import Example, Inputs, leaves_in, tensors_in
 from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.copies import copied
@@ -176,8 +176,7 @@ def _outputs(model: nn.Module, inputs: Inputs) -> list[Tensor]:
         with torch.no_grad():
             outputs = inputs.cloned().run(model)
     except Exception as error:  # the model's code can raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CompactError(f"the model cannot run on an example of shape {inputs}: {reason}") from error
+        raise CompactError(f"the model cannot run on an example of shape {inputs}: {first_line(error)}") from error
     once = next((leaf for leaf in leaves_in(outputs) if isinstance(leaf, Iterator)), None)
     if once is not None:
         raise CompactError(
@@ -222,8 +221,7 @@ def _plan(dense: nn.Module, inputs: Inputs, layers: Mapping[str, layer_facts.Lay
     try:
         return removal.plan(dense, inputs, layers)
     except Exception as error:  # Torch-Pruning runs the model's code, and fails in many ways
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise CompactError(f"Torch-Pruning cannot follow {type(dense).__name__}: {reason}") from error
+        raise CompactError(f"Torch-Pruning cannot follow {type(dense).__name__}: {first_line(error)}") from error
 
 
 def _folded(dense: nn.Module, layers: Mapping[str, layer_facts.LayerFacts], plan: removal.RemovalPlan) -> nn.Module:

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from prunelab.errors import ConvertError
+from prunelab.errors import ConvertError, first_line
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import model_state, wrappers
 from prunelab.sparse.inference import agreement, tracing
@@ -151,9 +151,9 @@ def _check(converted: Converted, model: nn.Module, inputs: Inputs, expected: Any
     try:
         found = inputs.cloned().run(_trial(converted))
     except Exception as error:  # the model's code can raise anything
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConvertError(
-            f"{type(model).__name__} does not run with converted layers: {reason}. Convert the parts of it that do"
+            f"{type(model).__name__} does not run with converted layers: {first_line(error)}. Convert the parts of it "
+            "that do"
         ) from error
     if agreement.same(found, expected, agreement.near):
         return
