@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
 import threading
 import time
 from copy import deepcopy
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,45 +16,15 @@ from ipywidgets import Widget
 from ipywidgets.widgets.widget import _instances
 
 import prunelab as pl
-from prunelab.errors import StorageError
 from prunelab.lab.links import Options
 from prunelab.lab.page.presence import Presence
 from prunelab.lab.presets import PlannedRun
 from prunelab.lab.served import split
 from prunelab.lab.worker import save_pace, visit
-from prunelab.results.tradeoff import Tradeoff
 from prunelab.serve import visitor
-from support.labs import LONG, QUICK, press, reached
+from support.labs import LINK, LONG, QUICK, address, folder, press, reached
 from support.messages import say
 from support.sessions import same
-
-LINK = QUICK.to_query()
-
-
-@pytest.fixture
-def visitor_of(tmp_path, monkeypatch):
-    """``visitor_of(query)``: the lab that a visitor with this address gets, in a kernel that was started for him."""
-    monkeypatch.setenv("PRUNELAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("VOILA_PREHEAT", "False")
-    monkeypatch.setattr(visit.enter, "__kwdefaults__", {"patience": 0.2})
-    labs = []
-
-    def come(query: str = LINK, **options) -> pl.Lab:
-        monkeypatch.setenv("QUERY_STRING", query)
-        labs.append(pl.Lab.for_page(measure=False, **options))
-        return labs[-1]
-
-    yield come
-    for lab in labs:
-        lab.stop()
-
-
-def address(lab: pl.Lab, query: str = LINK) -> str:
-    return f"{query}&session={lab.status.session}"
-
-
-def folder(lab: pl.Lab) -> Path:
-    return Path(os.environ["PRUNELAB_CACHE"]) / "visits" / lab.status.session
 
 
 def killed(lab: pl.Lab) -> str:
@@ -339,105 +307,6 @@ def test_a_link_that_was_changed_by_hand_is_followed_in_the_lab_that_was_saved(v
     lab.stop()
     again = visitor_of(address(lab, LINK + "&std=all"))
     assert again.wait(60) and again.recipe.std == "all" and again.state.snapshot.kept == kept
-
-
-def test_a_damaged_session_is_told_and_the_page_is_usable(visitor_of):
-    lab = visitor_of()
-    assert lab.wait(60)
-    lab.stop()
-    (folder(lab) / "session.json").write_text("{")
-    again = visitor_of(address(lab))
-    assert again.wait(60) and "damaged" in again.status.trouble and again.state.snapshot.phase == "trained"
-    press(again, "prune")
-    again.stop()
-    third = visitor_of(address(again))
-    assert third.wait(60) and third.state.snapshot.phase == "pruned"
-
-
-def test_a_folder_that_cannot_be_written_is_told_and_the_lab_works(visitor_of, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PRUNELAB_CACHE", str(tmp_path / "file"))
-    lab = visitor_of()
-    assert lab.wait(60) and "This page is not saved" in lab.status.trouble and lab.status.session == ""
-    press(lab, "prune")
-    assert lab.state.snapshot.phase == "pruned"
-
-
-@pytest.mark.parametrize(("part", "words"), [
-    ("run.json", "run.json"), ("runs-*.safetensors", "it is not the file that was written"),
-    ("tradeoff.json", "tradeoff.json"), ("page.json", "page.json"), ("session.json", "The network is a new one"),
-    ("dense/session.json", "dense"),
-])  # fmt: skip
-def test_a_part_that_is_damaged_is_told_and_costs_no_other(visitor_of, part, words):
-    lab = visitor_of()
-    assert lab.wait(60)
-    press(lab, "run")
-    press(lab, "reset")
-    lab.controls["quality"].value = 0.8
-    press(lab, "prune")
-    lab.stop()
-    curve = Tradeoff(lines=("L2 retrained",), densities=(0.5,), seeds=(0,), samples=360)
-    (folder(lab) / "tradeoff.json").write_text(json.dumps(curve.to_dict()))
-    (damaged,) = folder(lab).glob(part)
-    damaged.write_bytes(b"{")
-    again = visitor_of(f"{lab.link()}&session={lab.status.session}")
-    assert again.wait(60) and words in again.status.trouble
-    state = again.state
-    assert again.controls["quality"].value == 0.8
-    assert len(state.runs) == (0 if part.startswith("run") else 1)
-    assert (state.tradeoff is None) == (part == "tradeoff.json")
-    if part == "session.json":
-        assert state.snapshot.phase == "trained"
-    else:
-        same(again.session, lab.session)
-    if not part.startswith("dense"):
-        press(again, "reset")
-        assert again.state.snapshot.phase == "trained"
-
-
-def test_kept_runs_that_are_saved_while_a_copy_reads_them_are_read_anew(tmp_path, monkeypatch):
-    """What the index names is gone once there is a new one."""
-    first, later = ({"runs": {"file": f"runs-{name}", "sha256": "", "runs": []}} for name in "ab")
-    indexes = [first, later]
-
-    def read(where: Path, file: str, *rest: object) -> tuple[()]:
-        if file == "runs-a":
-            try:
-                (where / file).read_bytes()
-            except OSError as error:
-                raise StorageError("gone") from error
-        return ()
-
-    monkeypatch.setattr(visit, "_read", lambda *_: indexes.pop(0))
-    monkeypatch.setattr(visit, "_runs_in", read)
-    made = visit.enter(None, tmp_path)
-    made.source = tmp_path
-    assert made.kept_runs() == () and indexes == []
-    made.close()
-
-
-@pytest.mark.parametrize("waits", [False, True])
-def test_a_disk_that_is_full_is_told_and_the_lab_works(visitor_of, monkeypatch, waits):
-    first = visitor_of()  # makes the folders
-    assert first.wait(60)
-    first.stop()
-    make = Path.mkdir
-
-    def full(path: Path, *args, **options) -> None:
-        if not path.exists():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        make(path, *args, **options)
-
-    monkeypatch.setattr(Path, "mkdir", full)
-    other = QUICK.changed(seed=5).to_query()  # not in the cache
-    if waits:  # the kernel was there before its visitor
-        monkeypatch.setenv("VOILA_PREHEAT", "True")
-        monkeypatch.setenv("PRUNELAB_LINK", other)
-        monkeypatch.setattr(visitor, "query", lambda: other)
-    lab = visitor_of(other)
-    assert lab.wait(60) and "No space left" in lab.status.trouble and lab.state.activity == "ready"
-    press(lab, "prune")
-    assert lab.state.snapshot.phase == "pruned"
 
 
 def test_what_nobody_came_back_to_for_a_week_is_cleaned_away(visitor_of):

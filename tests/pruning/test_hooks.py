@@ -1,4 +1,4 @@
-"""Code that is put into a model from outside: what changes paths unseen is refused by name, what only records is not."""
+"""Code put into a model from outside: what changes paths unseen is refused by name, what only records is left."""
 
 import types
 
