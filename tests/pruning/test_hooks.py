@@ -45,6 +45,8 @@ def test_a_forward_hook_that_changes_activations_is_refused_by_name(kind, place)
     """torch.fx takes these modules as a whole: the paths would be those without the hook."""
     hook, register, options = CHANGING[kind]
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 2)))
+    for parameter in model.parameters():
+        nn.init.uniform_(parameter, 0.1, 1)  # a ReLU that lets nothing through would leave hooks nothing to change
     handle = getattr(model.get_submodule(place), register)(hook, **options)
     words = f"through {place or 'Sequential'}, whose activations are changed by a forward hook, is not known"
     with pytest.raises(WiringError, match=words):

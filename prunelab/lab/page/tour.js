@@ -55,14 +55,20 @@ export function showTour(lab) {
   const next = button("Next", "mod-primary", bar);
   const skip = button("Skip (Esc)", "", bar);
   let at = -1;
+  const ended = new AbortController();
+  /** @type {Element | undefined} */
+  let shown;
 
+  const bringIntoView = () => shown?.scrollIntoView({ block: "nearest" });
+  const sizes = new ResizeObserver(bringIntoView); // pictures and notices that come in later move what lies below them
   const unmark = () => {
     for (const marked of lab.querySelectorAll(`.${SHOWN}`)) marked.classList.remove(SHOWN);
   };
   const end = () => {
     unmark();
     card.remove();
-    removeEventListener("keydown", pressed);
+    sizes.disconnect();
+    ended.abort();
     remember();
   };
   const pressed = (/** @type {KeyboardEvent} */ event) => {
@@ -74,9 +80,10 @@ export function showTour(lab) {
     if (!step) return end();
     unmark();
     const [selector, text] = step;
-    const shown = visible(lab, selector);
+    shown = visible(lab, selector);
     shown?.classList.add(SHOWN);
-    shown?.scrollIntoView({ block: "nearest" });
+    bringIntoView();
+    sizes.observe(lab);
     count.textContent = `${at + 1} of ${STEPS.length}`;
     words.textContent = text;
     if (at === STEPS.length - 1) {
@@ -87,7 +94,9 @@ export function showTour(lab) {
   next.addEventListener("click", advance);
   skip.addEventListener("click", end);
   card.addEventListener("end", end);
-  addEventListener("keydown", pressed);
+  addEventListener("keydown", pressed, { signal: ended.signal });
+  for (const gesture of ["wheel", "pointerdown", "keydown"]) // whoever scrolls or presses is where they want to be
+    lab.addEventListener(gesture, () => sizes.disconnect(), { signal: ended.signal, passive: true });
   card.showPopover();
   advance();
   return end;
