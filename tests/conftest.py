@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,16 @@ def docs_site(tmp_path_factory: pytest.TempPathFactory) -> "Site":
 
     root = tmp_path_factory.getbasetemp()
     return build((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "docs")
+
+
+@pytest.fixture(autouse=True)
+def known_numbers() -> None:
+    """Every test gets the same random numbers from torch, whatever ran in its process before.
+
+    Python's own stay as they are: servers choose ports by them.
+    """
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import Target
 from prunelab.results.budget import Budget, Check
-from prunelab.results.sensitivity import TOLERANCE, Sensitivity
+from prunelab.results.sensitivity import Sensitivity
 from prunelab.training.objective import LossLike, MetricLike
 
 SCALES = tuple(step / 20 for step in range(1, 21))  # of the qualities, from mild to what each layer alone can bear
@@ -28,7 +28,7 @@ def budget(
     model: nn.Module,
     data: Data | tuple[Any, Any],
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     test: tuple[Any, Any] | None = None,
     densities: Sequence[float] = DENSITIES,
     layers: str | Iterable[str] | None = None,
@@ -44,7 +44,8 @@ def budget(
     Args:
         model: Any module, dense; it is not changed.
         data: What to choose on: the test set of a ``Data``, or a pair (x, y); as for ``sensitivity``.
-        tolerance: Loss of accuracy (or of the metric) that is allowed, as a fraction, at least 0.
+        tolerance: Loss of accuracy that is allowed, as a fraction, or of the metric in its units; at least 0. None: a
+            point of accuracy, or 1 % of what differences of the metric are judged by.
         test: Samples and labels that have no part in the choice, to verify it on. None: it is not verified.
         densities: As for ``sensitivity``.
         layers: As for ``sensitivity``; others stay whole.
@@ -70,7 +71,7 @@ def stream(
     data: Data | tuple[Any, Any],
     scan: Sensitivity,
     *,
-    tolerance: float = TOLERANCE,
+    tolerance: float | None = None,
     test: tuple[Any, Any] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,
@@ -80,6 +81,8 @@ def stream(
 
     scan: complete, of ``model`` on ``data``.
     """
+    if tolerance is None:
+        tolerance = scan.tolerance
     if not tolerance >= 0:
         raise ValueError(f"tolerance = {tolerance!r}: must be at least 0, the accuracy that may be lost")
     if not scan.complete:
@@ -104,7 +107,7 @@ def _chosen(
         cut = _cut(model, scan.qualities(tolerance, step))
         tested = ready.measure(cut, cut=True)
         yield None
-        if before.accuracy - tested.accuracy > tolerance + 1e-9:
+        if not scan.objective.within(before.accuracy - tested.accuracy, tolerance, before.accuracy):
             break  # a deeper cut that happens to lose less would be luck
         scale, after, deepest = step, tested, cut
     verified = None

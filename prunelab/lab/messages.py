@@ -96,6 +96,8 @@ class LabState:
     """How the networks classify the drawing."""
     trouble: str | None = None
     """The latest error, in words, with what to do; None once the next step has begun."""
+    failures: int = 0
+    """How often something that was asked for came to an error so far."""
     warning: str | None = None
     """An unwanted effect of a cut, made or previewed; None if there is none."""
     notice: str | None = None

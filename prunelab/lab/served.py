@@ -87,6 +87,10 @@ class Served:
             lab.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
             lab._page.set_recipe(page.recipe)
             lab._arrange()
+            try:
+                lab._page.panels["draw"].drawing = page.drawing
+            except ValueError as error:
+                self.trouble = f"What was saved of this page could not be read: {error}"
         if visit is not None:
             lab._submit("visit", visit)
         if page is not None:
@@ -116,7 +120,8 @@ class Served:
                 link = lab.link()
                 if not self._links or self._links[-1] != link:
                     self._links.append(link)
-                page = PageSettings(lab.recipe, lab.options, self._query, link, tuple(self._links))
+                drawing = lab._page.panels["draw"].drawing
+                page = PageSettings(lab.recipe, lab.options, self._query, link, tuple(self._links), drawing)
             except RecipeError:
                 return  # the controls give no recipe at this moment: what they gave before stays saved
             self._visit.keep_page(page, last=last)

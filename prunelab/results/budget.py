@@ -27,9 +27,10 @@ class Check:
 class Budget(Counted):
     """A cut of all layers together that keeps a budget of accuracy, without retraining.
 
-    tolerance: the budget, as a fraction. qualities: {parameter name: quality}. scale: part (0 to 1) that these are of
-    what each layer alone could be cut at. kept, total: connections after the cut, and of the dense network. chosen:
-    on the samples by which the scale was chosen. verified: on others, which had no part in it; None if there are none.
+    tolerance: the budget, in units of the metric, a fraction for accuracy. qualities: {parameter name: quality}.
+    scale: part (0 to 1) that these are of what each layer alone could be cut at. kept, total: connections after the
+    cut, and of the dense network. chosen: on the samples by which the scale was chosen. verified: on others, which had
+    no part in it; None if there are none.
     """
 
     tolerance: float
@@ -44,7 +45,8 @@ class Budget(Counted):
     @property
     def holds(self) -> bool | None:
         """Whether the cut keeps the budget on the samples that had no part in the choice; None if there are none."""
-        return None if self.verified is None else self.verified.lost <= self.tolerance + 1e-9
+        check = self.verified
+        return None if check is None else self.objective.within(check.lost, self.tolerance, check.before)
 
     def recipe(self, recipe: Recipe) -> Recipe:
         """``recipe`` with these qualities for its layers."""

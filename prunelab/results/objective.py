@@ -68,6 +68,10 @@ class Objective:
             return self.high - self.low
         return 1.0 if self.high == 1 else max(map(abs, values), default=0.0) or 1.0
 
+    def within(self, lost: float, tolerance: float, *values: float) -> bool:
+        """Whether at most ``tolerance`` was lost, up to rounding errors. values: those that differ."""
+        return lost <= tolerance + 1e-9 * self.scale(*values)
+
     # In words and pictures
 
     @property

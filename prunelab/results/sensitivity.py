@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, overload
 
 from prunelab.results.objective import CLASSIFYING, Objective
 
-TOLERANCE = 0.01  # loss of accuracy, as a fraction, that is still acceptable
+TOLERANCE = 0.01  # loss that is still acceptable, of what differences of the metric are judged by: a point of accuracy
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Sensitivity:
         """Whether all planned points have been measured."""
         return len(self.points) == self.planned
 
+    @property
+    def tolerance(self) -> float:
+        """Loss of the metric that is acceptable where nothing else is said: a point of accuracy, 1 % of its scale."""
+        return TOLERANCE * self.objective.scale(self.accuracy)
+
     def of(self, layer: str) -> tuple[Point, ...]:
         """The points of one layer; KeyError for a name that is not in ``layers``."""
         if layer not in self.layers:
@@ -60,26 +65,27 @@ class Sensitivity:
         return tuple(point for point in self.points if point.layer == layer)
 
     @overload
-    def needs(self, layer: str, tolerance: float = ...) -> float: ...
+    def needs(self, layer: str, tolerance: float | None = ...) -> float: ...
 
     @overload
-    def needs(self, layer: None = ..., tolerance: float = ...) -> dict[str, float]: ...
+    def needs(self, layer: None = ..., tolerance: float | None = ...) -> dict[str, float]: ...
 
-    def needs(self, layer: str | None = None, tolerance: float = TOLERANCE) -> float | dict[str, float]:
+    def needs(self, layer: str | None = None, tolerance: float | None = None) -> float | dict[str, float]:
         """Fraction of its connections (0 to 1) that a layer needs to keep the accuracy within ``tolerance``.
 
         The smallest measured fraction where it and all larger ones lose at most ``tolerance``; 1 if already the first
         cut loses more. layer: None for {layer: fraction} of all layers, as ``prune(density=...)`` takes it.
+        tolerance: in units of the metric, a fraction for accuracy; None: the scan's own.
         """
         if layer is None:
             return {name: self.needs(name, tolerance) for name in self.layers}
         return min((point.kept / point.total for point in self._within(layer, tolerance)), default=1.0)
 
-    def densities(self, budget: float = TOLERANCE) -> dict[str, float]:
-        """``needs`` of all layers under a budget of accuracy, as a fraction: {layer: share of its connections}."""
+    def densities(self, budget: float | None = None) -> dict[str, float]:
+        """``needs`` of all layers under a budget, their tolerance: {layer: share of its connections}."""
         return self.needs(None, budget)
 
-    def qualities(self, budget: float = TOLERANCE, scale: float = 1.0) -> dict[str, float]:
+    def qualities(self, budget: float | None = None, scale: float = 1.0) -> dict[str, float]:
         """The same as qualities: {layer: quality at which it is cut to what it needs}, 0 for one that needs all.
 
         Each layer alone then keeps the budget; all together lose more, see ``experiments.budget``. Of a scan of a dense
@@ -95,10 +101,14 @@ class Sensitivity:
             found[name] = scale * deepest
         return found
 
-    def _within(self, layer: str, tolerance: float) -> tuple[Point, ...]:
+    def _within(self, layer: str, tolerance: float | None) -> tuple[Point, ...]:
         """The points of a layer, from the mildest cut on, up to the first that loses more than ``tolerance``."""
-        points = self.of(layer)
-        return tuple(itertools.takewhile(lambda point: self.accuracy - point.accuracy <= tolerance + 1e-9, points))
+        allowed = self.tolerance if tolerance is None else tolerance
+
+        def enough(point: Point) -> bool:
+            return self.objective.within(self.accuracy - point.accuracy, allowed, self.accuracy)
+
+        return tuple(itertools.takewhile(enough, self.of(layer)))
 
     @property
     def ranking(self) -> tuple[str, ...]:
@@ -113,6 +123,18 @@ class Sensitivity:
     def rows(self) -> list[dict[str, Any]]:
         """One dict per point, as JSON types."""
         return [asdict(point) for point in self.points]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields, as JSON types."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**plain, "layers": list(self.layers), "points": self.rows(), "objective": self.objective.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Sensitivity:
+        """The inverse of ``to_dict``."""
+        points = tuple(Point(**point) for point in values["points"])
+        objective = Objective.from_dict(values["objective"])
+        return cls(**{**values, "layers": tuple(values["layers"]), "points": points, "objective": objective})
 
     def to_csv(self) -> str:
         """``rows`` as CSV, with a header; the first row, "(none)", is the network before any cut.

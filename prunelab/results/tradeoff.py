@@ -18,7 +18,7 @@ from prunelab.results.counts import Counted
 from prunelab.results.objective import CLASSIFYING, Objective
 from prunelab.results.sweep import FailedRun
 
-TOLERANCE = 0.005  # loss of accuracy, as a fraction, up to which a share of connections counts as enough
+TOLERANCE = 0.005  # loss up to which a share of connections is enough, of what differences of the metric are judged by
 DENSITIES = (0.7, 0.5, 0.35, 0.25, 0.17, 0.1, 0.06, 0.035, 0.02)  # kept, from before anything is lost to beyond repair
 
 
@@ -108,7 +108,8 @@ class Point(Counted):
 class Mean:
     """The points of one line at one target, one for each seed.
 
-    density: mean of what they kept. lost, least, most: mean, smallest and largest of what they lost.
+    density: mean of what they kept. dense: mean metric of their dense networks. lost, least, most: mean, smallest and
+    largest of what they lost.
     """
 
     points: tuple[Point, ...]
@@ -120,6 +121,10 @@ class Mean:
     @property
     def density(self) -> float:
         return math.fsum(point.density for point in self.points) / len(self.points)
+
+    @property
+    def dense(self) -> float:
+        return math.fsum(point.dense for point in self.points) / len(self.points)
 
     @property
     def lost(self) -> float:
@@ -173,6 +178,15 @@ class Tradeoff:
         """What a single test sample is worth, as a fraction of the accuracy: smaller differences do not exist."""
         return 1 / self.samples
 
+    @property
+    def tolerance(self) -> float:
+        """Loss of the metric up to which a share of connections is enough: half a hundredth of its scale."""
+        return TOLERANCE * self.objective.scale(*self._dense)
+
+    @property
+    def _dense(self) -> tuple[float, ...]:
+        return tuple(point.dense for point in self.points)
+
     def means(self, line: str) -> tuple[Mean, ...]:
         """A line's points by target, largest first, over the seeds so far; ValueError for an unknown line."""
         line_named(line)
@@ -180,15 +194,15 @@ class Tradeoff:
         targets = sorted({point.target for point in of_line}, reverse=True)
         return tuple(Mean(tuple(point for point in of_line if point.target == target)) for target in targets)
 
-    def needs(self, line: str, tolerance: float = TOLERANCE) -> float | None:
+    def needs(self, line: str, tolerance: float | None = None) -> float | None:
         """Share of the connections (0 to 1) with which a line loses at most ``tolerance``, on the mean of its seeds.
 
         The smallest measured one where it and all larger ones do; None if already the first loses more, or there is
-        none.
+        none. tolerance: in units of the metric, a fraction for accuracy; None: the curve's own.
         """
-        enough = None
+        enough, allowed = None, self.tolerance if tolerance is None else tolerance
         for mean in self.means(line):
-            if mean.lost > tolerance + 1e-9:
+            if not self.objective.within(mean.lost, allowed, *self._dense):
                 break
             enough = mean.density
         return enough

@@ -6,7 +6,7 @@ from typing import Any
 
 from prunelab.formatting import layer_of, percent
 from prunelab.results.objective import Objective
-from prunelab.results.sensitivity import TOLERANCE, Sensitivity
+from prunelab.results.sensitivity import Sensitivity
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
@@ -62,7 +62,7 @@ def sensitivity(result: Sensitivity | None) -> View:
     names = named(ends, xaxis["range"], up)
     line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
     shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": whole, "y1": whole, "line": line}]
-    within = f"Within {_tolerance(objective)} of {objective.text(result.accuracy)}: "
+    within = f"Within {_tolerance(result)} of {objective.text(result.accuracy)}: "
     return figure(
         names["data"] + data, _title(result), shapes=shapes, annotations=names["annotations"],
         xaxis=xaxis, yaxis=axis(escaped(objective.label), range=up, zeroline=False),
@@ -81,7 +81,7 @@ def _title(result: Sensitivity) -> str:
     first, last = ranking[0], ranking[-1]
     needs = result.needs(first), result.needs(last)
     names = escaped(layer_of(first), 30), escaped(layer_of(last), 30)
-    within = f"to lose at most {_tolerance(result.objective)}"
+    within = f"to lose at most {_tolerance(result)}"
     if first == last:
         return f"{within.capitalize()} {names[0]} needs {_share(needs[0])} of its connections{tail}"
     if needs[0] == needs[1]:
@@ -91,8 +91,8 @@ def _title(result: Sensitivity) -> str:
     )
 
 
-def _tolerance(objective: Objective) -> str:
-    return f"{100 * TOLERANCE:g} point" if objective.is_share else f"{TOLERANCE:g}"
+def _tolerance(result: Sensitivity) -> str:
+    return f"{100 * result.tolerance:g} point" if result.objective.is_share else f"{result.tolerance:.3g}"
 
 
 def _says(objective: Objective, value: float) -> str:

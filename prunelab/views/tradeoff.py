@@ -9,7 +9,7 @@ from typing import Any
 
 from prunelab.formatting import percent
 from prunelab.results.objective import Objective
-from prunelab.results.tradeoff import TOLERANCE, Mean, Tradeoff, line_named
+from prunelab.results.tradeoff import Mean, Tradeoff, line_named
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
@@ -106,9 +106,9 @@ def _line(name: str, points: Sequence[Mean], result: Tradeoff) -> dict[str, Any]
 def _hover(name: str, mean: Mean, objective: Objective) -> str:
     """A point in words: where it is, what it lost and, with several seeds, from how little to how much."""
     seeds = len(mean.points)
-    of = "" if seeds == 1 else f", mean of {seeds} seeds ({_change(mean.most, objective)} to "
-    of += "" if seeds == 1 else f"{_change(mean.least, objective)})"
-    text = f"{name}, {percent(mean.density)} kept: {_change(mean.lost, objective)}{of}"
+    of = "" if seeds == 1 else f", mean of {seeds} seeds ({_change(mean.most, mean.dense, objective)} to "
+    of += "" if seeds == 1 else f"{_change(mean.least, mean.dense, objective)})"
+    text = f"{name}, {percent(mean.density)} kept: {_change(mean.lost, mean.dense, objective)}{of}"
     if mean.gaussian is not None:
         text += f"<br>Gaussian layers would keep {percent(mean.gaussian)} at these thresholds"
     return text
@@ -182,9 +182,9 @@ def _level(lost: float, objective: Objective) -> float:
     return float(f"{-objective.points * lost:.6g}") + 0.0  # no -0.0
 
 
-def _change(lost: float, objective: Objective) -> str:
-    """A loss in words."""
-    if objective.is_no_gap(lost):
+def _change(lost: float, dense: float, objective: Objective) -> str:
+    """A loss against ``dense`` in words."""
+    if objective.is_no_gap(lost, dense):
         return "nothing lost"
     return f"{objective.gap(lost)} {'lost' if lost > 0 else 'gained'}"
 
@@ -192,7 +192,7 @@ def _change(lost: float, objective: Objective) -> str:
 def _title(result: Tradeoff) -> str:
     """The finding: how few connections are enough with retraining, and how few without."""
     tail = "" if result.complete else f" ({len(result.points)} of {result.planned} points)"
-    within = f"keep the {escaped(result.objective.metric)} within {result.objective.gap(TOLERANCE)}"
+    within = f"keep the {escaped(result.objective.metric)} within {result.objective.gap(result.tolerance)}"
     enough = {name: result.needs(name) for name in result.lines if not line_named(name).random}
     retrained = _fewest(enough, retrained=True)
     only_cut = _fewest(enough, retrained=False)
@@ -222,8 +222,9 @@ def _summary(result: Tradeoff, means: dict[str, tuple[Mean, ...]]) -> str:
     parts = []
     for name, points in means.items():
         enough, last = result.needs(name), points[-1]
-        keeps = "" if enough is None else f" at most {objective.gap(TOLERANCE)} lost down to {percent(enough)} kept,"
-        parts.append(f"{name}:{keeps} {_change(last.lost, objective)} at {percent(last.density)}")
+        lost = objective.gap(result.tolerance)
+        keeps = "" if enough is None else f" at most {lost} lost down to {percent(enough)} kept,"
+        parts.append(f"{name}:{keeps} {_change(last.lost, last.dense, objective)} at {percent(last.density)}")
     text = "; ".join(parts) + "."
     seeds = {point.recipe.seed for point in result.points}
     if len(seeds) > 1:

@@ -120,23 +120,23 @@ def test_each_is_measured_in_a_process_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(costs, "OPERATIONS", {name: costs.OPERATIONS[name] for name in ("density cut", "load")})
     found = costs._measured(0.01, tmp_path, rounds=1)
     assert {name: len(measured) for name, measured in found.items()} == {"density cut": 1, "load": 1}
-    assert all(cost.seconds > 0 and cost.bytes >= 0 for (cost,) in found.values())
+    assert all(cost.seconds > 0 and cost.own >= 0 and cost.bytes >= 0 for (cost,) in found.values())
 
 
 def test_costs_are_told_by_ratios_and_targets():
     def linear(seconds, peak):
-        return {size: [costs.Cost(seconds * size, peak)] * 3 for size in costs.SIZES}
+        return {size: [costs.Cost(seconds * size, size, peak)] * 3 for size in costs.SIZES}
 
     measured = {name: linear(1.0, 2.0) for name in costs.OPERATIONS}
     measured["global_unstructured"] = linear(10.0, 50.0)
-    measured["save"] = {size: [costs.Cost(size**2, None)] * 3 for size in costs.SIZES}
+    measured["save"] = {size: [costs.Cost(1.0, size**2, None)] * 3 for size in costs.SIZES}
     measured["quality cut"] = linear(0.1, 9.0)
     rows = {row.name: row for row in costs._rows(measured)}
     cut = rows["density cut of 25 million weights / torch.nn.utils.prune.global_unstructured"]
     assert cut.figure == pytest.approx(0.1) and cut.met and "50.0 bytes a weight" in cut.note
     assert rows["density cut of 25 million weights: peak memory beyond the model"].met
     assert not rows["quality cut of 25 million weights: peak memory beyond the model"].met
-    growth = {name: row for name, row in rows.items() if "time a weight" in name}
+    growth = {name: row for name, row in rows.items() if "work a weight" in name}
     assert len(growth) == len(costs.OPERATIONS) - 1
     assert [name.partition(":")[0] for name, row in growth.items() if not row.met] == ["save"]
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 import prunelab as pl
 from prunelab.data import hold_out, load
 from prunelab.experiments.budget import SCALES, budget, stream
 from prunelab.experiments.sensitivity import sensitivity
 from prunelab.results.budget import Budget, Check
+from prunelab.results.objective import Objective
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.training import evaluation
 
@@ -121,3 +124,32 @@ def test_what_is_no_budget_is_refused(held):
     with pytest.raises(ValueError, match="0 of 1 points"):
         stream(model, part, Sensitivity(0.98, 0.0, 50, half.layers, 1))
     assert isinstance(budget(model, (part.test_x, part.test_y), layers="fc1"), Budget)
+
+
+ERROR = Objective("mae", "minus error", None, 0.0, classifies=False)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_what_may_be_lost_is_judged_by_a_metric_of_ones_own(unit):
+    """1 % of the dense network's own error, in whatever unit: 0.9 % more may be, 1.1 % may not."""
+    scan = made({"a": [(0.5, -2.018 * unit, 0.7), (0.1, -2.022 * unit, 1.6)]}, objective=ERROR)
+    scan = replace(scan, accuracy=-2 * unit)
+    assert scan.tolerance == pytest.approx(0.02 * unit)
+    assert scan.needs("a") == 0.5 and scan.densities() == {"a": 0.5} and scan.qualities() == {"a": 0.7}
+    assert scan.needs("a", 0.0221 * unit) == 0.1 and scan.needs("a", 0.0179 * unit) == 1.0
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+def test_a_budget_is_the_same_in_every_unit(unit):
+    torch.manual_seed(0)
+    x, net = torch.rand(200, 6), nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 1))
+    y = net(x).detach() + torch.randn(200, 1)
+
+    def found(unit):
+        error = pl.Metric(lambda out, y: -unit * float((out - y).abs().mean()), "minus error", None, 0.0)
+        return budget(net, (x, y), loss="mse", metric=error)
+
+    usual, other = found(1.0), found(unit)
+    assert 0 < usual.scale <= 1 and usual.kept < usual.total, "something is cut at all"
+    assert (other.kept, other.scale, other.qualities) == (usual.kept, usual.scale, usual.qualities)
+    assert other.tolerance == pytest.approx(unit * usual.tolerance)

@@ -11,6 +11,7 @@ import pytest
 
 from prunelab.errors import StorageError
 from prunelab.lab.worker import visit
+from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.tradeoff import Tradeoff
 from prunelab.serve import visitor
 from support.labs import QUICK, address, folder, press
@@ -41,7 +42,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_lab_works(visitor_of, t
 
 @pytest.mark.parametrize(("part", "words"), [
     ("run.json", "run.json"), ("runs-*.safetensors", "it is not the file that was written"),
-    ("tradeoff.json", "tradeoff.json"), ("page.json", "page.json"), ("session.json", "The network is a new one"),
+    ("tradeoff.json", "tradeoff.json"), ("scan.json", "scan.json"), ("page.json", "page.json"), ("session.json", "The network is a new one"),
     ("dense/session.json", "dense"),
 ])  # fmt: skip
 def test_a_part_that_is_damaged_is_told_and_costs_no_other(visitor_of, part, words):
@@ -54,6 +55,8 @@ def test_a_part_that_is_damaged_is_told_and_costs_no_other(visitor_of, part, wor
     lab.stop()
     curve = Tradeoff(lines=("L2 retrained",), densities=(0.5,), seeds=(0,), samples=360)
     (folder(lab) / "tradeoff.json").write_text(json.dumps(curve.to_dict()))
+    scan = Sensitivity(0.9, 0.1, 360, ("fc1.weight",), 0)
+    (folder(lab) / "scan.json").write_text(json.dumps({"moment": {}, "result": scan.to_dict()}))
     (damaged,) = folder(lab).glob(part)
     damaged.write_bytes(b"{")
     again = visitor_of(f"{lab.link()}&session={lab.status.session}")

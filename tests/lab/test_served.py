@@ -66,6 +66,50 @@ def test_a_reload_brings_back_network_settings_runs_and_what_is_shown(visitor_of
     assert len(again.state.runs) == 2 and len({run.number for run in again.state.runs}) == 2
 
 
+def test_a_reload_brings_back_the_scan_of_this_network_and_its_use(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab.panels["sensitivity"].button.click()
+    assert lab.wait(60) and lab.state.sensitivity.complete
+    lab.stop()
+    again = visitor_of(address(lab))
+    assert again.wait(60) and again.status.trouble == ""
+    assert again.state.sensitivity == lab.state.sensitivity
+    again.panels["sensitivity"].use.click()
+    assert again.wait(60) and dict(again.recipe.layer_quality), "what each layer can bear is taken up"
+    press(again, "prune")
+    again.stop()
+    third = visitor_of(address(again))
+    assert third.wait(60) and third.state.snapshot.phase == "pruned" and third.state.sensitivity is None
+    assert not (folder(third) / visit.SCAN).exists()
+
+
+def test_a_scan_of_another_moment_does_not_come_back(visitor_of):
+    """A kernel was killed between the two files."""
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab.panels["sensitivity"].button.click()
+    assert lab.wait(60)
+    scan = (folder(lab) / visit.SCAN).read_bytes()
+    press(lab, "prune")
+    lab.stop()
+    (folder(lab) / visit.SCAN).write_bytes(scan)
+    again = visitor_of(address(lab))
+    assert again.wait(60) and again.state.snapshot.phase == "pruned" and again.state.sensitivity is None
+
+
+def test_a_reload_brings_back_the_drawing_and_how_it_is_read(visitor_of):
+    lab = visitor_of(f"{LINK}&show=draw")
+    assert lab.wait(60)
+    lab.panels["draw"].sheet.value = bytes([0, 200] * 32)
+    assert lab.wait(60) and lab.state.classification.dense is not None
+    lab.stop()
+    again = visitor_of(f"{LINK}&show=draw&session={lab.status.session}")
+    assert again.wait(60)
+    assert again.wait(60) and again.panels["draw"].sheet.ink == lab.panels["draw"].sheet.ink
+    assert again.state.classification.dense == pytest.approx(lab.state.classification.dense)
+
+
 def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, monkeypatch):
     monkeypatch.setattr(save_pace, "SAVE_EVERY", 0.2)
     monkeypatch.setattr(save_pace, "SAVE_SHARE", 1.0)

@@ -122,3 +122,16 @@ def test_the_table_and_the_json_can_be_read_back():
     assert (rows[0]["iterative"], rows[1]["gaussian"], rows[0]["metric"]) == ("True", "", "hits")
     assert Recipe.from_query(rows[0]["recipe"]) == result.points[0].recipe
     assert Tradeoff.from_dict(json.loads(json.dumps(result.to_dict()))) == result
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_what_is_enough_does_not_depend_on_the_unit_of_a_metric(unit):
+    """Half a hundredth of the dense networks' own error: 0.4 % more is enough, 0.6 % is not."""
+    objective = Objective("mae", "minus error", None, 0.0, classifies=False)
+    lost = {0.5: 0.001, 0.2: 0.004, 0.1: 0.006, 0.05: 0.5}
+    points = [point("L2 retrained", d, -unit * (2 + 2 * x), dense=-2 * unit) for d, x in lost.items()]
+    result = curve(points, objective=objective)
+    assert result.tolerance == pytest.approx(0.01 * unit)
+    assert result.needs("L2 retrained") == 0.2
+    assert result.needs("L2 retrained", tolerance=0.0125 * unit) == 0.1
+    assert result.needs("L2 retrained", tolerance=0.001 * unit) is None

@@ -6,6 +6,7 @@ import json
 import plotly.graph_objects as go
 import pytest
 
+from prunelab.results.objective import Objective
 from prunelab.results.sensitivity import Point, Sensitivity
 from prunelab.views.figure import summary
 from prunelab.views.sensitivity import sensitivity
@@ -78,3 +79,12 @@ def test_of_many_layers_the_most_sensitive_are_shown():
 def test_names_of_layers_are_text():
     view = sensitivity(result({"<b>x</b>.weight": {0.5: 0.9}, "$y$.weight": {0.5: 0.5}}))
     assert "<b>" not in json.dumps(view) and "$" not in json.dumps(view)
+
+
+@pytest.mark.parametrize(("unit", "words"), [(1e-6, "2e-08"), (1.0, "0.02"), (1e6, "2e+04")])
+def test_the_title_judges_a_metric_without_a_range_by_its_own_size(unit, words):
+    objective = Objective("mae", "minus error", None, 0.0, classifies=False)
+    scan = result({"a.weight": {0.5: -2.01 * unit, 0.1: -3 * unit}}, -2 * unit)
+    view = sensitivity(dataclasses.replace(scan, objective=objective))
+    assert title(view) == f"To lose at most {words} a needs 50.0 % of its connections"
+    assert f"Within {words} of " in summary(view)

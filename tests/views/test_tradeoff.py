@@ -148,6 +148,17 @@ def test_another_metric_has_its_own_axis_and_no_stripe():
     assert "within 0.005" in title(view)
 
 
+@pytest.mark.parametrize(("unit", "words"), [(1e-6, "1.00e-08"), (1.0, "0.0100"), (1e6, "10000.000")])
+def test_losses_of_a_metric_without_a_range_are_judged_by_its_own_size(unit, words):
+    objective = Objective("mae", "minus error", None, 0.0, classifies=False)
+    curve = result({"L2 only cut": {0.5: -2.0, 0.2: -2.1}}, objective=objective)
+    points = tuple(dataclasses.replace(p, accuracy=unit * p.accuracy, dense=-2 * unit) for p in curve.points)
+    view = tradeoff(dataclasses.replace(curve, points=points))
+    assert title(view) == f"L2 only cut: 50.0 % of the connections keep the minus error within {words}"
+    low, high = (drawn(view, "L2 only cut")["hovertext"][i] for i in (0, 1))
+    assert "nothing lost" in low and "nothing lost" not in high and " lost" in high
+
+
 def test_every_line_has_a_look_of_its_own():
     looks = [(STYLES[line].colour, STYLES[line].dash) for line in LINES]
     assert len(set(looks)) == len(LINES) and len({STYLES[line].symbol for line in LINES}) == len(LINES)

@@ -9,7 +9,7 @@ from prunelab import views
 from prunelab.lab.messages import LabState
 from prunelab.lab.page.bridge import Soon
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
-from prunelab.lab.widgets.drawing import Drawing
+from prunelab.lab.widgets.drawing import Drawing, cells_of_ink
 from prunelab.lab.widgets.shared_looks import is_shown, show
 from prunelab.views.figure import View
 
@@ -29,6 +29,21 @@ class DrawPanel(Panel):
         self.sheet.observe(lambda change: submit("read", about=self.sheet.prepared()), "ink")
         self.sheet.on_example(lambda: soon(self._example))
         self._state: LabState | None = None
+        self._awaited: tuple[tuple[int, int], bytes] | None = None  # a drawing of before, until its data are there
+
+    @property
+    def drawing(self) -> tuple[tuple[int, int], bytes] | None:
+        """((height, width), ink) of the sheet; None if it is blank.
+
+        Assigned, it is shown as soon as there are data of this size; ValueError for bytes that do not fit it.
+        """
+        return self._awaited or ((self.sheet.size, self.sheet.ink) if any(self.sheet.ink) else None)
+
+    @drawing.setter
+    def drawing(self, drawing: tuple[tuple[int, int], bytes] | None) -> None:
+        if drawing is not None and (min(drawing[0]) < 1 or len(drawing[1]) != cells_of_ink(drawing[0])):
+            raise ValueError(f"the drawing has {len(drawing[1])} bytes, which do not fit its size {drawing[0]}")
+        self._awaited = drawing
 
     def show(self, state: LabState) -> None:
         """Fit the sheet to the data, and draw the classification."""
@@ -39,6 +54,8 @@ class DrawPanel(Panel):
         show(self.sheet, fits)
         if fits and tuple(self.sheet.size) != tuple(shape[1:]):
             self.sheet.size = tuple(shape[1:])
+        if fits and self._awaited is not None and self._awaited[0] == tuple(shape[1:]):
+            self.sheet.ink, self._awaited = self._awaited[1], None
         super().show(replace(state, preview=None, viewed=None))
 
     def _drawn(self, state: LabState, _: str | None) -> View:

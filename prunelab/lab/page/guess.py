@@ -35,6 +35,7 @@ class Guess(basics.VBox):
         self._due: tuple[str, float] | None = None  # (action, answer in %) until the result is known
         self._latest: Snapshot | None = None  # of the history, as last reported
         self._before: Snapshot | None = None  # the latest when the question was answered: no result of it yet
+        self._failures = self._failures_before = 0  # as last reported, and when the question was answered
         self.question = basics.Label("")
         self.slider = NumberField(
             value=90, low=0, high=100, min=0, max=100, step=0.5, decimals=1, description="your guess (%)",
@@ -67,13 +68,15 @@ class Guess(basics.VBox):
         if action:
             self.slider.focus()
 
-    def tell(self, now: Snapshot, latest: Snapshot | None, *, busy: bool) -> None:
+    def tell(self, now: Snapshot, latest: Snapshot | None, *, busy: bool, failures: int) -> None:
         """Report a new state; once it has the result, show how far off the guess was.
 
         now: the network. latest: the last of the history: what was guessed adds to it. busy: whether a run goes on or
-        is paused.
+        is paused. failures: see ``LabState``; after one, no result will come.
         """
-        self._latest, phase, accuracy = latest, now.phase, now.test_accuracy
+        self._latest, self._failures, phase, accuracy = latest, failures, now.phase, now.test_accuracy
+        if self._due is not None and failures > self._failures_before:
+            self._due = None
         if self._due is None or busy or accuracy is None or latest is self._before:
             return
         action, guess = self._due
@@ -99,6 +102,7 @@ class Guess(basics.VBox):
         action = self.action
         if action is not None:
             self._due, self._before = (action, self.slider.value), self._latest
+            self._failures_before = self._failures
             self.ask(None)
             self.answered(action, self.slider.value)
             self._go(action)

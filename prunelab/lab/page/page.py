@@ -206,7 +206,8 @@ class Page:
         if state.snapshot is not None:
             self.guess.objective = state.snapshot.objective
             latest = state.history[-1] if state.history else None
-            self.guess.tell(state.snapshot, latest, busy=state.activity in (*BUSY, "paused"))
+            busy = state.activity in (*BUSY, "paused")
+            self.guess.tell(state.snapshot, latest, busy=busy, failures=state.failures)
         viewed = self.timeline.shown(state)
         # A warning is about the network as it is.
         visible = replace(state, viewed=viewed, warning=state.warning if viewed is None else None)

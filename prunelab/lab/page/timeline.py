@@ -31,9 +31,11 @@ class Timeline:
         self.widget.position = None
 
     def update(self, state: LabState) -> None:
-        """Offer the snapshots of a state; during a run only every INTERVAL seconds."""
+        """Offer the snapshots of a state; of a run that goes on only every INTERVAL seconds."""
         history = state.history
-        if history is self._history or (state.activity in BUSY and time.monotonic() - self._updated < INTERVAL):
+        same = history[:1] == self._history[:1]  # else another run has come on the page
+        soon = time.monotonic() - self._updated < INTERVAL
+        if history is self._history or (same and state.activity in BUSY and soon):
             return
         if [id(s) for s in history] != [id(s) for s in self._history]:
             self.widget.update(_moments(history))

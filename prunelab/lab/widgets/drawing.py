@@ -132,7 +132,7 @@ class Drawing(WholeState, SharedLooks, anywidget.AnyWidget):
 
     @traitlets.default("detail")
     def _detail(self) -> int:
-        return max(1, min(4, 56 // max(self.size)))  # 8 x 8: the 32 x 32 of the bitmaps; 28 x 28: 56 x 56
+        return detail_of(self.size)
 
     @traitlets.default("brush")
     def _brush(self) -> float:
@@ -141,11 +141,21 @@ class Drawing(WholeState, SharedLooks, anywidget.AnyWidget):
 
     @traitlets.default("ink")
     def _blank_ink(self) -> bytes:
-        return bytes(math.prod(self.size) * self.detail**2)
+        return bytes(cells_of_ink(self.size))
 
     @traitlets.default("value")
     def _blank_value(self) -> bytes:
         return bytes(math.prod(self.size))
+
+
+def detail_of(size: tuple[int, int]) -> int:
+    """Cells of ink a side of a cell. 8 x 8: the 32 x 32 of the bitmaps; 28 x 28: 56 x 56."""
+    return max(1, min(4, 56 // max(size)))
+
+
+def cells_of_ink(size: tuple[int, int]) -> int:
+    """Bytes of the ink of a sheet of (height, width) cells."""
+    return math.prod(size) * detail_of(size) ** 2
 
 
 def prepared(value: bytes | NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ from prunelab.lab.worker.tasks import (
     tradeoff_task,
     under_way,
 )
-from prunelab.lab.worker.visit import RunState, Visit
+from prunelab.lab.worker.visit import RunState, Scan, Visit, moment_of
 from prunelab.recipe import Recipe, Target
 from prunelab.results.tradeoff import Point
 
@@ -172,7 +172,7 @@ class CommandHandler(RunningTask):
                 lost.append(f"Of what was saved one part could not be read: {error}")
                 return otherwise
 
-        saved = part(visit.run, RunState())
+        saved, scan = part(visit.run, RunState()), part(visit.scan, None)
         self._kept_runs.restore(part(visit.kept_runs, ()))
         self._report(runs=self._kept_runs.runs, tradeoff=part(visit.tradeoff, None))
         session = part(self._source.saved, None)
@@ -187,12 +187,12 @@ class CommandHandler(RunningTask):
                 self._dense = dense
                 if visit.source != visit.folder:
                     self._save_dense(dense)
-            self._resume(saved)
+            self._resume(saved, scan)
         if lost:
             self._report(notice="\n".join((*lost, *filter(None, [self._source.notice()]))))
 
-    def _resume(self, saved: RunState) -> None:
-        """Go on with what was under way in the session."""
+    def _resume(self, saved: RunState, scan: Scan | None) -> None:
+        """Go on with what was under way in the session. scan: of its layers, if it is of this very network."""
         session = self._needed()
         target = self._controls_recipe.final_target
         moved = saved.controls is not None and saved.controls != target.to_dict()
@@ -200,6 +200,8 @@ class CommandHandler(RunningTask):
         what = under_way(saved.task, session.phase)
         if what is None:
             self._settle()
+            if scan is not None and scan.moment == moment_of(session.snapshot()):
+                self._report(sensitivity=scan.result)
             if saved.comparing:
                 self._compare(saved.comparing)
                 if saved.paused:
@@ -305,6 +307,7 @@ class CommandHandler(RunningTask):
         self._task, self._comparing = None, ()
         self._bring_back()
         changes: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
+        changes["failures"] = self.state.failures + 1
         if self.session is None:
             self._report(activity="failed", **changes)
             return

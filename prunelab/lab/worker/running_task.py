@@ -15,7 +15,7 @@ from prunelab.lab.worker.save_pace import SavePace
 from prunelab.lab.worker.session_source import SessionSource
 from prunelab.lab.worker.shown_session import UNMEASURED, Aside, ShownSession
 from prunelab.lab.worker.tasks import PASSING, Task, measure_task
-from prunelab.lab.worker.visit import RunState
+from prunelab.lab.worker.visit import RunState, Scan, moment_of
 from prunelab.recipe import Recipe
 from prunelab.results.budget import Budget
 from prunelab.results.measurement import Measurement
@@ -54,9 +54,11 @@ class RunningTask(ShownSession):
 
     def _save(self, *, ended: bool) -> None:
         """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
-        session, preview, task, measurement = self.session, self._preview, self._task, self.state.measurement
+        session, preview, task = self.session, self._preview, self._task
+        measurement, scan = self.state.measurement, self.state.sensitivity
         if self._mine is not None:  # the compared runs that are done are kept runs
             session, preview, measurement = self._mine.session, self._mine.preview, self._mine.measurement
+            scan = self._mine.sensitivity
         if session is None:
             return
         state = RunState(
@@ -67,6 +69,7 @@ class RunningTask(ShownSession):
             controls=self._controls_recipe.final_target.to_dict(),
             runs=self._kept_runs.runs,
             tradeoff=self.state.tradeoff,
+            scan=Scan(moment_of(session.snapshot()), scan) if scan is not None and scan.complete else None,
             comparing=self._comparing,
         )
         try:

@@ -1,13 +1,14 @@
 """The saved lab of one page, under an id that only its browser knows: reload, and a new kernel goes on from there.
 
 Beside the session (``sessions.checkpoint``) lie ``page.json``, what the controls are set to and what is shown;
-``run.json`` with ``runs-<digest>.safetensors``, what was under way, and the runs kept for comparison; and
-``tradeoff.json``, the trade-off curve. A folder belongs to one process at a time. One whose page is gone hands it over
-to the next that asks; else the next gets a copy.
+``run.json`` with ``runs-<digest>.safetensors``, what was under way, and the runs kept for comparison;
+``tradeoff.json``, the trade-off curve; and ``scan.json``, the scan of the network's layers. A folder belongs to one
+process at a time. One whose page is gone hands it over to the next that asks; else the next gets a copy.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -32,13 +33,15 @@ from prunelab.lab.links import Options, ours
 from prunelab.lab.presets import PlannedRun
 from prunelab.lab.runs import Run
 from prunelab.recipe import Recipe
+from prunelab.results.sensitivity import Sensitivity
+from prunelab.results.snapshot import Snapshot
 from prunelab.results.tradeoff import Tradeoff
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
 KEY = "session"  # of the id, in the visitor's address
 ID = re.compile(r"[A-Za-z0-9_-]{32}")
 ID_BYTES = 24  # of randomness in an id
-PAGE, RUN, CURVE, WANTED = "page.json", "run.json", "tradeoff.json", ".wanted"
+PAGE, RUN, CURVE, SCAN, WANTED = "page.json", "run.json", "tradeoff.json", "scan.json", ".wanted"
 FORMAT = 1
 PATIENCE = 8.0  # seconds for the kernel of a page that was just closed or has vanished to save and let go
 OLDEST = 7 * 86400.0  # seconds that a saved lab is kept
@@ -54,7 +57,7 @@ class PageSettings:
     """What a page was set to. query: of the address that it was opened with; link: of a link to it as it was.
 
     earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
-    these when the page is left.
+    these when the page is left. drawing: ((height, width), ink) of the sheet, see ``Drawing``; None if it is blank.
     """
 
     recipe: Recipe
@@ -62,6 +65,7 @@ class PageSettings:
     query: str = ""
     link: str = ""
     earlier: tuple[str, ...] = ()
+    drawing: tuple[tuple[int, int], bytes] | None = None
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page; one that says nothing does."""
@@ -69,11 +73,26 @@ class PageSettings:
 
 
 @dataclass(frozen=True)
+class Scan:
+    """A scan that has ended. moment: of the network that was scanned, as ``moment_of`` tells it: scan and session are
+    written one after the other, and a kernel may be killed between.
+    """
+
+    moment: Mapping[str, Any]
+    result: Sensitivity
+
+
+def moment_of(snapshot: Snapshot) -> dict[str, Any]:
+    """What tells the networks of a session apart."""
+    return {name: getattr(snapshot, name) for name in ("phase", "round", "clock", "kept")}
+
+
+@dataclass(frozen=True)
 class RunState:
     """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
     the target that the controls were set to; if they are set otherwise now, a hand has moved them since. tradeoff: the
-    trade-off curve that was drawn last, None if none was. comparing: the runs of a comparison that were not yet done,
-    in their order; () if none was under way.
+    trade-off curve that was drawn last, None if none was. scan: of the layers of the network as it is; None if there is
+    none. comparing: the runs of a comparison that were not yet done, in their order; () if none was under way.
     """
 
     task: str | None = None
@@ -83,6 +102,7 @@ class RunState:
     controls: Mapping[str, Any] | None = None
     runs: tuple[Run, ...] = ()
     tradeoff: Tradeoff | None = None
+    scan: Scan | None = None
     comparing: tuple[PlannedRun, ...] = ()
 
 
@@ -100,6 +120,7 @@ class Visit:
         self._runs: tuple[Run, ...] | None = None  # those that were written last
         self._described: dict[str, Any] | None = None  # what the index says of them
         self._curve: Tradeoff | None = None  # the one that was written last
+        self._scan: Scan | None = None  # the one that was written last
 
     @property
     def id(self) -> str:
@@ -119,7 +140,8 @@ class Visit:
             recipe = Recipe.from_dict(values["recipe"])
             earlier = tuple(map(str, values.get("earlier", ())))
             options = Options(**values["options"])
-            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier)
+            drawing = _drawing_in(values.get("drawing"))
+            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier, drawing)
 
     def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
         """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
@@ -133,6 +155,7 @@ class Visit:
             "query": page.query,
             "link": page.link,
             "earlier": page.earlier,
+            "drawing": _drawing_out(page.drawing),
         }
         content = json.dumps(values).encode()
         if self._written is not None:
@@ -146,7 +169,7 @@ class Visit:
             self._written = self._thread.submit(self._write, PAGE, content)
 
     def run(self) -> RunState:
-        """What was under way, without the kept runs and the curve. Raises StorageError if it cannot be read."""
+        """What was under way, without kept runs, curve and scan. Raises StorageError if it cannot be read."""
         values = _read(self.source, RUN)
         if values is None:
             return RunState()
@@ -175,6 +198,12 @@ class Visit:
         with _damage_told(CURVE):
             return None if values is None else Tradeoff.from_dict(values)
 
+    def scan(self) -> Scan | None:
+        """The scan of the network's layers; None if there is none. Raises StorageError if it cannot be read."""
+        values = _read(self.source, SCAN)
+        with _damage_told(SCAN):
+            return None if values is None else Scan(values["moment"], Sensitivity.from_dict(values["result"]))
+
     def keep_run(self, run: RunState) -> None:
         """Save what is under way. Raises StorageError if that fails; what was saved before is intact."""
         try:
@@ -190,6 +219,12 @@ class Visit:
             if run.tradeoff is not None and run.tradeoff is not self._curve:
                 self._write(CURVE, json.dumps(run.tradeoff.to_dict()).encode())
                 self._curve = run.tradeoff
+            if run.scan is None:
+                (self.folder / SCAN).unlink(missing_ok=True)
+            elif run.scan != self._scan:
+                values = {"moment": run.scan.moment, "result": run.scan.result.to_dict()}
+                self._write(SCAN, json.dumps(values).encode())
+            self._scan = run.scan
             for old in self.folder.glob("runs-*.safetensors"):
                 if self._described is None or old.name != self._described["file"]:
                     old.unlink()
@@ -266,6 +301,17 @@ def clean(folder: Path | None = None) -> None:
 def _new(folder: Path, *, source: Path | None = None, notice: str | None = None) -> Visit:
     path = folder / secrets.token_urlsafe(ID_BYTES)
     return Visit(path, claim(path), source, notice)
+
+
+def _drawing_out(drawing: tuple[tuple[int, int], bytes] | None) -> dict[str, Any] | None:
+    return None if drawing is None else {"size": drawing[0], "ink": base64.b64encode(drawing[1]).decode()}
+
+
+def _drawing_in(values: dict[str, Any] | None) -> tuple[tuple[int, int], bytes] | None:
+    if values is None:
+        return None
+    height, width = values["size"]
+    return (int(height), int(width)), base64.b64decode(values["ink"], validate=True)
 
 
 def _settings(query: str) -> list[tuple[str, str]]:

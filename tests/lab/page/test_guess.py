@@ -1,11 +1,13 @@
 """A guess comes before the result, and nothing gives the result away."""
 
+import math
 from dataclasses import replace
 
 import pytest
 
 import prunelab as pl
 from prunelab.results.tradeoff import LINES, Point
+from prunelab.training import steps
 from support.labs import QUICK, press, reached
 
 
@@ -84,4 +86,21 @@ def test_a_run_that_is_loaded_from_elsewhere_is_no_answer():
     )  # fmt: skip
     lab._submit("load", point)
     assert lab.wait(60) and not lab.guess.waits and lab.guess.result.value == ""
+    lab.stop()
+
+
+def test_a_run_that_failed_is_no_answer_and_hides_nothing_any_more(monkeypatch):
+    lab = pl.Lab(QUICK, measure=False)
+    assert lab.wait(60)
+    lab.switches["guess"].value = True
+    press(lab, "prune")
+    lab.guess.button.click()
+    assert lab.wait(60) and lab.guess.result.value != ""
+    monkeypatch.setattr(steps, "training_step", lambda *_, **__: (math.nan, None))
+    lab.buttons["retrain"].click()
+    lab.guess.button.click()
+    assert lab.wait(60) and "the loss became" in lab.state.trouble
+    assert not lab.guess.waits and lab.guess.result.value == ""
+    cards = {card["name"]: card["value"] for card in lab.status.cards}
+    assert cards["accuracy"].endswith("%")
     lab.stop()

@@ -1,8 +1,12 @@
 """Earlier moments of a run, shown in every view."""
 
+from dataclasses import replace
+
 import pytest
 
-from support.labs import press
+import prunelab as pl
+from prunelab.lab.page.timeline import Timeline
+from support.labs import QUICK, press
 
 
 def test_the_scrubber_shows_an_earlier_moment_in_every_view_and_goes_back_to_live(lab):
@@ -52,3 +56,20 @@ def test_each_round_has_an_equal_share_of_the_scrubber(lab):
     )
     cuts = [i for i, moment in enumerate(moments) if moment["label"].endswith("pruned")]
     assert [i for i in cuts if not moments[i - 1]["place"] < moments[i]["place"]] == []
+
+
+def test_the_moments_of_another_run_are_there_at_once_and_those_of_the_same_run_in_their_time(lab):
+    """Comparisons put other runs on the page while they go on."""
+    assert lab.wait(60)
+    session = pl.Session(QUICK)
+    history = tuple(session)
+    scrubber, state = Timeline(lambda: None), replace(lab.state, activity="comparing")
+
+    def offered(history):
+        scrubber.update(replace(state, history=history))
+        return [moment["id"] for moment in scrubber.widget.moments]
+
+    own = offered(lab.state.history)
+    theirs = offered(history[:3])
+    assert own and len(theirs) == 3 and theirs != own
+    assert offered(history) == theirs, "a list as long as that is not sent with every batch"
