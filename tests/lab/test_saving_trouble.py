@@ -42,7 +42,8 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_lab_works(visitor_of, t
 
 @pytest.mark.parametrize(("part", "words"), [
     ("run.json", "run.json"), ("runs-*.safetensors", "it is not the file that was written"),
-    ("tradeoff.json", "tradeoff.json"), ("scan.json", "scan.json"), ("page.json", "page.json"), ("session.json", "The network is a new one"),
+    ("tradeoff.json", "tradeoff.json"), ("scan.json", "scan.json"), ("page.json", "page.json"),
+    ("session.json", "The network is a new one"),
     ("dense/session.json", "dense"),
 ])  # fmt: skip
 def test_a_part_that_is_damaged_is_told_and_costs_no_other(visitor_of, part, words):
