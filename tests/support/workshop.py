@@ -37,8 +37,11 @@ def start_workshop(
     secrets = Secrets(token, host_token, f"http://{voila.HOST}:{port}/?token={token}")
     local = voila.HOST if ip in EVERYWHERE else ip
     told = environment({}, local, secrets, limited or Limits(), LINK)
-    served = argv(port, ip, Size(places, pool))
-    return start(served, home, port, "voila/static/voila.js", host=in_address(local), **told)
+    *served, quiet = argv(port, ip, Size(places, pool))
+    assert quiet == "--Voila.log_level=WARN"  # with more words, ``expect_preheated`` hears when a kernel is ready
+    return start(
+        [*served, "--Voila.log_level=INFO"], home, port, "voila/static/voila.js", host=in_address(local), **told
+    )
 
 
 class Visitor:

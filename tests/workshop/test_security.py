@@ -22,7 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from prunelab.serve.voila_app import LARGEST_MESSAGE
 from prunelab.serve.websocket import PROTOCOL
 from prunelab.workshop.line import AT_ONCE
-from support.servers import Server, kernels, stop, when
+from support.servers import Server, expect_preheated, kernels, stop, when
 from support.workshop import HOST_TOKEN, TOKEN, Visitor, start_workshop
 
 HARM = "open({!r}, 'w').write('harm')"
@@ -222,14 +222,17 @@ def saved_pages(server: Server) -> list[Path]:
 def test_the_token_reaches_no_kernel_and_nothing_that_is_saved(tmp_path, pool):
     server = start_workshop(tmp_path, places=3, pool=pool)
     try:
-        assert when(server, lambda: len(kernels(server)) == pool)
+        if pool:
+            expect_preheated(server)
         first = Page(Visitor(server), f"?token={TOKEN}&utm_source=x&%74oken={TOKEN}&quality=1.5")
         told = environment_within(server, first.kernel)
         assert told["VOILA_PREHEAT"] == str(pool > 0)
         assert told["QUERY_STRING"] == "utm_source=x&quality=1.5"
         assert [name for name, value in told.items() if TOKEN in value] == []
         # The next one that is made ready inherits the address of the last visitor.
-        assert when(server, lambda: len(kernels(server)) == 1 + pool)
+        if pool:
+            expect_preheated(server, 2)
+        assert len(kernels(server)) == 1 + pool
         second = Page(Visitor(server))
         told = environment_within(server, second.kernel)
         assert [name for name, value in told.items() if TOKEN in value] == []
