@@ -37,6 +37,10 @@ class Data:
         test_y: Test labels, like ``train_y``.
         classes: Number of classes; None: the targets are no classes but values, for a session with a ``loss``.
         seed: Seed of the split; None if the split does not depend on one.
+
+    Raises:
+        TypeError: One of the four is no tensor; ``own`` takes arrays and data sets of torch's.
+        ValueError: They do not fit each other, hold no samples, NaN or infinity, or labels that are no classes.
     """
 
     name: str
@@ -46,6 +50,19 @@ class Data:
     test_y: Tensor
     classes: int | None
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        train, test = (self.train_x, self.train_y), (self.test_x, self.test_y)
+        for what, part in (("train", train), ("test", test)):
+            for name, values in zip("xy", part, strict=True):
+                if not isinstance(values, Tensor):
+                    kind = type(values).__name__
+                    raise TypeError(f"{what}_{name} is a {kind}: must be a tensor; prunelab.data.own takes others, too")
+            custom.check(*part, what, classes=self.classes is not None)
+        custom.check_alike(train, test)
+        if self.classes is not None:
+            bound = f"classes = {self.classes} allows labels from 0 to {self.classes - 1}"
+            custom.check_labels(self.train_y, self.test_y, self.classes, bound)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -64,7 +81,7 @@ class Data:
             size = (min(DIGEST_SAMPLE, tensor.numel()),)
             chosen = torch.randint(tensor.numel(), size, generator=generator, device="cpu")
             values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
-            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -130,17 +147,6 @@ def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None,
         raise ValueError(f"classes = {classes!r}, values = True: targets are classes or values, not both")
     train_x, train_y = custom.samples(train, "train", classes=not values)
     test_x, test_y = custom.samples(test, "test", classes=not values)
-    for what, one, other in (("sample", train_x, test_x), ("target", train_y, test_y)):
-        if one.shape[1:] != other.shape[1:]:
-            raise ValueError(
-                f"a training {what} has shape {tuple(one.shape[1:])}, a test {what} {tuple(other.shape[1:])}; "
-                f"they must be equal"
-            )
-        if one.dtype != other.dtype:  # uint8 pixels are float32 by now, and class numbers int64
-            raise ValueError(
-                f"a training {what} is {one.dtype}, a test {what} {other.dtype}; bring both to one type: floating "
-                f"point, or whole numbers"
-            )
     count = None if values else custom.count_classes(train_y, test_y, classes)
     return Data(name, train_x, train_y, test_x, test_y, count)
 
