@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -89,13 +91,14 @@ def load(name: str, seed: int = 0, progress: bool = False) -> Data:
     """The data set called ``name``, one of ``recipe.DATASETS``.
 
     seed: 0 to 2**32 - 1, for the split of the digits; MNIST has its official split. progress: draw a bar on stderr
-    while MNIST is downloaded. Raises ValueError for an unknown name, DataError if MNIST is not available.
+    while MNIST is downloaded. Raises ValueError for an unknown name or seed, DataError if MNIST is not available.
     """
+    seed = _whole(seed)
     loaders: dict[str, Callable[[], Data]] = {
         "digits": lambda: _digits(seed),
         "mnist": lambda: Data("mnist", *mnist.read(progress), classes=10),
     }
-    if name not in loaders:
+    if not isinstance(name, str) or name not in loaders:
         known = ", ".join(DATASETS)
         raise ValueError(f"data = {name!r}: there is no such data set; known are {known}, and own() for yours")
     data = loaders[name]()
@@ -120,9 +123,13 @@ def hold_out(data: Data, share: float = 0.2, seed: int = 0) -> Data:
     What is chosen (a setting, a budget) is chosen on that part, so that the test set can say what came of it.
 
     share: fraction of the training samples that are held out, between 0 and 1. seed: which ones. Raises ValueError if
-    that leaves nothing on one side.
+    that leaves nothing on one side, or one of the two is no such number; TypeError for other data, such as pairs.
     """
-    total = len(data.train_y)
+    if not isinstance(data, Data):
+        raise TypeError(f"data is a {type(data).__name__}: make it one first, prunelab.data.own(train, test)")
+    if isinstance(share, bool) or not isinstance(share, numbers.Real) or not math.isfinite(share):
+        raise ValueError(f"share = {share!r}: must be a number between 0 and 1, the fraction that is held out")
+    seed, total = _whole(seed), len(data.train_y)
     number = round(share * total)
     if not 0 < number < total:
         raise ValueError(
@@ -149,6 +156,13 @@ def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None,
     test_x, test_y = custom.samples(test, "test", classes=not values)
     count = None if values else custom.count_classes(train_y, test_y, classes)
     return Data(name, train_x, train_y, test_x, test_y, count)
+
+
+def _whole(seed: object) -> int:
+    """The seed as an int. ValueError for what is none; without one, NumPy would draw another split each time."""
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**32:
+        raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {2**32 - 1:,}")
+    return int(seed)
 
 
 def _digits(seed: int) -> Data:

@@ -419,3 +419,31 @@ def test_data_of_any_type_are_told_apart_by_their_digest(dtype):
     first, same, other = (data.Data("mine", each, LABELS, each, LABELS, 3) for each in (x, x.clone(), changed))
 
     assert first.digest == same.digest != other.digest
+
+
+@pytest.mark.parametrize("seed", [None, 0.5, -1, 2**32, True, "0"])
+def test_a_seed_that_is_none_is_refused_in_words(seed):
+    digits = data.load("digits", np.int64(0))
+    assert torch.equal(data.hold_out(digits, seed=np.int64(3)).test_x, data.hold_out(digits, seed=3).test_x)
+
+    for draws in (lambda: data.load("digits", seed), lambda: data.hold_out(digits, seed=seed)):
+        with pytest.raises(ValueError, match="seed = .*: must be a whole number from 0"):
+            draws()
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), "0.2", None, True])
+def test_a_share_to_hold_out_that_is_no_number_is_refused_in_words(share):
+    with pytest.raises(ValueError, match="share = .*: must be a number between 0 and 1"):
+        data.hold_out(data.load("digits"), share)
+
+
+@pytest.mark.parametrize("given", [((SAMPLES, LABELS), (SAMPLES, LABELS)), (SAMPLES, LABELS), "digits"])
+def test_data_to_hold_out_from_that_are_none_yet_are_told_the_way(given):
+    with pytest.raises(TypeError, match=r"make it one first, prunelab\.data\.own\(train, test\)"):
+        data.hold_out(given)
+
+
+@pytest.mark.parametrize("name", [["digits"], {"digits"}, None, 7])
+def test_a_name_that_is_no_text_lists_the_known_ones(name):
+    with pytest.raises(ValueError, match="there is no such data set; known are digits, mnist"):
+        data.load(name)
