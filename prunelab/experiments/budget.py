@@ -6,7 +6,7 @@ of them alone: so their qualities are scaled down together, until the cut of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import nn
@@ -30,7 +30,7 @@ def budget(
     *,
     tolerance: float | None = None,
     test: tuple[Any, Any] | None = None,
-    densities: Sequence[float] = DENSITIES,
+    densities: float | Iterable[float] = DENSITIES,
     layers: str | Iterable[str] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+import numbers
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -270,13 +271,14 @@ def gaussian_density(layers: Iterable[tuple[int, float, float]]) -> float:
     return kept / sum(n for n, _, _ in parts)
 
 
-def targets(densities: Sequence[float]) -> tuple[float, ...]:
+def targets(densities: float | Iterable[float]) -> tuple[float, ...]:
     """Densities to cut to, each once, largest first. ValueError for none, and for one that is not above 0 and below
     1: what keeps all is the dense network.
     """
-    for density in densities:
-        if isinstance(density, bool) or not isinstance(density, int | float) or not 0 < density < 1:
+    found = list(densities) if isinstance(densities, Iterable) else [densities]
+    for density in found:
+        if isinstance(density, bool) or not isinstance(density, numbers.Real) or not 0 < float(density) < 1:
             raise ValueError(f"densities: {density!r} must be above 0 and below 1, the fraction that is kept")
-    if not densities:
+    if not found:
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of the connections")
-    return tuple(sorted({float(density) for density in densities}, reverse=True))
+    return tuple(sorted({float(density) for density in found}, reverse=True))
