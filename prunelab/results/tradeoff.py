@@ -199,9 +199,11 @@ class Tradeoff:
         """Share of the connections (0 to 1) with which a line loses at most ``tolerance``, on the mean of its seeds.
 
         The smallest measured one where it and all larger ones do; None if already the first loses more, or there is
-        none. tolerance: in units of the metric, a fraction for accuracy; None: the curve's own.
+        none. tolerance: in units of the metric, a fraction for accuracy; None: the curve's own. ValueError for what is
+        none.
         """
-        enough, allowed = None, self.tolerance if tolerance is None else tolerance
+        enough = None
+        allowed = self.tolerance if tolerance is None else self.objective.checked_tolerance(tolerance)
         for mean in self.means(line):
             if not self.objective.within(mean.lost, allowed, *self._dense):
                 break
