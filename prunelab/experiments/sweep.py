@@ -143,6 +143,8 @@ def _stream(
         _check(left, custom)
         began, work, share = time.perf_counter(), _work(left), 0.0
         with closing(_carried_out(left, custom, engine, executor)) as items:
+            if folder is not None:
+                folder.begin()
             yield Progress(sweep, share, 0.0)
             try:
                 for item in items:
