@@ -5,9 +5,12 @@ Running the same sweep again reads what is there and does the rest.
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -139,7 +142,9 @@ def _identity(custom: Custom) -> dict[str, Any]:
 
 
 def _digest(model: nn.Module) -> str:
-    """Of all tensors of a model, buffers that it does not save included, its layers, and their plain attributes."""
+    """Of all tensors of a model, buffers that it does not save included, its layers, their plain attributes, and what
+    they compute, where that is not torch's.
+    """
     digest = hashlib.sha256(str(model).encode())
     for name, tensor in (*model.state_dict(keep_vars=True).items(), *model.named_buffers()):
         if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.is_meta:  # which sessions refuse, in words
@@ -148,10 +153,20 @@ def _digest(model: nn.Module) -> str:
         values = tensor.detach().cpu()
         digest.update(values.to(torch.complex128 if values.is_complex() else torch.float64).numpy().tobytes())
     for name, module in model.named_modules():
+        if not type(module).__module__.startswith("torch."):
+            digest.update(_code(type(module).forward).encode())
         for attribute, value in sorted(vars(module).items()):
             if not attribute.startswith("_") and attribute != "training":
                 digest.update(f"{name}.{attribute} {_plain(value)}".encode())
     return digest.hexdigest()
+
+
+def _code(function: Any) -> str:
+    """The source of a function without its comments and its layout; "" where there is none."""
+    try:
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    except (OSError, TypeError, SyntaxError):
+        return ""
 
 
 def _plain(value: Any) -> str:

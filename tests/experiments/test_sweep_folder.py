@@ -145,6 +145,41 @@ class Custom(torch.nn.Module):
         self.cache = object()  # another one in every process
 
 
+def same_but_for_its_layout():
+    class Net(torch.nn.Linear):
+        def forward(self, x):  # the same, said in another way
+            return super().forward(
+                x.relu(),
+            )
+
+    return Net(4, 3)
+
+
+def edited():
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x.tanh())
+
+    return Net(4, 3)
+
+
+def test_custom_models_are_told_apart_by_what_they_compute(tmp_path):
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x.relu())
+
+    def folder(model):
+        model.load_state_dict(first.state_dict())
+        return SweepFolder(tmp_path, (TINY,), sweep_runs.Custom(torch.nn.Sequential(model)), "sessions")
+
+    first = Net(4, 3)
+    with folder(first) as opened:
+        opened.begin()
+    folder(same_but_for_its_layout()).close()
+    with pytest.raises(StorageError, match="another model of your own"):
+        folder(edited())
+
+
 @pytest.mark.parametrize(
     "other", [{"slope": 0.2}, {"act": torch.tanh}, {"scale": 2.0}, {"phase": 1.0}, {"sizes": (1, 3)}], ids=str
 )
