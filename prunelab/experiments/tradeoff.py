@@ -15,6 +15,7 @@ from typing import Any
 from prunelab.errors import Diverged
 from prunelab.pruning import criteria
 from prunelab.recipe import Recipe
+from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.sweep import FailedRun
 from prunelab.results.tradeoff import DENSITIES, LINES, Line, Point, Tradeoff, gaussian_density, line_named, targets
@@ -68,7 +69,7 @@ def stream(
 
     A run that diverges is recorded in ``failed``, and the others go on.
     """
-    recipe = recipe or Recipe()
+    recipe = recipe_or_default(recipe)
     chosen = tuple(line_named(name) for name in dict.fromkeys([lines] if isinstance(lines, str) else lines))
     if not chosen:
         raise ValueError(f"lines is empty: name at least one of {', '.join(LINES)}")
