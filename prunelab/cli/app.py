@@ -228,7 +228,7 @@ def sweep(
 def reproduce(
     what: Annotated[Reproduced, typer.Argument(help="The paper's table or a figure, or the frontier of later work.")],
     model: Annotated[list[str], typer.Option(help="Only this network.", metavar="NAME")] = [],  # noqa: B006
-    seeds: Annotated[int, typer.Option(help="Runs of each; all count.", min=1)] = 3,
+    seeds: Annotated[int | None, typer.Option(help="Runs of each; all count. [default: 3]", metavar="N", min=1)] = None,
     out: Annotated[Path, typer.Option(help="A file a run; the same command again goes on.", metavar="DIR")] = Path(
         "reproduced"
     ),

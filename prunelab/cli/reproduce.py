@@ -26,17 +26,29 @@ from prunelab.results.published import LATER, PAPER
 from prunelab.results.reproduction import Goal, Reproduction
 from prunelab.views import summary
 
+SEEDS = 3  # where nothing else is asked for
+OF_ONE_RUN = ("figure4", "figure6", "figure7")
 WHAT = {"table1": TABLE1, "frontier": tuple(GOALS)}
 
 
 def run(
-    what: str, *, models: Sequence[str], seeds: int, out: Path, csv: Path | None, stdout: Console, stderr: Console
+    what: str,
+    *,
+    models: Sequence[str],
+    seeds: int | None,
+    out: Path,
+    csv: Path | None,
+    stdout: Console,
+    stderr: Console,
 ) -> None:
     """Run a reproduction, or the rest of it, and show it beside the published numbers.
 
-    what: of WHAT, or a figure. models: only these networks; empty: all. seeds: how many, from 0 on. out: folder of what
-    is finished. Raises CommandError for every error that a user can cause.
+    what: of WHAT, or a figure. models: only these networks; empty: all. seeds: how many, from 0 on; None:
+    SEEDS. out: folder of what is finished. Raises CommandError for every error that a user can cause.
     """
+    if what in OF_ONE_RUN and seeds not in (None, 1):
+        raise CommandError(f"{what} --seeds {seeds}: shows one run, that of seed 0; leave out --seeds", BAD_INPUT)
+    seeds = seeds or SEEDS
     if what in RECIPES:
         if models or csv is not None:
             raise CommandError(f"{what} has a network and a table of its own: leave out --model and --csv", BAD_INPUT)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -37,6 +39,10 @@ class Data:
         test_y: Test labels, like ``train_y``.
         classes: Number of classes; None: the targets are no classes but values, for a session with a ``loss``.
         seed: Seed of the split; None if the split does not depend on one.
+
+    Raises:
+        TypeError: One of the four is no tensor; ``own`` takes arrays and data sets of torch's.
+        ValueError: They do not fit each other, hold no samples, NaN or infinity, or labels that are no classes.
     """
 
     name: str
@@ -46,6 +52,19 @@ class Data:
     test_y: Tensor
     classes: int | None
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        train, test = (self.train_x, self.train_y), (self.test_x, self.test_y)
+        for what, part in (("train", train), ("test", test)):
+            for name, values in zip("xy", part, strict=True):
+                if not isinstance(values, Tensor):
+                    kind = type(values).__name__
+                    raise TypeError(f"{what}_{name} is a {kind}: must be a tensor; prunelab.data.own takes others, too")
+            custom.check(*part, what, classes=self.classes is not None)
+        custom.check_alike(train, test)
+        if self.classes is not None:
+            bound = f"classes = {self.classes} allows labels from 0 to {self.classes - 1}"
+            custom.check_labels(self.train_y, self.test_y, self.classes, bound)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -64,7 +83,7 @@ class Data:
             size = (min(DIGEST_SAMPLE, tensor.numel()),)
             chosen = torch.randint(tensor.numel(), size, generator=generator, device="cpu")
             values = tensor.reshape(-1)[chosen.to(tensor.device)].cpu()
-            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.numpy().tobytes())
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode() + values.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -72,13 +91,14 @@ def load(name: str, seed: int = 0, progress: bool = False) -> Data:
     """The data set called ``name``, one of ``recipe.DATASETS``.
 
     seed: 0 to 2**32 - 1, for the split of the digits; MNIST has its official split. progress: draw a bar on stderr
-    while MNIST is downloaded. Raises ValueError for an unknown name, DataError if MNIST is not available.
+    while MNIST is downloaded. Raises ValueError for an unknown name or seed, DataError if MNIST is not available.
     """
+    seed = _whole(seed)
     loaders: dict[str, Callable[[], Data]] = {
         "digits": lambda: _digits(seed),
         "mnist": lambda: Data("mnist", *mnist.read(progress), classes=10),
     }
-    if name not in loaders:
+    if not isinstance(name, str) or name not in loaders:
         known = ", ".join(DATASETS)
         raise ValueError(f"data = {name!r}: there is no such data set; known are {known}, and own() for yours")
     data = loaders[name]()
@@ -103,9 +123,13 @@ def hold_out(data: Data, share: float = 0.2, seed: int = 0) -> Data:
     What is chosen (a setting, a budget) is chosen on that part, so that the test set can say what came of it.
 
     share: fraction of the training samples that are held out, between 0 and 1. seed: which ones. Raises ValueError if
-    that leaves nothing on one side.
+    that leaves nothing on one side, or one of the two is no such number; TypeError for other data, such as pairs.
     """
-    total = len(data.train_y)
+    if not isinstance(data, Data):
+        raise TypeError(f"data is a {type(data).__name__}: make it one first, prunelab.data.own(train, test)")
+    if isinstance(share, bool) or not isinstance(share, numbers.Real) or not math.isfinite(share):
+        raise ValueError(f"share = {share!r}: must be a number between 0 and 1, the fraction that is held out")
+    seed, total = _whole(seed), len(data.train_y)
     number = round(share * total)
     if not 0 < number < total:
         raise ValueError(
@@ -130,19 +154,15 @@ def own(train: Any, test: Any, *, name: str = "own", classes: int | None = None,
         raise ValueError(f"classes = {classes!r}, values = True: targets are classes or values, not both")
     train_x, train_y = custom.samples(train, "train", classes=not values)
     test_x, test_y = custom.samples(test, "test", classes=not values)
-    for what, one, other in (("sample", train_x, test_x), ("target", train_y, test_y)):
-        if one.shape[1:] != other.shape[1:]:
-            raise ValueError(
-                f"a training {what} has shape {tuple(one.shape[1:])}, a test {what} {tuple(other.shape[1:])}; "
-                f"they must be equal"
-            )
-        if one.dtype != other.dtype:  # uint8 pixels are float32 by now, and class numbers int64
-            raise ValueError(
-                f"a training {what} is {one.dtype}, a test {what} {other.dtype}; bring both to one type: floating "
-                f"point, or whole numbers"
-            )
     count = None if values else custom.count_classes(train_y, test_y, classes)
     return Data(name, train_x, train_y, test_x, test_y, count)
+
+
+def _whole(seed: object) -> int:
+    """The seed as an int. ValueError for what is none; without one, NumPy would draw another split each time."""
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 0 <= int(seed) < 2**32:
+        raise ValueError(f"seed = {seed!r}: must be a whole number from 0 to {2**32 - 1:,}")
+    return int(seed)
 
 
 def _digits(seed: int) -> Data:

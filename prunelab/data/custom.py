@@ -38,9 +38,7 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
     for a dataset larger than the free memory.
     """
     if isinstance(part, tuple | list) and len(part) == 2:
-        x, y = _inputs(part[0], f"{what} x"), (_labels if classes else _values)(part[1], f"{what} y")
-        if len(x) != len(y):
-            raise ValueError(f"{what}: {len(x)} samples in x, {len(y)} labels in y; there must be one label each")
+        x, y = _inputs(part[0], f"{what} x"), (_to_integer if classes else _values)(part[1], f"{what} y")
     elif hasattr(part, "__getitem__") and hasattr(part, "__len__") and not isinstance(part, IterableDataset | Mapping):
         x, y = _read(part, what, classes)
     else:
@@ -48,15 +46,45 @@ def samples(part: Any, what: str, *, classes: bool = True) -> Samples:
             f"{what}: {type(part).__name__} is neither a pair (x, y) of tensors or arrays nor a dataset "
             f"with a length; read an iterable dataset into two tensors first"
         )
-    if y.numel() == 0:
-        raise ValueError(f"{what} y: shape {tuple(y.shape)}; a target must have at least one value")
+    check(x, y, what, classes=classes)
+    return x, y
+
+
+def check(x: Tensor, y: Tensor, what: str, *, classes: bool) -> None:
+    """Raise ValueError for different lengths, no values, NaN and infinity, and labels that are negative or not
+    one a sample; as ``samples``."""
+    for name, values in (("x", x), ("y", y)):
+        if values.numel() == 0:
+            each = "sample" if name == "x" else "target"
+            raise ValueError(f"{what} {name}: shape {tuple(values.shape)}; a {each} must have at least one value")
+    if classes and y.ndim != 1:
+        raise ValueError(
+            f"{what} y: shape {tuple(y.shape)}; it must be (samples,), one class number each "
+            f"(squeeze a column, take the argmax of one-hot labels): {OTHER_TARGETS}"
+        )
+    if len(x) != len(y):
+        raise ValueError(f"{what}: {len(x)} samples in x, {len(y)} labels in y; there must be one label each")
     _check_finite(x, f"{what} x")
     if not classes:
         _check_finite(y, f"{what} y")
     elif int(y.min()) < 0:
         where = int((y < 0).nonzero()[0])
         raise ValueError(f"{what} y: label {int(y[where])} at index {where}; labels begin at 0")
-    return x, y
+
+
+def check_alike(train: Samples, test: Samples) -> None:
+    """Raise ValueError unless training and test samples, and their targets, have one shape and one type."""
+    for what, one, other in (("sample", train[0], test[0]), ("target", train[1], test[1])):
+        if one.shape[1:] != other.shape[1:]:
+            raise ValueError(
+                f"a training {what} has shape {tuple(one.shape[1:])}, a test {what} {tuple(other.shape[1:])}; "
+                f"they must be equal"
+            )
+        if one.dtype != other.dtype:  # uint8 pixels are float32 by now, and class numbers int64
+            raise ValueError(
+                f"a training {what} is {one.dtype}, a test {what} {other.dtype}; bring both to one type: floating "
+                f"point, or whole numbers"
+            )
 
 
 def is_split(data: Any) -> bool:
@@ -89,11 +117,16 @@ def count_classes(train_y: Tensor, test_y: Tensor, classes: int | None) -> int:
         raise ValueError(f"classes = {classes!r}: must be a whole number, at least 2, or None")
     else:
         count, bound = int(classes), f"classes = {classes} allows labels from 0 to {classes - 1}"
+    check_labels(train_y, test_y, count, bound)
+    return count
+
+
+def check_labels(train_y: Tensor, test_y: Tensor, count: int, bound: str) -> None:
+    """Raise ValueError for a label of ``count`` or more. bound: why that is too much, in words."""
     for what, y in (("train", train_y), ("test", test_y)):
         if int(y.max()) >= count:
             where = int((y >= count).nonzero()[0])
             raise ValueError(f"{what} y: label {int(y[where])} at index {where}, but {bound}")
-    return count
 
 
 def _read(dataset: Any, what: str, classes: bool) -> Samples:
@@ -174,16 +207,6 @@ def _inputs(value: Any, what: str) -> Tensor:
     return x.contiguous()
 
 
-def _labels(value: Any, what: str) -> Tensor:
-    y = _to_integer(value, what)
-    if y.ndim != 1:
-        raise ValueError(
-            f"{what}: shape {tuple(y.shape)}; it must be (samples,), one class number each "
-            f"(squeeze a column, take the argmax of one-hot labels): {OTHER_TARGETS}"
-        )
-    return y
-
-
 def _values(value: Any, what: str) -> Tensor:
     y = _to_value(value, what)
     if y.ndim < 1:
@@ -249,12 +272,13 @@ def _to_tensor(value: Any, what: str) -> Tensor:
 
 def _check_finite(x: Tensor, what: str) -> None:
     # Minimum and maximum propagate NaN, so that the usual case needs no second tensor of this size.
-    low, high = torch.aminmax(x)
+    low, high = torch.aminmax(torch.view_as_real(x) if x.is_complex() else x)
     if bool(low.isfinite()) and bool(high.isfinite()):
         return
     for start in range(0, len(x), _CHUNK):
         bad = ~x[start : start + _CHUNK].reshape(len(x[start : start + _CHUNK]), -1).isfinite()
         if bool(bad.any()):
             row, column = (int(i) for i in bad.nonzero()[0])
-            value = float(x[start + row].reshape(-1)[column])
-            raise ValueError(f"{what}: sample {start + row} contains {value} as float32; remove or replace such values")
+            value = x[start + row].reshape(-1)[column].item()
+            words = f"{value} as {str(x.dtype).removeprefix('torch.')}"
+            raise ValueError(f"{what}: sample {start + row} contains {words}; remove or replace such values")

@@ -6,7 +6,7 @@ of them alone: so their qualities are scaled down together, until the cut of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from torch import nn
@@ -30,7 +30,7 @@ def budget(
     *,
     tolerance: float | None = None,
     test: tuple[Any, Any] | None = None,
-    densities: Sequence[float] = DENSITIES,
+    densities: float | Iterable[float] = DENSITIES,
     layers: str | Iterable[str] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,
@@ -54,11 +54,13 @@ def budget(
         threads: As for ``sensitivity``.
 
     Raises:
-        ValueError: As ``sensitivity``, and for a tolerance that is negative.
+        ValueError: As ``sensitivity``, and for a tolerance that is none, such as one in points.
     """
-    *_, scan = scans.stream(
+    for scan in scans.stream(
         model, data, densities=densities, layers=layers, loss=loss, metric=metric, threads=threads
-    )  # fmt: skip
+    ):  # fmt: skip
+        if tolerance is not None:  # told at the first, not after all cuts
+            scan.objective.checked_tolerance(tolerance)
     *_, chosen = stream(
         model, data, scan, tolerance=tolerance, test=test, loss=loss, metric=metric, threads=threads
     )  # fmt: skip
@@ -81,10 +83,7 @@ def stream(
 
     scan: complete, of ``model`` on ``data``.
     """
-    if tolerance is None:
-        tolerance = scan.tolerance
-    if not tolerance >= 0:
-        raise ValueError(f"tolerance = {tolerance!r}: must be at least 0, the accuracy that may be lost")
+    tolerance = scan.tolerance if tolerance is None else scan.objective.checked_tolerance(tolerance)
     if not scan.complete:
         raise ValueError(f"this scan has {len(scan.points)} of {scan.planned} points: let it end first")
     return _chosen(model, data, scan, tolerance, test, loss, metric, threads)

@@ -5,7 +5,7 @@ The public name is ``prunelab.sensitivity``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ def sensitivity(
     model: nn.Module,
     data: Data | tuple[Any, Any],
     *,
-    densities: Sequence[float] = DENSITIES,
+    densities: float | Iterable[float] = DENSITIES,
     layers: str | Iterable[str] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,
@@ -46,7 +46,7 @@ def sensitivity(
         data: A ``Data``: measures on its test set, and recalibrates batch norm on its training set after each cut, as
             in a session. (train, test) as for ``Session``: the same. Or a pair (x, y) of samples and labels: no
             recalibration. Brought to the model's type.
-        densities: Fractions of a layer to keep, each above 0 and at most 1.
+        densities: Fractions of a layer to keep, each above 0 and at most 1; or one.
         layers: Names of the layers to cut, as for ``Masks``; None: all.
         loss: As for ``Session``; None: classification.
         metric: As for ``Session``; measured in place of accuracy.
@@ -63,14 +63,15 @@ def stream(
     model: nn.Module,
     data: Data | tuple[Any, Any],
     *,
-    densities: Sequence[float] = DENSITIES,
+    densities: float | Iterable[float] = DENSITIES,
     layers: str | Iterable[str] | None = None,
     loss: LossLike = None,
     metric: MetricLike = None,
     threads: int | None = None,
 ) -> Iterator[Sensitivity]:
     """``sensitivity`` step by step: first without points, then with one more each time. Stop iterating to cancel."""
-    targets = sorted({criteria.check_density(density) for density in densities}, reverse=True)
+    several = densities if isinstance(densities, Iterable) else [densities]
+    targets = sorted({criteria.check_density(density) for density in several}, reverse=True)
     if not targets:
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of a layer")
     return _points(prepared(model, data, layers, loss, metric, threads), targets)

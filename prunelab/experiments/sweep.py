@@ -23,6 +23,7 @@ from prunelab.experiments.sweep_folder import SweepFolder
 from prunelab.experiments.sweep_grid import grid
 from prunelab.experiments.sweep_runs import Custom, groups
 from prunelab.recipe import Recipe, allowed
+from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.sweep import Progress, Result, Sweep
 from prunelab.sessions import validation
 
@@ -115,7 +116,7 @@ def stream(
     for name, value, own in (("model", model, own_model), ("data", data, own_data)):
         if value is not None and own is None:
             settings[name] = value
-    fields, recipes = grid(recipe or Recipe(), settings)
+    fields, recipes = grid(recipe_or_default(recipe), settings)
     recipes = tuple(dict.fromkeys(validation.recipe_of(each, own_model, own_data) for each in recipes))
     if own_data is not None:
         with _classification():
@@ -143,6 +144,8 @@ def _stream(
         _check(left, custom)
         began, work, share = time.perf_counter(), _work(left), 0.0
         with closing(_carried_out(left, custom, engine, executor)) as items:
+            if folder is not None:
+                folder.begin()
             yield Progress(sweep, share, 0.0)
             try:
                 for item in items:

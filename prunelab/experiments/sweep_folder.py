@@ -5,12 +5,19 @@ Running the same sweep again reads what is there and does the rest.
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import json
 import re
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from prunelab.disk import claim, write_atomically
 from prunelab.errors import RecipeError, StorageError
@@ -48,7 +55,10 @@ class SweepFolder:
         self.runs: dict[Recipe, Result] = {}
         self._lock = claim(directory, patience=PATIENCE)
         try:
-            self._open(recipes, {"engine": engine, **_identity(custom)})
+            identity = {"engine": engine, **_identity(custom)}
+            listed = [recipe.to_dict(usual=True) for recipe in recipes]
+            self._manifest = {"prunelab_sweep": FORMAT, **identity, "recipes": listed}
+            self._open(recipes, identity)
         except BaseException:
             self.close()
             raise
@@ -60,12 +70,8 @@ class SweepFolder:
         try:
             for temporary in self.directory.glob(".*.json.*"):  # of a process that was killed
                 temporary.unlink(missing_ok=True)
-            if not path.exists():
-                listed = [recipe.to_dict(usual=True) for recipe in recipes]
-                manifest = {"prunelab_sweep": FORMAT, **identity, "recipes": listed}
-                write_atomically(path, json.dumps(manifest).encode())
         except OSError as error:
-            raise StorageError(f"{path} could not be written: {error.strerror or error}") from error
+            raise StorageError(f"{self.directory} could not be written: {error.strerror or error}") from error
         wanted = set(recipes)
         for file in sorted(self.directory.iterdir()):
             if RUN_FILE.fullmatch(file.name):
@@ -100,6 +106,16 @@ class SweepFolder:
         except (RecipeError, TypeError, ValueError) as error:
             raise _damaged(file, error) from error
 
+    def begin(self) -> None:
+        """Say in the folder which sweep it holds: once it is known that this one can be run. Raises StorageError."""
+        path = self.directory / MANIFEST
+        if path.exists():
+            return
+        try:
+            write_atomically(path, json.dumps(self._manifest).encode())
+        except OSError as error:
+            raise StorageError(f"{path} could not be written: {error.strerror or error}") from error
+
     def keep(self, result: Result) -> None:
         """Write the file of a run. Raises StorageError if that fails; other files are intact."""
         path = self.directory / f"{result.recipe.key}.json"
@@ -121,14 +137,45 @@ class SweepFolder:
 
 def _identity(custom: Custom) -> dict[str, Any]:
     """Digests of a custom model and of custom data, which recipes do not tell apart; None: the recipe's own."""
-    model = None
-    if custom.model is not None:
-        digest = hashlib.sha256(str(custom.model).encode())
-        for name, tensor in custom.model.state_dict().items():
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().double().numpy().tobytes())
-        model = digest.hexdigest()
+    model = None if custom.model is None else _digest(custom.model)
     return {"model": model, "data": None if custom.data is None else str(validation.identity(custom.data))}
+
+
+def _digest(model: nn.Module) -> str:
+    """Of all tensors of a model, buffers that it does not save included, its layers, their plain attributes, and what
+    they compute, where that is not torch's.
+    """
+    digest = hashlib.sha256(str(model).encode())
+    for name, tensor in (*model.state_dict(keep_vars=True).items(), *model.named_buffers()):
+        if not isinstance(tensor, Tensor) or is_lazy(tensor) or tensor.is_meta:  # which sessions refuse, in words
+            continue
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        values = tensor.detach().cpu()
+        digest.update(values.to(torch.complex128 if values.is_complex() else torch.float64).numpy().tobytes())
+    for name, module in model.named_modules():
+        if not type(module).__module__.startswith("torch."):
+            digest.update(_code(type(module).forward).encode())
+        for attribute, value in sorted(vars(module).items()):
+            if not attribute.startswith("_") and attribute != "training":
+                digest.update(f"{name}.{attribute} {_plain(value)}".encode())
+    return digest.hexdigest()
+
+
+def _code(function: Any) -> str:
+    """The source of a function without its comments and its layout; "" where there is none."""
+    try:
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    except (OSError, TypeError, SyntaxError):
+        return ""
+
+
+def _plain(value: Any) -> str:
+    """A number, a text or a function, and lists of such, as a text that is the same in other processes; else ""."""
+    if isinstance(value, bool | int | float | complex | str | None):
+        return repr(value)
+    if isinstance(value, list | tuple):
+        return f"({', '.join(map(_plain, value))})"
+    return str(getattr(value, "__qualname__", "")) if callable(value) else ""
 
 
 def _read(path: Path, kind: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from prunelab.errors import Diverged
 from prunelab.pruning import criteria
 from prunelab.recipe import Recipe
+from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.snapshot import Snapshot
 from prunelab.results.sweep import FailedRun
 from prunelab.results.tradeoff import DENSITIES, LINES, Line, Point, Tradeoff, gaussian_density, line_named, targets
@@ -27,9 +28,9 @@ Begin = Callable[[Recipe], Session]
 def tradeoff(
     recipe: Recipe | None = None,
     *,
-    densities: Sequence[float] = DENSITIES,
-    seeds: Sequence[int] | None = None,
-    lines: Iterable[str] = LINES,
+    densities: float | Iterable[float] = DENSITIES,
+    seeds: int | Iterable[int] | None = None,
+    lines: str | Iterable[str] = LINES,
     begin: Begin = Session,
     cache: DenseCache | None = None,
 ) -> Tradeoff:
@@ -41,9 +42,9 @@ def tradeoff(
         recipe: How to train and retrain. What a line says itself is not taken from it: the penalty, that single
             connections are cut to a density (``scope``: over all layers together or in each alone), and that rounds are
             neither gradual nor rewound, nothing regrows, and no teacher helps.
-        densities: Fractions to keep, each above 0 and below 1.
-        seeds: Every line is drawn once for each; None: the recipe's seed.
-        lines: Names of lines, of ``results.tradeoff.LINES``.
+        densities: Fractions to keep, each above 0 and below 1; or one.
+        seeds: Every line is drawn once for each, or for one; None: the recipe's seed.
+        lines: Names of lines, or one, of ``results.tradeoff.LINES``.
         begin: Opens a session by a recipe, for models and data of one's own: ``lambda recipe: Session(recipe,
             model=build(), data=data)``. A network that is trained already is not trained again.
         cache: Dense networks that were trained before; None: all are trained anew.
@@ -58,9 +59,9 @@ def tradeoff(
 def stream(
     recipe: Recipe | None = None,
     *,
-    densities: Sequence[float] = DENSITIES,
-    seeds: Sequence[int] | None = None,
-    lines: Iterable[str] = LINES,
+    densities: float | Iterable[float] = DENSITIES,
+    seeds: int | Iterable[int] | None = None,
+    lines: str | Iterable[str] = LINES,
     begin: Begin = Session,
     cache: DenseCache | None = None,
 ) -> Iterator[Tradeoff]:
@@ -68,11 +69,13 @@ def stream(
 
     A run that diverges is recorded in ``failed``, and the others go on.
     """
-    recipe = recipe or Recipe()
-    chosen = tuple(line_named(name) for name in dict.fromkeys(lines))
+    recipe = recipe_or_default(recipe)
+    chosen = tuple(line_named(name) for name in dict.fromkeys([lines] if isinstance(lines, str) else lines))
     if not chosen:
         raise ValueError(f"lines is empty: name at least one of {', '.join(LINES)}")
-    bases = [recipe.changed(seed=seed) for seed in dict.fromkeys([recipe.seed] if seeds is None else seeds)]
+    if seeds is None:
+        seeds = recipe.seed
+    bases = [recipe.changed(seed=seed) for seed in dict.fromkeys(seeds if isinstance(seeds, Iterable) else [seeds])]
     if not bases:
         raise ValueError("seeds is empty: name at least one, or leave it out for the recipe's")
     return _Drawing(bases, targets(densities), chosen, begin, cache).ticks()

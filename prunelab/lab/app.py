@@ -34,6 +34,7 @@ from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import CHOICES, OWN, TRAINING_FIELDS, Recipe
+from prunelab.recipe.argument import recipe_or_default
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 from prunelab.training.objective import LossLike, MetricLike
@@ -94,7 +95,7 @@ class Lab(w.VBox):
     ) -> None:
         self.options = Options(show=tuple(show), hide=tuple(hide), lock=tuple(lock))
         custom = {name: OWN for name, given in (("model", model), ("data", data)) if given is not None}
-        recipe = (recipe or Recipe()).changed(**custom)
+        recipe = recipe_or_default(recipe).changed(**custom)
         self._link = PageLink((recipe, self.options), custom)
         self._host_says = ""  # a word of the host of a workshop
         self._controls_error: str | None = None  # why the controls give no valid recipe

@@ -62,6 +62,6 @@ def paired(first: Sequence[float], second: Sequence[float], samples: int = 359) 
     samples: test samples behind each accuracy; 359 are the digits'. Raises ValueError if the two have different
     lengths, or none.
     """
-    if len(first) != len(second) or not first:
+    if len(first) != len(second) or not len(first):
         raise ValueError(f"{len(first)} and {len(second)} accuracies: pairs need one of each, with the same seed")
     return Paired(tuple(b - a for a, b in zip(first, second, strict=True)), 100 / samples)

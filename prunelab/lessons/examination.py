@@ -151,7 +151,8 @@ class _Examination:
             words = seen.words[:1].upper() + seen.words[1:] + "."
         elif self.changed:
             names = " and ".join(f"`{name}`" for name in self.changed[0][1])
-            words = f"The answer is not right, and your function changes {names} in place: make a new tensor instead."
+            kind = self._kind(*self.changed[0])
+            words = f"The answer is not right, and your function changes {names} in place: make a new {kind} instead."
         else:
             words = "The answer is not right."
         picture = None
@@ -187,13 +188,19 @@ class _Examination:
             return None
         trial, names = self.changed[0]
         words = " and ".join(f"`{name}`" for name in names)
+        kind = self._kind(trial, names)
+        instead = {"list": "`sorted(a)` instead of `a.sort()`", "tensor": "`a * b` instead of `a *= b` or `a.mul_(b)`"}
         return self._finish(
             "wrong",
             f"The answer is right, but your function changes {words} in place: whoever calls it keeps working with "
-            f"something else than before. Make a new tensor (`a * b` instead of `a *= b` or `a.mul_(b)`). Seen with "
-            f"{trial.what}{self._seed}",
+            f"something else than before. Make a new {kind} ({instead[kind]}). Seen with {trial.what}{self._seed}",
             trial,
         )
+
+    def _kind(self, trial: Trial, names: Sequence[str]) -> str:
+        """What an argument that was changed is, in words."""
+        changed = dict(zip(self.exercise.parameters, trial.arguments(), strict=True))[names[0]]
+        return "list" if isinstance(changed, list) else "tensor"
 
     def _right(self) -> Result:
         remark = self.exercise.remark(self.seen)

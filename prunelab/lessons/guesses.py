@@ -46,9 +46,9 @@ def guess(guess: Any = ..., actual: Any = ..., *more: Any, within: float = 0.0, 
     try:
         yours = readings.number(guess)
     except (Unreadable, OverflowError):
-        return Result(
-            "stopped", f"The guess is {readings.named(guess)}, and a number is asked for, such as `guess = 50`."
-        )
+        comma = isinstance(guess, tuple) or (isinstance(guess, str) and "," in guess)
+        such = "`guess = 97.5`, with a point for the comma" if comma else "`guess = 50`"
+        return Result("stopped", f"The guess is {readings.named(guess)}, and a number is asked for, such as {such}.")
     if not math.isfinite(yours):
         return Result("stopped", f"The guess is {readings.shown(yours)}: guess a finite number.")
     try:

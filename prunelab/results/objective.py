@@ -6,6 +6,7 @@ The functions behind these names are in training/objective.py; a snapshot knows 
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -71,6 +72,16 @@ class Objective:
     def within(self, lost: float, tolerance: float, *values: float) -> bool:
         """Whether at most ``tolerance`` was lost, up to rounding errors. values: those that differ."""
         return lost <= tolerance + 1e-9 * self.scale(*values)
+
+    def checked_tolerance(self, tolerance: float) -> float:
+        """A loss of the metric that is to be allowed. ValueError for what is none, and for a share that is given in
+        points: 1 would allow to lose all.
+        """
+        if isinstance(tolerance, bool) or not isinstance(tolerance, numbers.Real) or not float(tolerance) >= 0:
+            raise ValueError(f"tolerance = {tolerance!r}: must be at least 0, the {self.metric} that may be lost")
+        if self.is_share and tolerance >= 1:
+            raise ValueError(f"tolerance = {tolerance!r}: is a fraction, and allows to lose all; a point is 0.01")
+        return float(tolerance)
 
     # In words and pictures
 

@@ -75,7 +75,7 @@ class Sensitivity:
 
         The smallest measured fraction where it and all larger ones lose at most ``tolerance``; 1 if already the first
         cut loses more. layer: None for {layer: fraction} of all layers, as ``prune(density=...)`` takes it.
-        tolerance: in units of the metric, a fraction for accuracy; None: the scan's own.
+        tolerance: in units of the metric, a fraction for accuracy; None: the scan's own. ValueError for what is none.
         """
         if layer is None:
             return {name: self.needs(name, tolerance) for name in self.layers}
@@ -103,7 +103,7 @@ class Sensitivity:
 
     def _within(self, layer: str, tolerance: float | None) -> tuple[Point, ...]:
         """The points of a layer, from the mildest cut on, up to the first that loses more than ``tolerance``."""
-        allowed = self.tolerance if tolerance is None else tolerance
+        allowed = self.tolerance if tolerance is None else self.objective.checked_tolerance(tolerance)
 
         def enough(point: Point) -> bool:
             return self.objective.within(self.accuracy - point.accuracy, allowed, self.accuracy)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Sequence
+import numbers
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -198,9 +199,11 @@ class Tradeoff:
         """Share of the connections (0 to 1) with which a line loses at most ``tolerance``, on the mean of its seeds.
 
         The smallest measured one where it and all larger ones do; None if already the first loses more, or there is
-        none. tolerance: in units of the metric, a fraction for accuracy; None: the curve's own.
+        none. tolerance: in units of the metric, a fraction for accuracy; None: the curve's own. ValueError for what is
+        none.
         """
-        enough, allowed = None, self.tolerance if tolerance is None else tolerance
+        enough = None
+        allowed = self.tolerance if tolerance is None else self.objective.checked_tolerance(tolerance)
         for mean in self.means(line):
             if not self.objective.within(mean.lost, allowed, *self._dense):
                 break
@@ -270,13 +273,14 @@ def gaussian_density(layers: Iterable[tuple[int, float, float]]) -> float:
     return kept / sum(n for n, _, _ in parts)
 
 
-def targets(densities: Sequence[float]) -> tuple[float, ...]:
+def targets(densities: float | Iterable[float]) -> tuple[float, ...]:
     """Densities to cut to, each once, largest first. ValueError for none, and for one that is not above 0 and below
     1: what keeps all is the dense network.
     """
-    for density in densities:
-        if isinstance(density, bool) or not isinstance(density, int | float) or not 0 < density < 1:
+    found = list(densities) if isinstance(densities, Iterable) else [densities]
+    for density in found:
+        if isinstance(density, bool) or not isinstance(density, numbers.Real) or not 0 < float(density) < 1:
             raise ValueError(f"densities: {density!r} must be above 0 and below 1, the fraction that is kept")
-    if not densities:
+    if not found:
         raise ValueError("densities is empty: name at least one, such as 0.1 for a tenth of the connections")
-    return tuple(sorted({float(density) for density in densities}, reverse=True))
+    return tuple(sorted({float(density) for density in found}, reverse=True))

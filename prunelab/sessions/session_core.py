@@ -18,6 +18,7 @@ from prunelab.pruning import planning
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.model_state import checked_module
 from prunelab.recipe import Recipe, Target
+from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.history import History
 from prunelab.results.snapshot import Phase, Snapshot, in_words, moment
 from prunelab.results.subject import Subject
@@ -50,14 +51,14 @@ class SessionCore:
     ) -> None:
         if trained and model is None:
             raise SessionError("trained=True: which network has learned already? Give it, model=...")
-        if trained and recipe is not None and recipe.rewind == "weights":
+        recipe = recipe_or_default(recipe)
+        if trained and recipe.rewind == "weights":
             raise SessionError(
                 "rewind = 'weights': a network that comes trained has no early weights to go back to; "
                 "take rewind='rate', or train it here"
             )
         if masks is not None and model is None:
             raise SessionError("masks=: the network that they are of is needed too; give it, model=...")
-        recipe = recipe or Recipe()
         self.recipe = validation.recipe_of(recipe, model, data)
         self.data = validation.data_of(recipe, data, classes=objectives.takes_classes(loss, metric))
         functions = objectives.loss_and_metric(loss, metric, self.data.train_y)

@@ -26,6 +26,8 @@ from prunelab.sessions.subject import name_of
 from prunelab.torch_state import evaluating, held, process_lock, seeded
 from prunelab.training.objective import CLASSIFICATION, LossAndMetric, LossLike, MetricLike, bce
 
+MOST_PLACES = 32  # of a sample of whole numbers, each of which may be a column with a vocabulary of its own
+
 
 def recipe_of(recipe: Recipe, model: nn.Module | None, data: Data | tuple[Any, Any] | None) -> Recipe:
     """The recipe with model and data set to OWN where they are custom (a ``Data`` as ``load`` gives it is not).
@@ -216,6 +218,8 @@ def check(
         whole = "" if x.is_floating_point() else " of whole numbers (token ids for an embedding; for others: x.float())"
         shape = f"samples of shape {data.input_shape}{whole}"
         raise SessionError(f"the model cannot take this data, {shape}: {first_line(error)}") from error
+    if x.dtype == torch.int64:
+        _check_token_ids(model, data, x.device)
     if not isinstance(output, Tensor) or not output.dim() or len(output) != len(x):
         got = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
         raise SessionError(f"the model must give one tensor, a row a sample, ({len(x)}, ...) here; it gives {got}")
@@ -243,6 +247,23 @@ def check(
             f"{changing} changes in training, but is not in the model's state dict, which is what a session keeps and "
             "saves: register it as a persistent buffer"
         )
+
+
+def _check_token_ids(model: nn.Module, data: Data, device: torch.device) -> None:
+    """Raise SessionError where the model does not take the smallest or largest ids, which few samples may have."""
+    for what, samples in (("train", data.train_x), ("test", data.test_x)):
+        lowest = highest = samples.flatten(1)
+        if lowest.shape[1] > MOST_PLACES:  # a text: all of its places have the same vocabulary
+            lowest, highest = lowest.amin(1, keepdim=True), highest.amax(1, keepdim=True)
+        rows = torch.cat([lowest.argmin(0), highest.argmax(0)]).unique()
+        try:
+            with evaluating(model), torch.no_grad():
+                model(samples[rows].to(device))
+        except Exception as error:  # running the model's code can raise anything
+            ids = f"not all of token ids from {int(samples.min())} to {int(samples.max())}: {first_line(error)}"
+            raise SessionError(
+                f"{what} x: the model takes {ids}. An embedding needs a row for each id, from 0 on"
+            ) from error
 
 
 def _changing_unsaved(model: nn.Module, x: Tensor) -> str | None:

@@ -62,3 +62,12 @@ def test_a_figure_is_written_as_numbers_and_pictures(monkeypatch, tmp_path):
     assert "figure4.csv" in text.getvalue()
     with pytest.raises(CommandError, match="leave out --model and --csv"):
         command.run("figure4", models=("lenet-5",), seeds=1, out=tmp_path, csv=None, **consoles)
+
+
+@pytest.mark.parametrize("figure", ["figure4", "figure6", "figure7"])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_seeds_of_a_figure_that_shows_one_run_are_refused(figure, seeds, tmp_path):
+    consoles = {"stdout": Console(file=io.StringIO()), "stderr": Console(file=io.StringIO())}
+    with pytest.raises(CommandError, match=f"{figure} --seeds {seeds}: shows one run"):
+        command.run(figure, models=(), seeds=seeds, out=tmp_path / "out", csv=None, **consoles)
+    assert list(tmp_path.iterdir()) == []

@@ -362,3 +362,88 @@ def test_train_and_test_must_have_one_type():
 def test_samples_and_targets_without_values_are_refused(part, values, message):
     with pytest.raises(ValueError, match=message):
         data.own(part, part, values=values)
+
+
+SAMPLES, LABELS = torch.rand(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("parts", "classes", "message"),
+    [
+        ((SAMPLES, LABELS[:3], SAMPLES, LABELS), 3, "train: 6 samples in x, 3 labels in y"),
+        ((SAMPLES, LABELS, SAMPLES, LABELS[:3]), 3, "test: 6 samples in x, 3 labels in y"),
+        ((SAMPLES, LABELS, SAMPLES[:3], LABELS), 3, "test: 3 samples in x, 6 labels in y"),
+        ((SAMPLES, LABELS, SAMPLES[:0], LABELS[:0]), 3, "test x: shape (0, 3)"),
+        ((SAMPLES, LABELS, torch.full_like(SAMPLES, torch.nan), LABELS), 3, "test x: sample 0 contains nan as float32"),
+        ((SAMPLES, SAMPLES, SAMPLES, SAMPLES.double() / 0), None, "test y: sample 0 contains inf as float64"),
+        (
+            (SAMPLES, LABELS + 5, SAMPLES, LABELS),
+            3,
+            "train y: label 5 at index 0, but classes = 3 allows labels from 0 to 2",
+        ),
+        (
+            (SAMPLES, LABELS, SAMPLES, torch.where(LABELS == 1, -100, LABELS)),
+            3,
+            "test y: label -100 at index 1; labels begin at 0",
+        ),
+        ((SAMPLES, LABELS[:, None], SAMPLES, LABELS[:, None]), 3, "train y: shape (6, 1); it must be (samples,)"),
+        ((SAMPLES, LABELS, SAMPLES[:, :2], LABELS), 3, "a training sample has shape (3,), a test sample (2,)"),
+        (
+            (SAMPLES, LABELS, SAMPLES.double(), LABELS),
+            3,
+            "a training sample is torch.float32, a test sample torch.float64",
+        ),
+    ],
+)
+def test_data_that_are_made_by_hand_are_checked_as_own_ones(parts, classes, message):
+    with pytest.raises(ValueError) as error:
+        data.Data("mine", *parts, classes)
+
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_data_that_are_made_by_hand_are_tensors(place):
+    parts = [SAMPLES, LABELS, SAMPLES, LABELS]
+    parts[place] = parts[place].numpy()
+
+    with pytest.raises(TypeError, match=r"is a ndarray: must be a tensor; prunelab\.data\.own"):
+        data.Data("mine", *parts, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64, torch.complex64, torch.bool])
+def test_data_of_any_type_are_told_apart_by_their_digest(dtype):
+    x = (SAMPLES * 4).to(dtype)
+    changed = x.clone()
+    changed[2, 1] = 0 if x[2, 1] else 1
+    first, same, other = (data.Data("mine", each, LABELS, each, LABELS, 3) for each in (x, x.clone(), changed))
+
+    assert first.digest == same.digest != other.digest
+
+
+@pytest.mark.parametrize("seed", [None, 0.5, -1, 2**32, True, "0"])
+def test_a_seed_that_is_none_is_refused_in_words(seed):
+    digits = data.load("digits", np.int64(0))
+    assert torch.equal(data.hold_out(digits, seed=np.int64(3)).test_x, data.hold_out(digits, seed=3).test_x)
+
+    for draws in (lambda: data.load("digits", seed), lambda: data.hold_out(digits, seed=seed)):
+        with pytest.raises(ValueError, match="seed = .*: must be a whole number from 0"):
+            draws()
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), "0.2", None, True])
+def test_a_share_to_hold_out_that_is_no_number_is_refused_in_words(share):
+    with pytest.raises(ValueError, match="share = .*: must be a number between 0 and 1"):
+        data.hold_out(data.load("digits"), share)
+
+
+@pytest.mark.parametrize("given", [((SAMPLES, LABELS), (SAMPLES, LABELS)), (SAMPLES, LABELS), "digits"])
+def test_data_to_hold_out_from_that_are_none_yet_are_told_the_way(given):
+    with pytest.raises(TypeError, match=r"make it one first, prunelab\.data\.own\(train, test\)"):
+        data.hold_out(given)
+
+
+@pytest.mark.parametrize("name", [["digits"], {"digits"}, None, 7])
+def test_a_name_that_is_no_text_lists_the_known_ones(name):
+    with pytest.raises(ValueError, match="there is no such data set; known are digits, mnist"):
+        data.load(name)

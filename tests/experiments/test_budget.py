@@ -12,10 +12,11 @@ from torch import nn
 import prunelab as pl
 from prunelab.data import hold_out, load
 from prunelab.experiments.budget import SCALES, budget, stream
-from prunelab.experiments.sensitivity import sensitivity
+from prunelab.experiments.sensitivity import Prepared, sensitivity
 from prunelab.results.budget import Budget, Check
 from prunelab.results.objective import Objective
 from prunelab.results.sensitivity import Point, Sensitivity
+from prunelab.results.tradeoff import Tradeoff
 from prunelab.training import evaluation
 
 
@@ -118,8 +119,6 @@ def test_qualities_and_densities_are_those_of_the_deepest_point_within_the_budge
 
 def test_what_is_no_budget_is_refused(held):
     _, part, model = held
-    with pytest.raises(ValueError, match="tolerance = -0.1"):
-        budget(model, part, tolerance=-0.1)
     half = made({"a": [(0.5, 0.98, 0.7)]})
     with pytest.raises(ValueError, match="0 of 1 points"):
         stream(model, part, Sensitivity(0.98, 0.0, 50, half.layers, 1))
@@ -153,3 +152,31 @@ def test_a_budget_is_the_same_in_every_unit(unit):
     assert 0 < usual.scale <= 1 and usual.kept < usual.total, "something is cut at all"
     assert (other.kept, other.scale, other.qualities) == (usual.kept, usual.scale, usual.qualities)
     assert other.tolerance == pytest.approx(unit * usual.tolerance)
+
+
+@pytest.mark.parametrize("tolerance", [-0.1, float("nan"), "0.01", True, 1, 5.0])
+def test_a_tolerance_that_is_none_is_refused_and_so_are_points_for_a_fraction(held, tolerance, monkeypatch):
+    _, part, model = held
+    scan = made({"a": [(0.5, 0.98, 0.7)]})
+    line = Tradeoff(lines=("L2 retrained",), densities=(0.5,), seeds=(0,), samples=50)
+    cuts = []
+    monkeypatch.setattr(
+        Prepared, "measure", lambda *_, cut: cuts.append(cut) or evaluation.Tested(0.1, 0.9, torch.empty(0))
+    )
+
+    for asks in (
+        lambda: budget(model, part, tolerance=tolerance),
+        lambda: stream(model, part, scan, tolerance=tolerance),
+        lambda: scan.needs(tolerance=tolerance),
+        lambda: scan.qualities(tolerance),
+        lambda: line.needs("L2 retrained", tolerance),
+    ):
+        with pytest.raises(ValueError, match="tolerance = "):
+            asks()
+    assert cuts == [False], "before anything is cut"
+
+
+def test_a_tolerance_of_a_metric_that_is_no_share_may_be_large():
+    assert (
+        made({"a": [(0.5, -3.0, 0.7)]}, objective=Objective(metric="-dollars", low=None, high=0)).needs("a", 5) == 0.5
+    )

@@ -220,3 +220,12 @@ def test_a_model_that_holds_results_of_its_last_step_is_scanned_as_before(kind):
     model(x).sum().backward()
     scans = [pl.sensitivity(each, (x, y), layers=layer, densities=[0.5, 0.1]) for each in (fresh.eval(), model)]
     assert scans[0].points == scans[1].points
+
+
+@pytest.mark.parametrize("densities", [0.25, np.float32(0.25), np.array([0.25]), (d for d in [0.25])])
+def test_one_density_or_several_in_any_iterable(plain, densities):
+    model, data = plain
+
+    assert sensitivity(model, data, densities=densities, layers="fc3") == sensitivity(
+        model, data, densities=(0.25,), layers="fc3"
+    )

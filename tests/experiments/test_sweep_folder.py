@@ -11,9 +11,9 @@ import torch
 
 import prunelab as pl
 from prunelab.errors import ClaimedError, StorageError, SweepError
-from prunelab.experiments import sweep_engines, sweep_folder
+from prunelab.experiments import sweep_engines, sweep_folder, sweep_runs
 from prunelab.experiments.sweep import stream, sweep
-from prunelab.experiments.sweep_folder import MANIFEST
+from prunelab.experiments.sweep_folder import MANIFEST, SweepFolder
 from support.own_models import blobs, small
 from support.sessions import quick
 from support.sweeps import DATA, TINY, bare
@@ -134,6 +134,65 @@ def test_custom_models_and_data_are_told_apart(tmp_path):
         sweep(TINY, model=small(), data=((x + 1, y), (x, y)), directory=tmp_path, quality=[0.3, 0.6])
 
 
+class Custom(torch.nn.Module):
+    """A model of which its state dict and its repr do not tell all."""
+
+    def __init__(self, *, slope=0.1, act=torch.relu, scale=1.0, phase=0.0, sizes=(1, 2)):
+        super().__init__()
+        self.slope, self.act, self.sizes = slope, act, sizes
+        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        self.turn = torch.nn.Parameter(torch.full((4, 4), complex(1, phase)))
+        self.cache = object()  # another one in every process
+
+
+def same_but_for_its_layout():
+    class Net(torch.nn.Linear):
+        def forward(self, x):  # the same, said in another way
+            return super().forward(
+                x.relu(),
+            )
+
+    return Net(4, 3)
+
+
+def edited():
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x.tanh())
+
+    return Net(4, 3)
+
+
+def test_custom_models_are_told_apart_by_what_they_compute(tmp_path):
+    class Net(torch.nn.Linear):
+        def forward(self, x):
+            return super().forward(x.relu())
+
+    def folder(model):
+        model.load_state_dict(first.state_dict())
+        return SweepFolder(tmp_path, (TINY,), sweep_runs.Custom(torch.nn.Sequential(model)), "sessions")
+
+    first = Net(4, 3)
+    with folder(first) as opened:
+        opened.begin()
+    folder(same_but_for_its_layout()).close()
+    with pytest.raises(StorageError, match="another model of your own"):
+        folder(edited())
+
+
+@pytest.mark.parametrize(
+    "other", [{"slope": 0.2}, {"act": torch.tanh}, {"scale": 2.0}, {"phase": 1.0}, {"sizes": (1, 3)}], ids=str
+)
+def test_custom_models_are_told_apart_by_what_they_do_not_save(other, tmp_path):
+    recipes = (TINY,)
+    with SweepFolder(tmp_path, recipes, sweep_runs.Custom(Custom()), "sessions") as folder:
+        folder.begin()
+    with SweepFolder(tmp_path, recipes, sweep_runs.Custom(Custom().eval()), "sessions"):
+        pass
+    with pytest.raises(StorageError, match="another model of your own"):
+        SweepFolder(tmp_path, recipes, sweep_runs.Custom(Custom(**other)), "sessions")
+
+
 def test_a_run_of_another_sweep_among_the_files_is_named(copied, tmp_path):
     (stray,) = sweep(BASE, directory=tmp_path / "other", quality=2.0).recipes
     os.replace(tmp_path / "other" / f"{stray.key}.json", copied / f"{stray.key}.json")
@@ -249,3 +308,37 @@ def test_a_folder_that_cannot_be_one(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be used for saving"):
         sweep(BASE, directory=tmp_path / "file", **GRID)
+
+
+class Noted(torch.nn.Linear):
+    def get_extra_state(self):
+        return {"notes": "no tensor"}
+
+    def set_extra_state(self, state):
+        pass
+
+
+@pytest.mark.parametrize("engine", ["sessions", "stacked"])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"layer_quality": {"fc9": 1.0}}, "'fc9' matches no layer"),
+        ({"model": torch.nn.Linear(4, 2)}, "2 outputs, but the data have 3 classes"),
+        ({"model": torch.nn.LazyLinear(3)}, "has no shape yet"),
+        ({"model": torch.nn.Linear(4, 3, device="meta")}, "meta"),
+        ({"model": Noted(4, 3)}, "_extra_state in the model's state dict is a dict"),
+    ],
+    ids=["layer", "outputs", "lazy", "meta", "extra state"],
+)
+def test_a_sweep_that_cannot_be_run_takes_no_folder_from_the_one_that_can(wrong, words, engine, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        sweep(TINY, **{"model": small(), "data": DATA, **wrong}, engine=engine, directory=tmp_path, quality=[0.3, 0.6])
+    assert files(tmp_path) == []
+
+    assert sweep(TINY, model=small(), data=DATA, engine=engine, directory=tmp_path, quality=[0.3, 0.6]).complete
+
+
+def test_a_recipe_that_cannot_be_stacked_takes_no_folder_from_the_one_that_can(tmp_path):
+    with pytest.raises(ValueError, match="the stacked engine knows only"):
+        sweep(TINY, engine="stacked", rule="density", regrow=0.2, directory=tmp_path, density=[0.3, 0.6])
+    assert files(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -192,3 +193,23 @@ def test_retraining_that_diverges_ends_its_line_only_where_rounds_build_on_it():
 def test_what_is_no_curve_is_refused_at_once(arguments, words):
     with pytest.raises(ValueError, match=words):
         stream(QUICK, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "plain"),
+    [
+        ({"lines": "L2 only cut"}, {"lines": ("L2 only cut",)}),
+        ({"densities": 0.5}, {"densities": (0.5,)}),
+        ({"densities": np.array([0.5, 0.25])}, {"densities": (0.5, 0.25)}),
+        ({"densities": np.array([0.5, 0.25], np.float32)}, {"densities": (0.5, 0.25)}),
+        ({"densities": (1 / 2**n for n in (1, 2))}, {"densities": (0.5, 0.25)}),
+        ({"seeds": 3}, {"seeds": (3,)}),
+        ({"seeds": np.arange(2)}, {"seeds": (0, 1)}),
+    ],
+)
+def test_what_is_one_or_in_any_iterable_is_drawn(arguments, plain):
+    drawn, usual = (next(stream(QUICK, **given)) for given in (arguments, plain))
+
+    assert drawn == usual and (drawn.densities, drawn.lines, drawn.seeds) == (usual.densities, usual.lines, usual.seeds)
+    for name, values in plain.items():
+        assert getattr(drawn, name) == values

@@ -84,3 +84,19 @@ def test_right_counts_as_a_session_does_and_leaves_dropout_on(dense):
     dense.model.train()
     assert right(dense.model, dense.data) == pytest.approx(accuracy(dense.snapshot()))
     assert dense.model.training
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        (lambda s: accuracy(s), r"accuracy takes a Snapshot, and this is a Session: give session\.snapshot\(\)"),
+        (lambda s: accuracy(0.97), "this is a float"),
+        (lambda s: branch(s.snapshot()), "branch takes a Session, and this is a Snapshot: give the session itself"),
+        (lambda s: outcome(s.recipe), "this is a Recipe"),
+        (lambda s: right(s, s.data), r"right takes a Module, and this is a Session: give session\.model"),
+        (lambda s: right(s.model, (s.data.test_x, s.data.test_y)), r"this is a tuple: give session\.data, or"),
+    ],
+)
+def test_a_function_that_is_given_another_thing_of_a_lesson_says_which_it_takes(dense, mistake, words):
+    with pytest.raises(LessonError, match=words):
+        mistake(dense)

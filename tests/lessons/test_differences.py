@@ -2,6 +2,7 @@
 
 import statistics
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +53,9 @@ def test_in_words():
 def test_what_is_no_pair_is_refused(first, second):
     with pytest.raises(ValueError, match="pairs need one of each"):
         paired(first, second)
+
+
+def test_accuracies_may_be_arrays() -> None:
+    assert paired(np.array([97.0, 96.5]), np.array([97.5, 97.0])) == paired([97.0, 96.5], [97.5, 97.0])
+    with pytest.raises(ValueError, match="0 and 0 accuracies"):
+        paired(np.array([]), np.array([]))

@@ -80,6 +80,23 @@ def test_lessons_go_on_with_every_form_of_a_right_answer(name, form) -> None:
     assert again.outcome == "right"
 
 
+@pytest.mark.parametrize(
+    "form", [float, np.array, lambda number: np.array([number]), lambda number: torch.tensor([number])]
+)
+def test_lessons_go_on_with_every_form_of_a_number(form) -> None:
+    functions = {}
+    for name in ("threshold", "entropy"):
+        reference = EXERCISES[name].reference
+        result = check(EXERCISES[name], lambda *arguments, reference=reference: form(float(reference(*arguments))))
+        assert result.outcome == "right"
+        functions[name] = result.function
+
+    weights = torch.tensor([[1.0, -2.0], [0.5, 0.0]])  # as the cells of lessons 2 and 11 use them
+    mask = EXERCISES["mask"].reference(weights, functions["threshold"](weights, 1.0))
+    assert mask.tolist() == [[False, True], [False, False]]
+    assert f"{functions['entropy']([1, 1]):.1f} bits" == "1.0 bits"
+
+
 @EACH
 def test_others_that_are_as_right_are_accepted(exercise: Exercise) -> None:
     for function in exercise.also:

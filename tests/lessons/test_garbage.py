@@ -191,6 +191,8 @@ def test_every_argument_that_is_changed_in_place_is_named(name: str) -> None:
     else:
         assert result.outcome == "wrong", result
         assert "in place" in result.says
+        lists = name in ("entropy", "within_budget")
+        assert ("new list" in result.says, "new tensor" in result.says) == (lists, not lists)
 
 
 @pytest.mark.parametrize(

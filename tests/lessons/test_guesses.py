@@ -117,3 +117,10 @@ def test_right_is_whatever_lies_within(guess: float, actual: float, within: floa
         assert outcome == "right"
     elif abs(guess - actual) > within + 2e-9 * abs(actual):
         assert outcome == "wrong"
+
+
+@pytest.mark.parametrize("guess", [(97, 5), "97,5"])
+def test_a_decimal_comma_is_told_to_be_a_point(guess) -> None:
+    result = check.guess(guess, 97.5)
+
+    assert result.outcome == "stopped" and "`guess = 97.5`, with a point for the comma" in result.says

@@ -181,6 +181,7 @@ ENTROPY = Exercise(
         Trial("a single symbol", lambda: ([12],)),
     ),
     reads=lambda value, arguments: readings.number(value, "a number of bits"),
+    form=readings.number,
     same=lambda a, b: math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-6),
     shows=readings.shown,
     hints=(

@@ -117,6 +117,7 @@ EXERCISES = (
             Trial("a layer in which all was cut before", lambda: (torch.zeros(3, 4), 1.0)),
         ),
         reads=lambda value, arguments: readings.number(value, "a number, the threshold"),
+        form=readings.number,
         same=lambda a, b: readings.close(a, b),
         shows=readings.shown,
         also=(_sample, _nan_without_weights, _zero_for_one),
