@@ -51,17 +51,8 @@ def run(
         check_writable("--save", save)
         if is_stream(save):
             raise CommandError(f"--save {save}: must be a file, from which the network can be read back", BAD_INPUT)
-    try:
-        session = open_session(recipe, out)
-    except (DataError, StorageError) as error:
-        raise CommandError(str(error)) from error
-    except ValueError as error:  # errors that the recipe cannot detect: an unknown layer, images that do not fit
-        raise CommandError(str(error), BAD_INPUT) from error
-    try:
-        _finish(session, out, stderr)
-    except (SessionError, StorageError) as error:
-        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
-        raise CommandError(f"{error}{saved}") from error
+    with _claimed(out):
+        session = _finished(recipe, out, stderr)
     result = result_tables.as_dict(session)
     if save is not None:
         result["packed"] = _pack(session, save, bits)
@@ -99,16 +90,46 @@ def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
     return {"file": str(path), "bytes": size, "bits": bits, "accuracy": tested.accuracy}
 
 
+@contextmanager
+def _claimed(out: Path | None) -> Iterator[None]:
+    """Within the block no other run uses the folder. CommandError if one does, or if it cannot be made."""
+    if out is None:
+        yield
+        return
+    make_folder("--out", out)
+    try:
+        lock = claim(out, patience=1.0)
+    except StorageError as error:
+        raise CommandError(str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _finished(recipe: Recipe, out: Path | None, stderr: Console) -> Session:
+    """A session of ``recipe`` at its end. Raises CommandError."""
+    try:
+        session = open_session(recipe, out)
+    except (DataError, StorageError) as error:
+        raise CommandError(str(error)) from error
+    except ValueError as error:  # errors that the recipe cannot detect: an unknown layer, images that do not fit
+        raise CommandError(str(error), BAD_INPUT) from error
+    try:
+        _finish(session, out, stderr)
+    except (SessionError, StorageError) as error:
+        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
+        raise CommandError(f"{error}{saved}") from error
+    return session
+
+
 def open_session(recipe: Recipe, out: Path | None) -> Session:
     """A session of ``recipe``: the one saved in ``out``, else a new one that saves there.
 
-    Raises CommandError if ``out`` holds a session of another recipe or cannot be a folder, StorageError if its session
-    cannot be read.
+    Raises CommandError if ``out`` holds a session of another recipe, StorageError if its session cannot be read.
     """
     if out is None:
         return Session(recipe)
-    make_folder("--out", out)
-    claim(out, patience=1.0)  # released when this process ends
     if not (out / INDEX).exists():
         return Session(recipe, directory=out)
     session = Session.load(out)
