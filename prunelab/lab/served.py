@@ -87,6 +87,7 @@ class Served:
             lab.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
             lab._page.set_recipe(page.recipe)
             lab._arrange()
+            lab._link.preset = page.preset  # not the one that all pages begin with: here it was shown
             try:
                 lab._page.panels["draw"].drawing = page.drawing
             except ValueError as error:
@@ -121,7 +122,8 @@ class Served:
                 if not self._links or self._links[-1] != link:
                     self._links.append(link)
                 drawing = lab._page.panels["draw"].drawing
-                page = PageSettings(lab.recipe, lab.options, self._query, link, tuple(self._links), drawing)
+                earlier, preset = tuple(self._links), lab._link.preset
+                page = PageSettings(lab.recipe, lab.options, self._query, link, earlier, drawing, preset)
             except RecipeError:
                 return  # the controls give no recipe at this moment: what they gave before stays saved
             self._visit.keep_page(page, last=last)

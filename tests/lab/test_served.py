@@ -375,6 +375,7 @@ def test_an_address_that_has_not_caught_up_yet_asks_for_nothing_but_the_page():
     assert all(page.opened_by(query) for query in ("quality=2", "quality=1.6", "quality=1.7"))
     assert page.opened_by("") and page.opened_by("token=of-a-hub"), "no setting: the saved lab, as it is"
     assert not page.opened_by("quality=1.8")
+    assert not page.opened_by("quality=1.6&preset=l1-or-l2") and not page.opened_by("lesson=4")
 
 
 def test_runs_from_one_dense_network_are_saved_and_come_back(visitor_of):

@@ -29,7 +29,8 @@ from filelock import BaseFileLock
 
 from prunelab.disk import LOCK, claim, private_folder, remove_oldest, write_atomically
 from prunelab.errors import ClaimedError, RecipeError, StorageError
-from prunelab.lab.links import Options, ours
+from prunelab.lab import presets
+from prunelab.lab.links import LESSON, PRESET, Options, last, ours
 from prunelab.lab.presets import PlannedRun
 from prunelab.lab.runs import Run
 from prunelab.recipe import Recipe
@@ -58,6 +59,7 @@ class PageSettings:
 
     earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
     these when the page is left. drawing: ((height, width), ink) of the sheet, see ``Drawing``; None if it is blank.
+    preset: the comparison that a link had asked for and that had not begun; "" if none.
     """
 
     recipe: Recipe
@@ -66,10 +68,12 @@ class PageSettings:
     link: str = ""
     earlier: tuple[str, ...] = ()
     drawing: tuple[tuple[int, int], bytes] | None = None
+    preset: str = ""
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page; one that says nothing does."""
-        return _settings(query) in map(_settings, ("", self.query, self.link, *self.earlier))
+        known = map(_settings, ("", self.query, self.link, *self.earlier))
+        return _settings(query) in known and _wishes(query) in ({}, _wishes(self.query))
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,9 @@ class Visit:
             earlier = tuple(map(str, values.get("earlier", ())))
             options = Options(**values["options"])
             drawing = _drawing_in(values.get("drawing"))
-            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier, drawing)
+            asked = str(values.get("preset", ""))
+            preset = asked and presets.named(asked, recipe)
+            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier, drawing, preset)
 
     def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
         """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
@@ -156,6 +162,7 @@ class Visit:
             "link": page.link,
             "earlier": page.earlier,
             "drawing": _drawing_out(page.drawing),
+            "preset": page.preset,
         }
         content = json.dumps(values).encode()
         if self._written is not None:
@@ -317,6 +324,11 @@ def _drawing_in(values: dict[str, Any] | None) -> tuple[tuple[int, int], bytes] 
 def _settings(query: str) -> list[tuple[str, str]]:
     """What a query says about a page, in a fixed order; keys that are not the lab's do not count."""
     return sorted((key, text) for key, text in parse_qsl(query, keep_blank_values=True) if ours(key))
+
+
+def _wishes(query: str) -> dict[str, str]:
+    """The lesson and the preset that a query asks for: they stay in the address of the page that was opened by them."""
+    return {key: text for key in (LESSON, PRESET) if (text := last(query, key)) is not None}
 
 
 def _read(folder: Path | None, name: str) -> dict[str, Any] | None:

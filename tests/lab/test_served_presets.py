@@ -1,0 +1,60 @@
+"""Comparisons and lessons that an address asks for, and what a reload makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+import prunelab as pl
+from prunelab.lab.links import Options
+from prunelab.lab.worker import visit
+from prunelab.serve import visitor
+from support.labs import LINK, LONG, address, press, reached
+
+
+def compared(lab) -> None:
+    """Wait until a preset of two runs is over."""
+    reached(lab, lambda r: len(r.runs) >= 2 and r.activity == "ready" and not r.comparing)
+    assert lab.wait(60)
+
+
+@pytest.mark.parametrize("asked_by", ["the server", "the visitor"])
+def test_a_comparison_that_a_link_asked_for_is_not_done_again_at_a_reload(visitor_of, monkeypatch, asked_by):
+    query = wish = f"{LINK}&preset=l1-or-l2"
+    if asked_by == "the server":
+        monkeypatch.setenv(visitor.LINK, wish)
+        query = ""
+    lab = visitor_of(query)
+    compared(lab)
+    press(lab, "prune")
+    lab.stop()
+    again, activities = visitor_of(address(lab, query)), []
+    again.on_state(lambda state: activities.append(state.activity))
+    assert again.wait(60) and "comparing" not in activities and len(again.state.runs) == len(lab.state.runs)
+    assert again.state.snapshot.phase == "pruned"
+
+
+def test_a_comparison_that_a_link_asked_for_and_that_had_not_begun_begins_after_a_reload(visitor_of):
+    lab = visitor_of(f"{LONG.to_query()}&preset=l1-or-l2")
+    reached(lab, lambda r: r.activity == "training")
+    lab.controls["epochs"].value = 2
+    lab.stop()
+    again = visitor_of(address(lab, f"{lab.link()}&preset=l1-or-l2"))
+    reached(again, lambda r: r.activity == "training")
+    again.buttons["train"].click()
+    compared(again)
+
+
+@pytest.mark.parametrize("wish", ["preset=l1-or-l2", "preset=L1+or+L2"])
+def test_a_comparison_that_was_added_to_the_address_begins(visitor_of, wish):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab.stop()
+    again = visitor_of(address(lab, f"{LINK}&{wish}"))
+    compared(again)
+
+
+@pytest.mark.parametrize("wish", ["lesson=3", "preset=l1-or-l2"])
+def test_a_lesson_or_preset_that_stayed_in_the_address_is_no_new_wish(wish):
+    page = visit.PageSettings(pl.Recipe(quality=1.6), Options(), wish, "quality=1.6")
+    assert page.opened_by(wish) and page.opened_by(f"quality=1.6&{wish}") and page.opened_by("quality=1.6")
+    assert not page.opened_by("lesson=4") and not page.opened_by("quality=1.6&preset=one-shot-or-five-rounds")
