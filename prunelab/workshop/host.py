@@ -17,8 +17,9 @@ from voila.handler import BaseVoilaHandler
 from prunelab import hardware, lesson_catalogue
 from prunelab.errors import RecipeError
 from prunelab.lab import links, presets
-from prunelab.lab.worker.limits import Limits
+from prunelab.lab.worker.limits import Limits, runs_of
 from prunelab.recipe import Recipe
+from prunelab.serve.visitor import LINK
 from prunelab.workshop.address import qr_for_page
 from prunelab.workshop.desk import SETTING, Desk, OpenLab
 from prunelab.workshop.pages import cookie
@@ -153,11 +154,9 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
                     desk.send_away(lab.kernel, "host")
             case "follow":
                 query = about.rpartition("?")[2]
-                recipe, _ = links.from_query(query)
-                Limits.from_environment(os.environ).check(recipe)  # every lab would refuse it
-                asked = links.last(query, links.PRESET)
-                if asked is not None:
-                    presets.named(asked, Recipe())
+                limited, start = Limits.from_environment(os.environ), links.from_query(os.environ.get(LINK, ""))
+                for recipe in runs_of(query, start):
+                    limited.check(recipe)  # every lab would refuse it
                 for lab in labs:
                     lab.tell({"follow": query})
             case "say":

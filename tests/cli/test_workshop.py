@@ -37,6 +37,10 @@ def run(*arguments: str):
     (["--link", "quality=20"], "quality = 20"),
     (["--link", "lesson=99"], "there is no such lesson"),
     (["--link", "preset=nonsense"], "there is no such preset"),
+    (["--link", "rounds=50"], "every lab would begin with rounds = 50, and at most 30 are allowed"),
+    (["--epochs", "10"], "every lab would begin with epochs = 40"),
+    (["--link", "epochs=10&retrain_epochs=12", "--epochs", "10"], "retrain_epochs = 12"),
+    (["--link", "preset=one-shot-or-five-rounds", "--rounds", "4"], "rounds = 5"),
 ])  # fmt: skip
 def test_what_cannot_be_is_one_clear_line(started, arguments, words):
     done = run(*arguments)
