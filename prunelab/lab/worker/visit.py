@@ -36,7 +36,7 @@ from prunelab.lab.runs import Run
 from prunelab.recipe import Recipe
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
-from prunelab.results.tradeoff import Tradeoff
+from prunelab.results.tradeoff import Point, Tradeoff
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
 KEY = "session"  # of the id, in the visitor's address
@@ -93,7 +93,8 @@ def moment_of(snapshot: Snapshot) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RunState:
-    """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
+    """What was under way. task: its name, None if nothing was. point: of the trade-off curve, if its network was being
+    made. preview: target of the preview on the page. controls:
     the target that the controls were set to; if they are set otherwise now, a hand has moved them since. tradeoff: the
     trade-off curve that was drawn last, None if none was. scan: of the layers of the network as it is; None if there is
     none. comparing: the runs of a comparison that were not yet done, in their order; () if none was under way.
@@ -108,6 +109,7 @@ class RunState:
     tradeoff: Tradeoff | None = None
     scan: Scan | None = None
     comparing: tuple[PlannedRun, ...] = ()
+    point: Point | None = None
 
 
 class Visit:
@@ -182,7 +184,12 @@ class Visit:
             return RunState()
         with _damage_told(RUN):
             known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
-            return RunState(**known, comparing=tuple(map(PlannedRun.from_dict, values.get("comparing", ()))))
+            comparing, point = values.get("comparing", ()), values.get("point")
+            return RunState(
+                **known,
+                comparing=tuple(map(PlannedRun.from_dict, comparing)),
+                point=None if point is None else Point.from_dict(point),
+            )
 
     def kept_runs(self) -> tuple[Run, ...]:
         """The runs kept for comparison. They may be saved anew meanwhile, by the lab that this is a copy of: then the
@@ -221,6 +228,7 @@ class Visit:
                 "prunelab_run": FORMAT, "task": run.task, "paused": run.paused, "measured": run.measured,
                 "preview": run.preview, "controls": run.controls, "runs": self._described,
                 "comparing": [plan.to_dict() for plan in run.comparing],
+                "point": None if run.point is None else run.point.to_dict(),
             }  # fmt: skip
             self._write(RUN, json.dumps(values).encode())
             if run.tradeoff is not None and run.tradeoff is not self._curve:

@@ -1,14 +1,18 @@
-"""Comparisons and lessons that an address asks for, and what a reload makes of it."""
+"""What a reload makes of a comparison that an address asks for, and of a point of the curve that is being loaded."""
 
 from __future__ import annotations
 
 import pytest
 
 import prunelab as pl
+from prunelab.experiments.tradeoff import recipe_of, replay
 from prunelab.lab.links import Options
+from prunelab.lab.messages import Command
 from prunelab.lab.worker import visit
+from prunelab.results.tradeoff import Point, line_named
 from prunelab.serve import visitor
-from support.labs import LINK, LONG, address, press, reached
+from support.labs import LINK, LONG, QUICK, address, press, reached
+from support.sessions import same
 
 
 def compared(lab) -> None:
@@ -58,3 +62,35 @@ def test_a_lesson_or_preset_that_stayed_in_the_address_is_no_new_wish(wish):
     page = visit.PageSettings(pl.Recipe(quality=1.6), Options(), wish, "quality=1.6")
     assert page.opened_by(wish) and page.opened_by(f"quality=1.6&{wish}") and page.opened_by("quality=1.6")
     assert not page.opened_by("lesson=4") and not page.opened_by("quality=1.6&preset=one-shot-or-five-rounds")
+
+
+@pytest.mark.parametrize(("line", "left_in"), [
+    ("L2 only cut", "training"), ("L2 retrained", "pruned"), ("L2 retrained", "retraining"),
+    ("L2 iterative", "training"), ("L2 iterative", "pruned"), ("L2 iterative", "retraining"),
+])  # fmt: skip
+def test_a_point_of_the_curve_that_was_being_loaded_becomes_that_point(visitor_of, line, left_in):
+    cuts = (0.5, 0.3, 0.2) if line == "L2 iterative" else (0.2,)
+    recipe = recipe_of(QUICK.changed(seed=5, retrain_epochs=1), line_named(line), cuts)
+    point = Point(
+        line=line, recipe=recipe, cuts=cuts, kept=1, total=2, effective=None, gaussian=None, accuracy=0.9, dense=0.9,
+    )  # fmt: skip
+    lab = visitor_of()
+    assert lab.wait(60)
+
+    def pause(state) -> None:
+        if state.activity == "running" and state.recipe == recipe and state.snapshot.phase == left_in:
+            lab.on_state(pause, remove=True)
+            lab._runner.submit(Command("pause"))
+
+    lab.on_state(pause)
+    lab._submit("load", point)
+    assert lab.wait(60) and lab.state.activity == "paused"
+    lab.stop()
+    again = visitor_of(address(lab))
+    assert again.wait(60) and again.state.activity == "paused"
+    press(again, "pause")
+    assert again.state.activity == "ready"
+    expected = pl.Session(recipe)
+    for _ in replay(expected, point):
+        pass
+    same(again.session, expected)
