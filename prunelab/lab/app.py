@@ -262,7 +262,8 @@ class Lab(w.VBox):
         return done
 
     def stop(self) -> None:
-        """End the lab's threads after the current batch. The lab cannot be used afterwards."""
+        """End the lab's threads after the current batch. The lab cannot be used afterwards, and its pages say so."""
+        self.status.ended = True
         if self._served is not None:
             self._served.end()
         self._page.exporter.end()

@@ -324,7 +324,10 @@ def test_a_lab_whose_page_is_gone_hands_over(visitor_of, monkeypatch):
     reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 20)
     again = visitor_of(address(lab, LONG.to_query()))
     assert again.status.session == lab.status.session and again.status.trouble == ""
-    at = lab.session.clock  # it has ended
+    at, said = lab.session.clock, []  # it has ended
+    monkeypatch.setattr(lab.status, "send", said.append)
+    say(lab.status, {"kind": "here", "view": "back", "question": 7})
+    assert said == [{"view": "back", "ended": True}], "its page hears so, should it come back"
     reached(again, lambda r: r.activity == "training" and r.snapshot is not None)
     assert again.state.snapshot.clock >= at
 
