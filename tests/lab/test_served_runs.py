@@ -11,6 +11,7 @@ from prunelab.lab.messages import Command
 from prunelab.lab.worker import visit
 from prunelab.results.tradeoff import Point, line_named
 from prunelab.serve import visitor
+from prunelab.sessions.dense_cache import DenseCache
 from support.labs import LINK, LONG, QUICK, address, press, reached
 from support.sessions import same
 
@@ -94,3 +95,17 @@ def test_a_point_of_the_curve_that_was_being_loaded_becomes_that_point(visitor_o
     for _ in replay(expected, point):
         pass
     same(again.session, expected)
+
+
+def test_a_training_that_gives_way_to_a_saved_run_keeps_nobody_waiting(visitor_of):
+    """A kernel is still making its network ready when its visitor comes, with a run of his own."""
+    saved = visitor_of()
+    assert saved.wait(60)
+    saved.stop()
+    lab, other = visitor_of(LONG.to_query()), DenseCache()
+    reached(lab, lambda r: r.activity == "training")
+    assert not other.take_turn(lab.recipe), "other kernels wait for it"
+    lab._submit("visit", visit.enter(saved.status.session))
+    assert lab.wait(60) and lab.state.snapshot.phase == "trained"
+    assert other.take_turn(LONG)
+    other.give_up()

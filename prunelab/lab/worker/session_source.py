@@ -88,7 +88,12 @@ class SessionOpener:
         self._loaded: tuple[tuple[str, int], Data] | None = None
 
     def saved(self) -> Session | None:
-        """The session in the folder, None if there is none. StorageError if it cannot be read or is in use."""
+        """The session in the folder, None if there is none. StorageError if it cannot be read or is in use.
+
+        A training that other processes may wait for is given up.
+        """
+        if self.cache is not None:
+            self.cache.give_up()
         if self._visit is not None:
             source = self._visit.source
         else:
