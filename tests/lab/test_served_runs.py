@@ -109,3 +109,40 @@ def test_a_training_that_gives_way_to_a_saved_run_keeps_nobody_waiting(visitor_o
     assert lab.wait(60) and lab.state.snapshot.phase == "trained"
     assert other.take_turn(LONG)
     other.give_up()
+
+
+@pytest.mark.parametrize("action", ["retrain", "run"])
+def test_a_guess_that_waits_for_its_result_still_does_after_a_reload(visitor_of, action):
+    lab = visitor_of(f"{LINK}&guess=true")
+    assert lab.wait(60)
+    if action == "retrain":
+        lab._do("prune")
+
+    def pause(state) -> None:
+        if state.snapshot is not None and state.snapshot.phase == "retraining":
+            lab.on_state(pause, remove=True)
+            lab._runner.submit(Command("pause"))
+
+    lab.on_state(pause)
+    lab.buttons[action].click()
+    lab.guess.slider.value = 50.0
+    lab.guess.button.click()
+    assert lab.wait(60) and lab.state.activity == "paused" and lab.guess.waits
+    lab.stop()
+    again = visitor_of(address(lab, f"{LINK}&guess=true"))
+    assert again.wait(60) and again.state.activity == "paused"
+    assert again.guess.waits and again.guess.result.value == "", "what comes is still hidden"
+    press(again, "pause")
+    assert not again.guess.waits and again.guess.result.value.startswith("You guessed 50.0 %, it is ")
+    again.stop()
+    third = visitor_of(address(again, f"{LINK}&guess=true"))
+    assert third.wait(60) and not third.guess.waits, "its result was told"
+
+
+def test_a_guess_of_a_run_that_did_not_come_back_hides_nothing(visitor_of):
+    lab = visitor_of(f"{LINK}&guess=true")
+    assert lab.wait(60)
+    lab.guess.due = ("run", 50.0)
+    lab.stop()
+    again = visitor_of(address(lab, f"{LINK}&guess=true"))
+    assert again.wait(60) and not again.guess.waits

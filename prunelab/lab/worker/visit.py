@@ -59,7 +59,8 @@ class PageSettings:
 
     earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
     these when the page is left. drawing: ((height, width), ink) of the sheet, see ``Drawing``; None if it is blank.
-    preset: the comparison that a link had asked for and that had not begun; "" if none.
+    preset: the comparison that a link had asked for and that had not begun; "" if none. guess: (action, answer in %) of
+    one that waited for its result; None if none did.
     """
 
     recipe: Recipe
@@ -69,6 +70,7 @@ class PageSettings:
     earlier: tuple[str, ...] = ()
     drawing: tuple[tuple[int, int], bytes] | None = None
     preset: str = ""
+    guess: tuple[str, float] | None = None
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page; one that says nothing does."""
@@ -149,7 +151,9 @@ class Visit:
             drawing = _drawing_in(values.get("drawing"))
             asked = str(values.get("preset", ""))
             preset = asked and presets.named(asked, recipe)
-            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier, drawing, preset)
+            guess = None if values.get("guess") is None else (str(values["guess"][0]), float(values["guess"][1]))
+            query, link = str(values["query"]), str(values["link"])
+            return PageSettings(recipe, options, query, link, earlier, drawing, preset, guess)
 
     def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
         """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
@@ -165,6 +169,7 @@ class Visit:
             "earlier": page.earlier,
             "drawing": _drawing_out(page.drawing),
             "preset": page.preset,
+            "guess": page.guess,
         }
         content = json.dumps(values).encode()
         if self._written is not None:
