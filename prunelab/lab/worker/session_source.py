@@ -223,7 +223,7 @@ class SessionOpener:
 def _beside(directory: Path) -> Path:
     """The first of name-2, name-3, ... that holds no session."""
     stem, _, number = directory.name.rpartition("-")
-    base, first = (stem, int(number) + 1) if stem and number.isdigit() else (directory.name, 2)
+    base, first = (stem, int(number) + 1) if stem and number.isdecimal() else (directory.name, 2)
     free = (directory.with_name(f"{base}-{n}") for n in count(first))
     return next(path for path in free if not (path / INDEX).exists())
 
