@@ -8,7 +8,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from prunelab import hardware
-from prunelab.cli.dashboard import start_query
+from prunelab.cli.dashboard import fetch_data, start_query
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import WorkshopError
 from prunelab.lab.worker.limits import Limits, runs_of
@@ -65,6 +65,7 @@ def run(
         token = "" if address.is_loopback(ip) else secrets.token_urlsafe(6)
     host_token = secrets.token_urlsafe(18)
     number = process.chosen_port(port)
+    fetch_data(query, warn)
     base = f"{public.rstrip('/')}/" if public else f"http://{address.reachable(ip)}:{number}/"
     invited = address.link(base, token)
     local = voila.HOST if ip in address.EVERYWHERE else ip

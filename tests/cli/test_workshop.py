@@ -56,6 +56,14 @@ def test_a_port_in_use_is_told(started):
     assert done.exit_code == 2 and "is in use" in done.stderr and started == {}
 
 
+@pytest.mark.parametrize(("link", "fetched"), [("data=mnist", True), ("data=digits", False)])
+def test_data_that_have_to_be_fetched_are_fetched_once_before_labs_begin(started, monkeypatch, tmp_path, link, fetched):
+    monkeypatch.setenv("PRUNELAB_DATA", str(tmp_path))  # where no file is
+    done = run("--link", link)
+    assert done.exit_code == 0 and started != {}, "the page says so, too"
+    assert (str(tmp_path) in done.stderr.replace("\n", "")) is fetched
+
+
 @pytest.mark.parametrize(("arguments", "needed"), [
     ([], True), (["--ip", "192.168.1.20"], True), (["--ip", "127.0.0.1"], False), (["--ip", "::1"], False),
 ])  # fmt: skip
