@@ -46,15 +46,14 @@ def seen(desk: Desk, now: float) -> dict[str, Any]:
         "free_memory": hardware.memory(),
         "load": hardware.load(),
         "labs": [_lab(lab, now) for lab in desk.labs.values()],
-        "guesses": guesses(desk.labs.values()),
+        "guesses": guesses(desk.guesses.values()),
     }
 
 
-def guesses(labs: Iterable[OpenLab]) -> dict[str, list[float]]:
-    """What the class guessed, in percent, by what was asked about; each lab's latest answer."""
+def guesses(answers: Iterable[dict[str, Any]]) -> dict[str, list[float]]:
+    """What the class guessed, in percent, by what was asked about. answers: as labs tell them."""
     found: dict[str, list[float]] = {}
-    for lab in labs:
-        guess = lab.guess or {}
+    for guess in answers:
         action, value = guess.get("action"), guess.get("value")
         if isinstance(action, str) and isinstance(value, int | float) and 0 <= value <= 100:
             found.setdefault(action, []).append(float(value))
@@ -162,7 +161,6 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
             case "say":
                 desk.say(about[:LONGEST_WORD])
             case "forget":
-                for lab in labs:
-                    lab.guess = None
+                desk.guesses.clear()
             case _:
                 raise ValueError(f"{what!r}: no such wish")
