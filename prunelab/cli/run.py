@@ -22,6 +22,7 @@ from prunelab.formatting import kilobytes
 from prunelab.pruning.copies import copied
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
+from prunelab.serve.process import HANG_UP
 from prunelab.sessions.checkpoint import INDEX
 from prunelab.sessions.session import Session
 from prunelab.training import evaluation
@@ -146,7 +147,9 @@ def open_session(recipe: Recipe, out: Path | None) -> Session:
 
 
 def _finish(session: Session, out: Path | None, stderr: Console) -> None:
-    """Run to the end. On Ctrl-C or SIGTERM: stop after the current batch, save, and raise CommandError."""
+    """Run to the end. On Ctrl-C, SIGTERM or the end of the terminal: stop after the current batch, save, and raise
+    CommandError.
+    """
     total = session.clock + session.steps_left("run")
     columns = (
         TextColumn("{task.description}"),
@@ -161,10 +164,10 @@ def _finish(session: Session, out: Path | None, stderr: Console) -> None:
             if snapshot is not None:
                 _show(progress, task, snapshot)
             if signals:
+                if out is not None:  # now: where the terminal is gone, the bar's end is an error
+                    session.save(out)
                 break
     if signals:
-        if out is not None:
-            session.save(out)
         raise CommandError(f"interrupted at step {session.clock} of {total}. {_saved(out)}", SIGNALLED + signals[0])
 
 
@@ -184,15 +187,20 @@ def _saved(out: Path | None) -> str:
 
 @contextmanager
 def _interrupted() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM, so that a run ends between two batches; a second signal ends it at once."""
+    """Collects SIGINT, SIGTERM and SIGHUP, so that a run ends between two batches; a second signal ends it at once."""
     signals: list[int] = []
 
     def collect(number: int, frame: FrameType | None) -> None:
+        if signals and number == HANG_UP:  # a shell passes on what its terminal has sent already
+            return
         if signals:
             raise KeyboardInterrupt
         signals.append(number)
 
-    before: dict[int, Any] = {number: signal.signal(number, collect) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN:  # with nohup it goes on
+        numbers.append(HANG_UP)
+    before: dict[int, Any] = {number: signal.signal(number, collect) for number in numbers}
     try:
         yield signals
     finally:
