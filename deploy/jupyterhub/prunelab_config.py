@@ -14,8 +14,9 @@ c = get_config()  # noqa: F821
 # https://HUB/hub/user-redirect/voila/render/dashboard.ipynb?quality=1.2
 c.Spawner.default_url = "/voila/render/dashboard.ipynb"
 
-# Each user's folder gets the notebooks that it lacks; what is there stays as it is. Then the server, with its options.
-START = 'prunelab lab --copy-only . && exec jupyterhub-singleuser "$@"'
+# Each user's folder gets the notebooks that it lacks; what is there stays as it is. Then the server, with its options:
+# also where they cannot be copied, since who has no room for them has to come in to make some.
+START = 'prunelab lab --copy-only .; exec jupyterhub-singleuser "$@"'
 c.Spawner.cmd = ["/bin/sh", "-c", START, "prunelab"]
 c.Spawner.http_timeout = 120  # seconds until it answers: a class that begins at once shares few cores
 

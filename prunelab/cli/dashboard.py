@@ -40,8 +40,7 @@ def run(
         env[visitor.SESSION] = str(session.absolute())  # kernels run in the notebook's folder, not here
     notebook = resources.notebooks() / "dashboard.ipynb"
     number = process.chosen_port(port)
-    if links.from_query(query)[0].data == "mnist":
-        _fetch_mnist(warn)
+    fetch_data(query, warn)
     url = f"http://{voila.HOST}:{number}/"
     process.serve_until_stopped(
         [*voila.voila_argv(notebook, number), "--Voila.log_level=WARN"],
@@ -83,8 +82,10 @@ def start_query(link: str | None, *, data: str | None = None, model: str | None 
     return links.to_query(recipe, options) + asked
 
 
-def _fetch_mnist(warn: Callable[[str], None]) -> None:
-    """Download MNIST to the cache, with a progress bar, before the page needs it."""
+def fetch_data(query: str, warn: Callable[[str], None]) -> None:
+    """Download what labs begin with to the cache, with a progress bar, before a page needs it. query: as they begin."""
+    if links.from_query(query)[0].data != "mnist":
+        return
     from prunelab.data import mnist
 
     try:

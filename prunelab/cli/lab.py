@@ -71,7 +71,8 @@ def copy(folder: Path, *, say: Callable[[str], None]) -> None:
     try:
         copied = notebook_copies.copy_missing(resources.notebooks(), folder)
     except OSError as error:
-        raise CommandError(f"the notebooks can't be copied to {folder}: {error.strerror or error}") from error
+        where = f"{error.filename}: " if error.filename not in (None, str(folder)) else ""
+        raise CommandError(f"the notebooks can't be copied to {folder}: {where}{error.strerror or error}") from error
     names = ", ".join(path.name for path in copied.new)
     say(f"new in {folder}: {names}" if names else f"nothing new for {folder}")
     for words in copied.words:

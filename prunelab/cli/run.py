@@ -22,6 +22,7 @@ from prunelab.formatting import kilobytes
 from prunelab.pruning.copies import copied
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
+from prunelab.serve.process import HANG_UP
 from prunelab.sessions.checkpoint import INDEX
 from prunelab.sessions.session import Session
 from prunelab.training import evaluation
@@ -51,17 +52,8 @@ def run(
         check_writable("--save", save)
         if is_stream(save):
             raise CommandError(f"--save {save}: must be a file, from which the network can be read back", BAD_INPUT)
-    try:
-        session = open_session(recipe, out)
-    except (DataError, StorageError) as error:
-        raise CommandError(str(error)) from error
-    except ValueError as error:  # errors that the recipe cannot detect: an unknown layer, images that do not fit
-        raise CommandError(str(error), BAD_INPUT) from error
-    try:
-        _finish(session, out, stderr)
-    except (SessionError, StorageError) as error:
-        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
-        raise CommandError(f"{error}{saved}") from error
+    with _claimed(out):
+        session = _finished(recipe, out, stderr)
     result = result_tables.as_dict(session)
     if save is not None:
         result["packed"] = _pack(session, save, bits)
@@ -99,16 +91,46 @@ def _pack(session: Session, path: Path, bits: int | None) -> dict[str, Any]:
     return {"file": str(path), "bytes": size, "bits": bits, "accuracy": tested.accuracy}
 
 
+@contextmanager
+def _claimed(out: Path | None) -> Iterator[None]:
+    """Within the block no other run uses the folder. CommandError if one does, or if it cannot be made."""
+    if out is None:
+        yield
+        return
+    make_folder("--out", out)
+    try:
+        lock = claim(out, patience=1.0)
+    except StorageError as error:
+        raise CommandError(str(error)) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _finished(recipe: Recipe, out: Path | None, stderr: Console) -> Session:
+    """A session of ``recipe`` at its end. Raises CommandError."""
+    try:
+        session = open_session(recipe, out)
+    except (DataError, StorageError) as error:
+        raise CommandError(str(error)) from error
+    except ValueError as error:  # errors that the recipe cannot detect: an unknown layer, images that do not fit
+        raise CommandError(str(error), BAD_INPUT) from error
+    try:
+        _finish(session, out, stderr)
+    except (SessionError, StorageError) as error:
+        saved = f" {_saved(out)}" if isinstance(error, Diverged) else ""
+        raise CommandError(f"{error}{saved}") from error
+    return session
+
+
 def open_session(recipe: Recipe, out: Path | None) -> Session:
     """A session of ``recipe``: the one saved in ``out``, else a new one that saves there.
 
-    Raises CommandError if ``out`` holds a session of another recipe or cannot be a folder, StorageError if its session
-    cannot be read.
+    Raises CommandError if ``out`` holds a session of another recipe, StorageError if its session cannot be read.
     """
     if out is None:
         return Session(recipe)
-    make_folder("--out", out)
-    claim(out, patience=1.0)  # released when this process ends
     if not (out / INDEX).exists():
         return Session(recipe, directory=out)
     session = Session.load(out)
@@ -125,7 +147,9 @@ def open_session(recipe: Recipe, out: Path | None) -> Session:
 
 
 def _finish(session: Session, out: Path | None, stderr: Console) -> None:
-    """Run to the end. On Ctrl-C or SIGTERM: stop after the current batch, save, and raise CommandError."""
+    """Run to the end. On Ctrl-C, SIGTERM or the end of the terminal: stop after the current batch, save, and raise
+    CommandError.
+    """
     total = session.clock + session.steps_left("run")
     columns = (
         TextColumn("{task.description}"),
@@ -140,10 +164,10 @@ def _finish(session: Session, out: Path | None, stderr: Console) -> None:
             if snapshot is not None:
                 _show(progress, task, snapshot)
             if signals:
+                if out is not None:  # now: where the terminal is gone, the bar's end is an error
+                    session.save(out)
                 break
     if signals:
-        if out is not None:
-            session.save(out)
         raise CommandError(f"interrupted at step {session.clock} of {total}. {_saved(out)}", SIGNALLED + signals[0])
 
 
@@ -163,15 +187,20 @@ def _saved(out: Path | None) -> str:
 
 @contextmanager
 def _interrupted() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM, so that a run ends between two batches; a second signal ends it at once."""
+    """Collects SIGINT, SIGTERM and SIGHUP, so that a run ends between two batches; a second signal ends it at once."""
     signals: list[int] = []
 
     def collect(number: int, frame: FrameType | None) -> None:
+        if signals and number == HANG_UP:  # a shell passes on what its terminal has sent already
+            return
         if signals:
             raise KeyboardInterrupt
         signals.append(number)
 
-    before: dict[int, Any] = {number: signal.signal(number, collect) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN:  # with nohup it goes on
+        numbers.append(HANG_UP)
+    before: dict[int, Any] = {number: signal.signal(number, collect) for number in numbers}
     try:
         yield signals
     finally:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from prunelab import hardware
-from prunelab.cli.dashboard import start_query
+from prunelab.cli.dashboard import fetch_data, start_query
 from prunelab.cli.errors import BAD_INPUT, CommandError
 from prunelab.errors import WorkshopError
-from prunelab.lab.worker.limits import Limits
+from prunelab.lab.worker.limits import Limits, runs_of
 from prunelab.serve import home, process, voila
 from prunelab.workshop import address
 from prunelab.workshop.command import Secrets, argv, environment
@@ -51,15 +51,26 @@ def run(
         raise CommandError("--token is empty: leave it out, and one is made", BAD_INPUT)
     if public is not None and not (urlsplit(public).scheme in ("http", "https") and urlsplit(public).netloc):
         raise CommandError(f"--address {public}: must be a whole address, as in https://lab.school.example/", BAD_INPUT)
+    query = start_query(link)
+    for recipe in runs_of(query):
+        if beyond := limited.exceeded(recipe):
+            name, value, most = beyond
+            option = "--rounds" if name == "rounds" else "--epochs"
+            raise CommandError(
+                f"every lab would begin with {name} = {value}, and at most {most} are allowed: give a higher {option}, "
+                f"or let labs begin with less, as in --link {name}={most}",
+                BAD_INPUT,
+            )
     if token is None:
         token = "" if address.is_loopback(ip) else secrets.token_urlsafe(6)
     host_token = secrets.token_urlsafe(18)
     number = process.chosen_port(port)
+    fetch_data(query, warn)
     base = f"{public.rstrip('/')}/" if public else f"http://{address.reachable(ip)}:{number}/"
     invited = address.link(base, token)
     local = voila.HOST if ip in address.EVERYWHERE else ip
     secrets_of_it = Secrets(token, host_token, invited)
-    env = environment(os.environ, local, secrets_of_it, limited, start_query(link))
+    env = environment(os.environ, local, secrets_of_it, limited, query)
     process.serve_until_stopped(
         argv(number, ip, room, rest=rest, memory=memory, base_url=urlsplit(base).path),
         env,

@@ -84,14 +84,17 @@ def stream(
 def replay(session: Session, point: Point) -> Iterator[Snapshot | None]:
     """Make the network of a point again, as ``Session.ticks`` does a run: one item per batch, or part of a test.
 
-    session: by the point's recipe, new or with its dense network trained.
+    session: by the point's recipe: new, with its dense network trained, or left anywhere in such a replay.
     """
     if session.phase in ("new", "training"):
         yield from session.ticks("train")
-    for number, density in enumerate(point.cuts, 1):
-        yield session.prune(density=density)
-        if line_named(point.line).retrained or number < len(point.cuts):
+    retrained, cuts = line_named(point.line).retrained, point.cuts
+    while True:
+        if session.phase in ("pruned", "retraining") and (retrained or session.round < len(cuts)):
             yield from session.ticks("retrain")
+        if session.round == len(cuts):
+            return
+        yield session.prune(density=cuts[session.round])
 
 
 class _Drawing:

@@ -14,7 +14,7 @@ import ipywidgets as w
 from torch import nn
 
 from prunelab.data import Data
-from prunelab.errors import RecipeError
+from prunelab.errors import RecipeError, first_line
 from prunelab.formatting import layer_of, suggesting
 from prunelab.lab.links import Options
 from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
@@ -98,6 +98,7 @@ class Lab(w.VBox):
         recipe = recipe_or_default(recipe).changed(**custom)
         self._link = PageLink((recipe, self.options), custom)
         self._host_says = ""  # a word of the host of a workshop
+        self._listener_error: str | None = None  # what a function of ``on_state`` raised last
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
@@ -235,7 +236,8 @@ class Lab(w.VBox):
     def on_state(self, callback: Callable[[LabState], object], remove: bool = False) -> None:
         """Call ``callback(state)`` for the latest state at once, and for every new one when the page shows it.
 
-        That is on the runner's thread, which waits meanwhile: it must be quick.
+        That is on the runner's thread, which waits meanwhile: it must be quick. What it raises is told on the page, and
+        the run goes on.
 
         Args:
             remove: stop calling it.
@@ -261,7 +263,8 @@ class Lab(w.VBox):
         return done
 
     def stop(self) -> None:
-        """End the lab's threads after the current batch. The lab cannot be used afterwards."""
+        """End the lab's threads after the current batch. The lab cannot be used afterwards, and its pages say so."""
+        self.status.ended = True
         if self._served is not None:
             self._served.end()
         self._page.exporter.end()
@@ -408,7 +411,13 @@ class Lab(w.VBox):
         if self._link.preset and state.activity == "ready":
             self._bridge.soon(partial(self._begin_preset, state.recipe))
         for callback in tuple(self._listeners):
-            callback(state)
+            try:
+                callback(state)
+            except Exception as error:  # somebody's own: it would end the thread that trains
+                self._listener_error = (
+                    f"A function given to on_state raised {type(error).__name__}: {first_line(error)}"
+                )
+                self._redraw()
 
     def _redraw(self) -> None:
         self._bridge.post("controls", self._draw)
@@ -436,7 +445,8 @@ class Lab(w.VBox):
             self._page.set_recipe(state.adopted)
             self._bridge.post("options", self._arrange)  # its rule may need other controls
         unsaved = None if self._served is None else self._served.trouble
-        notes = (self._host_says, self._link.error, self._link.notice, self._controls_error, unsaved)
+        ours = (self._controls_error, self._listener_error, unsaved)
+        notes = (self._host_says, self._link.error, self._link.notice, *ours)
         self._page.draw(state, self.options, [note for note in notes if note], self._link.news(self.link))
         if state.activity not in BUSY:
             self._bridge.at_rest(lambda: self._page.draw_unseen(self._runner.state, self.options), REST)

@@ -87,10 +87,13 @@ class Served:
             lab.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
             lab._page.set_recipe(page.recipe)
             lab._arrange()
+            lab._link.preset = page.preset  # not the one that all pages begin with: here it was shown
             try:
                 lab._page.panels["draw"].drawing = page.drawing
             except ValueError as error:
                 self.trouble = f"What was saved of this page could not be read: {error}"
+        if page is not None and self._run_under_way():
+            lab.guess.due = page.guess
         if visit is not None:
             lab._submit("visit", visit)
         if page is not None:
@@ -112,6 +115,13 @@ class Served:
             self.trouble = f"What was saved of this page could not be read: {error}"
             return None
 
+    def _run_under_way(self) -> bool:
+        """Whether a run was under way when the page was saved last, whose result somebody may have guessed."""
+        assert self._visit is not None
+        with suppress(StorageError):  # told where the run is taken up
+            return self._visit.run().task in ("retrain", "run")
+        return False
+
     def keep_page(self, *, last: bool = False) -> None:
         """Save what the page is set to. On the widgets' thread; returns at once. last: when it is saved."""
         if self._visit is not None and not self._ended.is_set():
@@ -121,7 +131,8 @@ class Served:
                 if not self._links or self._links[-1] != link:
                     self._links.append(link)
                 drawing = lab._page.panels["draw"].drawing
-                page = PageSettings(lab.recipe, lab.options, self._query, link, tuple(self._links), drawing)
+                earlier, preset, guess = tuple(self._links), lab._link.preset, lab.guess.due
+                page = PageSettings(lab.recipe, lab.options, self._query, link, earlier, drawing, preset, guess)
             except RecipeError:
                 return  # the controls give no recipe at this moment: what they gave before stays saved
             self._visit.keep_page(page, last=last)

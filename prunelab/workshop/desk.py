@@ -57,6 +57,7 @@ class Desk:
     memory: int
     word: str = ""
     labs: dict[str, OpenLab] = field(default_factory=dict)  # by kernel, oldest first
+    guesses: dict[str, dict[str, Any]] = field(default_factory=dict)  # the latest of each visitor, who may have left
     _numbers: dict[str, int] = field(default_factory=dict)  # by visitor
     _ticks: int = 0
     _tasks: set[asyncio.Future[None]] = field(default_factory=set)
@@ -77,6 +78,12 @@ class Desk:
             return
         lab.touched = time.monotonic()
         self._take_back_warning(lab)
+
+    def guessed(self, kernel: str, guess: dict[str, Any]) -> None:
+        """A visitor has answered a question; see ``lab.page.host_line``."""
+        lab = self.labs.get(kernel)
+        if lab is not None:
+            self.guesses[lab.visitor] = guess
 
     def say(self, word: str) -> None:
         """Put a word of the host's at the top of all labs, now and later; "": none. A warning there goes before it."""
@@ -164,9 +171,9 @@ class Desk:
 class OpenLab:
     """A visitor's page. number: of the visitor, from 1. since: when it came. touched: when a hand last moved something.
 
-    seen: when a page was last connected. report: what the lab said last (see ``lab.page.host_line.report``). guess: the
-    latest. send: passes a message to the lab; None while it has no line. warned: when it was told that it rests too
-    long. memory: bytes, 0 before the first look.
+    seen: when a page was last connected. report: what the lab said last (see ``lab.page.host_line.report``). send:
+    passes a message to the lab; None while it has no line. warned: when it was told that it rests too long. memory:
+    bytes, 0 before the first look.
     """
 
     kernel: str
@@ -176,7 +183,6 @@ class OpenLab:
     touched: float
     seen: float
     report: dict[str, Any] = field(default_factory=dict)
-    guess: dict[str, Any] | None = None
     send: Callable[[dict[str, Any]], None] | None = None
     warned: float | None = None
     leaving: bool = False

@@ -17,8 +17,9 @@ from voila.handler import BaseVoilaHandler
 from prunelab import hardware, lesson_catalogue
 from prunelab.errors import RecipeError
 from prunelab.lab import links, presets
-from prunelab.lab.worker.limits import Limits
+from prunelab.lab.worker.limits import Limits, runs_of
 from prunelab.recipe import Recipe
+from prunelab.serve.visitor import LINK
 from prunelab.workshop.address import qr_for_page
 from prunelab.workshop.desk import SETTING, Desk, OpenLab
 from prunelab.workshop.pages import cookie
@@ -45,15 +46,14 @@ def seen(desk: Desk, now: float) -> dict[str, Any]:
         "free_memory": hardware.memory(),
         "load": hardware.load(),
         "labs": [_lab(lab, now) for lab in desk.labs.values()],
-        "guesses": guesses(desk.labs.values()),
+        "guesses": guesses(desk.guesses.values()),
     }
 
 
-def guesses(labs: Iterable[OpenLab]) -> dict[str, list[float]]:
-    """What the class guessed, in percent, by what was asked about; each lab's latest answer."""
+def guesses(answers: Iterable[dict[str, Any]]) -> dict[str, list[float]]:
+    """What the class guessed, in percent, by what was asked about. answers: as labs tell them."""
     found: dict[str, list[float]] = {}
-    for lab in labs:
-        guess = lab.guess or {}
+    for guess in answers:
         action, value = guess.get("action"), guess.get("value")
         if isinstance(action, str) and isinstance(value, int | float) and 0 <= value <= 100:
             found.setdefault(action, []).append(float(value))
@@ -153,17 +153,14 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
                     desk.send_away(lab.kernel, "host")
             case "follow":
                 query = about.rpartition("?")[2]
-                recipe, _ = links.from_query(query)
-                Limits.from_environment(os.environ).check(recipe)  # every lab would refuse it
-                asked = links.last(query, links.PRESET)
-                if asked is not None:
-                    presets.named(asked, Recipe())
+                limited, start = Limits.from_environment(os.environ), links.from_query(os.environ.get(LINK, ""))
+                for recipe in runs_of(query, start):
+                    limited.check(recipe)  # every lab would refuse it
                 for lab in labs:
                     lab.tell({"follow": query})
             case "say":
                 desk.say(about[:LONGEST_WORD])
             case "forget":
-                for lab in labs:
-                    lab.guess = None
+                desk.guesses.clear()
             case _:
                 raise ValueError(f"{what!r}: no such wish")

@@ -46,7 +46,9 @@ class LineHandler(WebSocketHandler):
             return
         news = json.loads(message)
         lab.report = _plain(news.get("state")) or lab.report
-        lab.guess = _plain(news.get("guess")) or lab.guess
+        guess = _plain(news.get("guess"))
+        if guess:
+            self._desk.guessed(self._kernel, guess)
 
     def on_close(self) -> None:
         """The kernel has ended, or is about to."""

@@ -12,7 +12,18 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from support.jupyterlab import run_all
-from support.lab_page import DASHBOARD, button, expect_drawn, expect_root, number, reached, root, slider, turn
+from support.lab_page import (
+    DASHBOARD,
+    button,
+    expect_drawn,
+    expect_root,
+    number,
+    reached,
+    root,
+    session_of,
+    slider,
+    turn,
+)
 from support.line import Line, line_to
 from support.servers import Server, kernels
 
@@ -119,6 +130,28 @@ def test_a_line_that_is_cut_is_told_and_the_page_goes_on_where_it_was(line: Line
     expect_root(page, preview="1.70", phase="trained")
     button(page, "Prune").click()
     expect_root(page, phase="pruned", round="1")
+
+
+def test_a_page_whose_lab_was_taken_over_meanwhile_opens_a_copy(
+    lab: str, line: Line, alone: Page, unwatched: Callable[[], Page]
+) -> None:
+    """A laptop sleeps; the address is opened on a phone; the laptop wakes up."""
+    page = opened(alone, line.url)
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned")
+    session = session_of(page)
+    line.hold()
+    other = unwatched()
+    other.goto(f"{lab}{SMALL}&session={session}")
+    expect_root(other, phase="pruned", state="ready", link="alive")
+    assert session_of(other) == session
+    line.mend()
+    expect(root(page).get_by_role("alert").filter(has_text="open in another tab")).to_be_visible()
+    expect_root(page, phase="pruned", state="ready", link="alive")
+    assert session_of(page) != session
+    button(page, "Reset").click()
+    expect_root(page, phase="trained")
+    expect_root(other, phase="pruned")
 
 
 @pytest.mark.parametrize("manner", ["cut", "hold", "stop"])

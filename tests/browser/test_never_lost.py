@@ -12,17 +12,11 @@ import psutil
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from support.lab_page import DASHBOARD, button, expect_root, number, reached, root, turn
+from support.lab_page import DASHBOARD, button, expect_root, number, reached, root, session_of, turn
 from support.servers import Server, expect_preheated, kernels, restart, stop, when
 
 SMALL = "?model=mlp-small&epochs=3&retrain_epochs=2&rounds=2"
 ENDLESS = "?model=mlp-small&epochs=10000"
-
-
-def session_of(page: Page) -> str:
-    found = re.search(r"[?&]session=([\w-]+)", page.url)
-    assert found, page.url
-    return found[1]
 
 
 def pruned_with_settings(page: Page) -> dict[str, float]:

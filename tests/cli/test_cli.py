@@ -7,10 +7,14 @@ import sys
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import prunelab as pl
 from prunelab import models
+from prunelab.cli import run
+from prunelab.cli.app import app
 from prunelab.disk import claim
+from prunelab.errors import ClaimedError
 
 SMALL = ("--model", "mlp-small", "--epochs", "2", "--retrain-epochs", "1", "--rounds", "1")
 
@@ -121,3 +125,17 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
     done = command("run", *SMALL, "--out", str(tmp_path))
     lock.release()
     assert done.returncode == 1 and "is in use by another" in done.stderr.replace("\n", " ")
+
+
+def test_a_run_holds_its_folder_until_it_has_ended(tmp_path, monkeypatch):
+    finish = run._finish
+
+    def while_another_tries(*arguments):
+        with pytest.raises(ClaimedError, match="in use by another"):
+            claim(tmp_path, patience=0.0)
+        finish(*arguments)
+
+    monkeypatch.setattr(run, "_finish", while_another_tries)
+    done = CliRunner().invoke(app, ["run", *SMALL, "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    claim(tmp_path, patience=0.0).release()

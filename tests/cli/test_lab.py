@@ -52,6 +52,12 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_one_line(copy, tmp_path)
     assert "the notebooks can't be copied to" in done.stderr and "Not a directory" in done.stderr
 
 
+def test_a_file_in_the_place_of_a_folder_is_named(copy, tmp_path):
+    (tmp_path / "lessons").write_text("")
+    done = copy(tmp_path)
+    assert done.exit_code == 1 and f"{tmp_path / 'lessons'}: File exists" in done.stderr.replace("\n", "")
+
+
 def test_a_lesson_that_does_not_exist_is_refused_before_anything_is_copied(tmp_path):
     done = CliRunner().invoke(app, ["lab", str(tmp_path / "mine"), "--no-browser", "--port", "0", "--lesson", "99"])
     assert done.exit_code == 2 and "there is no lesson 99: there are 0 to 13" in done.stderr

@@ -37,6 +37,10 @@ def run(*arguments: str):
     (["--link", "quality=20"], "quality = 20"),
     (["--link", "lesson=99"], "there is no such lesson"),
     (["--link", "preset=nonsense"], "there is no such preset"),
+    (["--link", "rounds=50"], "every lab would begin with rounds = 50, and at most 30 are allowed"),
+    (["--epochs", "10"], "every lab would begin with epochs = 40"),
+    (["--link", "epochs=10&retrain_epochs=12", "--epochs", "10"], "retrain_epochs = 12"),
+    (["--link", "preset=one-shot-or-five-rounds", "--rounds", "4"], "rounds = 5"),
 ])  # fmt: skip
 def test_what_cannot_be_is_one_clear_line(started, arguments, words):
     done = run(*arguments)
@@ -50,6 +54,14 @@ def test_a_port_in_use_is_told(started):
         taken.listen()
         done = CliRunner().invoke(app, ["workshop", "--port", str(taken.getsockname()[1])])
     assert done.exit_code == 2 and "is in use" in done.stderr and started == {}
+
+
+@pytest.mark.parametrize(("link", "fetched"), [("data=mnist", True), ("data=digits", False)])
+def test_data_that_have_to_be_fetched_are_fetched_once_before_labs_begin(started, monkeypatch, tmp_path, link, fetched):
+    monkeypatch.setenv("PRUNELAB_DATA", str(tmp_path))  # where no file is
+    done = run("--link", link)
+    assert done.exit_code == 0 and started != {}, "the page says so, too"
+    assert (str(tmp_path) in done.stderr.replace("\n", "")) is fetched
 
 
 @pytest.mark.parametrize(("arguments", "needed"), [

@@ -1,6 +1,8 @@
 """What is asked of a hub is the same in JupyterHub's own configuration, the Helm chart's values and TLJH's settings."""
 
+import os
 import re
+import subprocess
 
 import pytest
 import yaml
@@ -98,3 +100,16 @@ def test_without_a_password_no_hub_starts(monkeypatch):
 def test_the_files_that_the_settings_name_are_there(name):
     named = re.findall(r"deploy/[\w./]+", (DEPLOY / name).read_text())
     assert named and all((CHECKOUT / path.rstrip(".")).exists() for path in named)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_server_starts_with_its_options_whether_the_notebooks_can_be_copied_or_not(spawner, tmp_path, full):
+    commands, home = tmp_path / "bin", tmp_path / "home"
+    commands.mkdir()
+    home.mkdir()
+    for name, code in (("jupyterhub-singleuser", 'echo "started $@"'), ("prunelab", f"exit {int(full)}")):
+        (commands / name).write_text(f"#!/bin/sh\n{code}\n")
+        (commands / name).chmod(0o755)
+    env = {**os.environ, "PATH": f"{commands}:{os.environ['PATH']}"}
+    done = subprocess.run([*spawner.cmd, "--port=1"], cwd=home, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "started --port=1\n")

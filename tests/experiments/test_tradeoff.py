@@ -13,6 +13,7 @@ from prunelab.pruning import criteria
 from prunelab.results.tradeoff import LINES, gaussian_density, line_named
 from prunelab.sessions.dense_cache import DenseCache
 from support.own_models import blobs, small
+from support.sessions import same
 
 QUICK = pl.Recipe(model="mlp-small", epochs=3, retrain_epochs=1, dropout=0.3, strength=1e-3)
 DENSITIES = (0.5, 0.2, 0.1)
@@ -90,6 +91,22 @@ def test_replay_makes_a_points_network_again_bit_for_bit(curve):
             assert (session.phase, session.round) == (phase, len(point.cuts))
             assert (session.snapshot().test_accuracy, session.masks.kept) == (point.accuracy, point.kept)
             assert session.recipe.rounds == len(point.cuts) and session.recipe.density == 0.1
+
+
+@pytest.mark.parametrize("line", ["L2 only cut", "L1 retrained", "L2 iterative"])
+def test_a_replay_that_is_left_anywhere_goes_on_to_the_same_network(curve, line, tmp_path):
+    point = next(p for p in curve.points if (p.line, p.target) == (line, 0.1))
+    session = pl.Session(point.recipe)
+    items = sum(1 for _ in replay(session, point))
+    for left in range(1, items, 7):
+        again = pl.Session(point.recipe)
+        for _, _item in zip(range(left), replay(again, point), strict=False):
+            pass
+        again.save(tmp_path)
+        again = pl.Session.load(tmp_path)
+        for _ in replay(again, point):
+            pass
+        same(again, session)
 
 
 def test_lines_of_one_penalty_start_from_one_dense_network(curve):

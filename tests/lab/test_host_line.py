@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection, serve
 
 from prunelab import Lab, Recipe
@@ -101,6 +102,18 @@ def test_a_page_is_sent_away(host, lab, monkeypatch):
     host.until(lambda heard: heard.get("state"))
     host.say(go="/away?why=host")
     assert _shown(lab, lambda: {"go": "/away?why=host"} in sent)
+
+
+def test_a_server_that_is_busy_for_long_still_reaches_the_lab(host, lab, monkeypatch):
+    """websockets closes a connection whose other end answers no ping for a while, here a short one."""
+    for name in ("ping_interval", "ping_timeout"):
+        monkeypatch.setitem(connect.__kwdefaults__, name, 0.05)
+    HostLine(lab)
+    host.until(lambda heard: heard.get("state"))
+    with host.connection.protocol_mutex:  # it reads nothing meanwhile
+        threading.Event().wait(1)
+    host.say(say="Look at fc1.")
+    assert _shown(lab, lambda: "Look at fc1." in lab.status.trouble)
 
 
 def test_a_guess_is_told(host, lab):

@@ -3,6 +3,8 @@
 import errno
 import os
 
+import pytest
+
 import prunelab as pl
 from prunelab import disk
 from prunelab.sessions import checkpoint
@@ -22,6 +24,15 @@ def test_a_full_disk_is_told_and_the_run_can_go_on(tmp_path, monkeypatch):
     monkeypatch.undo()
     press(lab, "retrain")
     assert lab.state.trouble is None and lab.state.snapshot.phase == "retrained"
+    lab.stop()
+
+
+@pytest.mark.parametrize(("name", "beside"), [("run", "run-2"), ("run-9", "run-10"), ("lauf-²", "lauf-²-2")])
+def test_a_new_network_goes_into_a_folder_beside(tmp_path, name, beside):
+    lab = pl.Lab(QUICK, directory=tmp_path / name)
+    lab.wait(60)
+    press(lab, "train")
+    assert lab.state.trouble is None and beside in lab.state.notice and (tmp_path / beside / checkpoint.INDEX).exists()
     lab.stop()
 
 

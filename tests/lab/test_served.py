@@ -324,7 +324,10 @@ def test_a_lab_whose_page_is_gone_hands_over(visitor_of, monkeypatch):
     reached(lab, lambda r: r.snapshot is not None and r.snapshot.clock > 20)
     again = visitor_of(address(lab, LONG.to_query()))
     assert again.status.session == lab.status.session and again.status.trouble == ""
-    at = lab.session.clock  # it has ended
+    at, said = lab.session.clock, []  # it has ended
+    monkeypatch.setattr(lab.status, "send", said.append)
+    say(lab.status, {"kind": "here", "view": "back", "question": 7})
+    assert said == [{"view": "back", "ended": True}], "its page hears so, should it come back"
     reached(again, lambda r: r.activity == "training" and r.snapshot is not None)
     assert again.state.snapshot.clock >= at
 
@@ -375,6 +378,7 @@ def test_an_address_that_has_not_caught_up_yet_asks_for_nothing_but_the_page():
     assert all(page.opened_by(query) for query in ("quality=2", "quality=1.6", "quality=1.7"))
     assert page.opened_by("") and page.opened_by("token=of-a-hub"), "no setting: the saved lab, as it is"
     assert not page.opened_by("quality=1.8")
+    assert not page.opened_by("quality=1.6&preset=l1-or-l2") and not page.opened_by("lesson=4")
 
 
 def test_runs_from_one_dense_network_are_saved_and_come_back(visitor_of):

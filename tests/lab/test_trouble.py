@@ -5,7 +5,7 @@ import pytest
 import prunelab as pl
 from prunelab.lab.worker.limits import Limits
 from prunelab.sessions import pruned_model
-from support.labs import LONG, press, reached, usable
+from support.labs import LONG, QUICK, press, reached, usable
 from support.messages import say
 
 
@@ -39,6 +39,24 @@ def test_a_model_that_fails_wherever_it_is_looked_at_is_told_and_the_runner_live
     assert "no histogram of this" in lab.status.trouble and "cannot be shown either" in lab.status.trouble
     monkeypatch.undo()
     usable(lab)
+
+
+@pytest.mark.parametrize(("broken", "words"), [
+    (lambda state: state.snapshot.test_accuracy, "AttributeError: 'NoneType' object has no attribute"),
+    (lambda state: {"training": 1}[state.activity], "KeyError: "),
+])  # fmt: skip
+def test_a_function_of_on_state_that_fails_is_told_and_the_lab_goes_on(broken, words):
+    lab = pl.Lab(QUICK, measure=False, start=False)
+    seen = []
+    lab.on_state(broken)
+    lab.on_state(lambda state: seen.append(state.activity))
+    lab.start()
+    assert lab.wait(60) and lab.state.activity == "ready" and lab.state.trouble is None
+    assert words in lab.status.trouble and "on_state" in lab.status.trouble
+    assert seen[0] == "starting" and seen[-1] == "ready", "the others are called all the same"
+    press(lab, "prune")
+    assert lab.state.snapshot.phase == "pruned"
+    lab.stop()
 
 
 def test_markup_in_a_message_travels_as_plain_text(lab):

@@ -22,6 +22,18 @@ def test_another_place_is_private_the_same_each_time_and_told(tmp_path):
     assert os.stat(first["HOME"]).st_mode & 0o777 == 0o700
 
 
+def test_a_user_whom_the_system_does_not_know_gets_a_home(tmp_path, monkeypatch):
+    """As in a container that is run with any number for a user, and names no HOME."""
+
+    def unknown():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("prunelab.serve.home.Path.home", unknown)
+    env: dict[str, str] = {}
+    assert "this user has no home" in make_writable(env, tmp_path)
+    assert os.access(env["HOME"], os.W_OK)
+
+
 def test_a_link_in_its_place_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"prunelab-home-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
@@ -31,5 +43,5 @@ def test_a_link_in_its_place_is_not_followed(tmp_path):
 
 def test_without_any_place_both_are_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ServeError, match="neither .*missing nor .*file"):
+    with pytest.raises(ServeError, match="missing cannot be written, and .*file"):
         make_writable({"HOME": str(tmp_path / "missing")}, tmp_path / "file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -132,3 +133,10 @@ def leave(context: BrowserContext) -> None:
         deadline = time.monotonic() + FAREWELL_WITHIN
         while kernel and context.request.get(kernel).status != 404 and time.monotonic() < deadline:
             page.wait_for_timeout(50)
+
+
+def session_of(page: Page) -> str:
+    """The id under which a page is saved, as its address says."""
+    found = re.search(r"[?&]session=([\w-]+)", page.url)
+    assert found, page.url
+    return found[1]

@@ -202,10 +202,11 @@ def test_who_comes_back_has_his_number_and_another_lab_another(workshop):
 
 
 def test_the_host_sees_who_is_there_and_what_was_guessed(workshop):
-    ada, bob = workshop.comes("ada", "first"), workshop.comes("bob", "second")
+    ada, _ = workshop.comes("ada", "first"), workshop.comes("bob", "second")
     ada.report = {"doing": "training", "round": 2, "accuracy": "97.2 %"}
-    ada.guess = {"action": "prune", "value": 80}
-    bob.guess = {"action": "prune", "value": 90.5}
+    workshop.desk.guessed("first", {"action": "prune", "value": 80})
+    workshop.desk.guessed("second", {"action": "prune", "value": 90.5})
+    workshop.desk.guessed("nobody's", {"action": "prune", "value": 1})
     workshop.desk.room.ask("eve", workshop.now)
     workshop.now += 7
     room = seen(workshop.desk, workshop.now)
@@ -215,11 +216,23 @@ def test_the_host_sees_who_is_there_and_what_was_guessed(workshop):
     assert (first["number"], first["doing"], first["here"], first["rests"]) == (1, "training", 7, 7)
 
 
-@pytest.mark.parametrize("guess", [None, {}, {"action": "prune"}, {"action": 3, "value": 50},
+def test_a_guess_stays_when_its_page_is_loaded_anew_or_left_and_a_new_one_replaces_it(workshop):
+    workshop.comes("ada", "first")
+    workshop.comes("bob", "second")
+    workshop.desk.guessed("first", {"action": "prune", "value": 80})
+    workshop.desk.guessed("second", {"action": "prune", "value": 60})
+    workshop.kernels._kernel_connections.clear()
+    workshop.passes(2)
+    assert seen(workshop.desk, workshop.now)["guesses"] == {"prune": [80.0, 60.0]}
+    workshop.comes("ada", "third")
+    workshop.desk.guessed("third", {"action": "prune", "value": 70})
+    assert seen(workshop.desk, workshop.now)["guesses"] == {"prune": [70.0, 60.0]}
+
+
+@pytest.mark.parametrize("guess", [{}, {"action": "prune"}, {"action": 3, "value": 50},
                                    {"action": "prune", "value": "50"}, {"action": "prune", "value": 101}])  # fmt: skip
 def test_what_is_no_guess_is_left_out(guess):
-    lab = OpenLab("kernel", "ada", 1, 0, 0, 0, guess=guess)
-    assert guesses([lab]) == {}
+    assert guesses([guess]) == {}
 
 
 def test_of_a_report_short_texts_and_numbers_are_kept():

@@ -22,7 +22,7 @@ KERNEL = uuid.UUID(int=7)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    started = start_workshop(tmp_path_factory.mktemp("home"), places=3, pool=0, limited=Limits(rounds=20))
+    started = start_workshop(tmp_path_factory.mktemp("home"), places=3, pool=0, limited=Limits(rounds=7))
     yield started
     stop(started)
 
@@ -138,6 +138,7 @@ def test_a_form_of_another_site_gives_no_orders(host):
     ({"do": "dance"}, "'dance': no such wish"),
     ({"do": "follow", "about": "?quality=20"}, "quality = 20"),
     ({"do": "follow", "about": "?v=2&rounds=90"}, "rounds = 90: many share this machine"),
+    ({"do": "follow", "about": "?preset=constant-quality-stalls"}, "rounds = 8: many share this machine"),
     ({"do": "say", "about": ["hello"]}, "about = ['hello']: must be a text"),
     ({"about": "x"}, "do"),
     ([], ""),

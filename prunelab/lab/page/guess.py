@@ -89,6 +89,15 @@ class Guess(basics.VBox):
             self._arrange()
 
     @property
+    def due(self) -> tuple[str, float] | None:
+        """(action, answer in %) of a guess that waits for its result; None if none does. Can be set: after a reload."""
+        return self._due
+
+    @due.setter
+    def due(self, due: tuple[str, float] | None) -> None:
+        self._due, self._before, self._failures_before = due, None, self._failures
+
+    @property
     def waits(self) -> bool:
         """Whether a guess waits for its result; until then the run's results are hidden."""
         return self._due is not None

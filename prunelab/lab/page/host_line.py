@@ -68,8 +68,10 @@ class HostLine:
         from websockets.sync.client import connect  # comes with Voila
 
         headers = {visitor.QUERY_KEY_HEADER: os.environ.get(visitor.QUERY_KEY, "")}
+        # Without pings: a server on this machine that does not answer them for a minute is busy, not gone.
+        options: dict[str, Any] = {"open_timeout": 30, "ping_interval": None, "proxy": None}
         try:
-            with connect(visitor.address("line"), additional_headers=headers, open_timeout=30, proxy=None) as socket:
+            with connect(visitor.address("line"), additional_headers=headers, **options) as socket:
                 threading.Thread(target=self._send, args=(socket,), name="prunelab-host-report", daemon=True).start()
                 for message in socket:
                     self._hear(json.loads(message))

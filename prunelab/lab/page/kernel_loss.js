@@ -63,6 +63,7 @@ export function words(cause, served) {
     return `The server does not answer: the line is cut, or the server has ended. ${STAYS} once it answers.`;
   if (cause === "silent") return `The kernel does not answer: it is stopped, or very busy. ${STAYS} once it answers.`;
   return served
-    ? "The kernel has ended, or the server was started anew. The page opens again with the run as it was last saved."
-    : "The kernel has ended or was restarted, and the lab with it. To open the lab again, run its cell.";
+    ? "The kernel has ended, the server was started anew, or the lab was opened elsewhere meanwhile. The page opens again " +
+        "with the run as it was last saved."
+    : "The lab has ended: it was stopped, or its kernel has ended or was restarted. To open the lab again, run its cell.";
 }

@@ -72,7 +72,7 @@ class KernelWatch {
     this.answeredAt = Infinity; // time of that answer
     this.losses = 0; // how often the kernel was lost; by this it knows which late messages to drop (late_messages.py)
     this.vain = 0; // messages that were dropped since
-    this.gone = false; // whether the lab's comm is closed: it will not come back
+    this.gone = false; // whether the lab has ended, or its comm is closed: it will not come back
     this.attempts = 0; // to reach the kernel, since it was lost
     this.attemptAt = 0; // time of the next one
     this.renewedAt = -Infinity; // time of the latest new websocket
@@ -146,7 +146,9 @@ class KernelWatch {
     this.send({ kind: "here", view, question, heard, losses });
   }
 
-  /** @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number, go?: string }} message */
+  /**
+   * @param {{ view?: string, answer?: number, at?: number, call?: boolean, dropped?: number, go?: string, ended?: boolean }} message
+   */
   hear(message) {
     // The host of a workshop has ended this lab: the page there says why, and leads back here.
     if (message.go) location.assign(`${message.go}&back=${encodeURIComponent(location.pathname + location.search)}`);
@@ -156,7 +158,10 @@ class KernelWatch {
       void this.model.widget_manager.restoreWidgets?.();
       this.tellVain(message.dropped);
     }
-    if (message.view !== this.view || typeof message.answer !== "number") return;
+    if (message.view !== this.view) return;
+    // The kernel lives, and the lab in it has ended: another page has taken it over while this one was not to be reached.
+    if (message.ended) this.gone = true;
+    if (typeof message.answer !== "number") return;
     const slow = this.silent > SLOW;
     this.heard = message.at ?? null;
     this.open = false;

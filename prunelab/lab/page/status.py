@@ -50,6 +50,7 @@ class Status(BatchedWidget):
         """came: called, on any thread, when a page that was on its way says that it is there."""
         super().__init__(**values)
         self._came = came
+        self.ended = False  # whether the lab has ended, though its kernel lives: pages that come back are told
         self.own_id = self.model_id
         self._presence = presence
         self.on_msg(self._heard)
@@ -73,7 +74,9 @@ class Status(BatchedWidget):
                 if self._presence.here(view, time.monotonic()):
                     self._came()
                 question = content.get("question")
-                if isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
+                if self.ended:
+                    self.send({"view": view, "ended": True})
+                elif isinstance(question, int):  # answered on this very thread, whatever runs: a sign of life
                     self.send({"view": view, "answer": question, "at": time.monotonic()})
             elif kind == "gone":
                 self._presence.gone(view, time.monotonic())

@@ -209,7 +209,7 @@ class CommandHandler(RunningTask):
             elif saved.measured and self._measuring:
                 self._analyse(measure_task(session))
             return
-        self._task = Task(what, session.ticks(what))
+        self._task = Task(what, session.ticks(what)) if saved.point is None else replay_task(session, saved.point)
         self._go_on()
         self._report(snapshot=session.snapshot(), preview=self._previewed(), history=tuple(session.history))
         if saved.paused:

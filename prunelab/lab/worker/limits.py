@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from prunelab.errors import LimitError
+from prunelab.lab import links, presets
 from prunelab.recipe import Recipe
 
 VARIABLE = "PRUNELAB_LIMITS"  # environment variable: they, as JSON
@@ -29,15 +30,23 @@ class Limits:
             if value is not None and not value >= 1:
                 raise LimitError(f"{name} = {value}: a limit must be at least 1")
 
-    def check(self, recipe: Recipe) -> None:
-        """Raise LimitError, with the field and what is allowed, for a recipe that asks for more."""
+    def exceeded(self, recipe: Recipe) -> tuple[str, int, int] | None:
+        """(field, its value, what is allowed) where a recipe asks for more; None if it does not."""
         for name, limit in (("rounds", self.rounds), ("epochs", self.epochs), ("retrain_epochs", self.epochs)):
             value = getattr(recipe, name)
             if limit is not None and value > limit:
-                raise LimitError(
-                    f"{name} = {value}: many share this machine, and a run may have at most {limit}; lower it, or ask "
-                    "the host"
-                )
+                return name, value, limit
+        return None
+
+    def check(self, recipe: Recipe) -> None:
+        """Raise LimitError, with the field and what is allowed, for a recipe that asks for more."""
+        beyond = self.exceeded(recipe)
+        if beyond is not None:
+            name, value, limit = beyond
+            raise LimitError(
+                f"{name} = {value}: many share this machine, and a run may have at most {limit}; lower it, or ask "
+                "the host"
+            )
 
     def to_json(self) -> str:
         """For the environment of kernels."""
@@ -47,3 +56,17 @@ class Limits:
     def from_environment(cls, env: Mapping[str, str]) -> Limits:
         """Those that the server set; none where it set none."""
         return cls(**json.loads(env.get(VARIABLE) or "{}"))
+
+
+def runs_of(query: str, over: links.Start = links.DEFAULT) -> tuple[Recipe, ...]:
+    """The recipes of all that a link asks for: of the page, and of the runs of a preset. over: as in ``from_query``.
+
+    Raises RecipeError for a link that cannot be followed.
+    """
+    recipe, _ = links.from_query(query, over)
+    asked = links.last(query, links.PRESET)
+    if asked is None:
+        return (recipe,)
+    name = presets.named(asked, recipe)
+    (preset,) = (each for each in presets.presets(recipe) if each.name == name)
+    return (recipe, *(plan.recipe for plan in preset.plans(recipe)))

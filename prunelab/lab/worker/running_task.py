@@ -63,6 +63,7 @@ class RunningTask(ShownSession):
             return
         state = RunState(
             task=None if task is None or task.what in (*PASSING, "compare") else task.what,
+            point=None if task is None else task.point,
             paused=self.state.activity == "paused" and not self._unwatched,
             measured=measurement is not None or (task is not None and task.what == "measure"),
             preview=None if preview is None else preview.to_dict(),

@@ -88,7 +88,12 @@ class SessionOpener:
         self._loaded: tuple[tuple[str, int], Data] | None = None
 
     def saved(self) -> Session | None:
-        """The session in the folder, None if there is none. StorageError if it cannot be read or is in use."""
+        """The session in the folder, None if there is none. StorageError if it cannot be read or is in use.
+
+        A training that other processes may wait for is given up.
+        """
+        if self.cache is not None:
+            self.cache.give_up()
         if self._visit is not None:
             source = self._visit.source
         else:
@@ -218,7 +223,7 @@ class SessionOpener:
 def _beside(directory: Path) -> Path:
     """The first of name-2, name-3, ... that holds no session."""
     stem, _, number = directory.name.rpartition("-")
-    base, first = (stem, int(number) + 1) if stem and number.isdigit() else (directory.name, 2)
+    base, first = (stem, int(number) + 1) if stem and number.isdecimal() else (directory.name, 2)
     free = (directory.with_name(f"{base}-{n}") for n in count(first))
     return next(path for path in free if not (path / INDEX).exists())
 

@@ -36,11 +36,15 @@ STATES: dict[TaskName, Activity] = {
 
 
 class Task:
-    """A task that runs. what: its name. ticks: one item per batch or step, to be shown; drop the task to cancel it."""
+    """A task that runs. what: its name. ticks: one item per batch or step, to be shown; drop the task to cancel it.
 
-    def __init__(self, what: TaskName, ticks: Iterator[Tick]) -> None:
+    point: of the trade-off curve, whose network is made; None: the run is by the session's recipe.
+    """
+
+    def __init__(self, what: TaskName, ticks: Iterator[Tick], point: Point | None = None) -> None:
         self.what = what
         self.ticks = ticks
+        self.point = point
         self._since = 0.0  # when the task started or resumed, in seconds of the monotonic clock
         self._first: tuple[float, int] | None = None  # time and training step from which its speed is measured
         self._share_at_start: float | None = None  # that was done then; None: not known yet
@@ -136,4 +140,4 @@ def _sparingly(curve: Iterator[Tradeoff]) -> Iterator[Tradeoff | None]:
 
 def replay_task(session: Session, point: Point) -> Task:
     """Make the network of a point of the trade-off curve in a session by the point's recipe."""
-    return Task("run", tradeoff.replay(session, point))
+    return Task("run", tradeoff.replay(session, point), point)

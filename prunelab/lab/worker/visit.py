@@ -29,13 +29,14 @@ from filelock import BaseFileLock
 
 from prunelab.disk import LOCK, claim, private_folder, remove_oldest, write_atomically
 from prunelab.errors import ClaimedError, RecipeError, StorageError
-from prunelab.lab.links import Options, ours
+from prunelab.lab import presets
+from prunelab.lab.links import LESSON, PRESET, Options, last, ours
 from prunelab.lab.presets import PlannedRun
 from prunelab.lab.runs import Run
 from prunelab.recipe import Recipe
 from prunelab.results.sensitivity import Sensitivity
 from prunelab.results.snapshot import Snapshot
-from prunelab.results.tradeoff import Tradeoff
+from prunelab.results.tradeoff import Point, Tradeoff
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
 KEY = "session"  # of the id, in the visitor's address
@@ -58,6 +59,8 @@ class PageSettings:
 
     earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
     these when the page is left. drawing: ((height, width), ink) of the sheet, see ``Drawing``; None if it is blank.
+    preset: the comparison that a link had asked for and that had not begun; "" if none. guess: (action, answer in %) of
+    one that waited for its result; None if none did.
     """
 
     recipe: Recipe
@@ -66,10 +69,13 @@ class PageSettings:
     link: str = ""
     earlier: tuple[str, ...] = ()
     drawing: tuple[tuple[int, int], bytes] | None = None
+    preset: str = ""
+    guess: tuple[str, float] | None = None
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page; one that says nothing does."""
-        return _settings(query) in map(_settings, ("", self.query, self.link, *self.earlier))
+        known = map(_settings, ("", self.query, self.link, *self.earlier))
+        return _settings(query) in known and _wishes(query) in ({}, _wishes(self.query))
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ def moment_of(snapshot: Snapshot) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RunState:
-    """What was under way. task: its name, None if nothing was. preview: target of the preview on the page. controls:
+    """What was under way. task: its name, None if nothing was. point: of the trade-off curve, if its network was being
+    made. preview: target of the preview on the page. controls:
     the target that the controls were set to; if they are set otherwise now, a hand has moved them since. tradeoff: the
     trade-off curve that was drawn last, None if none was. scan: of the layers of the network as it is; None if there is
     none. comparing: the runs of a comparison that were not yet done, in their order; () if none was under way.
@@ -104,6 +111,7 @@ class RunState:
     tradeoff: Tradeoff | None = None
     scan: Scan | None = None
     comparing: tuple[PlannedRun, ...] = ()
+    point: Point | None = None
 
 
 class Visit:
@@ -141,7 +149,11 @@ class Visit:
             earlier = tuple(map(str, values.get("earlier", ())))
             options = Options(**values["options"])
             drawing = _drawing_in(values.get("drawing"))
-            return PageSettings(recipe, options, str(values["query"]), str(values["link"]), earlier, drawing)
+            asked = str(values.get("preset", ""))
+            preset = asked and presets.named(asked, recipe)
+            guess = None if values.get("guess") is None else (str(values["guess"][0]), float(values["guess"][1]))
+            query, link = str(values["query"]), str(values["link"])
+            return PageSettings(recipe, options, query, link, earlier, drawing, preset, guess)
 
     def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
         """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
@@ -156,6 +168,8 @@ class Visit:
             "link": page.link,
             "earlier": page.earlier,
             "drawing": _drawing_out(page.drawing),
+            "preset": page.preset,
+            "guess": page.guess,
         }
         content = json.dumps(values).encode()
         if self._written is not None:
@@ -175,7 +189,12 @@ class Visit:
             return RunState()
         with _damage_told(RUN):
             known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
-            return RunState(**known, comparing=tuple(map(PlannedRun.from_dict, values.get("comparing", ()))))
+            comparing, point = values.get("comparing", ()), values.get("point")
+            return RunState(
+                **known,
+                comparing=tuple(map(PlannedRun.from_dict, comparing)),
+                point=None if point is None else Point.from_dict(point),
+            )
 
     def kept_runs(self) -> tuple[Run, ...]:
         """The runs kept for comparison. They may be saved anew meanwhile, by the lab that this is a copy of: then the
@@ -214,6 +233,7 @@ class Visit:
                 "prunelab_run": FORMAT, "task": run.task, "paused": run.paused, "measured": run.measured,
                 "preview": run.preview, "controls": run.controls, "runs": self._described,
                 "comparing": [plan.to_dict() for plan in run.comparing],
+                "point": None if run.point is None else run.point.to_dict(),
             }  # fmt: skip
             self._write(RUN, json.dumps(values).encode())
             if run.tradeoff is not None and run.tradeoff is not self._curve:
@@ -317,6 +337,11 @@ def _drawing_in(values: dict[str, Any] | None) -> tuple[tuple[int, int], bytes] 
 def _settings(query: str) -> list[tuple[str, str]]:
     """What a query says about a page, in a fixed order; keys that are not the lab's do not count."""
     return sorted((key, text) for key, text in parse_qsl(query, keep_blank_values=True) if ours(key))
+
+
+def _wishes(query: str) -> dict[str, str]:
+    """The lesson and the preset that a query asks for: they stay in the address of the page that was opened by them."""
+    return {key: text for key in (LESSON, PRESET) if (text := last(query, key)) is not None}
 
 
 def _read(folder: Path | None, name: str) -> dict[str, Any] | None:
