@@ -13,7 +13,18 @@ from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
-from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, axis_around, kept_axis, named, style
+from prunelab.views.line_charts import (
+    DENSE,
+    MAX_LINES,
+    PLAIN,
+    End,
+    Style,
+    axis_around,
+    in_percent,
+    kept_axis,
+    named,
+    style,
+)
 from prunelab.views.subjects import runs_by_name
 
 SHOWN = ("trained", "pruned", "retrained", "preview")
@@ -179,7 +190,7 @@ def _when(snapshot: Snapshot) -> str:
 
 
 def _kept(snapshot: Snapshot) -> float:
-    return round(100 * snapshot.density, 4)
+    return in_percent(snapshot.density)
 
 
 def _right(snapshot: Snapshot) -> float:

@@ -238,3 +238,13 @@ def test_two_layers_side_by_side_on_the_same_scales(real):
 def test_side_by_side_knows_its_layers(real):
     with pytest.raises(KeyError, match="fc9"):
         side_by_side("a", real[0], "b", real[-1], "fc9.weight")
+
+
+@pytest.mark.parametrize(("kept", "total"), [(1, 25_000_000), (3, 78_000_000), (1, 2**40)])
+def test_a_few_survivors_of_millions_have_a_place_on_the_axis(moment, kept, total):
+    deep = moment("pruned", 1, 0.1, kept)
+    deep = dataclasses.replace(deep, layers=(dataclasses.replace(deep.layers[0], total=total),))
+    view = compare({"deep": [moment("trained", 0, 0.98, 100), deep]})
+    x = trace(view, "deep, after each cut")["x"]
+    assert x == pytest.approx([100, 100 * kept / total], rel=1e-5)
+    assert math.log10(x[-1]) > view["layout"]["xaxis"]["range"][1] > math.log10(x[-1]) - 1
