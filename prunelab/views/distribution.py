@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.formatting import count, percent
+from prunelab.formatting import as_list, count, percent
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, note, short
@@ -21,14 +21,14 @@ FEW = 10  # survivors per bin below which the shape of a layer is noise
 GAP = 0.07  # between two columns, in widths of the plot
 
 
-def distribution(history: Iterable[Snapshot], layers: Sequence[str] | None = None) -> View:
+def distribution(history: Iterable[Snapshot], layers: str | Sequence[str] | None = None) -> View:
     """Histograms of the survivors of up to four layers: dense on top, as they are now below, in the same bins.
 
     Source: Han et al. 2015, section 5, figure 7.
 
     Args:
         history: the snapshots of the run, oldest first; the last dense one and the last of all are shown.
-        layers: parameter names of the layers to show. None: the first four.
+        layers: parameter names of the layers to show (a string is one). None: the first four.
 
     Returns:
         The view; an empty one if nothing is cut yet, or the dense network is not in the history.
@@ -41,7 +41,7 @@ def distribution(history: Iterable[Snapshot], layers: Sequence[str] | None = Non
     if dense is None or history[-1].kept == history[-1].total:
         return empty("Nothing to compare yet: the weights after a cut<br>stand here below those of the dense network.")
     now = history[-1]
-    names = list(layers) if layers is not None else [layer.name for layer in now.layers]
+    names = as_list(layers) if layers else [layer.name for layer in now.layers]
     shown = names[:MAX_LAYERS]
     data: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
