@@ -31,13 +31,15 @@ def distribution(history: Iterable[Snapshot], layers: str | Sequence[str] | None
         layers: parameter names of the layers to show (a string is one). None: the first four.
 
     Returns:
-        The view; an empty one if nothing is cut yet, or the dense network is not in the history.
+        The view; an empty one if nothing is cut yet, or the dense network is not in the history, or there was none.
 
     Raises:
         KeyError: a name is not a layer.
     """
     history = a_history(history, "distribution")
     dense = next((s for s in reversed(history) if s.phase == "trained"), None)
+    if dense is not None and dense.kept < dense.total:
+        return empty("No dense network to compare with: this one had zeros from the start.")
     if dense is None or history[-1].kept == history[-1].total:
         return empty("Nothing to compare yet: the weights after a cut<br>stand here below those of the dense network.")
     now = history[-1]
@@ -115,8 +117,13 @@ def _axes(
     }  # fmt: skip
 
 
+def _only_cut(now: Snapshot) -> bool:
+    """Whether a round ended without retraining, as the recipe may say."""
+    return now.phase == "pruned" or (now.phase == "retrained" and not now.steps)
+
+
 def _when(now: Snapshot) -> str:
-    return "if cut now" if if_cut(now) else f"round {now.round}, {now.phase}"
+    return "if cut now" if if_cut(now) else f"round {now.round}, {'pruned' if _only_cut(now) else now.phase}"
 
 
 def _shape(layer: LayerSnapshot) -> int | None:
@@ -126,7 +133,7 @@ def _shape(layer: LayerSnapshot) -> int | None:
 
 def _title(now: Snapshot, names: Sequence[str], dense: Snapshot) -> str:
     """The finding: where one peak has become two."""
-    after = {"preview": "after this cut", "pruned": "after the cut"}.get(now.phase, "after retraining")
+    after = "after this cut" if if_cut(now) else "after the cut" if _only_cut(now) else "after retraining"
     split = [now.layer(n) for n in names if _shape(dense.layer(n)) == 1 and _shape(now.layer(n)) == 2]
     if split:
         listed = "every layer" if len(split) == len(names) > 1 else " and ".join(map(short, split[:2]))
