@@ -22,6 +22,7 @@ from prunelab.results.objective import CLASSIFYING, Objective
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
+NOT_RETRAINED = "pruned, not retrained"  # in place of the phase, at the end of a round that only cuts
 BINS = 81  # odd: one bin is centred on zero
 STRONGEST = 300  # connections that the view of the network can draw; the others are only counted
 
@@ -133,7 +134,12 @@ class Snapshot(Counted):
     @property
     def moment(self) -> str:
         """Where in a run it was taken: "round 2, pruned"."""
-        return moment(self.phase, self.round)
+        return f"round {self.round}, {NOT_RETRAINED}" if self.only_cut else moment(self.phase, self.round)
+
+    @property
+    def only_cut(self) -> bool:
+        """Whether it ends a round that only cuts, as the recipe may say: without a step of retraining."""
+        return self.phase == "retrained" and not self.steps
 
     @property
     def in_words(self) -> str:

@@ -200,9 +200,7 @@ def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
 
 
 def _when(snapshot: Snapshot) -> str:
-    if snapshot.phase == "preview":
-        return "if cut now"
-    return "dense" if snapshot.phase == "trained" else f"round {snapshot.round}, {snapshot.phase}"
+    return "dense" if snapshot.phase == "trained" else snapshot.moment
 
 
 def _kept(snapshot: Snapshot) -> float:

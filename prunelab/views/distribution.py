@@ -56,7 +56,7 @@ def distribution(history: Iterable[Snapshot], layers: str | Sequence[str] | None
         for row, layer in enumerate(pair):
             number = str(2 * i + row + 1) if i or row else ""
             counts = rebinned(layer.kept_counts, layer.limit, limit)
-            colour, when = (palette.KEPT, _when(now)) if row else (palette.DENSE, "dense")
+            colour, when = (palette.KEPT, now.moment) if row else (palette.DENSE, "dense")
             data.append(_bars(counts, limit, colour, f"{short(layer)}, {when}", number))
             axes |= _axes(counts, limit, number, across, row, first=i == 0)
             place = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
@@ -117,15 +117,6 @@ def _axes(
     }  # fmt: skip
 
 
-def _only_cut(now: Snapshot) -> bool:
-    """Whether a round ended without retraining, as the recipe may say."""
-    return now.phase == "pruned" or (now.phase == "retrained" and not now.steps)
-
-
-def _when(now: Snapshot) -> str:
-    return "if cut now" if if_cut(now) else f"round {now.round}, {'pruned' if _only_cut(now) else now.phase}"
-
-
 def _shape(layer: LayerSnapshot) -> int | None:
     """The number of peaks; None where there are too few survivors to say."""
     return peaks(layer.kept_counts) if layer.kept >= FEW * BINS / 2 else None
@@ -133,7 +124,8 @@ def _shape(layer: LayerSnapshot) -> int | None:
 
 def _title(now: Snapshot, names: Sequence[str], dense: Snapshot) -> str:
     """The finding: where one peak has become two."""
-    after = "after this cut" if if_cut(now) else "after the cut" if _only_cut(now) else "after retraining"
+    cut = now.phase == "pruned" or now.only_cut
+    after = "after this cut" if if_cut(now) else "after the cut" if cut else "after retraining"
     split = [now.layer(n) for n in names if _shape(dense.layer(n)) == 1 and _shape(now.layer(n)) == 2]
     if split:
         listed = "every layer" if len(split) == len(names) > 1 else " and ".join(map(short, split[:2]))
