@@ -7,7 +7,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 Class = TypeVar("Class", bound=type)
@@ -95,6 +95,11 @@ def suggesting(cls: Class) -> Class:
 
     cls.__init__ = checked  # type: ignore[misc]
     return cls
+
+
+def as_list(names: str | Iterable[str]) -> list[str]:
+    """Names as a list; a string is one name, not its letters."""
+    return [names] if isinstance(names, str) else list(names)
 
 
 def file_part(text: str, longest: int = 60) -> str:

@@ -37,7 +37,7 @@ def bundle(
     measurement: Measurement | None = None,
     model: bytes | None = None,
     *,
-    formats: Sequence[str] = FORMATS,
+    formats: str | Sequence[str] = FORMATS,
     subject: Subject | None = None,
 ) -> bytes:
     """A zip file with report, figures, tables, recipe, code, and a README.txt that lists them.
@@ -47,7 +47,7 @@ def bundle(
         history: the snapshots of the run, oldest first.
         measurement: what was measured at the end. None: left out.
         model: the packed network, as ``prunelab.sparse.save`` writes it. None: left out.
-        formats: of the figures: of svg, pdf and png.
+        formats: of the figures: of svg, pdf and png; a string is one.
         subject: of the run, as ``Session.subject`` gives it. None: what the recipe alone tells.
 
     Raises:

@@ -16,7 +16,7 @@ from prunelab import views
 from prunelab.exports import matplotlib_drawing
 from prunelab.exports.narrative import plain
 from prunelab.exports.view_list import PICTURES, checked, shows_something
-from prunelab.formatting import file_part, layer_of
+from prunelab.formatting import as_list, file_part, layer_of
 from prunelab.recipe import Recipe
 from prunelab.results.measurement import Measurement
 from prunelab.results.snapshot import Snapshot
@@ -44,8 +44,8 @@ def figures(
     history: Sequence[Snapshot],
     measurement: Measurement | None = None,
     *,
-    layers: Sequence[str] | None = None,
-    formats: Sequence[str] = FORMATS,
+    layers: str | Sequence[str] | None = None,
+    formats: str | Sequence[str] = FORMATS,
     tradeoff: Tradeoff | None = None,
 ) -> dict[str, bytes]:
     """The views at the last snapshot as files by name, such as "column/fc1-weights.svg".
@@ -56,14 +56,15 @@ def figures(
         recipe: of the run.
         history: the snapshots of the run, oldest first.
         measurement: what was measured at the end. None: without the views of it.
-        layers: parameter names of the layers with separate figures. None: the first six.
-        formats: of svg, pdf and png (300 dpi).
+        layers: parameter names of the layers with separate figures (a string is one). None: the first six.
+        formats: of svg, pdf and png (300 dpi); a string is one.
         tradeoff: the trade-off curve. None: without the view of it.
 
     Raises:
         ValueError: the history is empty, or a format is unknown.
         KeyError: a name is not a layer.
     """
+    formats = as_list(formats)
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
         raise ValueError(f"formats: {unknown[0]!r} is none of {', '.join(FORMATS)}")
@@ -79,27 +80,27 @@ def figures(
     return files
 
 
-def printed(name: str, view: View, recipe: Recipe, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+def printed(name: str, view: View, recipe: Recipe, formats: str | Sequence[str] = FORMATS) -> dict[str, bytes]:
     """Any view as files by name, such as "page/tradeoff.svg", in both widths.
 
     Args:
         name: of the files.
         view: of prunelab.views.
         recipe: of what it shows; its key is in the files.
-        formats: of svg, pdf and png (300 dpi).
+        formats: of svg, pdf and png (300 dpi); a string is one.
     """
     files: dict[str, bytes] = {}
     for width, centimetres in WIDTHS.items():
-        files |= _files(f"{width}/{name}", view, centimetres, formats, recipe)
+        files |= _files(f"{width}/{name}", view, centimetres, as_list(formats), recipe)
     return files
 
 
 def _views(
-    history: list[Snapshot], measurement: Measurement | None, layers: Sequence[str] | None
+    history: list[Snapshot], measurement: Measurement | None, layers: str | Sequence[str] | None
 ) -> Iterator[tuple[str, View, tuple[str, ...]]]:
     """(name, view, widths to draw it in). The weights of all layers side by side need the width of a page."""
     now = history[-1]
-    chosen = [now.layer(name) for name in layers] if layers is not None else list(now.layers[:LAYERS])
+    chosen = [now.layer(name) for name in as_list(layers)] if layers is not None else list(now.layers[:LAYERS])
     stems = distinct([layer_of(layer.name) for layer in chosen])
     for picture in PICTURES:
         if picture.measured and measurement is None:

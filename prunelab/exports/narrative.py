@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import prunelab
 from prunelab import hardware
-from prunelab.exports.script import by_recipe, unfinished
+from prunelab.exports.script import by_recipe, learned_before, steps_taken, unfinished
 from prunelab.formatting import count, kilobytes, percent, times
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.measurement import BATCH, Measurement
@@ -46,7 +46,7 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
     if now.objective != CLASSIFYING:
         penalty = f"loss {now.objective.loss}, {penalty}"
     parts = [
-        f"The network, {subject.model}, was trained on {subject.data} for {_many(r.epochs, 'epoch')}: "
+        f"The network, {subject.model}, {_trained(r, history, subject)}: "
         f"{optimizer}, learning rate {r.learning_rate:g}, batches of {r.batch_size}, {penalty}, "
         f"{' and '.join(extras)}, seed {r.seed}.",
         *_rounds(r, history),
@@ -60,31 +60,62 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
     return " ".join(filter(None, [*parts, unfinished(now)]))
 
 
+def _trained(r: Recipe, history: Sequence[Snapshot], subject: Subject) -> str:
+    """How the dense network came about, as far as the run knows."""
+    if learned_before(history):
+        return f"had learned before this run; retraining is on {subject.data}"
+    first = next(iter(steps_taken(history)), None)
+    length = _many(r.epochs, "epoch")
+    if first is not None and first.what == "train" and first.left:
+        length = f"{_many(first.end.clock, 'step')} of its {length}"
+    return f"was trained on {subject.data} for {length}"
+
+
 def _rounds(r: Recipe, history: Sequence[Snapshot]) -> list[str]:
     """Sentences about the cuts and retrainings so far."""
-    cuts = [s for s in history if s.phase == "pruned"]
+    start, cuts = history[0], [s for s in history if s.phase == "pruned"]
+    zeros = start.round == 0 and start.kept < start.total
+    said = [f"{percent(1 - start.density)} of its connections were zero from the start."] if zeros else []
     if not cuts:
-        return ["Nothing is cut yet."]
+        return [*said, f"Nothing {'else ' if zeros else ''}is cut yet."]
     if all(by_recipe(s) and s.recipe == r for s in cuts):
-        done = "" if cuts[-1].round >= r.rounds else f"{cuts[-1].round} of "
-        cut = f"In {done}{_many(r.rounds, 'round')}, {_cut(r, cuts[-1].round)}"
+        last = cuts[-1].round
+        done = f"{last} of " if last < r.rounds else ""
+        cut = f"In {done}{_many(max(last, r.rounds), 'round')}, {_cut(r, last)}"
     else:
         steps = [f"{_target(s)} in round {s.round}" for s in cuts]
         cut = f"Connections were cut by hand: {', then '.join(steps)}"
-    retrained = [s.recipe for s in history if s.phase == "retrained" and s.steps]
-    often = "after each cut" if len(retrained) == len(cuts) else _many(len(retrained), "time")
-    lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {_rate(by)}" for by in retrained)
-    length = f"{' or '.join(lengths)} of the learning rate"
-    if retrained and all(by == r for by in retrained) and r.rewind != "none":
+    return [*said, f"{'; '.join([cut, *_retrainings(r, history, len(cuts))])}."]
+
+
+def _retrainings(r: Recipe, history: Sequence[Snapshot], cuts: int) -> list[str]:
+    """How the survivors were retrained, in parts of a sentence. One that is under way is left to ``unfinished``."""
+    taken = [step for step in steps_taken(history) if step.what == "retrain"]
+    retrained = [step.recipe for step in taken if step.end.steps and not step.left]
+    left = sum(step.left for step in taken) - (not history[-1].settled)
+    parts = []
+    if retrained:
+        often = "after each cut" if len(retrained) == cuts else _many(len(retrained), "time")
+        parts.append(_retrained(r, retrained, often))
+    elif history[-1].settled and not left:
+        parts.append("nothing was retrained")
+    if left > 0:
+        parts.append("one retraining was left before its end" if left == 1 else f"{left} were left before their end")
+    return parts
+
+
+def _retrained(r: Recipe, retrained: Sequence[Recipe], often: str) -> str:
+    """How survivors were retrained by these recipes."""
+    if all(by == r for by in retrained) and r.rewind != "none":
         back = f"set back to their values after {_many(r.rewind_epoch, 'epoch')} of dense training and "
         again = f"{back if r.rewind == 'weights' else ''}trained as the dense network was after epoch {r.rewind_epoch}"
-        return [f"{cut}; {often} the survivors were {again}."]
-    if retrained and all(by == r for by in retrained) and r.gradual:
+        return f"{often} the survivors were {again}"
+    if all(by == r for by in retrained) and r.gradual:
         start = "from" if r.retrain_schedule == "cosine" else "at"
         cycle = f"{_many(r.rounds * r.retrain_epochs, 'epoch')} {start} {_rate(r)} of the learning rate"
-        return [f"{cut}, all within one learning-rate cycle of {cycle}."]
-    after = f"{often} the survivors were retrained for {length}" if retrained else "nothing was retrained"
-    return [f"{cut}; {after}."]
+        return f"all within one learning-rate cycle of {cycle}"
+    lengths = dict.fromkeys(f"{_many(by.retrain_epochs, 'epoch')} at {_rate(by)}" for by in retrained)
+    return f"{often} the survivors were retrained for {' or '.join(lengths)} of the learning rate"
 
 
 def _rate(r: Recipe) -> str:

@@ -39,8 +39,8 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject |
         subject: of the run, as ``Session.subject`` gives it: names the weights with a mask, if the session was given
             masks of other weights than usual. None: of the usual ones.
     """
-    taken = list(_taken(history))
-    trained = bool(taken) and taken[0].what == "train" and taken[0].end.clock == 0  # before the session began
+    taken = list(steps_taken(history))
+    trained = learned_before(history)
     recipe = next((s.recipe for s in taken if s.what == "prune"), recipe)  # all have the same dense training
     rewinding = next((s.recipe for s in taken if s.recipe.early_epoch is not None), recipe)
     if recipe.training_differences(rewinding):  # what is rewound to later has to be kept from the start
@@ -50,7 +50,10 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject |
     custom = [name for name in ("model", "data") if getattr(recipe, name) == OWN]
     lines = ["import prunelab as pl", ""]
     if custom:
-        what = {"model": "model: your torch module", "data": "train, test: pairs (x, y) of tensors, or datasets"}
+        what = {
+            "model": f"model: your torch module{_zeros_at_the_start(history)}",
+            "data": "train, test: pairs (x, y) of tensors, or datasets",
+        }
         lines += [f"# {what[name]}" for name in custom]
     lines += [f"# {name}: {OWN_FUNCTIONS[name]}" for name in objective.own]
     lines += _written("recipe = pl.Recipe", values)
@@ -72,6 +75,14 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject |
         'print(f"{now.objective.metric} {now.test_accuracy:.4f}, {now.kept} of {now.total} connections kept")',
     ]
     return "\n".join(lines) + "\n"
+
+
+def _zeros_at_the_start(history: Sequence[Snapshot]) -> str:
+    """What the model has to be like where masks or zeros were there before the session; "" where it was dense."""
+    if not history or history[0].round or history[0].kept == history[0].total:
+        return ""
+    start = history[0]
+    return f", as it began: {start.total - start.kept:,} of its {start.total:,} connections zero"
 
 
 def _objective(objective: Objective) -> str:
@@ -102,8 +113,14 @@ def unfinished(now: Snapshot) -> str:
     return f"This run is not finished: it stands in {where}, at step {now.step:,} of {now.steps:,}."
 
 
+def learned_before(history: Sequence[Snapshot]) -> bool:
+    """Whether the network had learned already when its session began."""
+    first = next(iter(steps_taken(history)), None)
+    return first is not None and first.what == "train" and first.end.clock == 0 and not first.left
+
+
 @dataclass(frozen=True)
-class _Taken:
+class Taken:
     """A step of a run. what: "train", "prune" or "retrain". recipe: that it followed. end: the snapshot after it.
 
     left: whether it was left before its end, at the clock of ``end``.
@@ -115,7 +132,7 @@ class _Taken:
     left: bool = False
 
 
-def _taken(history: Sequence[Snapshot]) -> Iterator[_Taken]:
+def steps_taken(history: Sequence[Snapshot]) -> Iterator[Taken]:
     """The steps of a run, from its snapshots: all that are settled, and some of the others."""
     whats = {"trained": "train", "pruned": "prune", "retrained": "retrain"}
     learning = {"training": "train", "retraining": "retrain"}
@@ -125,14 +142,14 @@ def _taken(history: Sequence[Snapshot]) -> Iterator[_Taken]:
             under_way = s
         elif s.phase in whats:
             if s.phase == "pruned" and s.clock > clock and under_way is not None:
-                yield _Taken(learning[under_way.phase], under_way.recipe, s, left=True)
-            yield _Taken(whats[s.phase], s.recipe, s)
+                yield Taken(learning[under_way.phase], under_way.recipe, s, left=True)
+            yield Taken(whats[s.phase], s.recipe, s)
             clock, under_way = s.clock, None
     if under_way is not None:
-        yield _Taken(learning[under_way.phase], under_way.recipe, under_way, left=True)
+        yield Taken(learning[under_way.phase], under_way.recipe, under_way, left=True)
 
 
-def _steps(recipe: Recipe, taken: Sequence[_Taken], *, trained: bool) -> list[str] | None:
+def _steps(recipe: Recipe, taken: Sequence[Taken], *, trained: bool) -> list[str] | None:
     """The steps that were taken, in lines; None if they are exactly those of the recipe, or not known.
 
     trained: the first of them, dense training, was taken before the session began.
@@ -152,7 +169,7 @@ def _steps(recipe: Recipe, taken: Sequence[_Taken], *, trained: bool) -> list[st
     return lines
 
 
-def _step(taken: _Taken) -> list[str]:
+def _step(taken: Taken) -> list[str]:
     if taken.left:
         return [
             f"for _ in session.ticks({taken.what!r}):  # left before its end",

@@ -17,7 +17,9 @@ from prunelab.results.subject import Module
 NOT_NUMBERS = ("input_shape", "layers", "dropouts", "predicted", "target", "objective")
 SNAPSHOT_NUMBERS = tuple(f.name for f in fields(Snapshot) if f.name not in NOT_NUMBERS)
 TARGET_COLUMNS = ("target_quality", "target_density", "metric")
-LAYER_FIELDS = tuple(f.name for f in fields(LayerSnapshot) if f.name not in ("name", "shape", "limit", *ARRAYS))
+LAYER_FIELDS = tuple(
+    f.name for f in fields(LayerSnapshot) if f.name not in ("name", "shape", "limit", "transposed", *ARRAYS)
+)
 LAYER_NUMBERS = (*LAYER_FIELDS, "density")
 COLUMNS = ("snapshot", *SNAPSHOT_NUMBERS, *TARGET_COLUMNS, "layer", "shape", *LAYER_NUMBERS, "dropout")
 WHOLE = "whole network"  # in place of a layer's name, which ends in "weight"

@@ -85,9 +85,19 @@ class Measurement:
         """Measured batch sizes, ascending."""
         return sorted({x.batch for x in self.latencies})
 
+    @property
+    def threads(self) -> int:
+        """The largest number of threads that all batch sizes were timed with; 0 before any was.
+
+        Numbers of threads are measured one after the other: while it goes on, the next one has not all of them yet.
+        """
+        timed = {(x.threads, x.batch) for x in self.latencies}
+        numbers = {number for number, _ in timed}
+        return max((n for n in numbers if all((n, batch) in timed for batch in self.batches)), default=0)
+
     def latency(self, network: str, batch: int, threads: int | None = None) -> Latency | None:
-        """Latency of a network, None if not measured. threads: None means the largest measured number."""
-        thread_count = max((x.threads for x in self.latencies), default=0) if threads is None else threads
+        """Latency of a network, None if not measured. threads: None means ``Measurement.threads``."""
+        thread_count = self.threads if threads is None else threads
         for x in self.latencies:
             if (x.network, x.batch, x.threads) == (network, batch, thread_count):
                 return x

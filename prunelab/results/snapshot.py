@@ -7,6 +7,7 @@ draw without special treatment.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -22,6 +23,7 @@ from prunelab.results.objective import CLASSIFYING, Objective
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
+NOT_RETRAINED = "pruned, not retrained"  # in place of the phase, at the end of a round that only cuts
 BINS = 81  # odd: one bin is centred on zero
 STRONGEST = 300  # connections that the view of the network can draw; the others are only counted
 
@@ -35,7 +37,8 @@ class LayerSnapshot(Counted):
     cannot be determined. limit: the histograms have BINS equal bins over [-limit, limit]. kept_counts: histogram of
     surviving weights. cut_counts: histogram of cut values, the values of weights at the moment they were cut. packed:
     the mask, one bit per connection, the first connection in the highest bit of the first byte. strongest, strengths:
-    flat index and weight of up to STRONGEST largest survivors, by descending magnitude.
+    flat index and weight of up to STRONGEST largest survivors, by descending magnitude. transposed: groups of a
+    transposed convolution, whose weight has its inputs first; None for all other layers.
     """
 
     name: str
@@ -54,6 +57,7 @@ class LayerSnapshot(Counted):
     packed: bytes
     strongest: NDArray[np.int32]
     strengths: NDArray[np.float32]
+    transposed: int | None = None
 
     def __repr__(self) -> str:
         sides = " x ".join(map(str, self.shape))
@@ -64,6 +68,23 @@ class LayerSnapshot(Counted):
         """Boolean array of ``shape``, True where a connection is kept."""
         bits = np.unpackbits(np.frombuffer(self.packed, np.uint8), count=self.total)
         return bits.astype(bool).reshape(self.shape)
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """(neurons or filters, inputs of each, weights of each input)."""
+        first, second, *kernel = self.shape
+        groups = self.transposed
+        units = (first, second) if groups is None else (groups * second, first // groups)
+        return *units, math.prod(kernel)
+
+    @property
+    def by_unit(self) -> NDArray[np.bool_]:
+        """The mask as an array of ``sizes``: what each neuron or filter reads."""
+        outputs, inputs, kernel = self.sizes
+        if self.transposed is None:
+            return self.mask.reshape(outputs, inputs, kernel)
+        grouped = self.mask.reshape(self.transposed, inputs, outputs // self.transposed, kernel)
+        return grouped.swapaxes(1, 2).reshape(outputs, inputs, kernel)
 
     @property
     def rows(self) -> Literal["neuron", "filter", "row"]:
@@ -133,7 +154,12 @@ class Snapshot(Counted):
     @property
     def moment(self) -> str:
         """Where in a run it was taken: "round 2, pruned"."""
-        return moment(self.phase, self.round)
+        return f"round {self.round}, {NOT_RETRAINED}" if self.only_cut else moment(self.phase, self.round)
+
+    @property
+    def only_cut(self) -> bool:
+        """Whether it ends a round that only cuts, as the recipe may say: without a step of retraining."""
+        return self.phase == "retrained" and not self.steps
 
     @property
     def in_words(self) -> str:
@@ -200,8 +226,9 @@ class Snapshot(Counted):
         if self.objective != CLASSIFYING:
             values["objective"] = self.objective.to_dict()
         values["layers"] = [
-            {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in ARRAYS}
+            {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in (*ARRAYS, "transposed")}
             | {"shape": list(layer.shape)}
+            | ({} if layer.transposed is None else {"transposed": layer.transposed})
             for layer in self.layers
         ]
         values["dropouts"] = [asdict(dropout) for dropout in self.dropouts]

@@ -15,6 +15,7 @@ from prunelab.pruning import criteria, dropout
 from prunelab.pruning.copies import copied
 from prunelab.pruning.effective import LayerReach, Wiring, trace
 from prunelab.pruning.enforcement import Attachment
+from prunelab.pruning.layers import transposed
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.ranking import zero_
 from prunelab.pruning.strategies import Cut, Plan
@@ -74,6 +75,7 @@ class PrunedModel:
         self._attachment: Attachment | None = None
         self._cuts: dict[str, Cut] = {}
         self._packed: dict[str, tuple[Tensor, bytes]] = {}  # the latest mask of each layer, and its bits
+        self._transposed = transposed(model, {name: masks.weight(name) for name in masks})
         self._wiring = wiring_of(model, example)
         self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
         self.adjust_dropout()
@@ -217,6 +219,7 @@ class PrunedModel:
             packed=self._pack(name, mask),
             strongest=order,
             strengths=strengths,
+            transposed=self._transposed.get(name),
         )
 
     def _pack(self, name: str, mask: Tensor) -> bytes:

@@ -144,7 +144,8 @@ def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[
 def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str:
     objective = last.objective
     if last.test_accuracy is None:  # an earlier moment, between two tests
-        return escaped(f"{objective.metric.capitalize()} was not measured at this moment", 80)
+        metric = objective.metric[:1].upper() + objective.metric[1:]  # capitalize() would make "Auc" of "AUC"
+        return escaped(f"{metric} was not measured at this moment", 80)
     now = escaped(objective.says(last.test_accuracy), 60)
     if preview is not None and preview.test_accuracy is not None:
         about = "" if preview.exact else "about "

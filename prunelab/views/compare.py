@@ -13,7 +13,18 @@ from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, empty, figure, note, short
-from prunelab.views.line_charts import DENSE, MAX_LINES, PLAIN, End, Style, axis_around, kept_axis, named, style
+from prunelab.views.line_charts import (
+    DENSE,
+    MAX_LINES,
+    PLAIN,
+    End,
+    Style,
+    axis_around,
+    in_percent,
+    kept_axis,
+    named,
+    style,
+)
 from prunelab.views.subjects import runs_by_name
 
 SHOWN = ("trained", "pruned", "retrained", "preview")
@@ -40,6 +51,7 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
 
     Raises:
         TypeError: these are no runs by name, or a run is anything else than snapshots.
+        ValueError: the runs are judged by different metrics.
     """
     settled = {
         name: [s for s in run if s.phase in SHOWN and s.test_accuracy is not None]
@@ -49,7 +61,7 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
     if not settled:
         return empty("Nothing to compare yet: a run appears here<br>once it is trained.")
     shown = dict(list(settled.items())[-MAX_LINES:])
-    objective = next(iter(shown.values()))[-1].objective
+    objective = _objective(shown)
     known = [s.dense_accuracy for run in shown.values() for s in run if s.dense_accuracy is not None]
     dense = max(known, default=None) if dense is None else dense
     up = _range(shown, dense, objective)
@@ -134,6 +146,21 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
     )  # fmt: skip
 
 
+def _objective(runs: Mapping[str, Sequence[Snapshot]]) -> Objective:
+    """That of all runs; ValueError where their metrics differ: they have no axis in common."""
+    first, *others = runs
+    objective = runs[first][-1].objective
+    for other in others:
+        its = runs[other][-1].objective
+        if (its.metric, its.low, its.high) != (objective.metric, objective.low, objective.high):
+            words = [f"{o.metric} ({o.range})" for o in (objective, its)]
+            raise ValueError(
+                f"views.compare draws one metric: {first!r} is judged by {words[0]}, {other!r} by {words[1]}; compare "
+                "runs of one metric"
+            )
+    return objective
+
+
 def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> list[dict[str, Any]]:
     """The traces of one run: first all drops (or, without ``drops``, the last cuts if not retrained), then the line."""
     cut = [_is_drop(s, run) for s in run]
@@ -173,13 +200,11 @@ def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
 
 
 def _when(snapshot: Snapshot) -> str:
-    if snapshot.phase == "preview":
-        return "if cut now"
-    return "dense" if snapshot.phase == "trained" else f"round {snapshot.round}, {snapshot.phase}"
+    return "dense" if snapshot.phase == "trained" else snapshot.moment
 
 
 def _kept(snapshot: Snapshot) -> float:
-    return round(100 * snapshot.density, 4)
+    return in_percent(snapshot.density)
 
 
 def _right(snapshot: Snapshot) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prunelab.formatting import count, percent
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.figure import View, axis, figure, if_cut, named_axis, note, short
+from prunelab.views.figure import View, axis, figure, if_cut, note, short
 from prunelab.views.subjects import a_snapshot
 
 
@@ -18,16 +18,21 @@ def connections(snapshot: Snapshot) -> View:
     snapshot = a_snapshot(snapshot, "connections")
     layers = list(reversed(snapshot.layers))  # plotly stacks upwards: this puts the first layer on top
     names = [short(layer) for layer in layers]
+    places = list(range(len(layers)))  # not the names: clipped, those of two layers may be the same
     data = [
         {
             "type": "bar",
             "orientation": "h",
             "name": name,
-            "y": names,
+            "y": places,
             "x": [round(100 * share, 3) for share in shares],
             "customdata": counts,
+            "hovertext": [
+                f"{layer}: {number:,} {name} ({100 * share:.2f} %)"
+                for layer, number, share in zip(names, counts, shares, strict=True)
+            ],
+            "hoverinfo": "text",
             "marker": {"color": colour},
-            "hovertemplate": f"%{{y}}: %{{customdata:,}} {name} (%{{x:.2f}} %)<extra></extra>",
         }
         for name, colour, shares, counts in (
             ("kept", palette.KEPT, [x.density for x in layers], [x.kept for x in layers]),
@@ -44,12 +49,16 @@ def connections(snapshot: Snapshot) -> View:
             f"{percent(layer.density)} · {count(layer.kept)}" + (" (strongest spared)" if layer.spared else ""),
             98, place, xanchor="right",
         )
-        for place, layer in enumerate(layers)  # by name, plotly would take a layer "0" for the first place
+        for place, layer in zip(places, layers, strict=True)
     ]  # fmt: skip
     summary = "; ".join(f"{short(x)}: {count(x.kept)} of {count(x.total)}" for x in snapshot.layers)
     return figure(
         data, _title(snapshot), barmode="stack", annotations=notes, meta={"summary": summary},
-        xaxis=axis("connections (%)", range=[0, 100]), yaxis=named_axis(),
+        xaxis=axis("connections (%)", range=[0, 100]),
+        yaxis=axis(
+            "", showgrid=False, zeroline=False, automargin=True, range=[-0.5, len(layers) - 0.5], tickvals=places,
+            ticktext=names,
+        ),
     )  # fmt: skip
 
 

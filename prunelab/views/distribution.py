@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.formatting import count, percent
+from prunelab.formatting import as_list, count, percent
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, empty, figure, if_cut, note, short
@@ -21,27 +21,29 @@ FEW = 10  # survivors per bin below which the shape of a layer is noise
 GAP = 0.07  # between two columns, in widths of the plot
 
 
-def distribution(history: Iterable[Snapshot], layers: Sequence[str] | None = None) -> View:
+def distribution(history: Iterable[Snapshot], layers: str | Sequence[str] | None = None) -> View:
     """Histograms of the survivors of up to four layers: dense on top, as they are now below, in the same bins.
 
     Source: Han et al. 2015, section 5, figure 7.
 
     Args:
         history: the snapshots of the run, oldest first; the last dense one and the last of all are shown.
-        layers: parameter names of the layers to show. None: the first four.
+        layers: parameter names of the layers to show (a string is one). None: the first four.
 
     Returns:
-        The view; an empty one if nothing is cut yet, or the dense network is not in the history.
+        The view; an empty one if nothing is cut yet, or the dense network is not in the history, or there was none.
 
     Raises:
         KeyError: a name is not a layer.
     """
     history = a_history(history, "distribution")
     dense = next((s for s in reversed(history) if s.phase == "trained"), None)
+    if dense is not None and dense.kept < dense.total:
+        return empty("No dense network to compare with: this one had zeros from the start.")
     if dense is None or history[-1].kept == history[-1].total:
         return empty("Nothing to compare yet: the weights after a cut<br>stand here below those of the dense network.")
     now = history[-1]
-    names = list(layers) if layers is not None else [layer.name for layer in now.layers]
+    names = as_list(layers) if layers else [layer.name for layer in now.layers]
     shown = names[:MAX_LAYERS]
     data: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
@@ -54,7 +56,7 @@ def distribution(history: Iterable[Snapshot], layers: Sequence[str] | None = Non
         for row, layer in enumerate(pair):
             number = str(2 * i + row + 1) if i or row else ""
             counts = rebinned(layer.kept_counts, layer.limit, limit)
-            colour, when = (palette.KEPT, _when(now)) if row else (palette.DENSE, "dense")
+            colour, when = (palette.KEPT, now.moment) if row else (palette.DENSE, "dense")
             data.append(_bars(counts, limit, colour, f"{short(layer)}, {when}", number))
             axes |= _axes(counts, limit, number, across, row, first=i == 0)
             place = {"xref": f"x{number} domain", "yref": f"y{number} domain"}
@@ -115,10 +117,6 @@ def _axes(
     }  # fmt: skip
 
 
-def _when(now: Snapshot) -> str:
-    return "if cut now" if if_cut(now) else f"round {now.round}, {now.phase}"
-
-
 def _shape(layer: LayerSnapshot) -> int | None:
     """The number of peaks; None where there are too few survivors to say."""
     return peaks(layer.kept_counts) if layer.kept >= FEW * BINS / 2 else None
@@ -126,7 +124,8 @@ def _shape(layer: LayerSnapshot) -> int | None:
 
 def _title(now: Snapshot, names: Sequence[str], dense: Snapshot) -> str:
     """The finding: where one peak has become two."""
-    after = {"preview": "after this cut", "pruned": "after the cut"}.get(now.phase, "after retraining")
+    cut = now.phase == "pruned" or now.only_cut
+    after = "after this cut" if if_cut(now) else "after the cut" if cut else "after retraining"
     split = [now.layer(n) for n in names if _shape(dense.layer(n)) == 1 and _shape(now.layer(n)) == 2]
     if split:
         listed = "every layer" if len(split) == len(names) > 1 else " and ".join(map(short, split[:2]))

@@ -26,5 +26,11 @@ def wrapped(text: str, width: int, most: int) -> str:
     return "<br>".join(escaped(line, width) for line in lines)
 
 
+def elided(text: str, most: int = LONGEST) -> str:
+    """``text`` without its middle if it is longer than ``most``: names of layers differ at the start or at the end."""
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
 def _clipped(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 3].rstrip() + "..."

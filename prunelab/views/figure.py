@@ -8,7 +8,7 @@ from typing import Any
 from prunelab.formatting import layer_of
 from prunelab.results.snapshot import LayerSnapshot, Snapshot
 from prunelab.views import palette
-from prunelab.views.escaping import escaped
+from prunelab.views.escaping import elided, escaped
 
 View = dict[str, Any]
 
@@ -86,7 +86,7 @@ def summary(view: View) -> str:
 
 def short(layer: LayerSnapshot) -> str:
     """A layer's short name ("fc1"), escaped for pictures."""
-    return escaped(layer_of(layer.name))
+    return escaped(elided(layer_of(layer.name)))
 
 
 def if_cut(snapshot: Snapshot) -> bool:

@@ -63,6 +63,11 @@ def kept_axis(title: str, percents: Iterable[float]) -> dict[str, Any]:
     )  # fmt: skip
 
 
+def in_percent(share: float) -> float:
+    """A share on such an axis, to six digits: rounded to places, a few survivors of millions would stand at 0."""
+    return float(f"{100 * share:.6g}")
+
+
 def axis_around(low: float, high: float, part: float, objective: Objective) -> list[float]:
     """Range of an axis of a metric around ``low`` to ``high``, with ``part`` of that as room, within its bounds."""
     point = objective.points * objective.scale(low, high) / 100

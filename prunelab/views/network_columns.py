@@ -69,13 +69,18 @@ class Reading:
 
     def units(self, layer: LayerSnapshot, connections: Counts) -> tuple[Counts, Counts]:
         """(source units, target units) of connections, given as flat indices into the layer's weight."""
-        outputs, inputs, kernel = _sizes(layer)
-        targets, reads = connections // (inputs * kernel), connections // kernel % inputs
+        outputs, inputs, kernel = layer.sizes
+        if layer.transposed is None:
+            targets, reads = connections // (inputs * kernel), connections // kernel % inputs
+        else:  # its inputs come first, group by group
+            wide = outputs // layer.transposed
+            groups, reads = np.divmod(connections // (wide * kernel), inputs)
+            targets = groups * wide + connections // kernel % wide
         return reads // self.run + inputs * (targets // (outputs // self.groups)), targets
 
     def read(self, layer: LayerSnapshot, kept: Counts) -> Side:
         """The outgoing connections of each source unit. kept: (outputs, inputs), counts of the layer."""
-        outputs, inputs, kernel = _sizes(layer)
+        outputs, inputs, kernel = layer.sizes
         by_unit = kept.reshape(self.groups, outputs // self.groups, inputs).sum(1).reshape(-1, self.run).sum(1)
         return Side(by_unit, outputs // self.groups * self.run * kernel)
 
@@ -90,7 +95,7 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
     readings: list[Reading] = []
     channels = True
     for layer in snapshot.layers:
-        outputs, inputs, kernel = _sizes(layer)
+        outputs, inputs, kernel = layer.sizes
         if not cols:
             cols.append(_inputs(layer, snapshot.input_shape))
         elif "row" in (layer.rows, cols[-1].unit) or _fit(layer, cols[-1].units, channels) is None:
@@ -99,7 +104,7 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
         source = len(cols) - 1
         groups, run = _fit(layer, cols[source].units, channels) or (1, 1)
         reading = Reading(source, source + 1, groups, run)
-        kept = layer.mask.reshape(outputs, inputs, kernel).sum(2, dtype=np.int64)
+        kept = layer.by_unit.sum(2, dtype=np.int64)
         cols[source] = replace(cols[source], out=reading.read(layer, kept))
         into = Side(kept.sum(1), inputs * kernel)
         cols.append(Column(layer_of(layer.name), layer.rows, outputs, into))
@@ -142,18 +147,13 @@ def folded(cols: Sequence[Column], most: int) -> list[Column]:
     return [replace(column, fold=fold) for column, fold in zip(cols, folds, strict=True)]
 
 
-def _sizes(layer: LayerSnapshot) -> tuple[int, int, int]:
-    """(outputs, inputs per output, weights per kernel)."""
-    return layer.shape[0], layer.shape[1], math.prod(layer.shape[2:])
-
-
 def _fit(layer: LayerSnapshot, units: int, channels: bool) -> tuple[int, int] | None:
     """(groups, run) with which a layer reads this number of units; None if the sizes do not fit.
 
     channels: whether the units are channels of images, which a convolution may read in groups and a linear layer
     flattened.
     """
-    outputs, inputs, _ = _sizes(layer)
+    outputs, inputs, _ = layer.sizes
     if inputs == units:
         return 1, 1
     if channels and len(layer.shape) == 2:
@@ -169,4 +169,4 @@ def _inputs(layer: LayerSnapshot, shape: Sequence[int]) -> Column:
         pixels = len(shape) in (2, 3) and math.prod(shape) == layer.shape[1]
         return Column("inputs", "input", layer.shape[1], wide=shape[-1] if pixels else None)
     fits = bool(shape) and _fit(layer, shape[0], True) is not None
-    return Column("inputs", "channel", shape[0] if fits else layer.shape[1])
+    return Column("inputs", "channel", shape[0] if fits else layer.sizes[1])

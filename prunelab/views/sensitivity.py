@@ -10,7 +10,7 @@ from prunelab.results.sensitivity import Sensitivity
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
-from prunelab.views.line_charts import DENSE, MAX_LINES, End, axis_around, kept_axis, named, style
+from prunelab.views.line_charts import DENSE, MAX_LINES, End, axis_around, in_percent, kept_axis, named, style
 from prunelab.views.subjects import a_result
 
 
@@ -39,7 +39,7 @@ def sensitivity(result: Sensitivity | None) -> View:
     for i, layer in enumerate(shown):
         look, name = style(i), layer_of(layer)
         points = result.of(layer)
-        x = [100.0] + [round(100 * p.kept / p.total, 4) for p in points]
+        x = [100.0] + [in_percent(p.kept / p.total) for p in points]
         y = [whole] + [objective.plotted(p.accuracy) for p in points]
         texts = [f"{escaped(name)} whole: {_says(objective, result.accuracy)}"]
         for p in points:

@@ -27,9 +27,9 @@ def speed(measurement: Measurement | None) -> View:
     measurement = a_result(measurement, Measurement, "speed")
     if measurement is None or not measurement.latencies:
         return unmeasured()
-    threads = max(x.threads for x in measurement.latencies)
+    threads = measurement.threads
     batches = measurement.batches
-    names = [name for name in NETWORKS if any(x.network == name for x in measurement.latencies)]
+    names = [name for name in NETWORKS if any((x.network, x.threads) == (name, threads) for x in measurement.latencies)]
     data = []
     longest = 1.0
     for name in names:

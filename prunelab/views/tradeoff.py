@@ -13,7 +13,7 @@ from prunelab.results.tradeoff import Mean, Tradeoff, line_named
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
-from prunelab.views.line_charts import DENSE, End, Style, kept_axis, named
+from prunelab.views.line_charts import DENSE, End, Style, in_percent, kept_axis, named
 from prunelab.views.subjects import a_result
 
 DEPTH = 10.0  # points below the dense network at which the picture ends: what is lost beyond is beyond repair
@@ -95,7 +95,7 @@ def _line(name: str, points: Sequence[Mean], result: Tradeoff) -> dict[str, Any]
     look, objective = STYLES[name], result.objective
     return {
         "type": "scatter", "mode": "lines+markers", "name": name,
-        "x": [round(100 * p.density, 4) for p in points], "y": [_level(p.lost, objective) for p in points],
+        "x": [in_percent(p.density) for p in points], "y": [_level(p.lost, objective) for p in points],
         "hovertext": [_hover(name, p, objective) for p in points], "hoverinfo": "text",
         "customdata": [result.points.index(p.points[0]) for p in points],
         "line": {"color": look.colour, "width": 2, "dash": look.dash},
@@ -116,7 +116,7 @@ def _hover(name: str, mean: Mean, objective: Objective) -> str:
 
 def _band(points: Sequence[Mean], look: Style, objective: Objective) -> dict[str, Any]:
     """From the least to the most that the seeds lost."""
-    across = [round(100 * p.density, 4) for p in points]
+    across = [in_percent(p.density) for p in points]
     top, bottom = ([_level(getattr(p, side), objective) for p in points] for side in ("least", "most"))
     return {
         "type": "scatter", "mode": "lines", "x": across + across[::-1], "y": top + bottom[::-1], "fill": "toself",

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prunelab.formatting import count, percent, round_up
+from prunelab.formatting import as_list, count, percent, round_up
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
 from prunelab.views.figure import View, axis, figure, if_cut, note, short
@@ -28,10 +28,10 @@ COARSE = (1.0, 2.0, 5.0, 10.0)  # leading digits of that axis, so that it seldom
 
 def weights(
     snapshot: Snapshot,
-    layers: list[str] | None = None,
+    layers: str | Sequence[str] | None = None,
     *,
     before: Snapshot | None = None,
-    own: Collection[str] | None = None,
+    own: str | Collection[str] | None = None,
 ) -> View:
     """Histograms of the weights of up to six layers.
 
@@ -40,16 +40,17 @@ def weights(
 
     Args:
         snapshot: the network to show.
-        layers: parameter names of the layers to show. None: the first six.
+        layers: parameter names of the layers to show (a string is one). None: the first six.
         before: the snapshot that a preview starts from, to distinguish its cut from what is cut already.
-        own: parameter names of the layers with their own quality; the others follow the common one. None: the layers
-            whose quality differs from the snapshot's have their own.
+        own: parameter names of the layers with their own quality (a string is one); the others follow the common one.
+            None: the layers whose quality differs from the snapshot's have their own.
 
     Raises:
         KeyError: a name is not a layer.
     """
     snapshot = a_snapshot(snapshot, "weights")
-    chosen = [snapshot.layer(name) for name in layers] if layers else list(snapshot.layers)
+    own = None if own is None else as_list(own)
+    chosen = [snapshot.layer(name) for name in as_list(layers)] if layers else list(snapshot.layers)
     shown = chosen[:MAX_LAYERS]
     data: list[dict[str, Any]] = []
     shapes: list[dict[str, Any]] = []

@@ -74,7 +74,8 @@ def test_stacked_bars_lie_end_to_end_beside_their_names(shown):
     np.testing.assert_allclose([bar.get_width() for bar in cut], view["data"][1]["x"])
     ticks = dict(zip(axes.get_yticks(), [text.get_text() for text in axes.get_yticklabels()], strict=True))
     middles = [bar.get_y() + bar.get_height() / 2 for bar in kept]
-    assert [ticks[round(middle)] for middle in middles] == view["data"][0]["y"]
+    names = dict(zip(view["layout"]["yaxis"]["tickvals"], view["layout"]["yaxis"]["ticktext"], strict=True))
+    assert [ticks[round(middle)] for middle in middles] == [names[y] for y in view["data"][0]["y"]]
 
 
 @pytest.mark.parametrize("name", ["size", "speed"])

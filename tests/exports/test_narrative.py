@@ -1,9 +1,11 @@
 """What the report says, the page says too."""
 
 import pytest
+import torch
 
 import prunelab as pl
 from prunelab.exports.narrative import headline, told
+from prunelab.exports.script import snippet
 from prunelab.lab.messages import LabState
 from prunelab.lab.wording import cards
 
@@ -85,3 +87,84 @@ def test_a_run_says_the_qualities_that_each_layer_was_cut_at(changes, cuts, word
     own = dict(recipe.layer_quality)["fc1"]
     assert qualities == pytest.approx([own * (n / 3 if recipe.ramp else 1) for n in range(1, cuts + 1)])
     assert words in told(recipe, list(session.history))
+
+
+def own_session(*, trained: bool, density: float = 1.0) -> pl.Session:
+    """A small network on numbers of one's own, of whose first layer the share ``density`` is not zero."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(64, 8, generator=generator)
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    with torch.no_grad():
+        model[0].weight.view(-1)[round(32 * density) :] = 0.0
+    data = (x, (x[:, 0] > 0).long())
+    recipe = pl.Recipe(epochs=3, retrain_epochs=1, rounds=2, quality=0.5)
+    return pl.Session(recipe, model=model, data=(data, data), trained=trained)
+
+
+def leave(session: pl.Session, what: str, step: int) -> None:
+    for _ in session.ticks(what):
+        if session.step >= step:
+            return
+
+
+@pytest.mark.parametrize("do", [lambda session: None, list, lambda session: session.prune(0.3)])
+def test_a_network_that_had_learned_before_is_not_said_to_be_trained_by_the_run(do):
+    session = own_session(trained=True)
+    do(session)
+    words = told(session.recipe, list(session.history), session.subject)
+    assert words.startswith("The network, Sequential, had learned before this run; retraining is on own data: SGD")
+    assert "was trained" not in words and "3 epochs" not in words
+
+
+def test_dense_training_that_was_left_is_told_by_its_steps():
+    session = own_session(trained=False)
+    leave(session, "train", 2)
+    session.prune(0.5)
+    words = told(session.recipe, list(session.history), session.subject)
+    assert words.startswith("The network, Sequential, was trained on own data for 2 steps of its 3 epochs: SGD")
+
+
+def test_a_finished_dense_training_is_told_by_its_epochs():
+    session = own_session(trained=False)
+    session.finish()
+    assert "was trained on own data for 3 epochs: SGD" in told(session.recipe, list(session.history), session.subject)
+
+
+@pytest.mark.parametrize("density", [0.25, 0.5])
+@pytest.mark.filterwarnings("ignore::prunelab.PrunelabWarning")
+def test_zeros_that_were_there_from_the_start_are_told(density):
+    session = own_session(trained=True, density=density)
+    cut = 32 - round(32 * density)
+    words = told(session.recipe, list(session.history), session.subject)
+    zero = f"{100 * cut / 40:.1f} % of its connections were zero from the start."
+    assert words.endswith(f"{zero} Nothing else is cut yet.")
+    session.finish()
+    words = told(session.recipe, list(session.history), session.subject)
+    assert f"{zero} In 2 rounds, " in words
+    asked = f"# model: your torch module, as it began: {cut} of its 40 connections zero\n"
+    assert asked in snippet(session.recipe, list(session.history), session.subject)
+
+
+def test_a_retraining_that_was_left_is_told_and_none_is_said_not_to_be():
+    session = own_session(trained=True)
+    session.prune()
+    session.change(session.recipe.changed(retrain_epochs=4))
+    leave(session, "retrain", 2)
+    words = told(session.recipe, [*session.history, session.snapshot()], session.subject)
+    assert "nothing was retrained" not in words and "left before" not in words
+    assert words.endswith("it stands in the retraining of round 1, at step 2 of 4.")
+    session.prune()
+    words = told(session.recipe, list(session.history), session.subject)
+    assert "; one retraining was left before its end." in words and "nothing was retrained" not in words
+    session.finish("retrain")
+    words = told(session.recipe, list(session.history), session.subject)
+    assert words.endswith("; one retraining was left before its end.") and "; 1 time the survivors were" in words
+
+
+@pytest.mark.parametrize(("rounds", "words"), [(1, "In 1 of 2 rounds, "), (2, "In 2 rounds, "), (4, "In 4 rounds, ")])
+def test_all_rounds_that_were_done_are_told(rounds, words):
+    session = own_session(trained=True)
+    for _ in range(rounds):
+        session.prune()
+        session.finish("retrain")
+    assert words in told(session.recipe, list(session.history), session.subject)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
+
 import torch
 
 import prunelab as pl
+from prunelab import exports, views
 
 
 def test_snapshots_and_sessions_say_where_how_good_and_how_large_in_one_line():
@@ -37,3 +40,16 @@ def test_moments_have_names():
     assert [s.moment for s in session.history if s.settled] == [
         "dense, trained", "round 1, pruned", "round 1, retrained", "round 2, pruned", "round 2, retrained",
     ]  # fmt: skip
+
+
+def test_a_round_that_only_cut_is_not_called_retrained():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=0, rounds=1))
+    session.finish()
+    names = ["dense, trained", "round 1, pruned", "round 1, pruned, not retrained"]
+    assert [s.moment for s in session.history if s.settled] == names
+    assert [s.only_cut for s in session.history if s.settled] == [False, False, True]
+    hovers = [text for each in views.compare({"run": session.history})["data"] for text in each.get("hovertext", ())]
+    assert any("round 1, pruned, not retrained" in text for text in hovers)
+    assert not any("round 1, retrained" in text for text in hovers)
+    page = html.unescape(exports.report(session.recipe, list(session.history)))
+    assert "round 1, pruned, not retrained · " in page and "round 1, retrained" not in page

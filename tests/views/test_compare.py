@@ -238,3 +238,36 @@ def test_two_layers_side_by_side_on_the_same_scales(real):
 def test_side_by_side_knows_its_layers(real):
     with pytest.raises(KeyError, match="fc9"):
         side_by_side("a", real[0], "b", real[-1], "fc9.weight")
+
+
+@pytest.mark.parametrize(("kept", "total"), [(1, 25_000_000), (3, 78_000_000), (1, 2**40)])
+def test_a_few_survivors_of_millions_have_a_place_on_the_axis(moment, kept, total):
+    deep = moment("pruned", 1, 0.1, kept)
+    deep = dataclasses.replace(deep, layers=(dataclasses.replace(deep.layers[0], total=total),))
+    view = compare({"deep": [moment("trained", 0, 0.98, 100), deep]})
+    x = trace(view, "deep, after each cut")["x"]
+    assert x == pytest.approx([100, 100 * kept / total], rel=1e-5)
+    assert math.log10(x[-1]) > view["layout"]["xaxis"]["range"][1] > math.log10(x[-1]) - 1
+
+
+OTHER_METRICS = [
+    ({"metric": "R2", "low": None}, r"'one' is judged by accuracy \(0 to 1\), 'other' by R2 \(at most 1\)"),
+    ({"metric": "exact match"}, r"'one' is judged by accuracy \(0 to 1\), 'other' by exact match \(0 to 1\)"),
+    ({"high": None}, r"'one' is judged by accuracy \(0 to 1\), 'other' by accuracy \(at least 0\)"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), OTHER_METRICS)
+def test_runs_that_are_judged_by_different_metrics_are_not_drawn_on_one_axis(moment, changes, words):
+    one, two = moment("trained", 0, 0.98, 100), moment("trained", 0, 0.4, 100)
+    two = dataclasses.replace(two, objective=dataclasses.replace(two.objective, **changes))
+    with pytest.raises(ValueError, match=f"views.compare draws one metric: {words}; compare runs of one metric"):
+        compare({"one": [one], "other": [two]})
+
+
+def test_runs_that_learn_by_different_losses_are_compared_by_their_metric(moment):
+    run = [moment("trained", 0, 0.98, 100)]
+    other = [
+        dataclasses.replace(s, objective=dataclasses.replace(s.objective, loss="mine", own=("loss",))) for s in run
+    ]
+    assert compare({"one": run, "other": other})["data"]

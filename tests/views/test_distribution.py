@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra import numpy as arrays
@@ -37,8 +38,9 @@ def with_values(history, dense, now, limit=1.0):
     """A dense snapshot and one after retraining whose layers have these weights."""
     first = next(s for s in history if s.phase == "trained")
     last = history[-1]
+    whole = (shaped(layer, dense, limit) for layer in first.layers)
     return [
-        replace(first, layers=tuple(shaped(layer, dense, limit) for layer in first.layers)),
+        replace(first, layers=tuple(replace(layer, total=layer.kept) for layer in whole)),
         replace(last, layers=tuple(shaped(layer, now, limit) for layer in last.layers)),
     ]
 
@@ -135,3 +137,44 @@ def test_its_twin_in_print_has_the_same_bars(history):
     assert len(drawn.axes) == len(view["data"]) == 6
     for axes, trace in zip(drawn.axes, view["data"], strict=True):
         assert [bar.get_height() for bar in axes.containers[0]] == trace["y"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"phase": "retrained", "steps": 46}, "after retraining"),
+        ({"phase": "retraining", "steps": 46}, "after retraining"),
+        ({"phase": "retrained", "steps": 0}, "after the cut"),
+        ({"phase": "pruned", "steps": 0}, "after the cut"),
+        ({"phase": "preview", "steps": 0}, "after this cut"),
+    ],
+)
+def test_the_title_says_retraining_where_there_was_some(history, changes, words):
+    *before, last = history
+    view = distribution([*before, replace(last, **changes)])
+    assert (words in view["layout"]["title"]["text"]) and ("retraining" in view["layout"]["title"]["text"]) == (
+        words == "after retraining"
+    )
+    assert view["data"][1]["name"].endswith(f", {replace(last, **changes).moment}")
+
+
+def test_rounds_that_only_cut_are_real():
+    session = pl.Session(pl.Recipe(model="mlp-small", epochs=1, retrain_epochs=0, rounds=1))
+    session.finish()
+    assert session.history[-1].phase == "retrained"
+    assert "after the cut" in distribution(session.history)["layout"]["title"]["text"]
+
+
+@pytest.mark.filterwarnings("ignore::prunelab.PrunelabWarning")
+def test_a_network_with_zeros_from_the_start_is_not_called_dense():
+    x = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
+    with torch.no_grad():
+        model[0].weight[:, :3] = 0.0
+    data = (x, (x[:, 4] > 0).long())
+    session = pl.Session(pl.Recipe(retrain_epochs=1, rounds=1), model=model, data=(data, data), trained=True)
+    for _ in range(2):
+        view = distribution(session.history)
+        assert view["data"] == []
+        assert view["layout"]["meta"]["says"] == "No dense network to compare with: this one had zeros from the start."
+        session.finish()

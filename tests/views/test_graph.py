@@ -1,5 +1,6 @@
 """The graph: units, who reads whom, which are dead and which lines are drawn, against cases computed by hand."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -212,3 +213,52 @@ def test_names_of_layers_cannot_be_markup():
     view = graph(snapshot_of(layer_of("<b>x</b>.weight", torch.ones(2, 3))))
     assert "<b>x" not in json.dumps([view["data"], view["layout"]["meta"]])
     assert any(text.startswith("&lt;b&gt;x&lt;/b&gt; neuron 0") for text in hovers(view))
+
+
+TRANSPOSED = [(4, 6, 1, 3), (6, 4, 2, 2), (3, 9, 3, 1), (8, 8, 8, 3), (5, 2, 1, 4)]  # inputs, outputs, groups, kernel
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "groups", "kernel"), TRANSPOSED)
+def test_transposed_convolutions_read_their_inputs_and_give_their_outputs(inputs, outputs, groups, kernel):
+    generator = torch.Generator().manual_seed(inputs)
+    weight = torch.rand(inputs, outputs // groups, kernel, generator=generator) + 0.5
+    weight *= torch.rand(weight.shape, generator=generator) < 0.4
+    weight[0, 0, 0] = 1.0
+    ones = torch.eye(inputs)[:, :, None]  # a sample for each input alone: its outputs are those that read it
+    reads = torch.nn.functional.conv_transpose1d(ones, (weight != 0).float(), groups=groups).sum(2).long().T
+    layer = replace(layer_of("up.weight", weight), transposed=groups)
+    assert layer.sizes == (outputs, inputs // groups, kernel)
+    snapshot = snapshot_of(layer, shape=(inputs, 8), dead=int((reads.sum(1) == 0).sum()))
+    (into, out), (reading,) = columns(snapshot)
+    assert (into.units, out.units) == (inputs, outputs)
+    assert out.into.kept.tolist() == reads.sum(1).tolist() and out.into.possible == inputs // groups * kernel
+    assert into.out.kept.tolist() == reads.sum(0).tolist()
+    assert out.dead.tolist() == (reads.sum(1) == 0).tolist()
+    starts, ends = reading.units(layer, np.flatnonzero(layer.mask))
+    found = np.zeros((outputs, inputs), int)
+    np.add.at(found, (ends, starts), 1)
+    assert found.tolist() == reads.tolist()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_the_title_counts_the_filters_of_transposed_convolutions(groups, tmp_path):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.ConvTranspose2d(8, 32, 3, padding=1, groups=groups), nn.ReLU(),
+        nn.Conv2d(32, 2, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    )  # fmt: skip
+    x = torch.rand(16, 1, 6, 6)
+    data = (x, (x.mean((1, 2, 3)) > 0.5).long())
+    session = pl.Session(pl.Recipe(), model=model, data=(data, data), trained=True)
+    session.prune(density=0.15)
+    now = session.snapshot()
+    assert [layer.sizes[0] for layer in now.layers] == [8, 32, 2] and 0 < now.dead < 42
+    assert [c.units for c in columns(now)[0]] == [1, 8, 32, 2]
+    view = graph(now)
+    assert view["layout"]["title"]["text"].startswith(f"{now.dead} of 42 neurons or filters are dead")
+    dead = next(trace for trace in view["data"] if trace["name"] == "dead")
+    assert len(dead["x"]) == now.dead
+    session.save(tmp_path)
+    model = copy.deepcopy(model)
+    again = pl.Session.load(tmp_path, model=model, data=(data, data))
+    assert graph(again.history[-1]) == view

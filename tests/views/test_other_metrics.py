@@ -165,3 +165,12 @@ def test_runs_are_told_apart_in_every_unit(run, unit):
 )
 def test_differences_are_judged_by_the_range_or_the_values(objective, values, scale):
     assert objective.scale(*values) == scale
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"), [("AUC", "AUC"), ("mIoU", "MIoU"), ("R2", "R2"), ("accuracy", "Accuracy")]
+)
+def test_a_moment_between_two_tests_calls_the_metric_by_its_name(run, metric, shown):
+    history = judged(run, Objective("mine", metric))
+    view = views.accuracy(history, moment=replace(history[1], test_accuracy=None))
+    assert view["layout"]["title"]["text"] == f"{shown} was not measured at this moment"

@@ -18,6 +18,7 @@ from prunelab import views
 from prunelab.formatting import percent
 from prunelab.pruning import criteria
 from prunelab.views import images, palette
+from prunelab.views.figure import short
 
 
 @pytest.fixture(scope="module")
@@ -125,17 +126,25 @@ def test_connections_state_the_counts(session):
     assert kept["x"] == pytest.approx([100 * layer.density for layer in reversed(snapshot.layers)], abs=1e-3)
 
 
-def test_counts_stand_at_their_layers_also_where_names_are_numbers(session):
+LONG = "transformer.encoder_decoder_model.decoder.block.3.layer.1.EncDecAttention"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["0", "2", "4"], [f"{LONG}.{part}" for part in ("query", "key", "value")], [f"{i}.{LONG}.query" for i in "012"]],
+    ids=["numbers", "long, differing at the end", "long, differing at the start"],
+)
+def test_bars_and_counts_stand_at_their_layers_whatever_these_are_called(names, session):
     snapshot = session.snapshot()
-    named = replace(snapshot, layers=tuple(replace(x, name=f"{2 * i}.weight") for i, x in enumerate(snapshot.layers)))
-    view = views.connections(named)
-    names = view["data"][0]["y"]
-    assert names == ["4", "2", "0"]
-    # plotly takes the places of categories as numbers, and a text that is one likewise.
-    at = {names[note["y"]]: note["text"] for note in view["layout"]["annotations"]}
-    assert at == {
-        layer.name.removesuffix(".weight"): f"{percent(layer.density)} · {layer.kept:,}" for layer in named.layers
-    }
+    layers = [replace(x, name=f"{name}.weight") for name, x in zip(names, snapshot.layers, strict=True)]
+    view = views.connections(replace(snapshot, layers=tuple(layers)))
+    axis, kept = view["layout"]["yaxis"], view["data"][0]
+    shown = dict(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    assert len(set(shown.values())) == len(set(kept["y"])) == 3
+    assert [shown[y] for y in kept["y"]] == [short(layer) for layer in layers[::-1]]
+    at = {shown[note["y"]]: note["text"] for note in view["layout"]["annotations"]}
+    assert at == {short(layer): f"{percent(layer.density)} · {layer.kept:,}" for layer in layers}
+    assert [text.partition(":")[0] for text in kept["hovertext"]] == [shown[y] for y in kept["y"]]
 
 
 def test_pixels_count_the_neurons_that_read_them(session):

@@ -8,7 +8,7 @@ from typing import Any
 
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.widgets.scrubber import Scrubber
-from prunelab.results.snapshot import Snapshot
+from prunelab.results.snapshot import NOT_RETRAINED, Snapshot
 from prunelab.results.track import places
 
 INTERVAL = 2.0  # seconds between two updates of the list of snapshots during a run: the list is long
@@ -60,8 +60,7 @@ def described(snapshot: Snapshot) -> dict[str, Any]:
     where = f"round {snapshot.round}" if snapshot.round else "dense"
     identity = f"{snapshot.phase}:{snapshot.round}:{snapshot.clock}"
     if snapshot.settled:
-        only_cut = snapshot.phase == "retrained" and not snapshot.steps
-        word, phase = ("cut", "pruned, not retrained") if only_cut else (WORDS[snapshot.phase], snapshot.phase)
+        word, phase = ("cut", NOT_RETRAINED) if snapshot.only_cut else (WORDS[snapshot.phase], snapshot.phase)
         short = f"{snapshot.round} {word}" if snapshot.round else "dense"
         return {"label": f"{where}: {phase}", "mark": "settled", "short": short, "id": identity}
     return {"label": f"{where}: {snapshot.phase}, step {snapshot.step:,}", "mark": "", "id": identity}

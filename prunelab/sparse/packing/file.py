@@ -224,7 +224,7 @@ def _masks(
     """Masks on the CPU by stored name, each with the shape of its tensor; ValueError for masks that do not fit."""
     if not isinstance(masks, Mapping | None):
         raise TypeError(f"masks is a {type(masks).__name__}: must be a Masks, or bool tensors by parameter name")
-    checked = {}
+    checked: dict[str, Tensor] = {}
     aligned = wrappers.aligned(masks or {}, [*tensors, *ties]) or {}
     for name, mask in (masks or {}).items():
         known = aligned.get(name, name)
@@ -232,8 +232,14 @@ def _masks(
         if stored_name not in tensors:
             near = difflib.get_close_matches(name, [*tensors, *ties], n=1)
             raise ValueError(f"mask {name!r} belongs to no tensor" + (f"; did you mean {near[0]!r}?" if near else ""))
-        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != tensors[stored_name].shape:
+        tensor = tensors[stored_name]
+        if not isinstance(mask, Tensor) or mask.dtype != torch.bool or mask.shape != tensor.shape:
             given = f"{mask.dtype} of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else type(mask).__name__
-            raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensors[stored_name].shape)}")
-        checked[stored_name] = mask.detach().cpu()
+            raise ValueError(f"mask {name} is {given}; needed: torch.bool of shape {tuple(tensor.shape)}")
+        mask = mask.detach().cpu()
+        if stored_name in checked and not torch.equal(checked[stored_name], mask):
+            raise ValueError(f"mask {name}: {stored_name} is the same tensor, and has another mask; give one of them")
+        if not index.can_be_sparse(tensor):  # stored whole, such as a bias: its mask says nothing but what is zero
+            index.check_zeros(name, int((tensor.float() != 0)[~mask].sum()))
+        checked[stored_name] = mask
     return checked

@@ -165,10 +165,14 @@ def survivors(name: str, tensor: Tensor, mask: Tensor | None) -> NDArray[np.bool
     if mask is None:
         return nonzero
     kept = mask.reshape(nonzero.shape).numpy()
-    lost = int((nonzero & ~kept).sum())
+    check_zeros(name, int((nonzero & ~kept).sum()))
+    return kept
+
+
+def check_zeros(name: str, lost: int) -> None:
+    """ValueError if ``lost`` weights outside the mask of a tensor are not zero: packing would lose them."""
     if lost:
         raise ValueError(f"{name}: {lost} weights outside its mask are not zero; apply the mask first (masks.apply())")
-    return kept
 
 
 def pack(name: str, tensor: Tensor, mask: Tensor | None, stored: str, bits: int | None) -> tuple[Record, bytes] | None:

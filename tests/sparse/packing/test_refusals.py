@@ -1,5 +1,6 @@
 """Files, paths and models that cannot be what was meant, refused in words."""
 
+import io
 import os
 import struct
 
@@ -132,3 +133,35 @@ def test_a_model_that_ties_what_differs_in_the_file_is_refused(tmp_path):
     save(Tied(tie=False), tmp_path / "loose.prune")
     with pytest.raises(PackedError, match=r"decoder.weight and encoder.weight are one tensor in the model, two"):
         load(tmp_path / "loose.prune", Tied())
+
+
+MASKED_WHOLE = {
+    "bias": torch.ones(6),
+    "whole numbers": torch.ones(2, 3, dtype=torch.int8),
+    "booleans": torch.ones(2, 3, dtype=torch.bool),
+    "float8": torch.ones(2, 3).to(torch.float8_e4m3fn),
+}
+
+
+@pytest.mark.parametrize("kind", MASKED_WHOLE)
+@pytest.mark.parametrize("pack", [bound, lambda state, masks: save(state, io.BytesIO(), masks=masks)])
+def test_a_mask_of_a_tensor_that_is_stored_whole_is_checked_too(kind, pack):
+    tensor = MASKED_WHOLE[kind].clone()
+    mask = torch.ones(tensor.shape, dtype=torch.bool)
+    mask.view(-1)[1:3] = False
+    with pytest.raises(ValueError, match="w: 2 weights outside its mask are not zero; apply the mask first"):
+        pack({"w": tensor}, masks={"w": mask})
+    tensor.view(torch.int8 if kind == "float8" else tensor.dtype).view(-1)[1:3] = 0
+    assert pack({"w": tensor}, masks={"w": mask})
+
+
+@pytest.mark.parametrize("pack", [bound, lambda model, masks: save(model, io.BytesIO(), masks=masks)])
+def test_two_masks_of_one_tensor_have_to_be_the_same(pack):
+    weight = torch.nn.Parameter(torch.eye(8))
+    state = {"a.weight": weight, "b.weight": weight}
+    mask = torch.eye(8, dtype=torch.bool)
+    more = mask | mask.roll(1, 0)
+    for first, second in ((mask, more), (more, mask)):
+        with pytest.raises(ValueError, match="mask b.weight: a.weight is the same tensor, and has another mask"):
+            pack(state, masks={"a.weight": first, "b.weight": second})
+    assert pack(state, masks={"a.weight": mask, "b.weight": mask.clone()}) == pack(state, masks={"b.weight": mask})
