@@ -417,6 +417,20 @@ def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_
     assert visitor_of(killed(again)).wait(60)
 
 
+def test_a_slider_that_was_moved_during_a_comparison_is_previewed_after_a_reload(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    reached(lab, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
+    lab.controls["quality"].value = 2.0
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 2.0)
+    lab.stop()
+    again = visitor_of(address(lab))
+    reached(again, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
+    press(again, "reset")
+    assert again.controls["quality"].value == again.state.preview.quality == 2.0
+
+
 @pytest.mark.parametrize("name", ["L1 or L2", "one shot or five rounds"])
 def test_a_page_that_comes_back_shows_its_last_comparison_and_its_answer(visitor_of, name):
     lab = visitor_of()
