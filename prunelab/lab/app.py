@@ -23,6 +23,7 @@ from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
 from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import CUTTING, SWITCHES
+from prunelab.lab.page.guess import QUESTIONS
 from prunelab.lab.page.host_line import HostLine
 from prunelab.lab.page.page import Acts, Page
 from prunelab.lab.page.page_link import PageLink
@@ -341,6 +342,8 @@ class Lab(w.VBox):
     def _submit(self, action: Any, about: Any = None) -> None:
         recipe = self._read_controls()
         if recipe is None:
+            if action in QUESTIONS:
+                self._bridge.soon(self.guess.drop)  # nothing is done, and no result will come
             self._redraw()
             return
         if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:

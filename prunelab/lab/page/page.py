@@ -169,6 +169,8 @@ class Page:
             if query is not None:
                 self.status.query = query
             self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
+            comparing = {"live": "A comparison is on the page: wait, or stop it"} if state.comparing else {}
+            self.guess.allow(wording.reasons(state) | comparing)
             self.live.show(options.live, self.controls, state)
             if not self._presence.awaited:
                 self._make(visible, options)
