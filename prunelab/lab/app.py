@@ -41,6 +41,8 @@ from prunelab.training.objective import LossLike, MetricLike
 
 LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 REST = 2.0  # seconds without a new picture, after which those that nobody sees are drawn
+# Actions that no button of the deck asks for, and that bring something else onto the page, or move the controls.
+GOES_LIVE = ("compare", "load", "follow", "budget")
 DROPS_GUESS = ("train", "reset", "load", "follow")  # actions that discard the run: a guess about it gets no result
 
 
@@ -350,7 +352,7 @@ class Lab(w.VBox):
             self._link.forget()
         if action in DROPS_GUESS:
             self._bridge.soon(self.guess.drop)
-        if action == "compare":
+        if action in GOES_LIVE:
             self._bridge.soon(self.timeline.live)
         if action != "read":
             self._keep_page()
