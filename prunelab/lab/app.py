@@ -354,8 +354,7 @@ class Lab(w.VBox):
             self._bridge.soon(self.guess.drop)
         if action in GOES_LIVE:
             self._bridge.soon(self.timeline.live)
-        if action != "read":
-            self._keep_page()
+        self._keep_page()
         target = recipe.final_target if action in ("prune", "preview") else None
         self._runner.submit(Command(action, recipe, target, about))
 
