@@ -95,7 +95,8 @@ class Lab(w.VBox):
         measure: bool = True,
         start: bool = True,
     ) -> None:
-        self.options = Options(show=tuple(show), hide=tuple(hide), lock=tuple(lock))
+        named: dict[str, Any] = {"show": show, "hide": hide, "lock": lock}  # Options refuses what is no list of names
+        self.options = Options(**named)
         custom = {name: OWN for name, given in (("model", model), ("data", data)) if given is not None}
         recipe = (recipe or Recipe()).changed(**custom)
         self._link = PageLink((recipe, self.options), custom)
