@@ -23,6 +23,7 @@ from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
 from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import CUTTING, SWITCHES
+from prunelab.lab.page.guess import QUESTIONS
 from prunelab.lab.page.host_line import HostLine
 from prunelab.lab.page.page import Acts, Page
 from prunelab.lab.page.page_link import PageLink
@@ -41,6 +42,8 @@ from prunelab.training.objective import LossLike, MetricLike
 
 LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 REST = 2.0  # seconds without a new picture, after which those that nobody sees are drawn
+# Actions that no button of the deck asks for, and that bring something else onto the page, or move the controls.
+GOES_LIVE = ("compare", "load", "follow", "budget")
 DROPS_GUESS = ("train", "reset", "load", "follow")  # actions that discard the run: a guess about it gets no result
 
 
@@ -93,7 +96,8 @@ class Lab(w.VBox):
         measure: bool = True,
         start: bool = True,
     ) -> None:
-        self.options = Options(show=tuple(show), hide=tuple(hide), lock=tuple(lock))
+        named: dict[str, Any] = {"show": show, "hide": hide, "lock": lock}  # Options refuses what is no list of names
+        self.options = Options(**named)
         custom = {name: OWN for name, given in (("model", model), ("data", data)) if given is not None}
         recipe = recipe_or_default(recipe).changed(**custom)
         self._link = PageLink((recipe, self.options), custom)
@@ -345,16 +349,17 @@ class Lab(w.VBox):
     def _submit(self, action: Any, about: Any = None) -> None:
         recipe = self._read_controls()
         if recipe is None:
+            if action in QUESTIONS:
+                self._bridge.soon(self.guess.drop)  # nothing is done, and no result will come
             self._redraw()
             return
         if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
             self._link.forget()
         if action in DROPS_GUESS:
             self._bridge.soon(self.guess.drop)
-        if action == "compare":
+        if action in GOES_LIVE:
             self._bridge.soon(self.timeline.live)
-        if action != "read":
-            self._keep_page()
+        self._keep_page()
         target = recipe.final_target if action in ("prune", "preview") else None
         self._runner.submit(Command(action, recipe, target, about))
 

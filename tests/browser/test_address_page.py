@@ -8,6 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 import prunelab
+from prunelab.lab.links import from_query
+from prunelab.recipe import Recipe
 from prunelab.resources import joined_script
 from support.lab_page import expect_root, root, turn, unfold
 
@@ -59,6 +61,20 @@ def test_the_address_is_written_once_it_rests_and_keeps_what_others_put_there(pa
     page.evaluate("stop(); say('rounds=5')")
     page.clock.run_for(1000)
     assert page.evaluate("location.search") == "?rounds=4&token=abc&session=x"
+
+
+def test_a_lesson_says_no_more_what_is_on_the_page_once_that_is_changed(
+    page: Page, dashboard: Callable[..., str]
+) -> None:
+    """Without the saved session, as on another machine: rounds are back at what a link need not say."""
+    dashboard("?lesson=10&epochs=3", phase="trained")
+    typed = root(page).get_by_role("textbox", name="rounds, typed")
+    expect(typed).to_have_value("1")
+    typed.fill(str(Recipe().rounds))
+    typed.press("Enter")
+    page.wait_for_function("!location.search.includes('lesson')")
+    recipe, options = from_query(page.evaluate("location.search"))
+    assert (recipe.rounds, recipe.batch_norm, options.show) == (Recipe().rounds, True, ("compare",))
 
 
 def test_a_reload_brings_back_what_is_on_the_page(page: Page, dashboard: Callable[..., str]) -> None:

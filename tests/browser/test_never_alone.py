@@ -200,6 +200,19 @@ def test_a_kernel_that_is_stopped_is_told_and_goes_on(lab: str, alone: Page, sha
     expect_root(page, preview="1.60")
 
 
+def test_a_file_that_was_asked_for_in_vain_can_be_asked_for_again(lab: str, alone: Page, shared_voila: Server) -> None:
+    page = opened(alone, lab)
+    kernel = kernel_of(page, shared_voila)
+    kernel.suspend()
+    button(page, "Data").click()
+    expect_root(page, link="lost")
+    kernel.resume()
+    expect_root(page, link="alive")
+    expect(root(page).get_by_text("Data: the kernel was lost before it was made.")).to_be_visible()
+    with page.expect_download():
+        button(page, "Data").click()
+
+
 def test_nothing_can_be_pressed_before_the_controls_show_what_the_kernel_knows(
     lab: str, alone: Page, shared_voila: Server
 ) -> None:

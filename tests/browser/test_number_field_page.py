@@ -118,6 +118,22 @@ def test_keys_move_it_by_steps_and_the_last_key_lets_go(fields: Page) -> None:
     expect(typed(fields, "quality, typed")).to_be_disabled()
 
 
+@pytest.mark.parametrize("held", ["Alt", "Control", "Meta"])
+def test_keys_of_the_browser_move_nothing(fields: Page, held: str) -> None:
+    fields.evaluate("""() => {
+        window.left = [];
+        addEventListener("keydown", (event) => {
+            window.left.push(!event.defaultPrevented);
+            event.preventDefault(); // it would leave the page
+        });
+    }""")
+    for key in ("ArrowLeft", "ArrowUp", "Home", "PageDown"):
+        handle(fields, "quality").press(f"{held}+{key}")
+    assert all(fields.evaluate("window.left")) and len(fields.evaluate("window.left")) == 8
+    handle(fields, "quality").press("ArrowRight")
+    expect_heard(fields, "1.55 0.08 3 7 released 1")
+
+
 def test_the_mouse_drags_it_and_lets_go_once(fields: Page) -> None:
     track = fields.locator(".prunelab-number-track").first.bounding_box()
     assert track and track["width"] >= 240

@@ -155,6 +155,25 @@ def test_a_loop_takes_three_presses_and_arrows_move_the_slider(page: Page, dashb
     page.evaluate("for (const id of ['note', 'taken']) document.getElementById(id).remove()")
 
 
+@pytest.mark.parametrize("hidden", ["", "&hide=prune"])
+def test_a_key_that_is_held_asks_once_and_presses_nothing_that_is_hidden(
+    page: Page, dashboard: Lab, hidden: str
+) -> None:
+    dashboard(f"?v=2&stage=true&model=mlp-small&epochs=3{hidden}", phase="trained")
+    page.evaluate("""() => {
+        window.asked = [0, 0];
+        document.documentElement.requestFullscreen = async () => { window.asked[0] += 1; };
+        addEventListener("click", () => { window.asked[1] += 1; }, true);
+    }""")
+    for key in ("f", "Space"):
+        for time in range(5):
+            page.keyboard.down(key)
+            if not time and key == "Space" and not hidden:
+                expect_root(page, phase="pruned", step="retrain")  # the next step could be pressed now
+        page.keyboard.up(key)
+    assert page.evaluate("window.asked") == [1, 0 if hidden else 1]
+
+
 def test_the_stage_is_left_by_one_press_and_the_page_is_as_before(page: Page, dashboard: Lab) -> None:
     dashboard("?model=mlp-small&show=graph", phase="trained")
     switch = root(page).get_by_role("checkbox", name="stage")

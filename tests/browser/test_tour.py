@@ -16,11 +16,11 @@ def first_visit(browser: Browser, address: Callable[[Path], str], notebooks: Pat
     """The lab in a browser that was never here; a script may run first."""
     context = browser.new_context(viewport={"width": 1280, "height": 720})
 
-    def visit(script: str = "", width: int = 1280, height: int = 720) -> Page:
+    def visit(script: str = "", width: int = 1280, height: int = 720, query: str = "") -> Page:
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.add_init_script(script)
-        page.goto(address(notebooks / DASHBOARD.name) + "?model=mlp-small&epochs=3")
+        page.goto(address(notebooks / DASHBOARD.name) + f"?v=2&model=mlp-small&epochs=3{query}")
         expect_root(page, state="ready", phase="trained")
         return page
 
@@ -50,6 +50,23 @@ def test_it_waits_for_the_slider_that_it_begins_with(first_visit: Callable[[str]
     page = first_visit(LATE_SLIDERS)
     expect(page.get_by_role("region", name="a short tour of this page")).to_contain_text("1 of 5")
     expect(root(page).locator(".pl-prune .prunelab-number.pl-toured")).to_be_visible()
+
+
+@pytest.mark.parametrize("query", ["", "&rule=density", "&hide=weights", "&rule=density&hide=weights,prune"])
+def test_it_speaks_of_what_is_there_and_of_nothing_else(first_visit: Callable[..., Page], query: str) -> None:
+    page = first_visit(query=query)
+    tour = page.get_by_role("region", name="a short tour of this page")
+    steps = 5 - ("weights" in query) - ("prune" in query)
+    said = []
+    for number in range(1, steps + 1):
+        expect(tour).to_contain_text(f"{number} of {steps}")
+        expect(root(page).locator(".pl-toured")).to_be_visible()
+        said.append(tour.locator(".pl-tour-words").inner_text())
+        tour.get_by_role("button", name="Done" if number == steps else "Next").click()
+    expect(tour).to_have_count(0)
+    assert ("quality" in " ".join(said)) is False, "it may be the density that is there to be dragged"
+    assert any("Orange" in words for words in said) is ("weights" not in query)
+    assert any("Prune cuts" in words for words in said) is ("prune" not in query)
 
 
 def test_it_leads_over_the_page_which_can_be_used_meanwhile_and_is_remembered(stranger: Page) -> None:

@@ -1,5 +1,7 @@
 """The lab without a browser: hands on controls, commands, reports, pictures; in a script, where there is no loop."""
 
+import pytest
+
 import prunelab as pl
 from prunelab.lab.page import downloads
 from prunelab.lab.widgets.shared_looks import is_shown
@@ -114,6 +116,25 @@ def test_after_a_comparison_the_figures_of_the_own_network_are_there_again():
     assert lab.panels["size"].plot.summary == card
     press(lab, "prune")
     assert lab.state.measurement is None
+    lab.stop()
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["dense", "cut"])
+@pytest.mark.parametrize("left", ["at its end", "by Stop"])
+def test_a_slider_that_is_moved_during_a_comparison_is_what_the_page_shows_afterwards(cut, left):
+    lab = pl.Lab(QUICK, measure=False)
+    assert lab.wait(60)
+    if cut:
+        press(lab, "prune")
+    lab.presets.children[1].click()
+    reached(lab, lambda state: state.activity == "comparing" and state.comparing)
+    lab.controls["quality"].value = 2.0
+    if left == "by Stop":
+        lab.buttons["reset"].click()
+    assert lab.wait(120) and lab.state.preview.target.quality == 2.0
+    would = lab.session.preview(2.0)
+    assert lab.state.preview.kept == would.kept
+    assert lab.status.cards[1]["more"] == f"{100 * would.density:.1f} % if cut now"
     lab.stop()
 
 

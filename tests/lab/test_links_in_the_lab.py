@@ -210,3 +210,16 @@ def test_a_link_of_an_earlier_version_means_what_it_meant_and_one_of_a_newer_is_
     assert "newer prunelab" in lab.status.trouble and "Nothing was changed" in lab.status.trouble
     assert lab.recipe == before
     usable(lab)
+
+
+@pytest.mark.parametrize("key", ["show", "hide", "lock"])
+@pytest.mark.parametrize("names", ["data", None, 3], ids=str)
+def test_what_is_no_list_of_names_is_said_as_it_was_given(key, names):
+    with pytest.raises(pl.RecipeError, match=f"{key} = {names!r}: must be a list of names"):
+        pl.Lab(start=False, **{key: names})
+
+
+def test_names_may_come_from_an_iterator():
+    lab = pl.Lab(start=False, hide=(name for name in ("size", "speed")))
+    assert lab.options.hide == ("size", "speed")
+    lab.close()

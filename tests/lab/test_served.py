@@ -110,6 +110,18 @@ def test_a_reload_brings_back_the_drawing_and_how_it_is_read(visitor_of):
     assert again.state.classification.dense == pytest.approx(lab.state.classification.dense)
 
 
+def test_a_drawing_outlives_a_kernel_that_is_killed_right_after_it(visitor_of):
+    lab = visitor_of(f"{LINK}&show=draw")
+    assert lab.wait(60)
+    sheet = lab.panels["draw"].sheet
+    for drawn in (bytes([0, 200] * 32), bytes([200, 0] * 32), bytes(64)):
+        sheet.value = drawn
+        assert lab.wait(60)
+        lab._served._visit._thread.submit(lambda: None).result(60)  # what waits to be written is there
+        saved = visit.Visit(folder(lab), None, folder(lab)).page().drawing
+        assert saved == (((8, 8), sheet.ink) if any(drawn) else None)
+
+
 def test_a_killed_run_goes_on_from_its_last_saved_moment(visitor_of, monkeypatch):
     monkeypatch.setattr(save_pace, "SAVE_EVERY", 0.2)
     monkeypatch.setattr(save_pace, "SAVE_SHARE", 1.0)
@@ -419,6 +431,20 @@ def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_
     press(again, "reset")
     assert again.state.snapshot.phase == "trained", "its dense network is there, too"
     assert visitor_of(killed(again)).wait(60)
+
+
+def test_a_slider_that_was_moved_during_a_comparison_is_previewed_after_a_reload(visitor_of):
+    lab = visitor_of()
+    assert lab.wait(60)
+    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    reached(lab, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
+    lab.controls["quality"].value = 2.0
+    reached(lab, lambda r: r.preview is not None and r.preview.quality == 2.0)
+    lab.stop()
+    again = visitor_of(address(lab))
+    reached(again, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
+    press(again, "reset")
+    assert again.controls["quality"].value == again.state.preview.quality == 2.0
 
 
 @pytest.mark.parametrize("name", ["L1 or L2", "one shot or five rounds"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from prunelab.formatting import percent
 from prunelab.lab.page.bridge import Soon
@@ -18,6 +18,7 @@ QUESTIONS = {
     "run": "What will the accuracy be when all rounds are over?",
     "live": "What will the accuracy be when all rounds are over?",
 }
+REVEAL = "Do it, and show the result"
 
 
 class Guess(basics.VBox):
@@ -41,7 +42,7 @@ class Guess(basics.VBox):
             value=90, low=0, high=100, min=0, max=100, step=0.5, decimals=1, description="your guess (%)",
             tooltip="The value that you expect",
         )  # fmt: skip
-        self.button = basics.Button(description="Reveal", button_style="primary", tooltip="Do it, and show the result")
+        self.button = basics.Button(description="Reveal", button_style="primary", tooltip=REVEAL)
         self.cancel = basics.Button(description="Cancel", tooltip="Do nothing")
         self.result = basics.Label("")
         form = basics.HBox([self.slider, self.button, self.cancel])
@@ -102,6 +103,11 @@ class Guess(basics.VBox):
         """Whether a guess waits for its result; until then the run's results are hidden."""
         return self._due is not None
 
+    def allow(self, reasons: Mapping[str, str]) -> None:
+        """Let the question be answered, unless its action cannot be done now. reasons: {action: why it cannot}."""
+        reason = reasons.get(self.action or "")
+        self.button.disabled, self.button.tooltip = reason is not None, reason or REVEAL
+
     def drop(self) -> None:
         """Discard the guess: there will be no result for it."""
         self._due = None
@@ -109,7 +115,7 @@ class Guess(basics.VBox):
 
     def _answered(self) -> None:
         action = self.action
-        if action is not None:
+        if action is not None and not self.button.disabled:
             self._due, self._before = (action, self.slider.value), self._latest
             self._failures_before = self._failures
             self.ask(None)

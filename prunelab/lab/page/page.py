@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from prunelab.formatting import layer_of
 from prunelab.lab import presets, wording
-from prunelab.lab.links import KEYS, Options
+from prunelab.lab.links import KEYS, LESSON, Options
 from prunelab.lab.messages import BUSY, LabState
 from prunelab.lab.page import downloads
 from prunelab.lab.page.bridge import Bridge, Soon
@@ -106,7 +106,7 @@ class Page:
             bridge.soon(self._unheard.say)
             acts.redrawn()
 
-        keys = [*KEYS, VERSION_KEY, *allowed()]
+        keys = [*KEYS, VERSION_KEY, *allowed(), LESSON]  # the link to the page says all that a lesson stands for
         self.status = Status(presence, came, title=wording.title(recipe), query_keys=keys)
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=bridge.soon)
         self.downloads.on_request(acts.requested)
@@ -169,6 +169,8 @@ class Page:
             if query is not None:
                 self.status.query = query
             self.buttons.show(state, options, stale=self.controls.differ(state.recipe))
+            comparing = {"live": "A comparison is on the page: wait, or stop it"} if state.comparing else {}
+            self.guess.allow(wording.reasons(state) | comparing)
             self.live.show(options.live, self.controls, state)
             if not self._presence.awaited:
                 self._make(visible, options)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from prunelab import views
-from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab import wording
+from prunelab.lab.messages import LabState
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
 from prunelab.lab.widgets import basics
 
+SCAN = "Cut one layer at a time, and measure; nothing is changed"
 USE = "Set each layer's own quality so that all cuts together cost at most a point of accuracy"
 
 
@@ -17,9 +19,7 @@ class SensitivityPanel(Panel):
     """Accuracy with each layer cut alone: which layers the network needs most. submit: puts a command on the queue."""
 
     def __init__(self, submit: Submit, redraw: Callable[[], None]) -> None:
-        self.button = basics.Button(
-            description="Scan layers", tooltip="Cut one layer at a time, and measure; nothing is changed"
-        )
+        self.button = basics.Button(description="Scan layers", tooltip=SCAN)
         self.use = basics.Button(description="Use these", tooltip=USE)
         bar = basics.HBox([self.button, self.use])
         bar.add_class("pl-bar-of-controls")
@@ -32,16 +32,22 @@ class SensitivityPanel(Panel):
         self.use.on_click(lambda _: submit("budget"))
 
     def show(self, state: LabState) -> None:
-        self.button.disabled = state.activity in BUSY or state.snapshot is None
-        missing = _missing(state)
+        taken, missing = _taken(state), _missing(state)
+        self.button.disabled, self.button.tooltip = taken is not None, taken or SCAN
         self.use.disabled, self.use.tooltip = missing is not None, missing or USE
         super().show(replace(state, preview=None, viewed=None))
 
 
+def _taken(state: LabState) -> str | None:
+    """Why nothing can be measured now, as for the button that measures; None if it can."""
+    return wording.reasons(state).get("measure")
+
+
 def _missing(state: LabState) -> str | None:
     """Why the scan cannot set qualities now; None if it can."""
-    if state.activity in BUSY or state.snapshot is None:
-        return "Pause the run first"
+    taken = _taken(state)
+    if taken or state.snapshot is None:
+        return taken
     if state.sensitivity is None or not state.sensitivity.complete:
         return "Scan the layers first, to the end"
     if state.snapshot.kept < state.snapshot.total:

@@ -3,14 +3,14 @@
 const TAKES_KEYS = "input, select, textarea, button, [role=slider], [role=button]";
 
 /**
- * The button of the step that comes next, undefined where it cannot be pressed.
+ * The button of the step that comes next, undefined where it cannot be pressed, or is hidden.
  * @param {Element} root
  * @returns {HTMLButtonElement | undefined}
  */
 function nextStep(root) {
   const step = root.getAttribute("data-step");
   const button = root.querySelector(`.pl-step.pl-${step} .jupyter-button.mod-primary`);
-  return button instanceof HTMLButtonElement && !button.disabled ? button : undefined;
+  return button instanceof HTMLButtonElement && !button.disabled && button.checkVisibility() ? button : undefined;
 }
 
 /**
@@ -28,6 +28,7 @@ export function listenToKeys(root) {
     if (within?.matches("input:not([type=checkbox]), select, textarea")) return;
     if (event.key === "f" || event.key === "F") {
       event.preventDefault();
+      if (event.repeat) return;
       // The whole document, not the lab alone: what other widgets put on the page (a list, a message) is then seen too.
       const change = document.fullscreenElement
         ? document.exitFullscreen()
@@ -35,7 +36,7 @@ export function listenToKeys(root) {
       change.catch((error) => console.debug("[prunelab] no full screen here", error));
     } else if (event.key === " " && (!within || within.matches("[role=slider]"))) {
       event.preventDefault();
-      nextStep(lab)?.click();
+      if (!event.repeat) nextStep(lab)?.click(); // a key that is held asks for one step
     }
   };
   addEventListener("keydown", pressed);

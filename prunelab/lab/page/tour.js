@@ -8,9 +8,12 @@ const SHOWN = "pl-toured"; // class of what a step is about
 
 /** @type {[selector: string, words: string][]} */
 const STEPS = [
-  [".pl-prune .prunelab-number", "Drag the quality. It moves the threshold: weights that are smaller would be cut."],
+  [".pl-prune .prunelab-number", "Drag this slider. It moves the threshold: weights that are smaller would be cut."],
   [".pl-weights", "All weights of each layer. Orange lies below the threshold and would go; blue would stay."],
-  [".pl-prune .pl-buttons", "Prune cuts them. Watch what that costs: the accuracy stands at the top of the page."],
+  [
+    ".pl-prune .pl-buttons:has(> :not(.prunelab-hidden))",
+    "Prune cuts them. Watch what that costs: the accuracy stands at the top of the page.",
+  ],
   [".pl-retrain", "Retrain lets the survivors learn again; what is cut stays zero. Then prune again, a little deeper."],
   [".pl-foot", "Every moment of the run is kept here: drag back to look at it, and forward to go on."],
 ];
@@ -54,6 +57,7 @@ export function showTour(lab) {
   const bar = element("div", "pl-tour-bar", card);
   const next = button("Next", "mod-primary", bar);
   const skip = button("Skip (Esc)", "", bar);
+  const steps = STEPS.filter(([selector]) => visible(lab, selector)); // a link may hide what others are about
   let at = -1;
   const ended = new AbortController();
   /** @type {Element | undefined} */
@@ -76,7 +80,7 @@ export function showTour(lab) {
   };
   const advance = () => {
     at += 1;
-    const step = STEPS[at];
+    const step = steps[at];
     if (!step) return end();
     unmark();
     const [selector, text] = step;
@@ -84,9 +88,9 @@ export function showTour(lab) {
     shown?.classList.add(SHOWN);
     bringIntoView();
     sizes.observe(lab);
-    count.textContent = `${at + 1} of ${STEPS.length}`;
+    count.textContent = `${at + 1} of ${steps.length}`;
     words.textContent = text;
-    if (at === STEPS.length - 1) {
+    if (at === steps.length - 1) {
       next.textContent = "Done";
       skip.hidden = true;
     }

@@ -8,7 +8,8 @@ from functools import partial
 
 from prunelab import views
 from prunelab.formatting import percent, time_left
-from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab import wording
+from prunelab.lab.messages import LabState
 from prunelab.lab.page.bridge import Soon
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
 from prunelab.lab.widgets import basics
@@ -55,12 +56,12 @@ class TradeoffPanel(Panel):
     def show(self, state: LabState) -> None:
         """Draw the curve so far, and say how far it is."""
         curve, tracing = state.tradeoff, state.activity == "tracing"
-        self.button.disabled = state.activity in BUSY or tracing or state.snapshot is None
+        self._stays = tracing or "run" in wording.reasons(state)
+        self.button.disabled = self._stays or state.snapshot is None
         show(self.button, not tracing)
         show(self.halt, tracing)
         self.hint.value = f'<div class="pl-hint">{_hint(state)}</div>'
         self._offer(curve)
-        self._stays = tracing or state.activity in BUSY
         self.load.disabled = self._stays or self.choice.index is None
         self.load.tooltip = "Wait, or stop what runs first" if self._stays else "Make this network again, on the page"
         super().show(replace(state, preview=None, viewed=None))

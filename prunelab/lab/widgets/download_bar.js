@@ -83,6 +83,14 @@ function render({ model, el }) {
     setStatus("error", name, `${label(name)}: ${words}`);
   }
 
+  // The lab's root says whether the kernel answers (kernel_watch.js). What was asked for is lost with the kernel: its answer would
+  // be waited for until the page is opened again, and the button is dead meanwhile.
+  const link = new MutationObserver(([{ target }]) => {
+    if (/** @type {Element} */ (target).getAttribute("data-link") !== "lost") return;
+    for (const name of [...pending.keys()])
+      fail(name, "the kernel was lost before it was made. Press the button again.");
+  });
+
   function addButton() {
     const key = button("", "", bar);
     key.addEventListener("click", () => press(key.dataset.item ?? ""));
@@ -110,6 +118,8 @@ function render({ model, el }) {
     const reason = model.get("disabled")[name];
     if (reason !== undefined) return setStatus("error", name, `${label(name)}: ${reason}`);
     if (pending.has(name)) return undefined;
+    const lab = el.closest(".prunelab"); // null in a user's own layout
+    if (lab) link.observe(lab, { attributeFilter: ["data-link"] });
     pending.set(name, { pieces: [], received: 0, transfer: null, timer: 0 });
     setStatus("waiting", name, `${label(name)}: asked for, being made…`);
     return model.send({ kind: "request", name, view });
@@ -204,6 +214,7 @@ function render({ model, el }) {
   return () => {
     for (const name of ["items", "disabled", "label"]) model.off(`change:${name}`, draw);
     model.off("msg:custom", receive);
+    link.disconnect();
     for (const name of [...pending.keys()]) stopWaiting(name);
     if (fileUrl) URL.revokeObjectURL(fileUrl);
     root.remove();

@@ -157,6 +157,7 @@ function render({ model, el }) {
 
   let keyed = false;
   handle.addEventListener("keydown", (event) => {
+    if (event.altKey || event.ctrlKey || event.metaKey) return; // the browser's: Alt and an arrow goes back a page
     const steps = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: MANY, PageDown: -MANY }[event.key];
     const end = { Home: get("min"), End: get("max") }[event.key];
     if ((steps === undefined && end === undefined) || get("disabled")) return;

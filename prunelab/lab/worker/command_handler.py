@@ -63,7 +63,8 @@ class CommandHandler(RunningTask):
             except LimitError as error:
                 if self.session is None:
                     raise
-                self._report(trouble=str(error))  # what is refused ends nothing that runs
+                # what is refused ends nothing that runs
+                self._report(trouble=str(error), failures=self.state.failures + 1)
                 return
         stops_comparing = action == "reset" and self._mine is not None
         if action not in BESIDE:

@@ -57,8 +57,8 @@ class RunningTask(ShownSession):
         session, preview, task = self.session, self._preview, self._task
         measurement, scan = self.state.measurement, self.state.sensitivity
         if self._mine is not None:  # the compared runs that are done are kept runs
-            session, preview, measurement = self._mine.session, self._mine.preview, self._mine.measurement
-            scan = self._mine.sensitivity
+            session, measurement, scan = self._mine.session, self._mine.measurement, self._mine.sensitivity
+            preview = self._mine.preview_by(self._controls_recipe.final_target)
         if session is None:
             return
         state = RunState(
@@ -170,7 +170,7 @@ class RunningTask(ShownSession):
         if self.session is not None:
             measured, scanned = self.state.measurement, self.state.sensitivity
             self._mine = Aside(
-                self.session, self._dense, self._preview,
+                self.session, self._dense, self._preview, self._controls_recipe.final_target,
                 measured if measured and measured.progress == 1 else None,
                 scanned if scanned and scanned.complete else None,
             )  # fmt: skip
@@ -188,5 +188,5 @@ class RunningTask(ShownSession):
         self._task = None
         mine, self._mine, self._comparing = self._mine, None, ()
         self._use(mine.session)
-        self._dense, self._preview = mine.dense, mine.preview
+        self._dense, self._preview = mine.dense, mine.preview_by(self._controls_recipe.final_target)
         self._report(measurement=mine.measurement, sensitivity=mine.sensitivity)

@@ -36,13 +36,21 @@ UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state
 
 @dataclass(frozen=True)
 class Aside:
-    """A session that is off the page for a while, and what was known of it: a measurement and a scan that had ended."""
+    """A session that is off the page for a while, and what was known of it: a measurement and a scan that had ended.
+
+    controls: what the controls asked for when it went.
+    """
 
     session: Session
     dense: dict[str, Any] | None
     preview: Target | None
+    controls: Target
     measurement: Measurement | None
     sensitivity: Sensitivity | None
+
+    def preview_by(self, controls: Target) -> Target | None:
+        """The preview of it when it comes back: by what the controls ask for by then, if a hand has moved them."""
+        return self.preview if controls == self.controls else controls
 
 
 class ShownSession:

@@ -179,6 +179,25 @@ def test_a_comparison_says_so_and_is_left_by_one_press(lab, paused):
     assert (stop.description, lab.status.text) == ("Reset", "ready")
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_comparison_is_not_given_up_for_a_scan_or_a_curve(lab, paused):
+    panels = lab.panels
+    lab.choices["sensitivity"].value = lab.choices["tradeoff"].value = True
+    buttons = (panels["sensitivity"].button, panels["sensitivity"].use, panels["tradeoff"].button)
+    assert [button.disabled for button in buttons] == [False, True, False]
+    lab.presets.children[1].click()
+    reached(lab, lambda s: s.activity == "comparing" and s.snapshot.phase == "training")
+    if paused:
+        press(lab, "pause")
+    assert all(button.disabled for button in (*buttons, panels["tradeoff"].load))
+    for button in buttons[:2]:
+        assert button.tooltip == lab.buttons["measure"].tooltip
+    panels["tradeoff"]._clicked(0)
+    assert lab.state.comparing
+    press(lab, "reset")
+    assert not buttons[0].disabled and not buttons[2].disabled
+
+
 def test_a_comparison_that_fails_brings_the_network_back(lab, monkeypatch):
     press(lab, "prune")
     mine = lab.session

@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 
 import prunelab as pl
+from prunelab.lab.presets import PlannedRun
+from prunelab.lab.worker.limits import Limits
 from prunelab.results.tradeoff import LINES, Point
 from prunelab.training import steps
-from support.labs import QUICK, press, reached
+from support.labs import LONG, QUICK, press, reached
 
 
 def test_a_guess_comes_before_the_result(lab):
@@ -103,4 +105,58 @@ def test_a_run_that_failed_is_no_answer_and_hides_nothing_any_more(monkeypatch):
     assert not lab.guess.waits and lab.guess.result.value == ""
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"].endswith("%")
+    lab.stop()
+
+
+@pytest.mark.parametrize("why", ["the limits of a workshop", "controls that give no recipe"])
+def test_a_run_that_is_refused_hides_nothing(why):
+    lab = pl.Lab(QUICK, measure=False)
+    assert lab.wait(60)
+    lab.switches["guess"].value = True
+    if why == "the limits of a workshop":
+        lab._runner.limit(Limits(rounds=1))
+        lab.buttons["run"].click()
+    else:
+        lab.buttons["run"].click()
+        lab.controls["rewind"].value, lab.controls["rewind_epoch"].value = "weights", QUICK.epochs + 1
+    assert lab.guess.action == "run"
+    lab.guess.button.click()
+    assert lab.wait(60) and lab.status.trouble != "" and lab.state.snapshot.phase == "trained"
+    assert not lab.guess.waits
+    assert lab.status.cards[0]["value"].endswith("%")
+    lab.stop()
+
+
+def test_what_cannot_be_pressed_cannot_be_revealed():
+    lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
+    assert lab.wait(60)
+    lab.buttons["run"].click()
+    reached(lab, lambda state: state.activity == "running" and state.snapshot.phase == "retraining")
+    press(lab, "pause")
+    lab.switches["guess"].value = True
+    lab.buttons["prune"].click()
+    assert lab.guess.action == "prune" and not lab.guess.button.disabled
+    lab.buttons["pause"].click()  # the run goes on
+    reached(lab, lambda state: state.activity == "running")
+    assert lab.guess.button.disabled and lab.guess.button.tooltip == lab.buttons["prune"].tooltip
+    lab.guess.button.click()
+    press(lab, "pause")
+    assert lab.state.snapshot.round == 1 and not lab.guess.waits, "the run is where it was"
+    assert not lab.guess.button.disabled
+    lab.stop()
+
+
+@pytest.mark.parametrize("action", ["prune", "live"])
+def test_a_comparison_is_not_ended_by_the_answer_to_a_question(action):
+    lab = pl.Lab(QUICK, measure=False)
+    assert lab.wait(60)
+    lab.switches["guess"].value = True
+    lab._pressed(action)
+    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    reached(lab, lambda state: state.activity == "comparing" and state.recipe == LONG and state.snapshot.clock > 50)
+    lab.guess.button.click()
+    assert lab.guess.button.disabled and lab.guess.action == action and not lab.guess.waits
+    press(lab, "reset")
+    assert lab.state.snapshot.phase == "trained" and lab.guess.result.value == ""
+    assert lab.status.cards[0]["value"].endswith("%")
     lab.stop()

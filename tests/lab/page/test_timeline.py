@@ -6,6 +6,7 @@ import pytest
 
 import prunelab as pl
 from prunelab.lab.page.timeline import Timeline
+from prunelab.results.tradeoff import LINES, Point
 from support.labs import QUICK, press
 
 
@@ -44,6 +45,29 @@ def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
     lab.panels["compare"].button.click()
     assert lab.timeline.widget.position is None
     press(lab, "reset")
+
+
+@pytest.mark.parametrize("act", ["a link", "a run of the curve", "qualities by the scan"])
+def test_what_comes_onto_the_page_is_shown_and_no_earlier_moment(lab, act):
+    if act == "qualities by the scan":
+        lab.panels["sensitivity"].button.click()
+        assert lab.wait(60)
+    else:
+        press(lab, "run")
+    lab.timeline.widget.position = 0
+    assert lab.timeline.shown(lab.state) is not None
+    if act == "a link":
+        lab.follow("v=2&model=mlp-small&epochs=2&seed=5")
+    elif act == "a run of the curve":
+        lab._submit("load", about=Point(
+            line=LINES[0], recipe=QUICK.changed(seed=5), cuts=(0.5,), kept=1, total=2, effective=None, gaussian=None,
+            accuracy=0.9, dense=0.9,
+        ))  # fmt: skip
+    else:
+        lab.panels["sensitivity"].use.click()
+    assert lab.wait(60) and lab.timeline.widget.position is None
+    assert lab.status.attributes["clock"] == str(lab.state.snapshot.clock)
+    assert lab.state.preview is None or "if cut now" in lab.status.cards[1]["more"]
 
 
 def test_each_round_has_an_equal_share_of_the_scrubber(lab):

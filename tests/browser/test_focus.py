@@ -1,0 +1,48 @@
+"""What has the focus is seen: bars that stay in view, above and below, do not cover it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.lab_page import button, root
+
+# What has the focus, and what covers its middle line; null if nothing does, or if the focus is not on the lab.
+COVERED = """() => {
+    const has = document.activeElement;
+    if (!has?.closest(".prunelab")) return null;
+    const r = has.getBoundingClientRect();
+    // Of a row that a finger moves sideways a part is seen.
+    const x = Math.min(Math.max((r.left + r.right) / 2, 1), innerWidth - 1);
+    const top = document.elementFromPoint(x, (r.top + r.bottom) / 2);
+    if (top && (has.contains(top) || top.contains(has) || top.closest("label")?.contains(has))) return null;
+    return `${has.getAttribute("aria-label") ?? has.textContent}: ${top?.className}`;
+}"""
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "query"),
+    [(390, 844, ""), (700, 700, ""), (1024, 768, ""), (1024, 768, "&big=true"), (1280, 720, "")],
+)
+def test_the_focus_is_under_no_bar(
+    page: Page, dashboard: Callable[..., str], width: int, height: int, query: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    dashboard(f"?v=2&model=mlp-small&epochs=3&guess=true{query}", phase="trained")
+    for asks in (True, False):
+        if asks:
+            button(page, "Prune").click()
+            expect(root(page).get_by_role("slider", name="your guess (%)")).to_be_focused()
+            assert page.evaluate(COVERED) is None, "the question is seen where it is asked"
+        else:
+            page.evaluate("scrollTo(0, 0)")
+            button(page, "Cancel").click()
+        page.evaluate("document.activeElement.blur()")
+        for key in ("Tab", "Shift+Tab"):
+            found = []
+            for _ in range(60):
+                page.keyboard.press(key)
+                found.append(page.evaluate(COVERED))
+            assert list(filter(None, found)) == []
