@@ -19,7 +19,8 @@ from IPython import get_ipython
 from prunelab.errors import RecipeError, StorageError
 from prunelab.lab.page.late_messages import LateMessages
 from prunelab.lab.worker import visit as visits
-from prunelab.lab.worker.visit import PageSettings, Visit
+from prunelab.lab.worker.page_settings import PageSettings
+from prunelab.lab.worker.visit import Visit
 from prunelab.serve import visitor
 from prunelab.sessions.dense_cache import DenseCache
 

@@ -21,6 +21,7 @@ from prunelab.lab.page.presence import Presence
 from prunelab.lab.presets import PlannedRun
 from prunelab.lab.served import split
 from prunelab.lab.worker import save_pace, visit
+from prunelab.lab.worker.page_settings import PageSettings
 from prunelab.serve import visitor
 from support.labs import LINK, LONG, QUICK, address, folder, press, reached
 from support.messages import say
@@ -386,7 +387,7 @@ def test_the_key_of_a_saved_lab_is_told_from_the_link():
 
 
 def test_an_address_that_has_not_caught_up_yet_asks_for_nothing_but_the_page():
-    page = visit.PageSettings(pl.Recipe(quality=1.6), Options(), "quality=2", "quality=1.6", ("quality=1.7",))
+    page = PageSettings(pl.Recipe(quality=1.6), Options(), "quality=2", "quality=1.6", ("quality=1.7",))
     assert all(page.opened_by(query) for query in ("quality=2", "quality=1.6", "quality=1.7"))
     assert page.opened_by("") and page.opened_by("token=of-a-hub"), "no setting: the saved lab, as it is"
     assert not page.opened_by("quality=1.8")

@@ -9,6 +9,7 @@ from prunelab.experiments.tradeoff import recipe_of, replay
 from prunelab.lab.links import Options
 from prunelab.lab.messages import Command
 from prunelab.lab.worker import visit
+from prunelab.lab.worker.page_settings import PageSettings
 from prunelab.results.tradeoff import Point, line_named
 from prunelab.serve import visitor
 from prunelab.sessions.dense_cache import DenseCache
@@ -60,7 +61,7 @@ def test_a_comparison_that_was_added_to_the_address_begins(visitor_of, wish):
 
 @pytest.mark.parametrize("wish", ["lesson=3", "preset=l1-or-l2"])
 def test_a_lesson_or_preset_that_stayed_in_the_address_is_no_new_wish(wish):
-    page = visit.PageSettings(pl.Recipe(quality=1.6), Options(), wish, "quality=1.6")
+    page = PageSettings(pl.Recipe(quality=1.6), Options(), wish, "quality=1.6")
     assert page.opened_by(wish) and page.opened_by(f"quality=1.6&{wish}") and page.opened_by("quality=1.6")
     assert not page.opened_by("lesson=4") and not page.opened_by("quality=1.6&preset=one-shot-or-five-rounds")
 
@@ -117,6 +118,7 @@ def test_a_guess_that_waits_for_its_result_still_does_after_a_reload(visitor_of,
     assert lab.wait(60)
     if action == "retrain":
         lab._do("prune")
+        assert lab.wait(60)
 
     def pause(state) -> None:
         if state.snapshot is not None and state.snapshot.phase == "retraining":

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from prunelab.errors import LimitError, SessionError, StorageError
 from prunelab.lab import wording
 from prunelab.lab.messages import OPENING, Command
+from prunelab.lab.worker.run_state import RunState, Scan, moment_of
 from prunelab.lab.worker.running_task import RunningTask
 from prunelab.lab.worker.shown_session import UNMEASURED
 from prunelab.lab.worker.tasks import (
@@ -22,7 +23,7 @@ from prunelab.lab.worker.tasks import (
     tradeoff_task,
     under_way,
 )
-from prunelab.lab.worker.visit import RunState, Scan, Visit, moment_of
+from prunelab.lab.worker.visit import Visit
 from prunelab.recipe import Recipe, Target
 from prunelab.results.tradeoff import Point
 

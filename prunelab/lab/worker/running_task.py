@@ -11,11 +11,11 @@ from prunelab.lab import wording
 from prunelab.lab.messages import LabState
 from prunelab.lab.presets import PlannedRun, series
 from prunelab.lab.worker.limits import Limits
+from prunelab.lab.worker.run_state import RunState, Scan, moment_of
 from prunelab.lab.worker.save_pace import SavePace
 from prunelab.lab.worker.session_source import SessionSource
 from prunelab.lab.worker.shown_session import UNMEASURED, Aside, ShownSession
 from prunelab.lab.worker.tasks import PASSING, Task, measure_task
-from prunelab.lab.worker.visit import RunState, Scan, moment_of
 from prunelab.recipe import Recipe
 from prunelab.results.budget import Budget
 from prunelab.results.measurement import Measurement

@@ -15,7 +15,8 @@ from prunelab import data as data_module
 from prunelab.data import Data
 from prunelab.disk import claim
 from prunelab.errors import StorageError, collected
-from prunelab.lab.worker.visit import RunState, Visit
+from prunelab.lab.worker.run_state import RunState
+from prunelab.lab.worker.visit import Visit
 from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.recipe import DEPENDENT, TRAINING_FIELDS, Recipe

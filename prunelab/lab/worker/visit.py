@@ -8,7 +8,6 @@ process at a time. One whose page is gone hands it over to the next that asks; e
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import hashlib
 import json
@@ -17,10 +16,9 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import safetensors
 import safetensors.torch
@@ -29,14 +27,11 @@ from filelock import BaseFileLock
 
 from prunelab.disk import LOCK, claim, private_folder, remove_oldest, write_atomically
 from prunelab.errors import ClaimedError, RecipeError, StorageError
-from prunelab.lab import presets
-from prunelab.lab.links import LESSON, PRESET, Options, last, ours
-from prunelab.lab.presets import PlannedRun
 from prunelab.lab.runs import Run
+from prunelab.lab.worker.page_settings import PageSettings
+from prunelab.lab.worker.run_state import RunState, Scan
 from prunelab.recipe import Recipe
-from prunelab.results.sensitivity import Sensitivity
-from prunelab.results.snapshot import Snapshot
-from prunelab.results.tradeoff import Point, Tradeoff
+from prunelab.results.tradeoff import Tradeoff
 from prunelab.sessions.checkpoint import group, history_in, history_out
 
 KEY = "session"  # of the id, in the visitor's address
@@ -51,67 +46,6 @@ LARGEST = 2 * 2**30  # bytes of all saved labs together
 
 GONE = "What this address had saved is no longer here: labs are kept for a week. This is a new one."
 COPY = "This lab is open in another tab or window. This is a copy of it: what is done here stays here."
-
-
-@dataclass(frozen=True)
-class PageSettings:
-    """What a page was set to. query: of the address that it was opened with; link: of a link to it as it was.
-
-    earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
-    these when the page is left. drawing: ((height, width), ink) of the sheet, see ``Drawing``; None if it is blank.
-    preset: the comparison that a link had asked for and that had not begun; "" if none. guess: (action, answer in %) of
-    one that waited for its result; None if none did.
-    """
-
-    recipe: Recipe
-    options: Options
-    query: str = ""
-    link: str = ""
-    earlier: tuple[str, ...] = ()
-    drawing: tuple[tuple[int, int], bytes] | None = None
-    preset: str = ""
-    guess: tuple[str, float] | None = None
-
-    def opened_by(self, query: str) -> bool:
-        """Whether an address with this query asks for nothing but this page; one that says nothing does."""
-        known = map(_settings, ("", self.query, self.link, *self.earlier))
-        return _settings(query) in known and _wishes(query) in ({}, _wishes(self.query))
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan that has ended. moment: of the network that was scanned, as ``moment_of`` tells it: scan and session are
-    written one after the other, and a kernel may be killed between.
-    """
-
-    moment: Mapping[str, Any]
-    result: Sensitivity
-
-
-def moment_of(snapshot: Snapshot) -> dict[str, Any]:
-    """What tells the networks of a session apart."""
-    return {name: getattr(snapshot, name) for name in ("phase", "round", "clock", "kept")}
-
-
-@dataclass(frozen=True)
-class RunState:
-    """What was under way. task: its name, None if nothing was. point: of the trade-off curve, if its network was being
-    made. preview: target of the preview on the page. controls:
-    the target that the controls were set to; if they are set otherwise now, a hand has moved them since. tradeoff: the
-    trade-off curve that was drawn last, None if none was. scan: of the layers of the network as it is; None if there is
-    none. comparing: the runs of a comparison that were not yet done, in their order; () if none was under way.
-    """
-
-    task: str | None = None
-    paused: bool = False
-    measured: bool = False
-    preview: Mapping[str, Any] | None = None
-    controls: Mapping[str, Any] | None = None
-    runs: tuple[Run, ...] = ()
-    tradeoff: Tradeoff | None = None
-    scan: Scan | None = None
-    comparing: tuple[PlannedRun, ...] = ()
-    point: Point | None = None
 
 
 class Visit:
@@ -145,33 +79,14 @@ class Visit:
         if values is None:
             return None
         with _damage_told(PAGE):
-            recipe = Recipe.from_dict(values["recipe"])
-            earlier = tuple(map(str, values.get("earlier", ())))
-            options = Options(**values["options"])
-            drawing = _drawing_in(values.get("drawing"))
-            asked = str(values.get("preset", ""))
-            preset = asked and presets.named(asked, recipe)
-            guess = None if values.get("guess") is None else (str(values["guess"][0]), float(values["guess"][1]))
-            query, link = str(values["query"]), str(values["link"])
-            return PageSettings(recipe, options, query, link, earlier, drawing, preset, guess)
+            return PageSettings.from_dict(values)
 
     def keep_page(self, page: PageSettings, *, last: bool = False) -> None:
         """Save the settings of the page, on a thread of its own; a save that fails leaves the old ones.
 
         last: it is written when this returns, and none will follow.
         """
-        values = {
-            "prunelab_page": FORMAT,
-            "recipe": page.recipe.to_dict(usual=True),
-            "options": vars(page.options),
-            "query": page.query,
-            "link": page.link,
-            "earlier": page.earlier,
-            "drawing": _drawing_out(page.drawing),
-            "preset": page.preset,
-            "guess": page.guess,
-        }
-        content = json.dumps(values).encode()
+        content = json.dumps({"prunelab_page": FORMAT, **page.to_dict()}).encode()
         if self._written is not None:
             self._written.cancel()  # the latest is enough
         if last:  # threads are not to be had when the interpreter ends
@@ -188,13 +103,7 @@ class Visit:
         if values is None:
             return RunState()
         with _damage_told(RUN):
-            known = {name: values[name] for name in ("task", "paused", "measured", "preview", "controls")}
-            comparing, point = values.get("comparing", ()), values.get("point")
-            return RunState(
-                **known,
-                comparing=tuple(map(PlannedRun.from_dict, comparing)),
-                point=None if point is None else Point.from_dict(point),
-            )
+            return RunState.from_dict(values)
 
     def kept_runs(self) -> tuple[Run, ...]:
         """The runs kept for comparison. They may be saved anew meanwhile, by the lab that this is a copy of: then the
@@ -221,7 +130,7 @@ class Visit:
         """The scan of the network's layers; None if there is none. Raises StorageError if it cannot be read."""
         values = _read(self.source, SCAN)
         with _damage_told(SCAN):
-            return None if values is None else Scan(values["moment"], Sensitivity.from_dict(values["result"]))
+            return None if values is None else Scan.from_dict(values)
 
     def keep_run(self, run: RunState) -> None:
         """Save what is under way. Raises StorageError if that fails; what was saved before is intact."""
@@ -229,12 +138,7 @@ class Visit:
             if run.runs != self._runs:
                 self._described = self._write_runs(run.runs) if run.runs else None
                 self._runs = run.runs
-            values = {
-                "prunelab_run": FORMAT, "task": run.task, "paused": run.paused, "measured": run.measured,
-                "preview": run.preview, "controls": run.controls, "runs": self._described,
-                "comparing": [plan.to_dict() for plan in run.comparing],
-                "point": None if run.point is None else run.point.to_dict(),
-            }  # fmt: skip
+            values = {"prunelab_run": FORMAT, **run.to_dict(), "runs": self._described}
             self._write(RUN, json.dumps(values).encode())
             if run.tradeoff is not None and run.tradeoff is not self._curve:
                 self._write(CURVE, json.dumps(run.tradeoff.to_dict()).encode())
@@ -242,8 +146,7 @@ class Visit:
             if run.scan is None:
                 (self.folder / SCAN).unlink(missing_ok=True)
             elif run.scan != self._scan:
-                values = {"moment": run.scan.moment, "result": run.scan.result.to_dict()}
-                self._write(SCAN, json.dumps(values).encode())
+                self._write(SCAN, json.dumps(run.scan.to_dict()).encode())
             self._scan = run.scan
             for old in self.folder.glob("runs-*.safetensors"):
                 if self._described is None or old.name != self._described["file"]:
@@ -321,27 +224,6 @@ def clean(folder: Path | None = None) -> None:
 def _new(folder: Path, *, source: Path | None = None, notice: str | None = None) -> Visit:
     path = folder / secrets.token_urlsafe(ID_BYTES)
     return Visit(path, claim(path), source, notice)
-
-
-def _drawing_out(drawing: tuple[tuple[int, int], bytes] | None) -> dict[str, Any] | None:
-    return None if drawing is None else {"size": drawing[0], "ink": base64.b64encode(drawing[1]).decode()}
-
-
-def _drawing_in(values: dict[str, Any] | None) -> tuple[tuple[int, int], bytes] | None:
-    if values is None:
-        return None
-    height, width = values["size"]
-    return (int(height), int(width)), base64.b64decode(values["ink"], validate=True)
-
-
-def _settings(query: str) -> list[tuple[str, str]]:
-    """What a query says about a page, in a fixed order; keys that are not the lab's do not count."""
-    return sorted((key, text) for key, text in parse_qsl(query, keep_blank_values=True) if ours(key))
-
-
-def _wishes(query: str) -> dict[str, str]:
-    """The lesson and the preset that a query asks for: they stay in the address of the page that was opened by them."""
-    return {key: text for key in (LESSON, PRESET) if (text := last(query, key)) is not None}
 
 
 def _read(folder: Path | None, name: str) -> dict[str, Any] | None:

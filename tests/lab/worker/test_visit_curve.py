@@ -8,7 +8,9 @@ import pytest
 
 from prunelab.errors import StorageError
 from prunelab.lab.links import Options
-from prunelab.lab.worker.visit import CURVE, PageSettings, RunState, enter
+from prunelab.lab.worker.page_settings import PageSettings
+from prunelab.lab.worker.run_state import RunState
+from prunelab.lab.worker.visit import CURVE, enter
 from prunelab.recipe import Recipe
 from prunelab.results.tradeoff import Point, Tradeoff
 
