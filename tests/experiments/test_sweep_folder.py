@@ -181,7 +181,9 @@ def test_custom_models_are_told_apart_by_what_they_compute(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "other", [{"slope": 0.2}, {"act": torch.tanh}, {"scale": 2.0}, {"phase": 1.0}, {"sizes": (1, 3)}], ids=str
+    "other",
+    [{"slope": 0.2}, {"act": torch.tanh}, {"scale": 2.0}, {"phase": 1.0}, {"sizes": (1, 3)}],
+    ids=lambda other: next(iter(other)),
 )
 def test_custom_models_are_told_apart_by_what_they_do_not_save(other, tmp_path):
     recipes = (TINY,)
