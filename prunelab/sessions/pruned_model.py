@@ -76,7 +76,6 @@ class PrunedModel:
         self._packed: dict[str, tuple[Tensor, bytes]] = {}  # the latest mask of each layer, and its bits
         self._wiring = wiring_of(model, example)
         self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
-        self.adjust_dropout()
 
     @property
     def weights(self) -> list[nn.Parameter]:
@@ -258,7 +257,8 @@ class PrunedModel:
         self._owners = dropout.named_owners(self.model, self.masks, state["dropout_owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())
         for name, (original, now) in state["dropout_rates"].items():
-            self._original_rates[name], modules[name].p = original, now
+            dropout.set_rate(modules[name], original, now)
+            self._original_rates[name] = original
 
     def _dropout_rates(self) -> dict[str, tuple[float, float]]:
         """(original rate, current rate) of every dropout, by module name."""
