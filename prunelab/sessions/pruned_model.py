@@ -195,6 +195,8 @@ class PrunedModel:
 
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:
         cut = (plan.cuts if plan else self._cuts).get(name)
+        if cut and not plan and cut.kept != self.masks.kept_in(name):  # cut since then, by the masks themselves
+            cut = None
         mask = plan.masks[name] if plan else self.masks[name]
         weight = _drawn(self.masks.weight(name))
         limit, kept_counts, cut_counts = histograms(weight, self.cut_values[name], mask, self.masks[name])
