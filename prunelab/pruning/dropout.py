@@ -146,8 +146,7 @@ def adjust_dropout(
             cannot be traced without one; attention is looked into only with one.
         owners: {dropout: layer}, to override the execution order. The owners of other dropouts are determined only if
             there is an example; without one these keep their rates.
-        originals: {dropout: rate before pruning, 0 to 1}, of each that is adjusted. None: the rate is stored on each
-            module at the first call, so that repeated calls do not compound.
+        originals: {dropout: rate before pruning, 0 to 1}, of each that is adjusted. None: see ``original_rates``.
 
     Returns:
         The new rates by module name, 0 to 1. A DropoutWarning names the dropouts that keep their rates (functions such
@@ -169,11 +168,14 @@ def adjust_dropout(
         for name, layer in ((name, weights_beside(masks, owner)) for name, owner in layer_of_dropout.items())
     }
     for name, value in rates.items():
-        module: Any = modules[name]
-        if originals is None:
-            module.original_p = before[name]
-        module.p = value
+        set_rate(modules[name], before[name], value)
     return rates
+
+
+def set_rate(module: Any, original: float, now: float) -> None:
+    """Set a dropout's rate ``now``, and remember its ``original`` one, so that repeated adjustments do not compound."""
+    module.p = module.adjusted_p = now
+    module.original_p = original
 
 
 def _checked(model: nn.Module, adjusted: Collection[str], originals: Mapping[str, float]) -> Mapping[str, float]:
@@ -196,6 +198,12 @@ def rates(model: nn.Module) -> dict[str, float]:
 
 
 def original_rates(model: nn.Module) -> dict[str, float]:
-    """Rate of every dropout before pruning, by module name: as stored by ``adjust_dropout``, else the current one."""
+    """Rate of every dropout before pruning, by module name: as ``set_rate`` remembers it, else the current one.
+
+    A rate that was set by hand since then is a new original.
+    """
     modules = dict(model.named_modules())
-    return {name: getattr(modules[name], "original_p", now) for name, now in rates(model).items()}
+    return {
+        name: getattr(modules[name], "original_p", now) if getattr(modules[name], "adjusted_p", now) == now else now
+        for name, now in rates(model).items()
+    }

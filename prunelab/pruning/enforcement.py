@@ -152,7 +152,7 @@ class Enforcement:
             if parameter.grad is not None:
                 parameter.grad.detach().mul_(factor)
             for optimizer in known:
-                for key, moment in optimizer.state.get(parameter, {}).items():
+                for key, moment in optimizer_steps.moments(optimizer, parameter).items():
                     if key == STEP_SIZE or not isinstance(moment, Tensor) or moment.shape != parameter.shape:
                         continue
                     if moment.is_floating_point():  # integers are codes, where 0 does not stand for zero

@@ -136,7 +136,7 @@ def places(model: nn.Module, released: Iterable[Computed] = ()) -> Iterator[Plac
 
 def _is_matrix(parameter: nn.Parameter) -> bool:
     lazy = isinstance(parameter, nn.parameter.UninitializedParameter)
-    return not lazy and parameter.dim() >= 2 and parameter.is_floating_point()
+    return not lazy and parameter.dim() >= 2 and (parameter.is_floating_point() or parameter.is_complex())
 
 
 def linear_and_conv(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Parameter]]:

@@ -10,7 +10,7 @@ import functools
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from torch import nn
@@ -23,6 +23,13 @@ Listener = Callable[[Any], None]  # takes the optimizer that has just made a ste
 def parameters(optimizer: Any) -> Iterator[nn.Parameter]:
     """The parameters that an optimizer holds now; groups may be added later."""
     return (parameter for group in optimizer.param_groups for parameter in group["params"])
+
+
+def moments(optimizer: Any, parameter: nn.Parameter) -> Mapping[str, Any]:
+    """What an optimizer keeps for a parameter, by name; {} where it does so in another way than torch's."""
+    state = getattr(optimizer, "state", None)
+    kept = state.get(parameter) if isinstance(state, Mapping) else None
+    return kept if isinstance(kept, Mapping) else {} if kept is None else {"state": kept}
 
 
 def with_inner(optimizer: Any) -> list[Any]:

@@ -78,7 +78,6 @@ class PrunedModel:
         self._transposed = transposed(model, {name: masks.weight(name) for name in masks})
         self._wiring = wiring_of(model, example)
         self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
-        self.adjust_dropout()
 
     @property
     def weights(self) -> list[nn.Parameter]:
@@ -198,6 +197,8 @@ class PrunedModel:
 
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:
         cut = (plan.cuts if plan else self._cuts).get(name)
+        if cut and not plan and cut.kept != self.masks.kept_in(name):  # cut since then, by the masks themselves
+            cut = None
         mask = plan.masks[name] if plan else self.masks[name]
         weight = _drawn(self.masks.weight(name))
         limit, kept_counts, cut_counts = histograms(weight, self.cut_values[name], mask, self.masks[name])
@@ -261,7 +262,8 @@ class PrunedModel:
         self._owners = dropout.named_owners(self.model, self.masks, state["dropout_owners"])
         modules: dict[str, Any] = dict(self.model.named_modules())
         for name, (original, now) in state["dropout_rates"].items():
-            self._original_rates[name], modules[name].p = original, now
+            dropout.set_rate(modules[name], original, now)
+            self._original_rates[name] = original
 
     def _dropout_rates(self) -> dict[str, tuple[float, float]]:
         """(original rate, current rate) of every dropout, by module name."""

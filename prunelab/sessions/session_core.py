@@ -79,6 +79,8 @@ class SessionCore:
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
         self._streams = Streams(self._threads)
         planning.check(self.masks, self.recipe)
+        if self.recipe.adjust_dropout:  # of a network that is sparse already
+            self._pruned.adjust_dropout()
 
         self.phase: Phase = "new"
         self.round = 0

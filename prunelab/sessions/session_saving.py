@@ -106,12 +106,22 @@ class SessionSaving(SessionCore):
         """Set the session to what ``state`` returned.
 
         Raises:
-            KeyError, RuntimeError, ValueError: it is the state of a session with another model or other data.
+            KeyError, RuntimeError, ValueError: it is the state of a session with another model or other data. Session
+                and model are then as they were.
         """
         values = state["session"]
         validation.check_same(self.data, values)
         validation.check_objective(self.objective, values)
         self._streams.end()
+        before = self.state()
+        try:
+            self._take(state)
+        except Exception:  # torch sets all weights that fit before it names one that does not
+            self._take(before)
+            raise
+
+    def _take(self, state: Mapping[str, Any]) -> None:
+        values = state["session"]
         self._pruned.restore(state["model"])
         self._trainer.restore(state["trainer"])
         self.phase, self.round, self._dense_accuracy = values["phase"], values["round"], values["dense_accuracy"]

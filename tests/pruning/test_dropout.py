@@ -246,3 +246,15 @@ def test_original_rates_may_be_given_and_stand_in_for_the_stored_ones():
     rates = pl.adjust_dropout(model, masks, originals=given)
     assert rates == {"drop_a": pytest.approx(0.5), "drop_b": pytest.approx(0.1)}
     assert dropout.rates(model) == {**rates, "drop_in": 0.1}
+
+
+@pytest.mark.parametrize("originals", [None, {"drop_a": 0.4, "drop_b": 0.5}])
+def test_a_rate_that_was_set_by_hand_is_a_new_original(originals):
+    model = Net()
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, scope="layer")
+    for _ in range(2):
+        assert pl.adjust_dropout(model, masks, originals=originals) == {"drop_a": 0.2, "drop_b": 0.25}
+    model.drop_a.p = 0.6
+    assert pl.adjust_dropout(model, masks) == {"drop_a": 0.3, "drop_b": 0.25}
+    assert dropout.original_rates(model) == {"drop_b": 0.5, "drop_in": 0.1, "drop_a": 0.6}

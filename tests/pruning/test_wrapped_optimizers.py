@@ -14,6 +14,7 @@ from torch.nn.utils import prune as torch_prune
 import prunelab as pl
 from support.wrapped_optimizers import (
     Accelerated,
+    BareVelocities,
     Chained,
     Delegating,
     Fabric,
@@ -21,7 +22,9 @@ from support.wrapped_optimizers import (
     Sam,
     SlowBuffers,
     SlowList,
+    Stateless,
     Switching,
+    Velocities,
 )
 
 
@@ -359,3 +362,18 @@ def test_an_attached_optimizer_can_be_copied_and_pickled():
     for twin in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
         for x, y in zip(optimizer.state_dict()["state"].values(), twin.state_dict()["state"].values(), strict=True):
             torch.testing.assert_close(x, y)
+
+
+@pytest.mark.parametrize("kind", [Stateless, Velocities, BareVelocities])
+def test_optimizers_written_by_hand_may_keep_their_state_as_they_like(kind):
+    model = network()
+    masks = pl.Masks(model)
+    masks.prune(density=0.5)
+    optimizer = kind(model.parameters())
+    masks.attach(optimizer)
+    train(model, optimizer, after=lambda: zeros(masks))
+    masks.prune(density=0.2)
+    train(model, optimizer, after=lambda: zeros(masks))
+    if kind is BareVelocities:
+        masks.prune(density=0.1)
+        assert not any(optimizer.state[masks.weight(name)][~masks[name]].any() for name in masks)

@@ -148,3 +148,17 @@ def test_a_density_by_hand_is_reached_at_once_and_previewed_as_it_then_is():
     snapshot = session.prune(density=0.1)
     assert preview.kept == snapshot.kept and preview.test_accuracy == snapshot.test_accuracy
     assert all(layer.kept == round(0.1 * layer.total) for layer in snapshot.layers) and snapshot.quality is None
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_the_masks_of_a_session_cut_by_themselves_is_in_its_snapshots(before):
+    session = pl.Session(quick())
+    session.finish("train")
+    if before:
+        session.prune(density=0.5)
+    session.masks.prune(density=0.1)
+    for snapshot in (session.snapshot(), session.preview(density=0.1)):
+        assert [layer.kept for layer in snapshot.layers] == list(map(session.masks.kept_in, session.masks))
+        assert [layer.mask.sum() for layer in snapshot.layers] == [layer.kept for layer in snapshot.layers]
+    if before:
+        assert session.finish("retrain").density == session.masks.density == pytest.approx(0.1, abs=1e-3)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 import prunelab as pl
+from prunelab import errors
 from prunelab.errors import CoverageWarning, DropoutWarning, GuessWarning, SessionError, StorageError
 
 torch.manual_seed(0)
@@ -131,3 +132,44 @@ def test_a_session_says_what_it_cannot_reach():
     with pytest.warns() as told:
         pl.Session(RECIPE.changed(adjust_dropout=False), model=Wordy(), data=data)
     assert [each.category for each in told] == [CoverageWarning]
+
+
+def dropping(rate: float = 0.5) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(20, 60), nn.Tanh(), nn.Dropout(rate), nn.Linear(60, 5))
+
+
+def quarter(model: nn.Module) -> pl.Masks:
+    masks = pl.Masks(model)
+    masks.prune(density=0.25, scope="layer")
+    return masks
+
+
+@pytest.mark.parametrize("trained", [True, False])
+@pytest.mark.parametrize("given", [True, False])
+def test_dropout_of_a_sparse_network_is_adjusted_at_the_start_only_if_the_recipe_says_so(given, trained):
+    for adjust, rate in ((False, 0.5), (True, 0.25)):
+        model = dropping()
+        masks = quarter(model) if given else quarter(model) and None
+        with errors.collected():  # zeros of a network that is not trained are taken as cut
+            pl.Session(RECIPE.changed(adjust_dropout=adjust), model=model, data=DATA, trained=trained, masks=masks)
+        assert model[2].p == rate
+
+
+def test_sessions_of_one_model_one_after_another_do_not_compound_its_dropout():
+    model = dropping()
+    quarter(model)
+    for _ in range(3):
+        session = pl.Session(RECIPE, model=model, data=DATA, trained=True)
+        assert model[2].p == 0.25 and session.snapshot().dropouts[0].original == 0.5
+    session.prune(density=0.01)
+    again = pl.Session(RECIPE, model=copy.deepcopy(model), data=DATA, trained=True)
+    assert again.model[2].p == model[2].p < 0.25
+
+
+def test_a_recipe_that_is_refused_leaves_the_dropout_of_the_model():
+    model = dropping()
+    masks = quarter(model)
+    with pytest.raises(ValueError, match="'typo' matches no layer"):
+        pl.Session(RECIPE.changed(layer_quality={"typo": 1.0}), model=model, data=DATA, masks=masks)
+    assert model[2].p == 0.5

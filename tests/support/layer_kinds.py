@@ -16,6 +16,18 @@ class GptConv1D(nn.Module):
         return x @ self.weight + self.bias
 
 
+class Spectral(nn.Module):
+    """As in Fourier neural operators: complex weights multiply the lowest frequencies of each channel."""
+
+    def __init__(self, inputs: int, outputs: int, modes: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.randn(inputs, outputs, modes, dtype=torch.complex64))
+
+    def forward(self, x):
+        modes = torch.fft.rfft(x)[..., : self.weights.shape[2]]
+        return torch.fft.irfft(torch.einsum("nim,iom->nom", modes, self.weights), n=x.shape[-1])
+
+
 class Alone(nn.Module):
     """A layer called ``layer``, and the sum of what it gives."""
 
@@ -69,6 +81,7 @@ NAMED = {
     "Embedding": (lambda: nn.Embedding(12, 6), (ids(3, 4),), ["weight"]),
     "EmbeddingBag": (lambda: nn.EmbeddingBag(12, 6), (ids(3, 4),), ["weight"]),
     "GPT's Conv1D": (lambda: GptConv1D(6, 8), (floats(3, 6),), ["weight"]),
+    "complex frequencies": (lambda: Spectral(3, 4, 5), (floats(2, 3, 16),), ["weights"]),
 }
 
 

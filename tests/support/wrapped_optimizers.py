@@ -180,3 +180,46 @@ class Orthogonal(Optimizer):
             for p in (p for p in group["params"] if p.grad is not None):
                 u, _, v = torch.linalg.svd(p.grad if p.dim() > 1 else p.grad[:, None], full_matrices=False)
                 p.sub_((u @ v).view_as(p), alpha=group["lr"])
+
+
+class Stateless:
+    """Written by hand: gradient descent that keeps nothing, and is no subclass of torch's."""
+
+    def __init__(self, parameters, lr=0.05) -> None:
+        self.param_groups = [{"params": list(parameters), "lr": lr}]
+
+    def zero_grad(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for index, p in enumerate(group["params"]):
+                p.sub_(self.direction(index, p), alpha=group["lr"])
+
+    def direction(self, index, p):
+        return p.grad
+
+
+class Velocities(Stateless):
+    """Momentum in a list by position."""
+
+    def __init__(self, parameters) -> None:
+        super().__init__(parameters)
+        self.state = [torch.zeros_like(p) for p in self.param_groups[0]["params"]]
+
+    def direction(self, index, p):
+        return self.state[index].mul_(0.9).add_(p.grad)
+
+
+class BareVelocities(Stateless):
+    """Momentum by parameter, without a name."""
+
+    def __init__(self, parameters) -> None:
+        super().__init__(parameters)
+        self.state = {}
+
+    def direction(self, index, p):
+        return self.state.setdefault(p, torch.zeros_like(p)).mul_(0.9).add_(p.grad)
