@@ -69,7 +69,8 @@ def run(
     with written(stdout, f"The runs are saved in {out}; the same command shows them."):
         for table in tables(result):
             stdout.print(table)
-        words = f"{result.machine}. Every figure is the mean over {seeds} seeds ± half of its 95 % interval."
+        spread = f"the mean over {seeds} seeds ± half of its 95 % interval" if seeds > 1 else "of one seed"
+        words = f"{result.machine}. Every figure is {spread}."
         stdout.print(words, highlight=False, soft_wrap=True)
 
 

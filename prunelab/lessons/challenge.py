@@ -151,7 +151,7 @@ def _linear(name: str, tensors: dict[str, Tensor], width: int) -> nn.Linear:
 
 def _in_order(name: str) -> list[tuple[int, str]]:
     """fc2 before fc10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def _right(network: nn.Module, x: Tensor, y: Tensor) -> int:

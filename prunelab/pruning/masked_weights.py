@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+import torch
 from torch import Tensor, nn
 
 from prunelab.formatting import did_you_mean, layer_of
@@ -35,6 +36,15 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._masks)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other has masks for weights of the same names, and keeps the same ones."""
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        alike = self.keys() == other.keys()
+        return alike and all(isinstance(other[name], Tensor) and torch.equal(self[name], other[name]) for name in self)
+
+    __hash__ = None  # type: ignore[assignment]  # masks change
 
     def __repr__(self) -> str:
         kept, total = sum(self._kept.values()), self.total

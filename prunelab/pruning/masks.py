@@ -226,6 +226,8 @@ class Masks(MaskedWeights):
         """A finite number for each weight, by parameter name; ValueError if any is missing or too much."""
         found: dict[str, Tensor] = {}
         for name, value in values.items():
+            if not isinstance(value, Tensor):
+                raise TypeError(f"{what} of {name} are a {type(value).__name__}: must be a tensor")
             known, shape = self.resolve(name), tuple(value.shape)
             if shape != self._masks[known].shape:
                 raise ValueError(f"{what} of {name} are of shape {shape}; needed: {tuple(self._masks[known].shape)}")

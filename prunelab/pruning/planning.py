@@ -60,5 +60,8 @@ def random_scores(masks: Masks, seed: int, round: int) -> dict[str, Tensor]:
     are nested.
     """
     generator = torch.Generator().manual_seed(torch_state.mix(seed, CUTS, round))
-    scores = {name: torch.rand(mask.shape, generator=generator, device="cpu") for name, mask in masks.items()}
+    scores = {
+        name: torch.rand(mask.shape, generator=generator, dtype=torch.float32, device="cpu")
+        for name, mask in masks.items()
+    }
     return {name: score.to(masks[name].device) for name, score in scores.items()}

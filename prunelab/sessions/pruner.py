@@ -76,8 +76,12 @@ class Pruner:
         tested = yield from evaluation.evaluation(twin, *self._test, self._functions)
         if not (math.isfinite(tested.loss) and math.isfinite(tested.accuracy)):
             left, total = (sum(getattr(cut, name) for cut in plan.cuts.values()) for name in ("kept", "total"))
+            metric = self._functions.objective.metric
+            what = f"the {metric} would be {tested.accuracy}"
+            if not math.isfinite(tested.loss):
+                what = f"the test loss would be {tested.loss}"
             raise Diverged(
-                f"with {left:,} of {total:,} connections the test loss would be {tested.loss}: nothing was cut. Cut "
+                f"with {left:,} of {total:,} connections {what}: nothing was cut. Cut "
                 "less, or let the model bear zeros (a norm of zeros divides by zero)"
             )
         if first and recipe.distill:

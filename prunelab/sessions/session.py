@@ -226,7 +226,10 @@ class Session(SessionPreviews, SessionSaving):
 
         Raises:
             SessionError: it differs in a field that dense training depends on: that takes a new session.
+            TypeError: it is no recipe, such as a dict of what is to change.
         """
+        if not isinstance(recipe, Recipe):
+            raise TypeError(f"recipe is a {type(recipe).__name__}: must be a Recipe, session.recipe.changed(...)")
         fixed = self.recipe.training_differences(recipe)
         if fixed:
             raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")

@@ -100,9 +100,10 @@ class SessionCore:
         self._record()
 
     def __repr__(self) -> str:
-        recipe, tested = self.recipe, None if not self.history else self.history[-1].test_accuracy
-        where = moment(self.phase, self.round)
-        words = in_words(self.objective, tested, self.masks)
+        recipe, latest = self.recipe, self.history[-1] if self.history else None
+        known = latest is not None and (latest.phase, latest.round) == (self.phase, self.round)
+        where = latest.moment if latest is not None and known else moment(self.phase, self.round)
+        words = in_words(self.objective, None if latest is None else latest.test_accuracy, self.masks)
         return f"Session({recipe.model} on {recipe.data}, seed {recipe.seed}; {where}: {words})"
 
     @property

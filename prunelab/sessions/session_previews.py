@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 
 from torch import nn
 
@@ -60,6 +61,10 @@ class SessionPreviews(SessionCore):
         recipe: Recipe | None = None,
     ) -> Iterator[Snapshot | None]:
         """``preview`` in parts: None after each part of the test but the last, then the snapshot. Stop to give up."""
+        if samples is not None and (isinstance(samples, bool) or not isinstance(samples, Integral) or samples < 1):
+            raise ValueError(f"samples = {samples!r}: must be a whole number, at least 1; None: the whole test set")
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"seconds = {seconds!r}: must be above 0; None: whatever it takes")
         manual = Target.given(quality, density)
         parts = self._pruner.preview(recipe or self.recipe, self._upcoming, manual, samples, seconds)
         while True:

@@ -24,7 +24,8 @@ def strongest(weights: Tensor, mask: Tensor) -> tuple[NDArray[np.int32], NDArray
 
     Looked for in one part of the layer after another, among those above the least of the strongest so far: few, soon.
     """
-    indices, values = torch.empty(0, dtype=torch.int64, device="cpu"), torch.empty(0, device="cpu")
+    indices = torch.empty(0, dtype=torch.int64, device="cpu")
+    values = torch.empty(0, dtype=torch.float32, device="cpu")
     least, start = 0.0, 0
     for part, kept in zip(parts(weights.detach()), parts(mask), strict=True):
         magnitude = (part.abs().float() * kept.float()).flatten()

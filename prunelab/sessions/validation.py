@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +17,6 @@ from prunelab.errors import SessionError, first_line
 from prunelab.formatting import percent
 from prunelab.pruning import criteria, model_state, wrappers
 from prunelab.pruning.copies import copied
-from prunelab.pruning.execution_order import execution
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.pruning.selection import LEFT_OUT
@@ -103,6 +103,11 @@ def masks_of(model: nn.Module, masks: Masks | None, *, fresh: bool) -> Masks:
     except ValueError as error:
         raise SessionError(str(error)) from error
     if masks is not None:
+        if not isinstance(masks, Masks):
+            raise TypeError(
+                f"masks is a {type(masks).__name__}: must be Masks of the model, which take others' up by "
+                "load_state_dict, or prunelab.Masks.from_torch(model)"
+            )
         if masks.model is not model:
             raise SessionError("masks=: these are masks of another model, or of a copy; make them of this one")
         masks.apply()
@@ -330,12 +335,31 @@ def _check_yes_or_no(model: nn.Module, x: Tensor, data: Data) -> None:
         if low < 0 or high > 1:
             wrong = low if low < 0 else high
             raise SessionError(f"{what} y: {wrong:g}, but loss = 'bce' needs targets from 0 to 1")
-    last = execution(model, x)[-1]
-    if isinstance(model.get_submodule(last), nn.Sigmoid):
+    last = _last_sigmoid(model, x)
+    if last is not None:
         raise SessionError(
             f"{last} is a sigmoid at the end of the model, but loss = 'bce' takes scores from before it: leave it out, "
             "or pass loss=torch.nn.functional.binary_cross_entropy, with a metric"
         )
+
+
+def _last_sigmoid(model: nn.Module, x: Tensor) -> str | None:
+    """Name of the sigmoid module whose output is the model's, whatever its shape; None if there is none."""
+    given: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        return lambda _module, _args, output: given.__setitem__(name, output.clone())
+
+    sigmoids = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Sigmoid)]
+    hooks = [module.register_forward_hook(keep(name)) for name, module in sigmoids]
+    try:
+        with evaluating(model), torch.no_grad():
+            output = model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    same = (name for name, values in given.items() if torch.equal(values.flatten().to(output.dtype), output.flatten()))
+    return next(same, None)
 
 
 def _check_loss(output: Tensor, target: Tensor, functions: LossAndMetric) -> None:
@@ -350,3 +374,12 @@ def _check_loss(output: Tensor, target: Tensor, functions: LossAndMetric) -> Non
     if not isinstance(loss, Tensor) or loss.dim() or not loss.is_floating_point():
         got = f"shape {tuple(loss.shape)}, {loss.dtype}" if isinstance(loss, Tensor) else type(loss).__name__
         raise SessionError(f"the loss {name} must give one number as a tensor, the mean over a batch; it gives {got}")
+    if "loss" not in functions.objective.own:
+        return
+    with torch.no_grad():
+        twice = functions.loss(torch.cat([output, output]), torch.cat([target, target]))
+    if math.isfinite(loss) and loss and torch.allclose(twice, 2 * loss, rtol=1e-3, atol=0):
+        raise SessionError(
+            f"the loss {name} is a sum over a batch: for the same samples twice it gives twice as much. It must be "
+            'their mean, which does not depend on the size of a batch (torch\'s: reduction="mean")'
+        )

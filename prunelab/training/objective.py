@@ -82,9 +82,11 @@ class LossAndMetric:
     def measured(self, output: Tensor, target: Tensor) -> float:
         """The metric over all samples; NaN if an output is not finite, as after training has diverged.
 
+        A score of a class may be infinite: a class that a model masks has one of -inf.
         Raises SessionError for a result that is no number in the metric's range.
         """
-        if not bool(torch.isfinite(output).all()):
+        broken = output.isnan() if self.objective.classifies else ~torch.isfinite(output)
+        if bool(broken.any()):
             return math.nan
         value = self.score(output, target)
         try:

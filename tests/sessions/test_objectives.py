@@ -197,6 +197,43 @@ def test_what_does_not_fit_is_refused_in_words(arguments, words):
         pl.Session(quick(), **{"model": net(), **arguments})
 
 
+class Gated(nn.Module):
+    """Sigmoids inside of it run before, after and in the place of its outputs."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.head, self.gate, self.sigmoid, self.form = nn.Linear(4, 1), nn.Linear(4, 1), nn.Sigmoid(), form
+
+    def forward(self, x):
+        return self.form(self, x)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda m, x: m.head(x) * m.sigmoid(m.gate(x)),
+        lambda m, x: m.sigmoid(m.gate(x)).mul_(m.head(x)),
+        lambda m, x: m.head(x * m.sigmoid(m.gate(x))),
+        lambda m, x: F.linear(x, m.head.weight),
+    ],
+)
+def test_a_sigmoid_that_is_not_the_output_is_no_harm_for_bce(form):
+    assert pl.Session(quick(), model=Gated(form), data=(blobs(2), blobs(2)), loss="bce").phase == "new"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda m, x: m.sigmoid(m.head(x)),
+        lambda m, x: m.sigmoid(m.head(x)).squeeze(1),
+        lambda m, x: (m.sigmoid(m.head(x)), m.gate(x))[0],
+    ],
+)
+def test_a_sigmoid_whose_output_is_the_models_is_refused_for_bce(form):
+    with pytest.raises(SessionError, match="sigmoid is a sigmoid at the end"):
+        pl.Session(quick(), model=Gated(form), data=(blobs(2), blobs(2)), loss="bce")
+
+
 def test_a_regression_that_diverges_goes_back_to_its_last_good_state():
     session = pl.Session(RECIPE.changed(learning_rate=10.0), model=net(), data=curve(), loss="mse")
     with pytest.raises(Diverged, match="lower learning_rate"):
