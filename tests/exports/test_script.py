@@ -149,8 +149,21 @@ def test_the_layers_that_are_pruned_are_named_where_others_were_left_out(named):
     )
     list(session)
     code = snippet(session.recipe, list(session.history), session.subject)
-    assert f"masks = pl.Masks.from_zeros(model, layers={list(session.masks)!r})" in code
+    assert f"masks = pl.Masks(model, layers={list(session.masks)!r})" in code
     assert ran(OWN + code) == said(session)
+
+
+@pytest.mark.parametrize("make", [pl.Masks, pl.Masks.from_zeros])
+def test_zeros_that_were_to_learn_are_told_from_those_that_were_cut(make):
+    model, data = own_network()
+    with torch.no_grad():
+        model[1].weight[:, ::2] = 0
+    session = pl.Session(
+        pl.Recipe(epochs=1, retrain_epochs=1, rounds=1), model=model, data=data, masks=make(model, layers=["1"])
+    )
+    list(session)
+    zeroed = OWN + "with torch.no_grad():\n    model[1].weight[:, ::2] = 0\n"
+    assert ran(zeroed + snippet(session.recipe, list(session.history), session.subject)) == said(session)
 
 
 def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():
