@@ -62,8 +62,9 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject |
     if trained:
         arguments += ", trained=True"
     if subject is not None and subject.masked:
-        dense = history and not history[0].round and history[0].kept == history[0].total  # what is zero was to learn
-        lines += _written(f"masks = pl.Masks{'' if dense else '.from_zeros'}", {"layers": list(subject.masked)}, first="model")
+        began_dense = history and not history[0].round and history[0].kept == history[0].total
+        make = "pl.Masks" if began_dense else "pl.Masks.from_zeros"  # zeros at a dense start were to learn
+        lines += _written(f"masks = {make}", {"layers": list(subject.masked)}, first="model")
         arguments += ", masks=masks"
     if history and unfinished(history[-1]):
         lines.append(f"# {unfinished(history[-1])}")
