@@ -64,7 +64,7 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         without = self._without_mask()
         weights = uncovered.matrices(self.model)
         # As booleans: torch counts no non-zeros among 8-bit floats and some integers, which are for storage only.
-        kept = sum(self._kept.values()) + sum(ranking.count(weights[name].detach().bool()) for name in without)
+        kept = sum(self._kept.values()) + sum(ranking.count(_stored(weights[name]).bool()) for name in without)
         return kept / (self.total + sum(without.values()))
 
     @property
@@ -168,3 +168,11 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
             if name in asked and at(self.model, place) is not self._parameters[name]:
                 return place
         return None
+
+
+def _stored(weight: Tensor) -> Tensor:
+    """The entries of a weight that are stored: all, but for a sparse layout."""
+    weight = weight.detach()
+    if weight.layout == torch.sparse_coo:
+        return weight.coalesce().values()
+    return weight if weight.layout == torch.strided else weight.values()

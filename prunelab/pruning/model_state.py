@@ -83,6 +83,16 @@ def uncuttable(name: str, weight: Tensor) -> str | None:
         return (
             f"{name} is a {type(weight).__name__}, a tensor made of others: prune before it is quantised or distributed"
         )
+    if weight.layout != torch.strided:
+        return (
+            f"{name} is stored as {weight.layout}: masks need all of its entries; make it dense, "
+            "nn.Parameter(weight.to_dense()), and prunelab.Masks.from_zeros takes its zeros up"
+        )
+    if weight.is_conj() or weight.is_neg():
+        return (
+            f"{name} is a view that conjugates or negates another tensor: make it one of its own, "
+            "nn.Parameter(weight.resolve_conj().resolve_neg().clone())"
+        )
     if weight.dtype not in ARITHMETIC:
         return (
             f"{name} is {weight.dtype}: masks need weights in float16, bfloat16, float32, float64 or complex; prune "

@@ -213,6 +213,8 @@ def check(
     if reason := model_state.without_values(model) or wrappers.uncopied_forward(model):
         raise SessionError(reason)
     for name, parameter in model.named_parameters():
+        if parameter.layout != torch.strided or parameter.is_conj() or parameter.is_neg():
+            raise SessionError(model_state.uncuttable(name, parameter))
         if not criteria.finite(parameter):
             raise SessionError(f"{name} holds NaN or infinite values; a run has to start from finite ones")
     x, target = sample
