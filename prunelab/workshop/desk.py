@@ -111,11 +111,16 @@ class Desk:
         lab.tell({"go": f"{self.away}?why={why}"})
         self._later(self._end(kernel))
 
+    def let_go(self) -> frozenset[str]:
+        """Kernels that have ended count no more for their visitors. Returns those that are there."""
+        there = frozenset(self.manager.list_kernel_ids())
+        for kernel in self.room.kernels() - there:
+            self.room.closed(kernel, time.monotonic())
+        return there
+
     async def look(self) -> None:
         """Whatever is due now; called every ``TICK`` seconds."""
-        now, there = time.monotonic(), set(self.manager.list_kernel_ids())
-        for kernel in self.room.kernels() - there:
-            self.room.closed(kernel, now)
+        now, there = time.monotonic(), self.let_go()
         for kernel, lab in tuple(self.labs.items()):
             if kernel not in there:
                 del self.labs[kernel]

@@ -61,6 +61,7 @@ class PageHandler(page_handler.PageHandler):
             return
         desk: Desk = self.settings[SETTING]
         visitor, now = visitor_of(self), time.monotonic()
+        desk.let_go()  # a page of his that was just closed leaves room for this one
         number = desk.room.ask(visitor, now)
         self.set_header("Cache-Control", "no-store")
         if number:

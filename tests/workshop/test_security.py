@@ -178,6 +178,15 @@ def test_pages_that_are_opened_together_are_counted_too(visitor):
         each.leave()
 
 
+def test_a_page_that_was_just_closed_leaves_room_for_the_next(visitor):
+    pages = [Page(visitor) for _ in range(4)]
+    for _ in range(3):  # at once: not when the desk looks the next time
+        pages.pop().leave()
+        pages.append(Page(visitor))
+    for each in pages:
+        each.leave()
+
+
 def test_one_browser_has_so_many_pages_and_strangers_fill_the_room_and_no_more(server, visitor):
     pages = [Page(visitor) for _ in range(4)]
     status, text, _ = visitor.ask("")
