@@ -27,7 +27,7 @@ class Page:
     """
 
     heard: float | None = None
-    losses: int = 0  # how often it had lost the kernel
+    losses: dict[str, int] = field(default_factory=dict)  # by view of the status: how often it had lost the kernel
     held: list[tuple[Any, Any, Any]] = field(default_factory=list)
     since: float = 0.0  # time of the first message that is held
 
@@ -47,7 +47,7 @@ class LateMessages:
         data = message["content"].get("data") or {}
         said = data.get("content")
         if message["content"].get("comm_id") == self._status and isinstance(said, dict) and said.get("kind") == "here":
-            self._hear(page, said.get("heard"), said.get("losses"))
+            self._hear(page, str(said.get("view")), said.get("heard"), said.get("losses"))
         elif data.get("method") in ("update", "custom") and self._late(page):
             page.held.append((stream, ident, message))
             return None
@@ -60,20 +60,21 @@ class LateMessages:
         page.since = now
         return page.heard is not None and now - page.heard > LATE
 
-    def _hear(self, page: Page, heard: Any, losses: Any) -> None:
+    def _hear(self, page: Page, view: str, heard: Any, losses: Any) -> None:
         """A page says when it last heard of the kernel, and how often it had lost it."""
         if isinstance(heard, int | float):
             page.heard = heard
         elif page.heard is None:
             page.heard = time.monotonic()
         count = losses if isinstance(losses, int) else 0
-        if page.held:
-            if page.heard < page.since:
-                return  # sent before the break was over: the page cannot know yet
+        lost = count != page.losses.get(view, count)
+        page.losses[view] = count
+        # Messages keep their order: what is held was sent before the page knew that it had lost the kernel. A page that
+        # says nothing of that may not know yet: its word may have been sent before the break was over.
+        if page.held and (lost or page.heard >= page.since):
             held, page.held = page.held, []
-            if count != page.losses:
+            if lost:
                 self._dropped(len(held))
             else:
                 for each in held:
                     self._handle(*each)
-        page.losses = count

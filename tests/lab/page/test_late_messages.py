@@ -33,8 +33,8 @@ def press(late: LateMessages, what: str, page: str = "a", method: str = "update"
     late(None, None, {"header": {"session": page}, "content": content})
 
 
-def here(late: LateMessages, heard: float | None, losses: int = 0, page: str = "a") -> None:
-    said = {"kind": "here", "view": "v", "heard": heard, "losses": losses}
+def here(late: LateMessages, heard: float | None, losses: int = 0, page: str = "a", view: str = "v") -> None:
+    said = {"kind": "here", "view": view, "heard": heard, "losses": losses}
     content = {"comm_id": "status", "data": {"method": "custom", "content": said}}
     late(None, None, {"header": {"session": page}, "content": content})
 
@@ -75,6 +75,35 @@ def test_what_was_pressed_before_the_page_could_say_what_it_had_heard_is_late_as
     here(late, 100.0)
     here(late, 160.0, losses=1)
     assert handled == ["here"] * 3 and dropped == [1]
+
+
+def test_what_follows_the_last_question_before_the_loss_is_dropped_by_the_next_word_of_the_page(scene):
+    """The kernel answers the question when it goes on, just before it looks at the press: the page takes it for alive
+    again after its next word, and what is pressed then must neither wait nor be dropped.
+    """
+    clock, late, handled, dropped = scene
+    here(late, 99.0)
+    clock.now = 160.0
+    here(late, 99.5)  # answered at 160.0
+    clock.now = 160.001
+    press(late, "prune")
+    here(late, 160.0, losses=1)
+    assert handled == ["here"] * 3 and dropped == [1]
+    press(late, "prune again")
+    here(late, 160.1, losses=1)
+    assert handled[3:] == ["prune again", "here"] and dropped == [1]
+
+
+def test_a_second_view_of_the_lab_that_has_seen_no_loss_does_not_drop_what_is_only_slow(scene):
+    clock, late, handled, dropped = scene
+    here(late, 99.0)
+    here(late, 100.0, losses=1)
+    here(late, 100.0, view="shown below later")
+    clock.now = 104.0
+    press(late, "slow")
+    here(late, 104.5, losses=1)
+    here(late, 104.5, view="shown below later")
+    assert handled == ["here"] * 3 + ["slow", "here", "here"] and dropped == []
 
 
 def test_a_page_that_has_lost_its_kernel_has_not_heard_of_it_for_longer_than_what_is_in_time():
