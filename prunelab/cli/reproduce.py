@@ -112,7 +112,7 @@ def _finished(goals: Sequence[Goal], seeds: int, out: Path, stderr: Console) -> 
 
 @contextmanager
 def _saved_as_it_goes(out: Path) -> Iterator[None]:
-    """Within the block, Ctrl-C, SIGTERM and what a user can mend become CommandError."""
+    """Within the block, signals and what a user can mend become CommandError."""
     try:
         with stoppable():
             yield

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from rich.console import Console
@@ -22,9 +20,9 @@ from prunelab.formatting import kilobytes
 from prunelab.pruning.copies import copied
 from prunelab.recipe import OWN, Recipe
 from prunelab.results.snapshot import Snapshot
-from prunelab.serve.process import HANG_UP
 from prunelab.sessions.checkpoint import INDEX
 from prunelab.sessions.session import Session
+from prunelab.stop_signals import stop_signals
 from prunelab.training import evaluation
 
 
@@ -187,22 +185,13 @@ def _saved(out: Path | None) -> str:
 
 @contextmanager
 def _interrupted() -> Iterator[list[int]]:
-    """Collects SIGINT, SIGTERM and SIGHUP, so that a run ends between two batches; a second signal ends it at once."""
+    """Collects the signals that come, so that a run ends between two batches; a second one ends it at once."""
     signals: list[int] = []
 
-    def collect(number: int, frame: FrameType | None) -> None:
-        if signals and number == HANG_UP:  # a shell passes on what its terminal has sent already
-            return
+    def collect(number: int) -> None:
         if signals:
             raise KeyboardInterrupt
         signals.append(number)
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN:  # with nohup it goes on
-        numbers.append(HANG_UP)
-    before: dict[int, Any] = {number: signal.signal(number, collect) for number in numbers}
-    try:
+    with stop_signals(collect):
         yield signals
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

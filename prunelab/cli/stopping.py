@@ -1,12 +1,11 @@
-"""Ctrl-C and SIGTERM in commands that save as they go: they stop, and say how to go on."""
+"""Ctrl-C and the like in commands that save as they go: they stop, and say how to go on."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
-from typing import Any
+
+from prunelab.stop_signals import stop_signals
 
 
 class Stopped(KeyboardInterrupt):
@@ -30,21 +29,17 @@ class Stop:
 
 @contextmanager
 def stoppable(*, at_once: bool = True) -> Iterator[Stop]:
-    """Within the block SIGINT and SIGTERM raise Stopped: wherever it is, or, not at once, where it calls ``check``.
+    """Within the block a signal raises Stopped: wherever it is, or, not at once, where it calls ``check``.
 
     Not at once is for blocks that share locks with other threads, as those of an executor: an exception that comes out
     of nowhere between taking a lock and giving it back leaves the lock taken for ever, and the other threads wait.
     """
     stop = Stop()
 
-    def come(number: int, frame: FrameType | None) -> None:
+    def come(number: int) -> None:
         stop.number = number
         if at_once:
             stop.check()
 
-    before: dict[int, Any] = {number: signal.signal(number, come) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(come):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

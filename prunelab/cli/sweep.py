@@ -27,6 +27,7 @@ from prunelab.formatting import percent, time_left
 from prunelab.recipe import Recipe
 from prunelab.results.estimate import Estimate
 from prunelab.results.sweep import Sweep
+from prunelab.stop_signals import HANG_UP
 
 PATIENCE = 10.0  # seconds that a worker may take to end
 
@@ -85,7 +86,7 @@ def _kept(out: Path | None, csv: Path | None) -> str:
 def _finished(
     start: Recipe, settings: Mapping[str, Any], *, out: Path | None, workers: int, engine: str | None, stderr: Console
 ) -> Sweep:
-    """The whole sweep. On Ctrl-C or SIGTERM: stop at once, and raise CommandError; runs that have ended are saved."""
+    """The whole sweep. On a signal: stop at once, and raise CommandError; runs that have ended are saved."""
     columns = (TextColumn("sweep"), BarColumn(), TextColumn("{task.fields[words]}"))
     done = total = 0
     try:
@@ -134,8 +135,10 @@ def _processes(number: int) -> Iterator[Executor | None]:
 
 
 def _stoppable_worker() -> None:
-    """Ctrl-C, which reaches all processes of a terminal, is left to the command; SIGTERM ends the run that is on."""
+    """What reaches all processes of a terminal is left to the command; SIGTERM ends the run that is on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if HANG_UP is not None:
+        signal.signal(HANG_UP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
 
 

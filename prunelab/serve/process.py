@@ -12,15 +12,13 @@ import urllib.request
 import webbrowser
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from prunelab.errors import PortInUseError, ServeError
 from prunelab.serve import voila
+from prunelab.stop_signals import stop_signals
 
 START_TIMEOUT = 120.0  # seconds; with a cold disk on a busy machine the start takes 30
 STOP_TIMEOUT = 15.0  # seconds for the server and its kernels to end before the server is killed
-HANG_UP = getattr(signal, "SIGHUP", None)  # the terminal is closed; Windows has none
 PR_SET_PDEATHSIG = 1  # of Linux: which signal a process is sent when its parent ends
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -84,36 +82,29 @@ def _stay(
     """Wait for a server, announce it, and end it on a signal. Returns whether it ended without a signal."""
     stop_requests: list[float] = []  # times of the signals
 
-    def end(number: int, frame: FrameType | None) -> None:
-        if stop_requests and number == HANG_UP:  # a shell passes on what its terminal has sent already
-            return
+    def end(_: int) -> None:
         if stop_requests:  # the second one kills at once
             process.kill()
         stop_requests.append(time.monotonic())
         process.terminate()
 
-    before: dict[int, Any] = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    # Ignored, it stays so: ``nohup prunelab workshop`` is to go on without its terminal.
-    if HANG_UP is not None and signal.getsignal(HANG_UP) != signal.SIG_IGN:
-        before[HANG_UP] = signal.signal(HANG_UP, end)
-    try:
-        if _wait_for(probe, process, stop_requests):
-            say(url)
-            if open_browser:
-                webbrowser.open(url)
-        while process.poll() is None:
-            if stop_requests and time.monotonic() - stop_requests[0] > STOP_TIMEOUT:
+    with stop_signals(end):
+        try:
+            if _wait_for(probe, process, stop_requests):
+                say(url)
+                if open_browser:
+                    webbrowser.open(url)
+            while process.poll() is None:
+                if stop_requests and time.monotonic() - stop_requests[0] > STOP_TIMEOUT:
+                    process.kill()
+                try:
+                    process.wait(timeout=0.5)
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            if process.poll() is None:
                 process.kill()
-            try:
-                process.wait(timeout=0.5)
-            except subprocess.TimeoutExpired:
-                continue
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+                process.wait()
     return not stop_requests
 
 

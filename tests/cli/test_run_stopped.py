@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 import prunelab as pl
+from support.terminals import heeds_its_terminal
 
 ENDLESS = ("--model", "mlp-small", "--epochs", "10000")
 
@@ -22,7 +23,7 @@ def trains(tmp_path):
     """(process, its terminal): a run that trains. The terminal is the file descriptor of its other end."""
     process, terminal = pty.fork()
     if process == 0:
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have been started by nohup
+        heeds_its_terminal()
         os.execv(sys.executable, [sys.executable, "-m", "prunelab.cli", "run", *ENDLESS, "--out", str(tmp_path)])
     written, end = b"", time.monotonic() + 120
     try:

@@ -22,6 +22,7 @@ from prunelab.cli.recipe_options import grid_from
 from prunelab.cli.stopping import Stopped, stoppable
 from prunelab.disk import claim
 from support.sweeps import bare
+from support.terminals import heeds_its_terminal
 
 SMALL = ("--model", "mlp-small", "--epochs", "2", "--retrain-epochs", "1", "--rounds", "1")
 BASE = pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=1)
@@ -84,11 +85,15 @@ def test_the_table_is_that_of_a_sweep_in_every_form_and_the_same_again_goes_on(t
     assert {path: path.stat().st_mtime_ns for path in saved} == saved, "nothing was run again"
 
 
-@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, "0"), (signal.SIGTERM, "1")])
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, "0"), (signal.SIGTERM, "1"), (signal.SIGHUP, "1")])
 def test_a_signal_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, number, workers):
     arguments = ("sweep", *SMALL, "--seed", "0:2000", "--out", str(tmp_path), "--workers", workers)
     process = subprocess.Popen(
-        [sys.executable, "-m", "prunelab.cli", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "prunelab.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeds_its_terminal,
     )
     until(lambda: len(list(tmp_path.glob("*.json"))) >= 2, process)
     os.kill(process.pid, number)

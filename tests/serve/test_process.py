@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from prunelab.serve import voila
+from support.terminals import heeds_its_terminal
 
 SERVE = """
 import os, sys
@@ -23,11 +24,6 @@ address = f"http://127.0.0.1:{port}/"
 say = lambda url: print("up", flush=True)
 serve_until_stopped(argv, os.environ, url=address, probe=address, open_browser=False, say=say)
 """
-
-
-def heeds_its_terminal() -> None:
-    """Whoever runs the tests may have been started by nohup, whose children do not."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
