@@ -19,7 +19,7 @@ from prunelab.pruning.copies import copied
 from prunelab.pruning.masks import Masks
 from prunelab.pruning.reparametrisation import check_not_pruned
 from prunelab.results.sensitivity import Point, Sensitivity
-from prunelab.sessions import validation
+from prunelab.sessions.validation import arguments, model_checks
 from prunelab.training import evaluation
 from prunelab.training.evaluation import Tested
 from prunelab.training.objective import LossAndMetric, LossLike, MetricLike, loss_and_metric, takes_classes
@@ -117,14 +117,14 @@ def prepared(
         train, test = data
         data = own(train, test, values=not classes)
     if isinstance(data, Data):
-        data = validation.with_classes(data) if classes else data
+        data = arguments.with_classes(data) if classes else data
         recalibrates = True
     else:
         x, y = custom.samples(data, "data", classes=classes)
         data, recalibrates = Data("own", x, y, x, y, int(y.max()) + 1 if classes else None), False
     functions = loss_and_metric(loss, metric, data.train_y)
-    (calibration, _), (x, y) = validation.tensors(twin, data)
-    validation.check(twin, data, (x[:2], y[:2]), functions=functions)
+    (calibration, _), (x, y) = arguments.tensors(twin, data)
+    model_checks.check(twin, data, (x[:2], y[:2]), functions=functions)
     connections = sum(p.numel() for p in twin.parameters())
     threads = threads or torch_state.threads_for(connections, min(len(y), evaluation.CHUNK))
     return Prepared(twin, masks, (x, y), functions, calibration if recalibrates else None, threads)

@@ -25,7 +25,7 @@ from prunelab.experiments.sweep_runs import Custom, groups
 from prunelab.recipe import Recipe, allowed
 from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.sweep import Progress, Result, Sweep
-from prunelab.sessions import validation
+from prunelab.sessions.validation import arguments
 
 ENGINES = ("sessions", "stacked")
 # What to do about targets that are no class numbers, where there is no loss to give.
@@ -117,10 +117,10 @@ def stream(
         if value is not None and own is None:
             settings[name] = value
     fields, recipes = grid(recipe_or_default(recipe), settings)
-    recipes = tuple(dict.fromkeys(validation.recipe_of(each, own_model, own_data) for each in recipes))
+    recipes = tuple(dict.fromkeys(arguments.recipe_of(each, own_model, own_data) for each in recipes))
     if own_data is not None:
         with _classification():
-            own_data = validation.data_of(recipes[0], own_data, classes=True)
+            own_data = arguments.data_of(recipes[0], own_data, classes=True)
     custom = Custom(own_model, own_data)
     return _stream(Sweep(fields, recipes), custom, engine, executor, None if directory is None else Path(directory))
 

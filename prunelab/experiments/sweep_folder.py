@@ -24,8 +24,8 @@ from prunelab.errors import RecipeError, StorageError
 from prunelab.experiments.sweep_runs import Custom
 from prunelab.recipe import Recipe
 from prunelab.results.sweep import Result, result_from
-from prunelab.sessions import validation
 from prunelab.sessions.checkpoint_schema import check_part, count, each, number, optional, row, text
+from prunelab.sessions.validation import provenance
 
 FORMAT = 1  # of manifest and runs
 MANIFEST = "sweep.json"
@@ -138,7 +138,7 @@ class SweepFolder:
 def _identity(custom: Custom) -> dict[str, Any]:
     """Digests of a custom model and of custom data, which recipes do not tell apart; None: the recipe's own."""
     model = None if custom.model is None else _digest(custom.model)
-    return {"model": model, "data": None if custom.data is None else str(validation.identity(custom.data))}
+    return {"model": model, "data": None if custom.data is None else str(provenance.identity(custom.data))}
 
 
 def _digest(model: nn.Module) -> str:

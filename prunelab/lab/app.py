@@ -14,7 +14,7 @@ import ipywidgets as w
 from torch import nn
 
 from prunelab.data import Data
-from prunelab.errors import RecipeError, first_line
+from prunelab.errors import RecipeError
 from prunelab.formatting import layer_of, suggesting
 from prunelab.lab.links import Options
 from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
@@ -31,6 +31,7 @@ from prunelab.lab.page.presence import Presence
 from prunelab.lab.served import Served
 from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.limits import Limits
+from prunelab.lab.worker.listeners import Listeners
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.pruning.masks import Masks
@@ -102,14 +103,12 @@ class Lab(w.VBox):
         recipe = recipe_or_default(recipe).changed(**custom)
         self._link = PageLink((recipe, self.options), custom)
         self._host_says = ""  # a word of the host of a workshop
-        self._listener_error: str | None = None  # what a function of ``on_state`` raised last
         self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
         self._bridge = Bridge(self._complain)
         folder = None if directory is None else Path(directory).absolute()
         self._opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained, masks=masks)
-        self._listeners: list[Callable[[LabState], object]] = []
-        self._shown: LabState | None = None  # the latest state that listeners were told
+        self._listeners = Listeners(self._redraw)
         self._presence = presence = Presence()
         self._served: Served | None = None  # what a served page has beside the lab; None elsewhere
         self._line: HostLine | None = None  # to the host of a workshop; None elsewhere
@@ -249,9 +248,7 @@ class Lab(w.VBox):
         if remove:
             self._listeners.remove(callback)
         else:
-            self._listeners.append(callback)
-            if self._shown is not None:
-                callback(self._shown)
+            self._listeners.add(callback)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing runs (or the run is paused) and the page is up to date.
@@ -412,17 +409,9 @@ class Lab(w.VBox):
 
     def _reported(self, state: LabState) -> None:
         self._bridge.post("slider" if state.urgent else "run", self._draw)
-        self._shown = state
         if self._link.preset and state.activity == "ready":
             self._bridge.soon(partial(self._begin_preset, state.recipe))
-        for callback in tuple(self._listeners):
-            try:
-                callback(state)
-            except Exception as error:  # somebody's own: it would end the thread that trains
-                self._listener_error = (
-                    f"A function given to on_state raised {type(error).__name__}: {first_line(error)}"
-                )
-                self._redraw()
+        self._listeners.tell(state)
 
     def _redraw(self) -> None:
         self._bridge.post("controls", self._draw)
@@ -450,7 +439,7 @@ class Lab(w.VBox):
             self._page.set_recipe(state.adopted)
             self._bridge.post("options", self._arrange)  # its rule may need other controls
         unsaved = None if self._served is None else self._served.trouble
-        ours = (self._controls_error, self._listener_error, unsaved)
+        ours = (self._controls_error, self._listeners.error, unsaved)
         notes = (self._host_says, self._link.error, self._link.notice, *ours)
         self._page.draw(state, self.options, [note for note in notes if note], self._link.news(self.link))
         if state.activity not in BUSY:

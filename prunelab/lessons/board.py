@@ -18,7 +18,7 @@ from prunelab.errors import ProgressError
 from prunelab.formatting import percent
 from prunelab.lessons import challenge
 from prunelab.lessons.challenge import GOAL, MEDALS, Refused, Verified
-from prunelab.lessons.ledger import VERSION, Content, Ledger
+from prunelab.lessons.ledger import VERSION, Content, Ledger, working_folder
 from prunelab.lessons.result import Result
 
 NAME = "prunelab-leaderboard.json"
@@ -206,8 +206,4 @@ def _ledger(folder: str | os.PathLike[str] | None) -> Ledger:
     def valid(content: Content) -> bool:
         return isinstance(content.get(ENTRIES), list)
 
-    try:
-        place = Path.cwd() if folder is None else Path(folder)
-    except FileNotFoundError as error:
-        raise ProgressError("the working folder is gone") from error
-    return Ledger(place, NAME, FORMAT, lambda: {VERSION: FORMAT, ENTRIES: []}, valid)
+    return Ledger(working_folder(folder), NAME, FORMAT, lambda: {VERSION: FORMAT, ENTRIES: []}, valid)

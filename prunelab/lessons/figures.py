@@ -14,7 +14,7 @@ from prunelab.results.objective import CLASSIFYING
 from prunelab.views import palette
 from prunelab.views.escaping import escaped, wrapped
 from prunelab.views.figure import View, axis, figure, named_axis, note
-from prunelab.views.line_charts import MAX_LINES, PLAIN, End, axis_around, kept_axis, named, style
+from prunelab.views.line_charts import MAX_LINES, PLAIN, End, axis_around, in_percent, kept_axis, named, style
 
 SHADE = 0.35  # opacity of a single seed
 DEPTH = 40.0  # points below the best mean at which an axis of accuracy ends
@@ -34,7 +34,7 @@ def curves(densities: Sequence[float], lines: Mapping[str, Sequence[Sequence[flo
         ValueError: there is no line or more than eight, or a seed has not one accuracy for each density.
     """
     _check(lines, len(densities))
-    x = [round(100 * density, 4) for density in densities]
+    x = [in_percent(density) for density in densities]
     means = {name: _mean(rows) for name, rows in lines.items()}
     best = max(max(mean) for mean in means.values())
     lowest = min(min(row) for rows in lines.values() for row in rows)

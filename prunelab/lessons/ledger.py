@@ -26,6 +26,14 @@ PATIENCE = 5.0  # seconds for another kernel to finish writing, which takes mill
 Content = dict[str, Any]
 
 
+def working_folder(folder: str | os.PathLike[str] | None) -> Path:
+    """``folder``; None: the working folder. Raises ProgressError where that is gone."""
+    try:
+        return Path.cwd() if folder is None else Path(folder)
+    except FileNotFoundError as error:
+        raise ProgressError("the working folder is gone") from error
+
+
 class DamagedError(ProgressError):
     """The file is not what was written."""
 

@@ -11,7 +11,7 @@ from prunelab import lesson_catalogue
 from prunelab.errors import ProgressError
 from prunelab.lessons.checks import EXERCISES
 from prunelab.lessons.exercise import Exercise
-from prunelab.lessons.ledger import VERSION, Content, Ledger
+from prunelab.lessons.ledger import VERSION, Content, Ledger, working_folder
 from prunelab.lessons.result import HEADINGS, Outcome
 
 NAME = "prunelab-progress.json"
@@ -20,14 +20,9 @@ ENTRIES = "exercises"
 COUNTS = ("tries", "hints", "solutions")
 
 
-def file(folder: Path | None = None) -> Ledger:
+def file(folder: str | Path | None = None) -> Ledger:
     """The file of progress in ``folder``; None: the working folder. Raises ProgressError where that is gone."""
-    if folder is None:
-        try:
-            folder = Path.cwd()
-        except FileNotFoundError as error:
-            raise ProgressError("the working folder is gone") from error
-    return Ledger(folder, NAME, FORMAT, lambda: {VERSION: FORMAT, ENTRIES: {}}, _valid)
+    return Ledger(working_folder(folder), NAME, FORMAT, lambda: {VERSION: FORMAT, ENTRIES: {}}, _valid)
 
 
 def _valid(content: Content) -> bool:
@@ -111,7 +106,8 @@ class Table:
     def __repr__(self) -> str:
         lines = [f"{self.done} of {len(EXERCISES)} exercises are right", *([self.words] if self.words else [])]
         lines += [
-            f"{lesson:26} {name:22} {word:10} {tries} {'try' if tries == 1 else 'tries'}, {hints} hints"
+            f"{lesson:26} {name:22} {word:10} {tries} {'try' if tries == 1 else 'tries'}, "
+            f"{hints} {'hint' if hints == 1 else 'hints'}"
             for lesson, name, word, tries, hints in self.rows
         ]
         return "\n".join(lines)
@@ -131,6 +127,6 @@ class Table:
 def progress(folder: str | Path | None = None) -> Table:
     """What has been done so far, as a table. folder: of the notebooks; None: the working folder. Never raises."""
     try:
-        return Table(file(Path(folder) if folder is not None else None).read()[ENTRIES])
+        return Table(file(folder).read()[ENTRIES])
     except ProgressError as error:
         return Table({}, f"{error}.")

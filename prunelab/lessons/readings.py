@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 MOST_SHOWN = 8  # values of a list in a sentence
+LARGE = 1e12  # numbers from here on are shown with a power of ten
 
 
 class Unreadable(Exception):
@@ -138,8 +139,10 @@ def shape(value: Tensor) -> str:
 
 
 def shown(value: float) -> str:
-    """A number in a sentence: at most five digits, NaN as such."""
-    return "NaN" if math.isnan(value) else f"{value:.5g}"
+    """A number in a sentence: five digits, NaN as such; of large numbers all digits before the point."""
+    if math.isnan(value):
+        return "NaN"
+    return f"{value:.0f}" if 1e5 <= abs(value) < LARGE else f"{value:.5g}"
 
 
 def listed(values: Collection[float]) -> str:

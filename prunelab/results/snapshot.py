@@ -199,6 +199,12 @@ class Snapshot(Counted):
         return sum(counts) if len(counts) == len(self.layers) else None
 
     @property
+    def reads_pixels(self) -> bool:
+        """Whether each input of the first layer is a pixel of an image, (height, width) or with channels before."""
+        shape, first = self.input_shape, self.layers[0].shape
+        return len(shape) in (2, 3) and len(first) == 2 and first[1] == math.prod(shape)
+
+    @property
     def settled(self) -> bool:
         """Whether this ends a phase; such snapshots are never dropped from a history."""
         return self.phase in ("new", "trained", "pruned", "retrained")

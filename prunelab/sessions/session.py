@@ -16,11 +16,12 @@ from prunelab.formatting import suggesting
 from prunelab.pruning import planning
 from prunelab.recipe import PerLayer, Recipe, Target
 from prunelab.results.snapshot import Phase, Snapshot
-from prunelab.sessions import courses, phases, validation
+from prunelab.sessions import courses, phases
 from prunelab.sessions.session_previews import SessionPreviews, TargetLike
 from prunelab.sessions.session_saving import SessionSaving
 from prunelab.sessions.snapshot_rate import SnapshotRate
 from prunelab.sessions.trainer import Course
+from prunelab.sessions.validation import loss_checks
 
 
 @suggesting
@@ -234,7 +235,7 @@ class Session(SessionPreviews, SessionSaving):
         if fixed:
             raise SessionError(f"{', '.join(fixed)}: dense training depends on it; start a new session")
         planning.check(self.masks, recipe)
-        validation.check_distillation(recipe, self.objective)
+        loss_checks.check_distillation(recipe, self.objective)
         if recipe.distill and self.round > 0 and not self._pruned.dense:
             raise SessionError(
                 f"distill = {recipe.distill:g}: the dense network was not kept at the first cut, and is gone; "

@@ -22,13 +22,14 @@ from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.history import History
 from prunelab.results.snapshot import Phase, Snapshot, in_words, moment
 from prunelab.results.subject import Subject
-from prunelab.sessions import courses, validation
+from prunelab.sessions import courses
 from prunelab.sessions.pruned_model import PrunedModel
 from prunelab.sessions.pruner import Outcome, Pruner
 from prunelab.sessions.snapshot_arrays import classes
 from prunelab.sessions.streams import Streams
 from prunelab.sessions.subject import subject_of
 from prunelab.sessions.trainer import Trainer
+from prunelab.sessions.validation import arguments, loss_checks, model_checks
 from prunelab.training import objective as objectives
 from prunelab.training.objective import LossLike, MetricLike
 
@@ -59,19 +60,19 @@ class SessionCore:
             )
         if masks is not None and model is None:
             raise SessionError("masks=: the network that they are of is needed too; give it, model=...")
-        self.recipe = validation.recipe_of(recipe, model, data)
-        self.data = validation.data_of(recipe, data, classes=objectives.takes_classes(loss, metric))
+        self.recipe = arguments.recipe_of(recipe, model, data)
+        self.data = arguments.data_of(recipe, data, classes=objectives.takes_classes(loss, metric))
         functions = objectives.loss_and_metric(loss, metric, self.data.train_y)
         self.objective = functions.objective
-        validation.check_distillation(self.recipe, self.objective)
+        loss_checks.check_distillation(self.recipe, self.objective)
         self.loss, self.metric = loss, metric  # as given
         self.directory = None if directory is None else Path(directory)
-        self.model = validation.model_of(self.recipe, self.data) if model is None else checked_module(model)
-        self._train, self._test = validation.tensors(self.model, self.data)
+        self.model = arguments.model_of(self.recipe, self.data) if model is None else checked_module(model)
+        self._train, self._test = arguments.tensors(self.model, self.data)
         x, y = self._test
-        validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
-        masks = validation.masks_of(self.model, masks, fresh=not trained)
-        validation.check_sparse(self.model, masks, self.recipe)
+        model_checks.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
+        masks = arguments.masks_of(self.model, masks, fresh=not trained)
+        model_checks.check_sparse(self.model, masks, self.recipe)
         self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)

@@ -15,9 +15,10 @@ from prunelab.pruning.masks import DEVIATION, Masks
 from prunelab.recipe import OWN, Target
 from prunelab.results.history import History
 from prunelab.results.objective import CLASSIFYING
-from prunelab.sessions import checkpoint, validation
+from prunelab.sessions import checkpoint
 from prunelab.sessions.session_core import SessionCore
 from prunelab.sessions.session_state import read_state
+from prunelab.sessions.validation import provenance
 from prunelab.training.objective import LossLike, MetricLike
 
 
@@ -70,7 +71,7 @@ class SessionSaving(SessionCore):
         for what, given in (("model", model), ("data", data)):
             if getattr(recipe, what) == OWN and given is None:
                 raise SessionError(f"this session was made with a {what} of your own: give it again, {what}=...")
-        loss, metric = validation.again(state["session"], loss, metric)
+        loss, metric = provenance.again(state["session"], loss, metric)
         try:
             if model is not None and masks is None:
                 masks = Masks(model, layers=[name for name in state["model"]["masks"] if not name.endswith(DEVIATION)])
@@ -94,7 +95,7 @@ class SessionSaving(SessionCore):
                 "round": self.round,
                 "dense_accuracy": self._dense_accuracy,
                 "target": None if self._target is None else self._target.to_dict(),
-                **validation.identity(self.data),
+                **provenance.identity(self.data),
                 **({} if self.objective == CLASSIFYING else {"objective": self.objective.to_dict()}),
             },
             "trainer": self._trainer.state(),
@@ -110,8 +111,8 @@ class SessionSaving(SessionCore):
                 and model are then as they were.
         """
         values = state["session"]
-        validation.check_same(self.data, values)
-        validation.check_objective(self.objective, values)
+        provenance.check_same(self.data, values)
+        provenance.check_objective(self.objective, values)
         self._streams.end()
         before = self.state()
         try:

@@ -12,7 +12,7 @@ from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure, note
-from prunelab.views.line_charts import stepped
+from prunelab.views.line_charts import dense_line, stepped
 from prunelab.views.subjects import a_history
 
 FLOORS = (85.0, 60.0, 0.0)  # possible starts of the accuracy axis, in %
@@ -54,18 +54,7 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     losses = [s.train_loss for s in snapshots if s.train_loss and math.isfinite(s.train_loss)]
     highest_loss = round_up(max(losses)) if losses else 1.0
     if dense is not None:
-        line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
-        shapes.append(
-            {
-                "type": "line",
-                "xref": "paper",
-                "x0": 0,
-                "x1": 1,
-                "y0": objective.points * dense,
-                "y1": objective.points * dense,
-                "line": line,
-            }
-        )
+        shapes.append(dense_line(objective.points * dense))
     if moment is not None:
         preview = None
         line = {"color": palette.LINE, "width": 1.5}
@@ -90,7 +79,7 @@ def _range(snapshots: list[Snapshot], preview: Snapshot | None) -> list[float]:
     known = [s.test_accuracy for s in shown if s.test_accuracy is not None]
     # In steps, so that the axis seldom moves while the user drags the slider.
     if snapshots[-1].objective.is_share:
-        lowest = min((s.test_accuracy or 0.0 for s in shown), default=0.0)
+        lowest = min(known, default=0.0)
         return [next(floor for floor in FLOORS if floor == 0 or lowest >= floor / 100 + 0.05), 101.0]
     return stepped(known, snapshots[-1].objective)
 

@@ -31,7 +31,7 @@ def bands(snapshot: Snapshot) -> View:
     snapshot = a_snapshot(snapshot, "bands")
     first, shape = snapshot.layers[0], snapshot.input_shape
     mask = first.mask
-    if len(shape) not in (2, 3) or mask.ndim != 2 or mask.shape[1] != int(np.prod(shape)):
+    if not snapshot.reads_pixels:
         return empty("No bands: the first layer of this network does not read the pixels of an image.")
     readers = mask.sum(axis=0)
     rows, columns = int(np.prod(shape[:-1])), shape[-1]

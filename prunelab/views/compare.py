@@ -20,12 +20,13 @@ from prunelab.views.line_charts import (
     End,
     Style,
     axis_around,
+    dense_line,
     in_percent,
     kept_axis,
     named,
     style,
 )
-from prunelab.views.subjects import runs_by_name
+from prunelab.views.subjects import a_snapshot, runs_by_name
 
 SHOWN = ("trained", "pruned", "retrained", "preview")
 MAX_WITH_DROPS = 4  # runs up to which the drops after each cut are drawn: more would be a tangle
@@ -75,9 +76,8 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
         ends.append(End(name if right >= up[0] else f"↓ {lost} {name}", _kept(run[-1]), right, style(i)))
     shapes = []
     if dense is not None:
-        line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
         level = objective.plotted(dense)
-        shapes.append({"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line})
+        shapes.append(dense_line(level))
         ends.append(End(f"dense {_figure(level, objective)}", 10 ** xaxis["range"][1], level, DENSE))
     names = named(ends, xaxis["range"], up)
     title = _title(shown) + (f" ({len(shown)} of {len(settled)} runs shown)" if len(settled) > len(shown) else "")
@@ -102,11 +102,12 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
         layer: parameter name of the layer. None: the first.
 
     Raises:
+        TypeError: one of them is no snapshot.
         KeyError: one of the snapshots has no layer of that name.
     """
+    left, right = a_snapshot(left, "side_by_side"), a_snapshot(right, "side_by_side")
     chosen = layer or left.layers[0].name
     pair = left.layer(chosen), right.layer(chosen)
-    names = left_name, right_name
     limit = max(part.limit for part in pair)
     width = 2 * limit / BINS
     highest = max(float((part.kept_counts + part.cut_counts).max()) * limit / part.limit for part in pair)
@@ -114,7 +115,9 @@ def side_by_side(left_name: str, left: Snapshot, right_name: str, right: Snapsho
     axes: dict[str, Any] = {}
     shapes: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
-    for number, domain, name, part in zip(("", "2"), ([0, 0.47], [0.53, 1]), names, pair, strict=True):
+    for number, domain, name, part in zip(
+        ("", "2"), ([0, 0.47], [0.53, 1]), (left_name, right_name), pair, strict=True
+    ):
         data += _bars(part, limit, number)
         axes[f"xaxis{number}"] = axis(
             "weight", domain=domain, range=[-limit, limit], nticks=5, showgrid=False, anchor=f"y{number}"
@@ -165,15 +168,15 @@ def _run(name: str, run: Sequence[Snapshot], look: Style, *, drops: bool) -> lis
     """The traces of one run: first all drops (or, without ``drops``, the last cuts if not retrained), then the line."""
     cut = [_is_drop(s, run) for s in run]
     stable = [s for s, is_drop in zip(run, cut, strict=True) if not is_drop]
-    since = next((i for i in range(len(run) - 1, -1, -1) if not cut[i]), 0)
-    dropped = run if drops else run[since:]
+    since = 0 if drops else next((i for i in range(len(run) - 1, -1, -1) if not cut[i]), 0)
     label = escaped(name)
     traces = []
-    if any(_is_drop(s, run) for s in dropped):
+    if any(cut[since:]):
         traces.append({
-            "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut", **_points(label, dropped),
+            "type": "scatter", "mode": "lines+markers", "name": f"{label}, after each cut",
+            **_points(label, run[since:]),
             "line": {"color": look.colour, "width": 1, "dash": "dot"},
-            "marker": {"color": look.colour, "size": [5 if _is_drop(s, run) else 0 for s in dropped], **PLAIN},
+            "marker": {"color": look.colour, "size": [5 if is_drop else 0 for is_drop in cut[since:]], **PLAIN},
         })  # fmt: skip
     traces.append({
         "type": "scatter", "mode": "lines+markers", "name": label, **_points(label, stable),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prunelab.formatting import as_list, count, percent
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
-from prunelab.views.figure import View, axis, empty, figure, if_cut, note, short
+from prunelab.views.figure import View, axis, domain, empty, figure, if_cut, note, short
 from prunelab.views.subjects import a_history
 
 MAX_LAYERS = 4  # more columns are unreadable
@@ -48,11 +48,10 @@ def distribution(history: Iterable[Snapshot], layers: str | Sequence[str] | None
     data: list[dict[str, Any]] = []
     axes: dict[str, Any] = {}
     notes = []
-    size = (1 - GAP * (len(shown) - 1)) / len(shown)
     for i, name in enumerate(shown):
         pair = dense.layer(name), now.layer(name)
         limit = max(layer.limit for layer in pair)
-        across = [round(i * (size + GAP), 4), round(min(i * (size + GAP) + size, 1.0), 4)]
+        across = domain(i, len(shown), GAP)
         for row, layer in enumerate(pair):
             number = str(2 * i + row + 1) if i or row else ""
             counts = rebinned(layer.kept_counts, layer.limit, limit)

@@ -60,13 +60,12 @@ def dropout(history: Iterable[Snapshot]) -> View:
         The view; an empty one for a network without dropout.
     """
     history = a_history(history, "dropout")
-    last = history[-1] if history else None
-    snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
-    if not snapshots or not snapshots[-1].dropouts:
-        custom = bool(snapshots) and snapshots[-1].recipe.model == OWN
+    if not history or not history[-1].dropouts:
+        custom = bool(history) and history[-1].recipe.model == OWN
         hint = "" if custom else "<br>Set a rate under 1 Train."
         return empty(f"No dropout: this network has none, so there is nothing to adjust.{hint}")
-    last = snapshots[-1]
+    last = history[-1]
+    snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
     data: list[dict[str, Any]] = []
     ends: list[End] = []
     for original in sorted({d.original for d in last.dropouts}):
@@ -83,7 +82,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
         points: dict[float, tuple[float, str]] = {}
         for s in snapshots:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
-            label = "dense" if s.round == 0 and not if_cut(s) else "if cut now" if if_cut(s) else f"round {s.round}"
+            label = "if cut now" if if_cut(s) else "dense" if s.round == 0 else f"round {s.round}"
             points[round(100 * s.module_density(now.layer), 3)] = (round(rate, 4), label)
         colours = [palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()]
         data.append({

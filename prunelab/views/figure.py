@@ -44,12 +44,19 @@ def named_axis(**more: Any) -> dict[str, Any]:
     return axis("", type="category", showgrid=False, automargin=True) | more
 
 
-def note(text: str, x: float, y: float | str, *, axes: str = "", **more: Any) -> dict[str, Any]:
-    """A label at data coordinates of the axes ("", "2", ...), unless xref and yref say otherwise.
+def domain(index: int, parts: int, gap: float) -> list[float]:
+    """Where one of several equal plots beside each other lies. gap: between two, in widths of the whole."""
+    size = (1 - gap * (parts - 1)) / parts
+    start = index * (size + gap)
+    return [round(start, 4), round(min(start + size, 1.0), 4)]
+
+
+def note(text: str, x: float, y: float | str, **more: Any) -> dict[str, Any]:
+    """A label at data coordinates of the first axes, unless xref and yref say otherwise.
 
     Its lines are aligned to the side of its xanchor.
     """
-    place = {"x": x, "y": y, "xref": f"x{axes}", "yref": f"y{axes}", "showarrow": False}
+    place = {"x": x, "y": y, "xref": "x", "yref": "y", "showarrow": False}
     if "xanchor" in more:
         place["align"] = more["xanchor"]
     return {"text": text, "font": {"size": 11}} | place | more

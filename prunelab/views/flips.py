@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +14,7 @@ from PIL import Image
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, empty, figure, note
-from prunelab.views.images import placed
+from prunelab.views.images import data_link, placed
 
 MAX_COLUMNS = 8  # tiles per row
 NAMED_COLUMNS = 4  # the same, where classes have long names
@@ -126,9 +124,7 @@ def _mosaic(pixels: NDArray[Any], columns: int, rows: int) -> str:
         x = column * cell + (cell - wide_px) // 2
         canvas[y : y + high_px, x : x + wide_px, :3] = tile.transpose(1, 2, 0)
         canvas[y : y + high_px, x : x + wide_px, 3] = 255
-    buffer = io.BytesIO()
-    Image.fromarray(canvas, "RGBA").save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return data_link(Image.fromarray(canvas, "RGBA"))
 
 
 def _top(row: int) -> float:

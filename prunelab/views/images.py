@@ -28,10 +28,15 @@ def mask_image(packed: bytes, rows: int, columns: int) -> str:
     kept = np.array([*palette.rgb(palette.KEPT), 255], np.float32)
     cut = np.array([*palette.rgb(palette.CUT), 60], np.float32)
     pixels = np.round(density * kept + (1 - density) * cut).astype(np.uint8)
-    buffer = io.BytesIO()
     image = Image.fromarray(pixels, "RGBA")
     if np.isin(density, (0.0, 1.0)).all():
         image = image.quantize(2)  # two colours: a tenth of the bytes
+    return data_link(image)
+
+
+def data_link(image: Image.Image) -> str:
+    """The image as a PNG in a link."""
+    buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=6)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 

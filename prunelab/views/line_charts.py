@@ -53,6 +53,12 @@ PLAIN = {"opacity": 1, "line": {"width": 0}}  # else plotly draws markers of sev
 DENSE = Style(palette.DENSE, "dash", "line-ew")
 
 
+def dense_line(level: float) -> dict[str, Any]:
+    """The value of the dense network across the whole plot."""
+    line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
+    return {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line}
+
+
 def kept_axis(title: str, percents: Iterable[float]) -> dict[str, Any]:
     """A logarithmic axis of kept weights (%), descending from 100 % at the left, as in the paper's figure 5."""
     lowest = min([*percents, 50.0])

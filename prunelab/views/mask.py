@@ -32,7 +32,7 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
     title = ", ".join([title, *found])
     # Zoom by dragging a box, reset by a double click: a mask has more cells than a panel has pixels.
     flat = {"showgrid": False, "zeroline": False, "nticks": 5, "fixedrange": False}
-    view = figure(
+    return figure(
         # plotly draws images only if there is a trace: an invisible point carries the axes.
         [{"type": "scatter", "x": [None], "y": [None], "hoverinfo": "skip"}],
         title,
@@ -41,4 +41,3 @@ def mask(snapshot: Snapshot, layer: str | None = None) -> View:
         meta={"cells": [columns, rows]},
         images=[placed(mask_image(chosen.packed, rows, columns), columns, rows)],
     )
-    return view

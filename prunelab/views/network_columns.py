@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -47,9 +46,8 @@ class Column:
         """(units,) True for units on no path from input to output; of the inputs, for those that nobody reads."""
         if self.into is not None and self.alive is not None:
             return ~self.alive
-        side = (
-            self.out if self.into is None else self.into
-        )  # without any path: what is certain however layers are wired
+        # Without any path: what is certain however layers are wired.
+        side = self.out if self.into is None else self.into
         return np.zeros(self.units, bool) if side is None else side.kept == 0
 
     @property
@@ -97,7 +95,7 @@ def columns(snapshot: Snapshot) -> tuple[list[Column], list[Reading]]:
     for layer in snapshot.layers:
         outputs, inputs, kernel = layer.sizes
         if not cols:
-            cols.append(_inputs(layer, snapshot.input_shape))
+            cols.append(_inputs(snapshot))
         elif "row" in (layer.rows, cols[-1].unit) or _fit(layer, cols[-1].units, channels) is None:
             cols.append(Column(f"into {layer_of(layer.name)}", "input", inputs))
             channels = True
@@ -163,10 +161,10 @@ def _fit(layer: LayerSnapshot, units: int, channels: bool) -> tuple[int, int] | 
     return None
 
 
-def _inputs(layer: LayerSnapshot, shape: Sequence[int]) -> Column:
+def _inputs(snapshot: Snapshot) -> Column:
     """The column of the network's inputs: pixels, channels or plain numbers."""
+    layer, shape = snapshot.layers[0], snapshot.input_shape
     if len(layer.shape) == 2:
-        pixels = len(shape) in (2, 3) and math.prod(shape) == layer.shape[1]
-        return Column("inputs", "input", layer.shape[1], wide=shape[-1] if pixels else None)
+        return Column("inputs", "input", layer.shape[1], wide=shape[-1] if snapshot.reads_pixels else None)
     fits = bool(shape) and _fit(layer, shape[0], True) is not None
     return Column("inputs", "channel", shape[0] if fits else layer.sizes[1])

@@ -37,7 +37,7 @@ def pixels(snapshot: Snapshot) -> View:
         readers = kept.sum(axis=(0, 1))
         what, most = "kernel position", first.shape[0] * first.shape[1]
         reader = "filter" if first.shape[1] == 1 else "connection"
-    elif len(shape) in (2, 3) and kept.ndim == 2 and kept.shape[1] == int(np.prod(shape)):
+    elif snapshot.reads_pixels:
         readers = kept.sum(axis=0).reshape(-1, *shape[-2:]).sum(axis=0)
         what, most = "pixel", first.shape[0] * int(np.prod(shape[:-2]))
         reader = first.rows if most == first.shape[0] else "connection"

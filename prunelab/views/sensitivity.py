@@ -7,10 +7,19 @@ from typing import Any
 from prunelab.formatting import layer_of, percent
 from prunelab.results.objective import Objective
 from prunelab.results.sensitivity import Sensitivity
-from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
-from prunelab.views.line_charts import DENSE, MAX_LINES, End, axis_around, in_percent, kept_axis, named, style
+from prunelab.views.line_charts import (
+    DENSE,
+    MAX_LINES,
+    End,
+    axis_around,
+    dense_line,
+    in_percent,
+    kept_axis,
+    named,
+    style,
+)
 from prunelab.views.subjects import a_result
 
 
@@ -60,11 +69,9 @@ def sensitivity(result: Sensitivity | None) -> View:
     xaxis = kept_axis("kept in that layer alone (%)", [x for trace in data for x in trace["x"]])
     ends.append(End(f"whole {objective.text(result.accuracy)}", 10 ** xaxis["range"][1], whole, DENSE))
     names = named(ends, xaxis["range"], up)
-    line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
-    shapes = [{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": whole, "y1": whole, "line": line}]
     within = f"Within {_tolerance(result)} of {objective.text(result.accuracy)}: "
     return figure(
-        names["data"] + data, _title(result), shapes=shapes, annotations=names["annotations"],
+        names["data"] + data, _title(result), shapes=[dense_line(whole)], annotations=names["annotations"],
         xaxis=xaxis, yaxis=axis(escaped(objective.label), range=up, zeroline=False),
         margin={"l": 48, "r": names["r"], "t": 38, "b": 40},
         meta={"summary": within + ("; ".join(parts) or "nothing yet")},

@@ -51,6 +51,7 @@ def speed(measurement: Measurement | None) -> View:
     line = {"color": palette.DENSE, "width": 2, "dash": "dash"}
     dense_line = {"type": "line", "x0": 1, "x1": 1, "yref": "paper", "y0": 0, "y1": 1, "line": line, "layer": "below"}
     unsteady = any(measurement.verdict(name, batch) == "unsteady" for name in names for batch in batches)
+    machine = f"{measurement.machine}, {threads} {'thread' if threads == 1 else 'threads'}."
     shorter = "time, dense = 1 (shorter is faster)"
     return figure(
         data, _title(measurement), barmode="group", showlegend=True,
@@ -61,7 +62,7 @@ def speed(measurement: Measurement | None) -> View:
         margin={"l": 64, "r": 12, "t": 64, "b": 40 + 16 * unsteady},
         height=90 + 16 * unsteady + 78 * len(batches), bargap=0.16,
         meta={
-            "summary": _summary(measurement, names) + f" {measurement.machine}, {threads} threads."
+            "summary": f"{_summary(measurement, names)} {machine}"
             + (f" {UNSTEADY.capitalize()}." if unsteady else "")
         },
     )  # fmt: skip
@@ -103,11 +104,11 @@ def _listed(batches: list[int]) -> str:
 def _summary(measurement: Measurement, names: list[str]) -> str:
     parts = []
     for batch in measurement.batches:
-        times = []
+        texts = []
         for name in names:
             time = measurement.latency(name, batch)
             if time is not None:
                 how = "" if name == "dense" else f" ({verdict(measurement, name, batch)})"
-                times.append(f"{name} {latency(time.median)}{how}")
-        parts.append(f"batch {batch}: " + ", ".join(times))
+                texts.append(f"{name} {latency(time.median)}{how}")
+        parts.append(f"batch {batch}: " + ", ".join(texts))
     return "; ".join(parts) + "."

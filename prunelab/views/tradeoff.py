@@ -13,7 +13,7 @@ from prunelab.results.tradeoff import Mean, Tradeoff, line_named
 from prunelab.views import palette
 from prunelab.views.escaping import escaped
 from prunelab.views.figure import View, axis, empty, figure
-from prunelab.views.line_charts import DENSE, End, Style, in_percent, kept_axis, named
+from prunelab.views.line_charts import DENSE, End, Style, dense_line, in_percent, kept_axis, named
 from prunelab.views.subjects import a_result
 
 DEPTH = 10.0  # points below the dense network at which the picture ends: what is lost beyond is beyond repair
@@ -74,13 +74,11 @@ def tradeoff(result: Tradeoff | None) -> View:
     ends.append(End("dense", 10 ** xaxis["range"][1], 0.0, DENSE))
     names = named(ends, xaxis["range"], (low, high), LONGEST_NAME)
     grain = objective.points * result.grain
-    line = {"color": palette.DENSE, "width": 1.5, "dash": "dash"}
-    place = {"xref": "paper", "x0": 0, "x1": 1}
     shapes = [
-        {"type": "line", **place, "y0": 0, "y1": 0, "line": line},
+        dense_line(0.0),
         {
-            "type": "rect", **place, "y0": -grain, "y1": grain, "layer": "below", "line": {"width": 0},
-            "fillcolor": palette.faded(palette.QUIET, 0.2),
+            "type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": -grain, "y1": grain, "layer": "below",
+            "line": {"width": 0}, "fillcolor": palette.faded(palette.QUIET, 0.2),
         },
     ]  # fmt: skip
     label = f"{escaped(objective.metric)}, change {'(points)' if objective.is_share else 'against dense'}"
@@ -106,9 +104,10 @@ def _line(name: str, points: Sequence[Mean], result: Tradeoff) -> dict[str, Any]
 def _hover(name: str, mean: Mean, objective: Objective) -> str:
     """A point in words: where it is, what it lost and, with several seeds, from how little to how much."""
     seeds = len(mean.points)
-    of = "" if seeds == 1 else f", mean of {seeds} seeds ({_change(mean.most, mean.dense, objective)} to "
-    of += "" if seeds == 1 else f"{_change(mean.least, mean.dense, objective)})"
-    text = f"{name}, {percent(mean.density)} kept: {_change(mean.lost, mean.dense, objective)}{of}"
+    text = f"{name}, {percent(mean.density)} kept: {_change(mean.lost, mean.dense, objective)}"
+    if seeds > 1:
+        most, least = (_change(lost, mean.dense, objective) for lost in (mean.most, mean.least))
+        text += f", mean of {seeds} seeds ({most} to {least})"
     if mean.gaussian is not None:
         text += f"<br>Gaussian layers would keep {percent(mean.gaussian)} at these thresholds"
     return text
@@ -140,8 +139,7 @@ def _expected(
     """(name of the line, (share that Gaussian layers would keep, loss) by point) of the line for which this is drawn.
 
     Of the line that is cut and retrained again and again; of another one that is retrained, if that is not planned.
-    right: end of the axis of
-    shares, as a power of ten of percents; the line ends there.
+    right: end of the axis of shares, as a power of ten of percents; the line ends there.
     """
     order = sorted(lines, key=lambda name: (not line_named(name).iterative, not line_named(name).retrained))
     known = [(mean.gaussian, mean.lost) for mean in means.get(order[0], ()) if mean.gaussian is not None]
@@ -204,8 +202,8 @@ def _title(result: Tradeoff) -> str:
     best = retrained or only_cut
     if best:
         return f"{best[0]}: {percent(best[1])} of the connections {within}{tail}"
-    least = max(mean.density for name in result.lines for mean in result.means(name))
-    return f"Not even {percent(least)} of the connections {within}{tail}"
+    most = max(mean.density for name in result.lines for mean in result.means(name))
+    return f"Not even {percent(most)} of the connections {within}{tail}"
 
 
 def _fewest(enough: dict[str, float | None], *, retrained: bool) -> tuple[str, float] | None:
@@ -219,10 +217,9 @@ def _fewest(enough: dict[str, float | None], *, retrained: bool) -> tuple[str, f
 
 def _summary(result: Tradeoff, means: dict[str, tuple[Mean, ...]]) -> str:
     objective = result.objective
-    parts = []
+    parts, lost = [], objective.gap(result.tolerance)
     for name, points in means.items():
         enough, last = result.needs(name), points[-1]
-        lost = objective.gap(result.tolerance)
         keeps = "" if enough is None else f" at most {lost} lost down to {percent(enough)} kept,"
         parts.append(f"{name}:{keeps} {_change(last.lost, last.dense, objective)} at {percent(last.density)}")
     text = "; ".join(parts) + "."
@@ -240,5 +237,6 @@ def _summary(result: Tradeoff, means: dict[str, tuple[Mean, ...]]) -> str:
         moved = line_named(expected[0]).iterative and last.density > last.gaussian
         text += ": retraining has moved survivors away from zero, beyond the threshold." if moved else "."
     if result.failed:
-        text += f" {len(result.failed)} runs diverged and are missing."
+        runs = "1 run diverged and is" if len(result.failed) == 1 else f"{len(result.failed)} runs diverged and are"
+        text += f" {runs} missing."
     return text

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from prunelab.formatting import as_list, count, percent, round_up
 from prunelab.results.snapshot import BINS, LayerSnapshot, Snapshot
 from prunelab.views import palette
-from prunelab.views.figure import View, axis, figure, if_cut, note, short
+from prunelab.views.figure import View, axis, domain, figure, if_cut, note, short
 from prunelab.views.subjects import a_snapshot
 
 MAX_LAYERS = 6  # more histograms are unreadable
@@ -62,7 +62,7 @@ def weights(
     for i, layer in enumerate(shown):
         number = "" if i == 0 else str(i + 1)
         row, column = divmod(i, columns)
-        across, up = _part(column, columns, 0.07), _part(rows - 1 - row, rows, 0.28)
+        across, up = domain(column, columns, 0.07), domain(rows - 1 - row, rows, 0.28)
         axes |= _axes(layer, number, across, up, first=column == 0)
         data += _bars(layer, number)
         if layer.threshold is not None:
@@ -220,12 +220,6 @@ def _narrow(number: int) -> str:
     return count(number) if number < 1000 else f"{number / 1000:g}k"
 
 
-def _part(index: int, parts: int, gap: float) -> list[float]:
-    size = (1 - gap * (parts - 1)) / parts
-    start = index * (size + gap)
-    return [round(start, 4), round(min(start + size, 1.0), 4)]
-
-
 def _line(x: float, number: str) -> dict[str, Any]:
     line = {"color": palette.LINE, "width": 2, "dash": "dot"}
     return {
@@ -241,22 +235,14 @@ def _label(layer: LayerSnapshot, number: str) -> dict[str, Any]:
     if layer.spared:
         text += "<br><b>would lose all: strongest kept</b>"
     return note(
-        text,
-        0.5,
-        1.0,
-        axes=number,
-        xref=f"x{number} domain",
-        yref=f"y{number} domain",
-        yanchor="bottom",
-        yshift=2,
-    )
+        text, 0.5, 1.0, xref=f"x{number} domain", yref=f"y{number} domain", yanchor="bottom", yshift=2
+    )  # fmt: skip
 
 
 def _arrow(layer: LayerSnapshot, number: str) -> dict[str, Any]:
     """How far the bars go that leave the picture."""
     text = f"↑ {_narrow(int(float(f'{_tallest(layer):.2g}')))}"
-    place = {"xref": f"x{number} domain", "yref": f"y{number} domain", "yanchor": "top"}
-    return note(text, 0.5, 1.0, axes=number, **place)
+    return note(text, 0.5, 1.0, xref=f"x{number} domain", yref=f"y{number} domain", yanchor="top")
 
 
 def _title(snapshot: Snapshot, layers: Sequence[LayerSnapshot]) -> str:

@@ -124,3 +124,11 @@ def test_a_decimal_comma_is_told_to_be_a_point(guess) -> None:
     result = check.guess(guess, 97.5)
 
     assert result.outcome == "stopped" and "`guess = 97.5`, with a point for the comma" in result.says
+
+
+def test_large_whole_numbers_are_said_as_they_are() -> None:
+    assert check.guess(100_000, 98_304, unit="bytes").says == (
+        "You guessed 100000 bytes, and it is 98304 bytes: 1696 bytes too high."
+    )
+    assert check.guess(266_610, 266_610).says == "You guessed 266610, and it is 266610."
+    assert "1e+300" in check.guess(1e300, 2).says

@@ -46,6 +46,13 @@ def test_tries_hints_and_solutions_are_counted() -> None:
     assert found["right"] is not None
 
 
+def test_one_try_and_one_hint_are_said_as_one() -> None:
+    hint.mask(1)
+    check.mask(right)
+
+    assert "1 try, 1 hint\n" in repr(lessons.progress())
+
+
 def test_what_was_right_once_stays_right() -> None:
     check.mask(right)
     check.mask(wrong)

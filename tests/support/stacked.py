@@ -13,7 +13,8 @@ from prunelab.experiments.stacked.groups import grouped, jobs
 from prunelab.experiments.stacked.network import Network
 from prunelab.experiments.stacked.stack import Stack
 from prunelab.pruning.masks import Masks
-from prunelab.sessions import courses, validation
+from prunelab.sessions import courses
+from prunelab.sessions.validation import arguments
 from prunelab.training.step import Step
 
 CPU = torch.device("cpu")
@@ -33,7 +34,7 @@ class Bench:
         self.stack = Stack((new_network(job, build, CPU) for job in group), len(group), shared.shapes)
         self.networks = []
         for job, model in zip(group, self.stack.models, strict=True):
-            tensors = validation.tensors(model, job.data)
+            tensors = arguments.tensors(model, job.data)
             self.networks.append(Network([job], model, Masks(model), *tensors, shared.owners))
         self.at = group[0].start
 

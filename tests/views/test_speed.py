@@ -40,7 +40,7 @@ def test_a_measurement_under_way_shows_the_threads_that_all_batch_sizes_have(don
     ratio = SECONDS[threads, "converted"] / SECONDS[threads, "dense"]
     assert [trace["name"] for trace in view["data"]] == ["dense", "converted"]
     assert view["data"][1]["x"] == pytest.approx([ratio] * min(done, 3))
-    assert f"{threads} threads." in view["layout"]["meta"]["summary"]
+    assert f", {threads} {'thread' if threads == 1 else 'threads'}." in view["layout"]["meta"]["summary"]
     slower = "Not faster anywhere: no network beats dense at any batch size"
     faster = "Converted, the network is 2.0x faster at batch 1"
     assert view["layout"]["title"]["text"] == (faster if threads == 1 else slower)

@@ -37,6 +37,13 @@ def test_a_view_of_a_snapshot_says_what_it_takes(view, session):
     assert view(session.preview(1.0))["layout"]["title"]["text"]
 
 
+def test_two_snapshots_side_by_side_say_what_they_are(session):
+    now = session.snapshot()
+    for pair in ((session, now), (now, session)):
+        with pytest.raises(TypeError, match="views.side_by_side shows a Snapshot, and this is a Session"):
+            views.side_by_side("left", pair[0], "right", pair[1])
+
+
 @pytest.mark.parametrize("view", OF_HISTORY)
 def test_a_view_of_a_history_says_what_it_takes_and_runs_nothing(view, session):
     clock = session.clock

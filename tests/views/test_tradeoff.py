@@ -12,6 +12,7 @@ import pytest
 from prunelab.exports import matplotlib_drawing
 from prunelab.recipe import Recipe
 from prunelab.results.objective import Objective
+from prunelab.results.sweep import FailedRun
 from prunelab.results.tradeoff import LINES, Point, Tradeoff
 from prunelab.views import tradeoff
 from prunelab.views.figure import summary
@@ -129,6 +130,13 @@ def test_the_dashed_line_stands_where_gaussian_layers_would():
     json.dumps(none, allow_nan=False)
     fewer = tradeoff(result(CURVES, gaussian={0.5: 0.51, 0.2: 0.25, 0.05: 0.08}))
     assert "L2 iterative keeps 5.0 %." in summary(fewer), "no reason given where it would be the wrong one"
+
+
+def test_runs_that_diverged_are_counted():
+    curve = result(CURVES)
+    failed = tuple(FailedRun(recipe=curve.points[i].recipe, reason="it diverged", seconds=1.0) for i in range(2))
+    for runs, words in ((failed, "2 runs diverged and are missing."), (failed[:1], "1 run diverged and is missing.")):
+        assert summary(tradeoff(dataclasses.replace(curve, failed=runs))).endswith(words)
 
 
 def test_the_stripe_is_one_test_sample_up_and_down():

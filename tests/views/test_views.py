@@ -181,6 +181,11 @@ def test_large_masks_are_averaged_to_what_a_screen_shows():
     assert density == pytest.approx(mask.mean(), abs=0.01)
 
 
+def test_a_preview_that_was_not_tested_moves_no_axis(session):
+    untested = replace(session.preview(1.0), test_accuracy=None)
+    assert views.accuracy(session.history, untested) == views.accuracy(session.history)
+
+
 def test_accuracy_shows_the_history_the_dense_line_and_the_preview(session):
     preview = session.preview(3.0)
     view = views.accuracy(session.history, preview)

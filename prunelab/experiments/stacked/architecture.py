@@ -19,8 +19,8 @@ from prunelab.pruning import dropout, planning
 from prunelab.pruning.copies import copied
 from prunelab.pruning.effective import Wiring
 from prunelab.pruning.masks import Masks
-from prunelab.sessions import validation
 from prunelab.sessions.pruned_model import wiring_of
+from prunelab.sessions.validation import arguments, model_checks
 from prunelab.torch_state import held
 
 
@@ -44,8 +44,8 @@ def architecture(group: Sequence[Job], build: Build | None, device: torch.device
     """
     job = group[0]
     model = new_network(job, build, device)
-    (x, _), (test_x, test_y) = validation.tensors(model, job.data)
-    validation.check(model, job.data, (test_x[:2], test_y[:2]), job.recipe.batch_size)
+    (x, _), (test_x, test_y) = arguments.tensors(model, job.data)
+    model_checks.check(model, job.data, (test_x[:2], test_y[:2]), job.recipe.batch_size)
     masks = _dense_masks(model)
     for other in group:
         planning.check(masks, other.recipe)
@@ -63,7 +63,7 @@ def architecture(group: Sequence[Job], build: Build | None, device: torch.device
 
 def new_network(job: Job, build: Build | None, device: torch.device) -> nn.Module:
     """The job's network with new weights."""
-    model = validation.model_of(job.recipe, job.data) if build is None else build(job.given)
+    model = arguments.model_of(job.recipe, job.data) if build is None else build(job.given)
     return model.to(device)
 
 

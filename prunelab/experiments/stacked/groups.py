@@ -13,7 +13,8 @@ from prunelab.data import Data
 from prunelab.errors import SessionError
 from prunelab.recipe import TRAINING_FIELDS, Recipe, allowed
 from prunelab.recipe.field_kinds import quoted
-from prunelab.sessions import courses, validation
+from prunelab.sessions import courses
+from prunelab.sessions.validation import arguments
 from prunelab.training.step import Step, steps_per_epoch
 
 Build = Callable[[Recipe], nn.Module]
@@ -64,13 +65,13 @@ class Job:
 def jobs(recipes: Iterable[Recipe], data: Data | None, build: Build | None) -> list[Job]:
     """A job for each recipe. Raises SessionError for what cannot be stacked, or does not fit ``data``."""
     if data is not None:
-        validation.with_classes(data)
+        arguments.with_classes(data)
     loaded: dict[tuple[str, int | None], Data] = {}
     found = []
     for given in recipes:
         check_fields(given)
         # Only whether there is a model of one's own matters here, not which.
-        recipe = validation.recipe_of(given, None if build is None else nn.Identity(), data)
+        recipe = arguments.recipe_of(given, None if build is None else nn.Identity(), data)
         found.append(Job(given, recipe, data if data is not None else _loaded(recipe, loaded)))
     return found
 

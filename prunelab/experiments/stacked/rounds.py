@@ -16,7 +16,8 @@ from prunelab.experiments.stacked.network import Network, Samples
 from prunelab.experiments.stacked.stack import Stack
 from prunelab.pruning.masks import Masks
 from prunelab.results.sweep import FailedRun, Run
-from prunelab.sessions import courses, validation
+from prunelab.sessions import courses
+from prunelab.sessions.validation import arguments
 
 
 class Rounds:
@@ -64,7 +65,7 @@ class Rounds:
             for jobs, model in zip(self._served, self._stack.models, strict=True):
                 own = jobs[0].data
                 if id(own) not in data:
-                    data[id(own)] = validation.tensors(model, own)
+                    data[id(own)] = arguments.tensors(model, own)
                 self._networks.append(Network(jobs, model, Masks(model), *data[id(own)], self._shared.owners))
 
     def _train(self, rates: Sequence[float], phase: str) -> Iterator[FailedRun | None]:

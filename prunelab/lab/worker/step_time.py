@@ -6,8 +6,8 @@ import time
 
 from prunelab import torch_state
 from prunelab.pruning.copies import copied
-from prunelab.sessions import validation
 from prunelab.sessions.session import Session
+from prunelab.sessions.validation import arguments
 from prunelab.training import objective as objectives
 from prunelab.training import optimizers, steps
 
@@ -31,7 +31,7 @@ def _timed(session: Session) -> float:
     recipe, data = session.recipe, session.data
     model, loss = copied((session.model, session.loss))
     frozen = torch_state.held(model)
-    x, y = validation.placed(model, data.train_x[: recipe.batch_size], data.train_y[: recipe.batch_size])
+    x, y = arguments.placed(model, data.train_x[: recipe.batch_size], data.train_y[: recipe.batch_size])
     functions = objectives.loss_and_metric(loss, session.metric, data.train_y)
     parameters = dict(model.named_parameters(remove_duplicate=False))
     weights = [parameters[name] for name in session.masks]

@@ -31,9 +31,7 @@ def _weights(*shape: int, **more: Any) -> Tensor:
 def _with_gradient(value: Any, arguments: tuple[Any, ...]) -> tuple[float, Tensor | None]:
     weights, strength = arguments
     penalty = readings.number(value, "a tensor with one number, the penalty")
-    if not isinstance(value, Tensor):
-        return penalty, None
-    if not value.requires_grad:
+    if not isinstance(value, Tensor) or not value.requires_grad:
         return penalty, None
     gradient = torch.autograd.grad(value.sum(), weights, allow_unused=True)[0]
     if gradient is None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from prunelab.errors import CompactError
 from prunelab.inputs import Inputs, tensors_in
@@ -125,7 +125,7 @@ class _Observed(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        leaves, _ = tree_flatten((args, kwargs))
+        leaves = tree_leaves((args, kwargs))
         flows = [flow for x in leaves if isinstance(x, Tensor) and (flow := self.get(x)) is not None] + self.numbers
         result = func(*args, **kwargs)
         name = func.__name__

@@ -80,9 +80,10 @@ class Weights(nn.Module):
 
     def columns_by(self, kernel: Kernel, bias: Tensor | None) -> Step:
         """Product with feature-major activations: (in, batch) -> (out, batch), in new memory."""
+        column = None if bias is None else bias[:, None]
         if kernel == "scipy":
-            return self._by_scipy(None if bias is None else bias[:, None])
-        matrix, column = self._matrix(kernel), None if bias is None else bias[:, None]
+            return self._by_scipy(column)
+        matrix = self._matrix(kernel)
         if column is None:
             return partial(torch.matmul, matrix)
         # The bias is free here: the product is added to it.
@@ -92,45 +93,35 @@ class Weights(nn.Module):
         """Product with the activations of one sample: (in) -> (out), in new memory."""
         if kernel == "scipy":
             return self._by_scipy(bias)
-        return (
-            partial(torch.mv, self._matrix(kernel))
-            if bias is None
-            else partial(torch.addmv, bias, self._matrix(kernel))
-        )
+        matrix = self._matrix(kernel)
+        return partial(torch.mv, matrix) if bias is None else partial(torch.addmv, bias, matrix)
 
     def _by_scipy(self, bias: Tensor | None) -> Step:
-        matrix = self._scipy()
+        matrix = self._sparse("scipy")
         if bias is None:
             return lambda x: torch.from_numpy(matrix @ x.detach().numpy())
         return lambda x: torch.from_numpy(matrix @ x.detach().numpy()).add_(bias)
 
     def _matrix(self, kernel: Kernel) -> Tensor:
-        matrix = self._csr() if kernel == "csr" else self.dense
+        matrix = self._sparse("csr") if kernel == "csr" else self.dense
         assert matrix is not None
         return matrix
 
     def to_dense(self) -> Tensor:
         """The dense matrix, rebuilt if that form was dropped."""
-        return self._csr().to_dense() if self.dense is None else self.dense
+        return self._sparse("csr").to_dense() if self.dense is None else self.dense
 
-    def _csr(self) -> Tensor:
-        handle = self._handles.get("csr")
-        if handle is None:
+    def _sparse(self, library: Literal["csr", "scipy"]) -> Any:
+        """The sparse matrix as torch's or SciPy's, made at its first use."""
+        if library not in self._handles:
             assert self.starts is not None and self.columns is not None and self.values is not None
-            handle = self._handles["csr"] = _torch_csr(self.starts, self.columns, self.values, self._shape)
-        return handle
-
-    def _scipy(self) -> Any:
-        handle = self._handles.get("scipy")
-        if handle is None:
-            assert self.starts is not None and self.columns is not None and self.values is not None
-            parts = (self.values.numpy(), self.columns.numpy(), self.starts.numpy())
-            handle = self._handles["scipy"] = sparse.csr_array(parts, shape=self._shape, copy=False)
-        return handle
-
-    @property
-    def _shape(self) -> tuple[int, int]:
-        return self.out_features, self.in_features
+            shape = self.out_features, self.in_features
+            if library == "csr":
+                self._handles[library] = _torch_csr(self.starts, self.columns, self.values, shape)
+            else:
+                parts = (self.values.numpy(), self.columns.numpy(), self.starts.numpy())
+                self._handles[library] = sparse.csr_array(parts, shape=shape, copy=False)
+        return self._handles[library]
 
     # Handles point into the buffers: they must not outlive them or be copied (torch cannot copy CSR tensors).
 

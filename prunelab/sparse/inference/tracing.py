@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
-from prunelab.errors import ConvertError
+from prunelab.errors import ConvertError, first_line
 from prunelab.formatting import did_you_mean, layer_of
 from prunelab.inputs import Inputs
 from prunelab.pruning import layers, wrappers
@@ -77,7 +77,7 @@ def skeleton(model: nn.Module) -> nn.Module:
     try:
         check_not_pruned(model)
         twin = copied(model, memo).eval()
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # copying runs the model's code, which can raise anything
         raise ConvertError(f"{type(model).__name__} cannot be copied: {error}") from error
     wrappers.unwrap_parts(twin)
     return twin
@@ -137,8 +137,8 @@ def run(twin: nn.Module, inputs: Inputs) -> tuple[Any, Shapes]:
     try:
         with torch.no_grad():
             return inputs.cloned().run(trial), input_shapes
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ConvertError(f"the example ({inputs}) does not pass through the model: {error}") from error
+    except Exception as error:  # the model's code can raise anything
+        raise ConvertError(f"the example ({inputs}) does not pass through the model: {first_line(error)}") from error
 
 
 def trace(twin: nn.Module, inputs: Inputs | None) -> fx.GraphModule | None:
@@ -269,7 +269,7 @@ def own(network: nn.Module, model: nn.Module) -> None:
     shared = {t.untyped_storage().data_ptr() for t in chain_iterables(model.parameters(), model.buffers())}
     copies: dict[Any, nn.Parameter] = {}
 
-    def copied(tensor: Tensor) -> nn.Parameter | None:
+    def own_copy(tensor: Tensor) -> nn.Parameter | None:
         if tensor.untyped_storage().data_ptr() not in shared:
             return None
         key = identity(tensor)
@@ -279,10 +279,10 @@ def own(network: nn.Module, model: nn.Module) -> None:
 
     for module in network.modules():
         for name, parameter in module._parameters.items():
-            if parameter is not None and (replacement := copied(parameter)) is not None:
+            if parameter is not None and (replacement := own_copy(parameter)) is not None:
                 module._parameters[name] = replacement
         for name, buffer in module._buffers.items():
-            if buffer is not None and (replacement := copied(buffer)) is not None:
+            if buffer is not None and (replacement := own_copy(buffer)) is not None:
                 module._buffers[name] = replacement.detach()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -33,7 +33,7 @@ def compare(networks: Mapping[str, nn.Module], batch: Inputs, *, threads: int, r
         for number in range(rounds):
             if number >= MIN_ROUNDS and time.perf_counter() - start > MAX_SECONDS:
                 break  # busy machine or large network: report the rounds done so far
-            for name in _order(list(timers), number):
+            for name in timers if number % 2 else reversed(timers):
                 blocks[name].append(timers[name].timeit(runs[name]).median)
     return [Latency(name, batch.samples, threads, *_quartiles(blocks[name])) for name in networks]
 
@@ -43,10 +43,6 @@ def _runs(timer: Timer) -> int:
     timer.timeit(2)
     once = timer.timeit(2).median
     return max(1, min(LONGEST_BLOCK, round(BLOCK / max(once, 1e-9))))
-
-
-def _order(names: list[str], number: int) -> Iterator[str]:
-    return iter(names if number % 2 else names[::-1])
 
 
 def _quartiles(values: list[float]) -> tuple[float, float, float, float]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from prunelab import hardware, torch_state
-from prunelab.errors import CompactError, ConvertError, MeasureError
+from prunelab.errors import CompactError, ConvertError, MeasureError, first_line
 from prunelab.inputs import Example, Inputs
 from prunelab.pruning import criteria, model_state
 from prunelab.pruning.reparametrisation import plain_copy
@@ -23,9 +23,7 @@ from prunelab.sparse.measuring import file_sizes, latency
 
 BATCHES = (1, 8, 64, 256)
 BUSY = 0.6  # fraction of cores in use above which timings are unreliable
-THREADS_PER_CORE = (
-    4  # threads beyond this many for each core only wait for each other, and at some number torch crashes
-)
+THREADS_PER_CORE = 4  # more only wait for each other, and at some number torch crashes
 NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "overflow")  # in what torch says then
 UNSTEADY = 1.5  # ratio of the quartiles above which timings are unreliable
 
@@ -59,11 +57,10 @@ def stream(
     model: nn.Module, example: Example, *, batches: Sequence[int] = BATCHES, threads: Sequence[int] | None = None
 ) -> Iterator[Measurement]:
     """``measure`` step by step: first the sizes, then one batch size after another."""
-    _check_numbers("batches", batches)
-    if threads is not None:
-        _check_numbers("threads", threads, most=max(THREADS_PER_CORE * (os.cpu_count() or 1), torch.get_num_threads()))
+    batches, current = _numbers("batches", batches), torch.get_num_threads()
+    most = max(THREADS_PER_CORE * (os.cpu_count() or 1), current)
+    counts = sorted({1, current} if threads is None else _numbers("threads", threads, most))
     network, inputs = _checked(model, example)
-    counts = sorted({1, torch.get_num_threads()} if threads is None else set(threads))
     parameters = {name for name, _ in network.named_parameters(remove_duplicate=False)}  # buffers are no connections
     weights = [t for name, t in file_sizes.distinct(network).items() if name in parameters and t.dim() > 1]
     try:
@@ -81,7 +78,7 @@ def stream(
     part = 1 / (len(counts) * (len(batches) + 1))
     for count in counts:
         with _memory_for(max(batches)):
-            networks, missing = _networks(network, example, tuple(batches), count)
+            networks, missing = _networks(network, example, batches, count)
         measurement = _extended(measurement, part, notes=missing, kernels=_kernels(networks, count))
         yield measurement
         for size in batches:
@@ -141,8 +138,8 @@ def _kernels(networks: Mapping[str, nn.Module], threads: int) -> list[KernelChoi
     ]
 
 
-def _check_numbers(name: str, values: Any, most: int | None = None) -> None:
-    """MeasureError, for the argument called ``name``, unless these are whole numbers from 1 on, at least one."""
+def _numbers(name: str, values: Any, most: int | None = None) -> tuple[int, ...]:
+    """The distinct ones of at least one whole number from 1 on. MeasureError, for the argument ``name``, for others."""
     numbers = tuple(values) if isinstance(values, Iterable) else ()
     if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):
         raise MeasureError(
@@ -151,6 +148,7 @@ def _check_numbers(name: str, values: Any, most: int | None = None) -> None:
         )
     if most is not None and max(numbers) > most:
         raise MeasureError(f"{name} = {numbers}: {max(numbers)} are too many for this machine; take {most} at most")
+    return tuple(dict.fromkeys(numbers))
 
 
 @contextmanager
@@ -187,8 +185,8 @@ def _checked(model: nn.Module, example: Example) -> tuple[nn.Module, Inputs]:
     try:
         with torch.inference_mode():
             inputs.batch(1).run(network)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise MeasureError(f"the model cannot take the example, shape {inputs}: {error}") from error
+    except Exception as error:  # so can running it
+        raise MeasureError(f"the model cannot take the example, shape {inputs}: {first_line(error)}") from error
     return network, inputs
 
 

@@ -105,7 +105,7 @@ class Record:
         record = cls(name, match["dtype"], shape, form=match["form"], stored=match["stored"] or "", **numbers)
         if not 0 < math.prod(shape) < MAX_WEIGHTS or len(shape) > 64 or record.kept > math.prod(shape):
             raise ValueError(f"{name!r:.80} can't have {record.kept} survivors in shape {shape!r:.80}")
-        if record.levels > 256 or (record.stored and record.dtype != "F32"):
+        if record.levels > MAX_LEVELS or (record.stored and record.dtype != "F32"):
             raise ValueError(f"{name!r:.80} can't have {words!r:.80}")
         return record
 
@@ -159,9 +159,8 @@ def _bits(tensor: Tensor) -> Bits:
 
 def survivors(name: str, tensor: Tensor, mask: Tensor | None) -> NDArray[np.bool_]:
     """Mask (rows, columns), True where a value must be stored; ValueError for non-zero values outside ``mask``."""
-    nonzero: NDArray[np.bool_] = (
-        _bits(tensor) << 1
-    ) != 0  # shifted, so that -0.0, which products with masks leave, counts as zero
+    # Shifted, so that -0.0, which products with masks leave, counts as zero.
+    nonzero: NDArray[np.bool_] = (_bits(tensor) << 1) != 0
     if mask is None:
         return nonzero
     kept = mask.reshape(nonzero.shape).numpy()

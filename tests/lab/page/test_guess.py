@@ -13,6 +13,22 @@ from prunelab.training import steps
 from support.labs import LONG, QUICK, press, reached
 
 
+def guessing(recipe=QUICK):
+    """A lab whose dense network is trained, and which asks for a guess before each result."""
+    lab = pl.Lab(recipe, measure=False)
+    assert lab.wait(60)
+    lab.switches["guess"].value = True
+    return lab
+
+
+def guess_run(lab):
+    """Guess how a run ends, and pause it before its end."""
+    lab.buttons["run"].click()
+    lab.guess.button.click()
+    reached(lab, lambda state: state.activity == "running" and state.snapshot.phase == "retraining")
+    press(lab, "pause")
+
+
 def test_a_guess_comes_before_the_result(lab):
     lab.switches["guess"].value = True
     assert "?" in lab.status.cards[0]["more"] and "if cut now" not in lab.panels["accuracy"].plot.summary
@@ -33,15 +49,11 @@ def test_a_guess_comes_before_the_result(lab):
 
 
 def test_nothing_tells_the_result_before_the_guess_is_answered():
-    lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
-    assert lab.wait(60)
-    lab.switches["guess"].value = lab.choices["digits"].value = True
+    lab = guessing(QUICK.changed(retrain_epochs=10000))
+    lab.choices["digits"].value = True
     assert lab.options.guess and lab.options.show == ("digits",)
     assert "before the guess" in lab.panels["digits"].plot.summary
-    lab.buttons["run"].click()
-    lab.guess.button.click()
-    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining")
-    press(lab, "pause")
+    guess_run(lab)
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"] == "?" and "No accuracy" in lab.panels["accuracy"].plot.summary
     warned = replace(lab.state, warning="This cut was deep: accuracy fell from 83.0 % to 10.0 %.")
@@ -74,13 +86,8 @@ def test_a_guess_is_never_compared_with_the_network_before(action):
 
 
 def test_a_run_that_is_loaded_from_elsewhere_is_no_answer():
-    lab = pl.Lab(QUICK.changed(retrain_epochs=10000), measure=False)
-    assert lab.wait(60)
-    lab.switches["guess"].value = True
-    lab.buttons["run"].click()
-    lab.guess.button.click()
-    reached(lab, lambda r: r.activity == "running" and r.snapshot.phase == "retraining")
-    press(lab, "pause")
+    lab = guessing(QUICK.changed(retrain_epochs=10000))
+    guess_run(lab)
     assert lab.guess.waits
     point = Point(
         line=LINES[0], recipe=QUICK.changed(rounds=1, retrain_epochs=1), cuts=(0.5,), kept=1, total=2, effective=None,
@@ -92,9 +99,7 @@ def test_a_run_that_is_loaded_from_elsewhere_is_no_answer():
 
 
 def test_a_run_that_failed_is_no_answer_and_hides_nothing_any_more(monkeypatch):
-    lab = pl.Lab(QUICK, measure=False)
-    assert lab.wait(60)
-    lab.switches["guess"].value = True
+    lab = guessing()
     press(lab, "prune")
     lab.guess.button.click()
     assert lab.wait(60) and lab.guess.result.value != ""
@@ -110,9 +115,7 @@ def test_a_run_that_failed_is_no_answer_and_hides_nothing_any_more(monkeypatch):
 
 @pytest.mark.parametrize("why", ["the limits of a workshop", "controls that give no recipe"])
 def test_a_run_that_is_refused_hides_nothing(why):
-    lab = pl.Lab(QUICK, measure=False)
-    assert lab.wait(60)
-    lab.switches["guess"].value = True
+    lab = guessing()
     if why == "the limits of a workshop":
         lab._runner.limit(Limits(rounds=1))
         lab.buttons["run"].click()
@@ -148,9 +151,7 @@ def test_what_cannot_be_pressed_cannot_be_revealed():
 
 @pytest.mark.parametrize("action", ["prune", "live"])
 def test_a_comparison_is_not_ended_by_the_answer_to_a_question(action):
-    lab = pl.Lab(QUICK, measure=False)
-    assert lab.wait(60)
-    lab.switches["guess"].value = True
+    lab = guessing()
     lab._pressed(action)
     lab._submit("compare", about=(PlannedRun(LONG, "long"),))
     reached(lab, lambda state: state.activity == "comparing" and state.recipe == LONG and state.snapshot.clock > 50)

@@ -89,3 +89,34 @@ def test_a_converted_network_stays_in_its_type_and_place(kernel, change):
     with pytest.raises(ConvertError, match="stays in its type, on the CPU: change the original"):
         change(converted)
     assert torch.equal(converted.float().to("cpu").share_memory()(x), expected)
+
+
+class Strict(nn.Module):
+    """Refuses what it is not made for with an error of its own, as models of others do."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 3)
+        self.error = error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] != 4:
+            raise self.error
+        return self.fc(x)
+
+
+@pytest.mark.parametrize("error", [AssertionError(), KeyError("image"), AttributeError("no such part")])
+def test_whatever_a_model_raises_the_example_is_refused(error):
+    said = str(error) or "AssertionError"
+    with pytest.raises(ConvertError, match=f"does not pass through the model: {said}"):
+        convert(Strict(error), torch.randn(2, 5))
+
+
+class Sealed(nn.Linear):
+    def __deepcopy__(self, memo: object) -> None:
+        raise AttributeError("sealed")
+
+
+def test_whatever_copying_raises_the_model_is_refused():
+    with pytest.raises(ConvertError, match="cannot be copied: sealed"):
+        convert(nn.Sequential(Sealed(4, 3)))

@@ -205,6 +205,26 @@ def test_what_cannot_be_measured_is_said_in_words(model, example, more, said):
         measure(model(), example, **more)
 
 
+class Strict(nn.Linear):
+    """Refuses what it is not made for with an error of its own, as models of others do."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] != self.in_features:
+            raise AssertionError
+        return super().forward(x)
+
+
+def test_whatever_a_model_raises_the_example_is_refused():
+    with pytest.raises(MeasureError, match=r"cannot take the example, shape \(2, 5\): AssertionError"):
+        measure(Strict(4, 3), torch.rand(2, 5))
+
+
+def test_numbers_may_come_in_any_form_and_are_measured_once():
+    measured = measure(nn.Linear(4, 3), torch.rand(2, 4), batches=iter((8, 1, 8)), threads=iter((1, 1)))
+    timed = [(x.batch, x.threads) for x in measured.latencies if x.network == "dense"]
+    assert timed == [(8, 1), (1, 1)] and measured.progress == pytest.approx(1)
+
+
 def test_connections_are_parameters_and_buffers_are_none():
     layer = nn.Linear(8, 4)
     pl.Masks(layer).prune(density=0.5)
