@@ -42,6 +42,11 @@ TIPS = {
     "measure": "Measure bytes and latency of the network as it is now",
 }
 
+# Of a slider that is let go with the switch "live".
+WAITS_FOR_COMPARISON = (
+    "A comparison is on the page: letting go of a slider starts no run. Wait, or press Stop; then let go of it again."
+)
+
 
 def label(button: str, state: LabState) -> str:
     """The label of a button."""

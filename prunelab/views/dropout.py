@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from prunelab.formatting import module_of, percent
 from prunelab.recipe import OWN
 from prunelab.results.snapshot import Snapshot
 from prunelab.views import palette
-from prunelab.views.escaping import escaped
+from prunelab.views.escaping import LONGEST, elided, escaped, told_apart
 from prunelab.views.figure import View, axis, empty, figure, if_cut, note
 from prunelab.views.subjects import a_history
 
@@ -21,6 +21,7 @@ ACROSS = (-2, 104)  # range of the x axis
 PLOT = (165, 115)  # pixels of the smallest plot, without axes and title; labels do not overlap at this size
 TEXT = (6.3, 14)  # pixels of a label: the width of a character, the height of the line
 MARKER = 10  # pixels
+NAME = 20  # characters of a dropout's name, more where names would be the same
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top, in pixels
 
@@ -68,6 +69,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
     snapshots = [s for s in history if s.phase in ("trained", "pruned", "preview") or s.round == 0 or s is last]
     data: list[dict[str, Any]] = []
     ends: list[End] = []
+    names, full = (told_apart([d.name for d in last.dropouts], most) for most in (NAME, LONGEST))
     for original in sorted({d.original for d in last.dropouts}):
         densities = [i / 40 for i in range(41)]
         data.append({
@@ -78,7 +80,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
     for i, now in enumerate(last.dropouts):
         if now.layer is None:
             continue
-        name, layer = escaped(now.name), escaped(module_of(now.layer) or now.layer)
+        name, layer = full[now.name], escaped(elided(module_of(now.layer) or now.layer))
         points: dict[float, tuple[float, str]] = {}
         for s in snapshots:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
@@ -93,11 +95,11 @@ def dropout(history: Iterable[Snapshot]) -> View:
             "hovertemplate": f"{name} after {layer}, %{{text}}: rate %{{y:.3f}}<extra></extra>",
         })  # fmt: skip
         x, (y, _) = next(reversed(points.items()))
-        ends.append(End(f"{escaped(now.name, 20)} {y:.2f}", x, y))
+        ends.append(End(f"{names[now.name]} {y:.2f}", x, y))
     high = max(d.original for d in last.dropouts) * 1.2 or 1
-    summary = "; ".join(f"{escaped(d.name)}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
+    summary = "; ".join(f"{full[d.name]}: {d.rate:.3f}" for d in last.dropouts) + f". {percent(last.density)} kept."
     return figure(
-        data, _title(last), annotations=_labels(ends, high), meta={"summary": summary},
+        data, _title(last, names), annotations=_labels(ends, high), meta={"summary": summary},
         xaxis=axis("kept in the layer before (%)", range=list(ACROSS)),
         yaxis=axis("dropout rate", range=[0, high]),
     )  # fmt: skip
@@ -137,10 +139,10 @@ def _meet(a: Box, b: Box) -> bool:
     return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
-def _title(last: Snapshot) -> str:
+def _title(last: Snapshot, names: Mapping[str, str]) -> str:
     """What happens to the rates: from where they all were to where they are, else the name of each with its rates.
 
-    Where some fall and others do not, it names those that fall.
+    Where some fall and others do not, it names those that fall. names: of the dropouts, as they are shown.
     """
     steps = {d.name: (f"{d.original:.2f}", f"{d.rate:.2f}") for d in last.dropouts}
     if all(d.rate == d.original for d in last.dropouts):
@@ -155,6 +157,6 @@ def _title(last: Snapshot) -> str:
     before, after = (sorted(set(rates)) for rates in zip(*fallen.values(), strict=True))
     if len(before) == 1 and len(fallen) == len(steps):
         return f"Dropout {verb} from {before[0]} to {'–'.join(after[:: max(len(after) - 1, 1)])}"
-    parts = [f"{escaped(name, 20)} from {before} to {after}" for name, (before, after) in fallen.items()]
+    parts = [f"{names[name]} from {before} to {after}" for name, (before, after) in fallen.items()]
     more = f", and {len(parts) - 2} more" if len(parts) > 2 else ""
     return f"Dropout {verb}: {', '.join(parts[:2])}{more}"

@@ -14,11 +14,19 @@ COVERED = """() => {
     const has = document.activeElement;
     if (!has?.closest(".prunelab")) return null;
     const r = has.getBoundingClientRect();
-    // Of a row that a finger moves sideways a part is seen.
-    const x = Math.min(Math.max((r.left + r.right) / 2, 1), innerWidth - 1);
-    const top = document.elementFromPoint(x, (r.top + r.bottom) / 2);
+    const top = document.elementFromPoint((r.left + r.right) / 2, (r.top + r.bottom) / 2);
     if (top && (has.contains(top) || top.contains(has) || top.closest("label")?.contains(has))) return null;
     return `${has.getAttribute("aria-label") ?? has.textContent}: ${top?.className}`;
+}"""
+
+# Of what has the focus in a row that a finger moves sideways: its name, and how many pixels of it are not seen there.
+OUTSIDE = """() => {
+    const has = document.activeElement;
+    const row = has?.closest(".pl-gallery, .pl-switches, .pl-presets, .prunelab-download-bar");
+    if (!row) return null;
+    const [chip, seen] = [has.closest("label") ?? has, row].map((e) => e.getBoundingClientRect());
+    const name = (has.closest("label") ?? has).textContent.trim();
+    return [name, Math.max(0, seen.left - chip.left, chip.right - seen.right)];
 }"""
 
 
@@ -46,3 +54,17 @@ def test_the_focus_is_under_no_bar(
                 page.keyboard.press(key)
                 found.append(page.evaluate(COVERED))
             assert list(filter(None, found)) == []
+
+
+def test_on_a_phone_what_takes_the_focus_in_a_row_is_seen_whole(page: Page, dashboard: Callable[..., str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    dashboard("?v=2&model=mlp-small&epochs=3", phase="trained")
+    page.evaluate("document.activeElement.blur()")
+    for key in ("Tab", "Shift+Tab"):
+        found = {}
+        for _ in range(45):
+            page.keyboard.press(key)
+            name, outside = page.evaluate(OUTSIDE) or ("", 0)
+            found[name] = outside
+        assert {"trade-off", "L1 or L2", "Model", "large type"} <= {name.strip("\u200b") for name in found}
+        assert {name: outside for name, outside in found.items() if outside} == {}

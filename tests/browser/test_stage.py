@@ -74,6 +74,16 @@ def test_all_that_a_loop_needs_is_on_one_screen_before_and_after_it(
     assert bars and foot and foot["y"] - bars["y"] > 100, "off the stage, too, the histogram is beside its slider"
 
 
+def test_off_the_stage_too_large_pictures_end_above_the_scrubber_on_a_low_screen(page: Page, dashboard: Lab) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    dashboard("?model=mlp-small&epochs=3&big=true", phase="trained")
+    expect_drawn(page, 1.5)
+    foot = root(page).locator(".pl-foot").bounding_box()
+    for name in ("weights", "accuracy"):
+        title = root(page).locator(f".pl-{name} [class*=xtitle], .pl-{name} [class*=x2title]").first.bounding_box()
+        assert foot and title and title["y"] + title["height"] <= foot["y"], name
+
+
 @pytest.mark.parametrize(("width", "height"), [(1024, 768), (768, 1024), (900, 600), (1100, 720)])
 def test_on_narrower_screens_too_both_pictures_stand_beside_each_other(
     page: Page, dashboard: Lab, width: int, height: int

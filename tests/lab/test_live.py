@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 import prunelab as pl
+from prunelab.lab import wording
 from prunelab.lab.page import live
+from prunelab.lab.presets import PlannedRun
 from prunelab.lab.worker import shown_session, step_time
 from prunelab.lab.worker.tasks import Task
 from prunelab.sessions.dense_cache import DenseCache
@@ -68,6 +70,36 @@ def test_a_move_in_the_middle_of_dense_training_trains_on_and_then_runs():
     assert lab.wait(60)
     recipe = pl.Recipe(model="mlp-small", epochs=30, retrain_epochs=2, rounds=2, quality=1.0)
     assert lab.state.snapshot.scalars() == done_by_a_session(recipe)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_slider_that_is_let_go_during_a_comparison_is_told_that_it_starts_no_run(lab, paused):
+    lab.live.switch.value = True
+    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    reached(lab, lambda state: state.activity == "comparing" and state.snapshot.clock > 10)
+    if paused:
+        lab.buttons["pause"].click()
+        assert lab.wait(60)
+    let_go(lab, "quality", 2.0)
+    reached(lab, lambda state: state.notice == wording.WAITS_FOR_COMPARISON)
+    assert lab.state.comparing and lab.state.activity == ("paused" if paused else "comparing")
+    assert lab.live.hint.value == "letting go only shows the cut"
+    lab.buttons["reset"].click()
+    assert lab.wait(60) and wording.WAITS_FOR_COMPARISON not in lab.status.trouble
+    assert lab.live.hint.value.startswith("letting go retrains")
+    let_go(lab, "quality", 2.0)
+    assert lab.wait(60) and lab.state.snapshot.phase == "retrained"
+
+
+def test_a_guess_about_a_run_that_a_comparison_refuses_does_not_wait_for_its_result(lab):
+    lab.switches["guess"].value = True
+    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    reached(lab, lambda state: state.activity == "comparing" and state.snapshot.clock > 10)
+    lab.guess.due = ("live", 90.0)  # answered at the moment when the comparison began
+    lab._submit("live")
+    reached(lab, lambda state: state.notice == wording.WAITS_FOR_COMPARISON)
+    lab.buttons["reset"].click()
+    assert lab.wait(60) and not lab.guess.waits
 
 
 def test_a_layers_own_slider_retrains_too(lab):

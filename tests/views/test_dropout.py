@@ -48,6 +48,36 @@ def test_only_rates_that_fell_are_named(untrained, rates, says):
     assert views.dropout([cut])["layout"]["title"]["text"] == says
 
 
+BLOCK = "transformer.encoder.layers"
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["drop1", "drop2"], ["drop1", "drop2"]),
+        ([f"{BLOCK}.{i}.dropout" for i in (3, 4)], ["transfor...3.dropout", "transfor...4.dropout"]),
+        ([f"{part}coder.layers.0.dropout" for part in ("en", "de")], ["encoder.l....dropout", "decoder.l....dropout"]),
+        ([f"{'a' * 40}{i}{'b' * 40}" for i in (1, 2)], [f"{'a' * 40}{i}..." for i in (1, 2)]),
+        (["a < b", "a > b"], ["a &lt; b", "a &gt; b"]),
+    ],
+    ids=["short", "near the end", "at the start", "in the middle", "markup"],
+)
+def test_dropouts_with_long_names_are_told_apart(untrained, names, shown):
+    now = untrained.snapshot()
+    rates = (0.4, 0.3)
+    dropouts = tuple(
+        replace(now.dropouts[0], name=name, original=0.5, rate=rate) for name, rate in zip(names, rates, strict=True)
+    )
+    kept = replace(now.dropouts[0], name="kept", original=0.5, rate=0.5)  # else the title names none
+    view = views.dropout([replace(now, phase="pruned", round=1, dropouts=(*dropouts, kept))])
+    first, second = (f"{name} from 0.50 to {rate:.2f}" for name, rate in zip(shown, rates, strict=True))
+    assert view["layout"]["title"]["text"] == f"Dropout fell: {first}, {second}"
+    labels = [label["text"] for label in view["layout"]["annotations"]]
+    assert labels == ["kept 0.50", *(f"{name} {rate:.2f}" for name, rate in zip(shown, rates, strict=True))]
+    hovers = {trace["hovertemplate"] for trace in view["data"] if trace["mode"] == "markers"}
+    assert len(hovers) == 3
+
+
 @pytest.mark.parametrize("fc1", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 @pytest.mark.parametrize("fc3", [0.0, 0.5, 1.0, 2.0])
 def test_labels_of_unequal_layers_do_not_lie_on_each_other(untrained, fc1, fc3):

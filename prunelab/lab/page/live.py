@@ -30,7 +30,7 @@ class Live:
         self._quiet = True
         self.switch.value = on
         self._quiet = False
-        self.hint.value = hint(on, seconds(controls, state))
+        self.hint.value = hint(on and not state.comparing, seconds(controls, state))
 
 
 def seconds(controls: Controls, state: LabState) -> float | None:

@@ -5,6 +5,7 @@ import { button, element, setAttributes, together, write } from "../widgets/dom.
 import { termHelp } from "../widgets/term_help.js";
 import { keepAddress } from "./address.js";
 import { watchKernel } from "./kernel_watch.js";
+import { showFocusInRows } from "./row_focus.js";
 import { listenToKeys } from "./stage_keys.js";
 import { summaryStrip } from "./strip.js";
 import { showTour, welcome } from "./tour.js";
@@ -131,7 +132,9 @@ function render({ model, el }) {
     showAttributes();
     watch.show();
   });
-  const stopKeys = listenToKeys(() => el.closest(".prunelab"));
+  const root = () => el.closest(".prunelab");
+  const stopKeys = listenToKeys(root);
+  const stopRows = showFocusInRows(root);
   const leaveAddress = keepAddress(model);
   model.set("address", location.origin + location.pathname);
   model.save_changes();
@@ -140,6 +143,7 @@ function render({ model, el }) {
     watch.stop();
     strip.stop();
     stopKeys();
+    stopRows();
     leaveAddress();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, redraw);

@@ -254,8 +254,9 @@ class CommandHandler(RunningTask):
         self._go_on()
 
     def _run_anew(self, recipe: Recipe) -> None:
-        """Run all rounds from the dense network, whatever runs now; a comparison goes on."""
+        """Run all rounds from the dense network, whatever runs now; a comparison goes on, and says so."""
         if self._task is not None and self._task.what == "compare":
+            self._report(notice=wording.WAITS_FOR_COMPARISON, failures=self.state.failures + 1)
             return
         session = self.session
         if session is not None and self._dense is not None and session.recipe.trains_like(recipe):
