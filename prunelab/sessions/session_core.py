@@ -70,7 +70,8 @@ class SessionCore:
         self._train, self._test = validation.tensors(self.model, self.data)
         x, y = self._test
         validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
-        masks = validation.masks_of(self.model, masks, fresh=not trained)
+        given, masks = masks, validation.masks_of(self.model, masks, fresh=not trained)
+        self._zeros_learn = given is not None and masks.kept == masks.total
         validation.check_sparse(self.model, masks, self.recipe)
         self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
         self._pruned.warn(adjusted=recipe.adjust_dropout)
@@ -114,7 +115,8 @@ class SessionCore:
     @property
     def subject(self) -> Subject:
         """The names of model and data, and of each module whether it is pruned, and why."""
-        return subject_of(self.recipe, self.model, self.data, self.masks, self._train[0][:2])
+        example = self._train[0][:2]
+        return subject_of(self.recipe, self.model, self.data, self.masks, example, zeros_learn=self._zeros_learn)
 
     @property
     def step(self) -> int:
