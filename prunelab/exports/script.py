@@ -37,7 +37,7 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject |
             another objective than classification. Then its steps are written one by one, also those that were left
             before their end, and replace ``recipe``.
         subject: of the run, as ``Session.subject`` gives it: names the weights with a mask, if the session was given
-            masks of other weights than usual. None: of the usual ones.
+            masks of other weights than usual, and tells whether masks were given so that zeros learn. None: neither.
     """
     taken = list(steps_taken(history))
     trained = learned_before(history)
@@ -61,10 +61,12 @@ def snippet(recipe: Recipe, history: Sequence[Snapshot] = (), subject: Subject |
     arguments = "".join(given[name] for name in custom) + _objective(objective)
     if trained:
         arguments += ", trained=True"
-    if subject is not None and subject.masked:
+    if subject is not None and (subject.masked or subject.zeros_learn):
+        # Saved by earlier versions, only the history of a run tells that zeros at its dense start were to learn.
         began_dense = history and not history[0].round and history[0].kept == history[0].total
-        make = "pl.Masks" if began_dense else "pl.Masks.from_zeros"  # zeros at a dense start were to learn
-        lines += _written(f"masks = {make}", {"layers": list(subject.masked)}, first="model")
+        make = "pl.Masks" if subject.zeros_learn or began_dense else "pl.Masks.from_zeros"
+        layers = {"layers": list(subject.masked)} if subject.masked else {}
+        lines += _written(f"masks = {make}", layers, first="model")
         arguments += ", masks=masks"
     if history and unfinished(history[-1]):
         lines.append(f"# {unfinished(history[-1])}")

@@ -58,7 +58,7 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         """Fraction of all weights of the model that are not zero, 0 to 1, whether a mask covers them or not.
 
         ``density`` is that of the weights with a mask alone. Biases and norms are not counted: parameters of one
-        dimension.
+        dimension. Packed weights are, as of quantised layers, where they can be read.
         """
         self.check_current()
         without = self._without_mask()
@@ -171,8 +171,12 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
 
 
 def _stored(weight: Tensor) -> Tensor:
-    """The entries of a weight that are stored: all, but for a sparse layout."""
+    """The entries of a weight that are stored: all, but for a sparse layout. Those of a packed one as numbers."""
     weight = weight.detach()
+    if weight.is_quantized:
+        return weight.dequantize()
+    if weight.is_mkldnn:
+        return weight.to_dense()
     if weight.layout == torch.sparse_coo:
         return weight.coalesce().values()
     return weight if weight.layout == torch.strided else weight.values()

@@ -30,13 +30,15 @@ class Subject:
 
     model, data: their names; for custom ones the model's class and the name that the data were given. modules: the
     model's, in its own order; empty if they are not known. masked: names of all weights with a mask, where these are
-    not the usual ones of the model; else empty.
+    not the usual ones of the model; else empty. zeros_learn: the session was given masks that cut nothing, so that
+    zeros which its model began with are not taken as cut.
     """
 
     model: str
     data: str
     modules: tuple[Module, ...] = ()
     masked: tuple[str, ...] = ()
+    zeros_learn: bool = False
 
     @classmethod
     def of(cls, recipe: Recipe) -> Subject:

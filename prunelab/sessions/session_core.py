@@ -70,9 +70,16 @@ class SessionCore:
         self.model = arguments.model_of(self.recipe, self.data) if model is None else checked_module(model)
         self._train, self._test = arguments.tensors(self.model, self.data)
         x, y = self._test
+<<<<<<< HEAD
         model_checks.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
         masks = arguments.masks_of(self.model, masks, fresh=not trained)
         model_checks.check_sparse(self.model, masks, self.recipe)
+=======
+        validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
+        given, masks = masks, validation.masks_of(self.model, masks, fresh=not trained)
+        self._zeros_learn = given is not None and masks.kept == masks.total
+        validation.check_sparse(self.model, masks, self.recipe)
+>>>>>>> f1
         self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
@@ -115,7 +122,8 @@ class SessionCore:
     @property
     def subject(self) -> Subject:
         """The names of model and data, and of each module whether it is pruned, and why."""
-        return subject_of(self.recipe, self.model, self.data, self.masks, self._train[0][:2])
+        example = self._train[0][:2]
+        return subject_of(self.recipe, self.model, self.data, self.masks, example, zeros_learn=self._zeros_learn)
 
     @property
     def step(self) -> int:

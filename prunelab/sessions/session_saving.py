@@ -97,6 +97,7 @@ class SessionSaving(SessionCore):
                 "target": None if self._target is None else self._target.to_dict(),
                 **provenance.identity(self.data),
                 **({} if self.objective == CLASSIFYING else {"objective": self.objective.to_dict()}),
+                **({"zeros_learn": True} if self._zeros_learn else {}),
             },
             "trainer": self._trainer.state(),
             "model": self._pruned.state(),
@@ -126,6 +127,7 @@ class SessionSaving(SessionCore):
         self._pruned.restore(state["model"])
         self._trainer.restore(state["trainer"])
         self.phase, self.round, self._dense_accuracy = values["phase"], values["round"], values["dense_accuracy"]
+        self._zeros_learn = values.get("zeros_learn", False)
         self._target = None if values["target"] is None else Target(**values["target"])
         self.history = History(state["history"])
         self._phase_recipe = self.history[-1].recipe if len(self.history) else self.recipe

@@ -44,6 +44,7 @@ SCHEMA = {
     "target": optional(
         fields(quality=optional(either(number, each(number))), density=optional(either(share, each(share))))
     ),
+    "zeros_learn": flag,
     "samples": row(count, count),
     "data": text,
 }
@@ -61,8 +62,9 @@ def read_state(directory: Path) -> tuple[dict[str, Any], Recipe]:
 def _check(state: Mapping[str, Any]) -> None:
     """Raise ValueError, with name and value, unless ``state`` is a possible state of a session."""
     check_keys("the index", state, {"session", "trainer", "model", "history"})
-    # Sessions that classify are saved without an objective, as those of earlier versions are.
-    session = state["session"] if not isinstance(state["session"], dict) else {"objective": None, **state["session"]}
+    session = state["session"]
+    if isinstance(session, dict):  # the usual is not saved, as by earlier versions
+        session = {"objective": None, "zeros_learn": False, **session}
     check_part("session", session, SCHEMA)
     for part, schema in (("trainer", trainer.SCHEMA), ("model", pruned_model.SCHEMA)):
         check_part(part, state.get(part), schema)

@@ -12,13 +12,16 @@ from prunelab.recipe import OWN, Recipe
 from prunelab.results.subject import Subject
 
 
-def subject_of(recipe: Recipe, model: nn.Module, data: Data, masks: Masks, example: Tensor) -> Subject:
+def subject_of(
+    recipe: Recipe, model: nn.Module, data: Data, masks: Masks, example: Tensor, *, zeros_learn: bool
+) -> Subject:
     """The subject of a session with these parts. example: a batch, as for ``planning.plan``."""
     return Subject(
         model=type(model).__name__ if recipe.model == OWN else recipe.model,
         data="own data" if data.name == OWN else data.name,
         modules=masks.modules(recipe.unit if recipe.rule == "density" else "weight", example),
         masked=() if masks.usual else tuple(masks),
+        zeros_learn=zeros_learn,
     )
 
 

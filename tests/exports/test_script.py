@@ -166,6 +166,32 @@ def test_zeros_that_were_to_learn_are_told_from_those_that_were_cut(make):
     assert ran(zeroed + snippet(session.recipe, list(session.history), session.subject)) == said(session)
 
 
+@pytest.mark.parametrize("given", [{}, {"layers": ["1"]}], ids=["all", "one layer"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_masks_that_were_given_so_that_zeros_learn_are_given_again(trained, given, tmp_path):
+    model, data = own_network()
+    with torch.no_grad():
+        model[1].weight[:, ::2] = 0
+    recipe, masks = pl.Recipe(epochs=1, retrain_epochs=1, rounds=1), pl.Masks(model, **given)
+    session = pl.Session(recipe, model=model, data=data, masks=masks, trained=trained)
+    assert "masks=masks" in snippet(session.recipe, list(session.history), session.subject)
+    list(session)
+    session.save(tmp_path)
+    again = pl.Session.load(tmp_path, model=own_network()[0], data=data)
+    code = snippet(again.recipe, list(again.history), again.subject)
+    assert code == snippet(session.recipe, list(session.history), session.subject) and "= pl.Masks(model" in code
+    assert ran(OWN + "with torch.no_grad():\n    model[1].weight[:, ::2] = 0\n" + code) == said(session)
+
+
+def test_a_session_that_was_given_no_masks_names_none_after_it_is_loaded(tmp_path):
+    model, data = own_network()
+    session = pl.Session(pl.Recipe(epochs=1, rounds=1), model=model, data=data)
+    list(session.train())
+    session.save(tmp_path)
+    again = pl.Session.load(tmp_path, model=model, data=data)
+    assert "masks" not in snippet(again.recipe, list(again.history), again.subject)
+
+
 def test_settings_that_stand_elsewhere_after_a_run_change_nothing_of_it():
     session = pl.Session(pl.Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=2))
     list(session)

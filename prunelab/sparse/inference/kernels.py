@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import sparse
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from prunelab.errors import ConvertError
+from prunelab.pruning.packed import PackedWeight
 
 Kernel = Literal["dense", "csr", "scipy"]
 Step = Callable[[Tensor], Tensor]
@@ -39,7 +40,7 @@ def available(dtype: torch.dtype) -> tuple[Kernel, ...]:
     return ("dense", "csr", "scipy") if torch.backends.mkl.is_available() else ("dense", "scipy")
 
 
-class Weights(nn.Module):
+class Weights(PackedWeight):
     """One weight matrix (out, in) in the forms that its kernels need.
 
     weight: (out, in) on the CPU; not copied. kernels: kernels that will be used; the sparse ones share one CSR form.
