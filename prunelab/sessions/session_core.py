@@ -70,16 +70,10 @@ class SessionCore:
         self.model = arguments.model_of(self.recipe, self.data) if model is None else checked_module(model)
         self._train, self._test = arguments.tensors(self.model, self.data)
         x, y = self._test
-<<<<<<< HEAD
         model_checks.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
-        masks = arguments.masks_of(self.model, masks, fresh=not trained)
-        model_checks.check_sparse(self.model, masks, self.recipe)
-=======
-        validation.check(self.model, self.data, (x[:2], y[:2]), self.recipe.batch_size, functions)
-        given, masks = masks, validation.masks_of(self.model, masks, fresh=not trained)
+        given, masks = masks, arguments.masks_of(self.model, masks, fresh=not trained)
         self._zeros_learn = given is not None and masks.kept == masks.total
-        validation.check_sparse(self.model, masks, self.recipe)
->>>>>>> f1
+        model_checks.check_sparse(self.model, masks, self.recipe)
         self._pruned = PrunedModel(self.model, masks, self._train[0][:2], owners)
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
