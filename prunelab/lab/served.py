@@ -89,6 +89,7 @@ class Served:
             lab._page.set_recipe(page.recipe)
             lab._arrange()
             lab._link.preset = page.preset  # not the one that all pages begin with: here it was shown
+            lab._link.from_host = page.from_host
             try:
                 lab._page.panels["draw"].drawing = page.drawing
             except ValueError as error:
@@ -132,8 +133,10 @@ class Served:
                 if not self._links or self._links[-1] != link:
                     self._links.append(link)
                 drawing = lab._page.panels["draw"].drawing
-                earlier, preset, guess = tuple(self._links), lab._link.preset, lab.guess.due
-                page = PageSettings(lab.recipe, lab.options, self._query, link, earlier, drawing, preset, guess)
+                page = PageSettings(
+                    lab.recipe, lab.options, self._query, link, tuple(self._links), drawing, lab._link.preset,
+                    lab.guess.due, lab._link.from_host,
+                )  # fmt: skip
             except RecipeError:
                 return  # the controls give no recipe at this moment: what they gave before stays saved
             self._visit.keep_page(page, last=last)

@@ -6,6 +6,7 @@ On the server's loop only. Times are seconds of a monotonic clock.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -47,7 +48,7 @@ class Desk:
     """manager: Jupyter's, of kernels. away: the address of the page that says why a lab was ended, which takes ``why``.
 
     rest: seconds that a lab may rest while others wait. memory: bytes that a kernel may take. word: of the host, at the
-    top of all labs; "" for none.
+    top of all labs; "" for none. link: the message that labs which open later get; {} for none.
     """
 
     room: Room
@@ -56,6 +57,7 @@ class Desk:
     rest: float
     memory: int
     word: str = ""
+    link: dict[str, str] = field(default_factory=dict)
     labs: dict[str, OpenLab] = field(default_factory=dict)  # by kernel, oldest first
     guesses: dict[str, dict[str, Any]] = field(default_factory=dict)  # the latest of each visitor, who may have left
     _numbers: dict[str, int] = field(default_factory=dict)  # by visitor
@@ -92,6 +94,16 @@ class Desk:
             if lab.warned is None:
                 lab.tell({"say": word})
 
+    def follow(self, query: str) -> None:
+        """Open a link in all labs, now and later; "": in those that open later none any more.
+
+        Its id tells a lab that is loaded anew that it has followed it before.
+        """
+        self.link = {"follow": query, "id": secrets.token_hex(8)} if query else {}
+        if self.link:
+            for lab in self.labs.values():
+                lab.tell(self.link)
+
     def listens(self, kernel: str, send: Callable[[dict[str, Any]], None]) -> None:
         """A lab has opened its line, on which it hears what was said before. send: passes a message to it."""
         lab = self.labs.get(kernel)
@@ -101,6 +113,8 @@ class Desk:
         said = self.word if lab.warned is None else RESTING
         if said:
             lab.tell({"say": said})
+        if self.link:
+            lab.tell(self.link)
 
     def send_away(self, kernel: str, why: str) -> None:
         """End a lab: its page says why (a key of ``pages.WHY``), and leads back to what was saved."""

@@ -47,6 +47,7 @@ def seen(desk: Desk, now: float) -> dict[str, Any]:
         "load": hardware.load(),
         "labs": [_lab(lab, now) for lab in desk.labs.values()],
         "guesses": guesses(desk.guesses.values()),
+        "link": desk.link.get("follow", ""),
     }
 
 
@@ -141,7 +142,9 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
 
     def _do(self, what: str, about: str) -> None:
         """what: "end" one lab (about: its kernel) or "end all"; "follow" a link that the limits allow, or "say" a word,
-        in all labs; "forget" the guesses. Raises ValueError or RecipeError for what cannot be done.
+        in all labs, now and later ("": none any more); "forget" the guesses.
+
+        Raises ValueError or RecipeError for what cannot be done.
         """
         desk = self._desk
         labs = tuple(desk.labs.values())
@@ -156,8 +159,7 @@ class HostHandler(BaseVoilaHandler):  # type: ignore[misc]  # Voila has no types
                 limited, start = Limits.from_environment(os.environ), links.from_query(os.environ.get(LINK, ""))
                 for recipe in runs_of(query, start):
                     limited.check(recipe)  # every lab would refuse it
-                for lab in labs:
-                    lab.tell({"follow": query})
+                desk.follow(query)
             case "say":
                 desk.say(about[:LONGEST_WORD])
             case "forget":

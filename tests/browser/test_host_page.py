@@ -22,6 +22,7 @@ class Room:
     def __init__(self) -> None:
         self.labs: list[dict[str, Any]] = []
         self.wishes: list[dict[str, str]] = []
+        self.link = ""
         self.gone = False
         self.refused = False
 
@@ -40,7 +41,10 @@ class Room:
             route.fulfill(status=204)
         elif path == "/state":
             room = {"places": 30, "taken": len(self.labs), "waiting": 0, "free_memory": None, "load": None}
-            route.fulfill(body=json.dumps({**room, "labs": self.labs, "guesses": {}}), content_type="application/json")
+            route.fulfill(
+                body=json.dumps({**room, "labs": self.labs, "guesses": {}, "link": self.link}),
+                content_type="application/json",
+            )
         else:
             route.fulfill(body=page_text(), content_type="text/html")
 
@@ -84,6 +88,17 @@ def test_a_press_that_lasts_until_news_have_come_ends_the_lab(host: Page, room: 
     room.labs = [room.lab(2, leaving=True), room.lab(3)]
     expect(end).to_be_disabled()
     expect(end).to_have_text("ending…")
+
+
+def test_the_link_that_labs_open_later_is_named_and_can_be_taken_back(host: Page, room: Room) -> None:
+    later, take_back = host.locator("#later"), host.get_by_role("button", name="Not in later labs")
+    expect(later).to_contain_text("now there is none")
+    expect(take_back).to_be_disabled()
+    room.link = "quality=2&rounds=4"
+    expect(later).to_have_text("Labs that open later get it, too: quality=2&rounds=4")
+    with host.expect_response(f"{ADDRESS}/do"):
+        take_back.click()
+    assert room.wishes == [{"do": "follow", "about": ""}]
 
 
 def test_without_a_server_a_wish_is_answered_in_words(host: Page, room: Room) -> None:

@@ -67,10 +67,10 @@ def test_a_class_comes_in_one_waits_and_the_host_has_them_in_view(
     host.get_by_role("button", name="Open in all labs").click()
     expect(host.get_by_role("alert")).to_contain_text("quality = 25")
 
-    # One is ended: told why, and the way back leads to the queue; who waited comes in with the link that he followed.
+    # One is ended: told why, and the way back leads to the queue; who waited comes in with the host's link.
     host.get_by_role("button", name="End the lab of visitor 1").click()
     expect(ada.get_by_text("The host has ended this lab. What you did is saved.")).to_be_visible()
-    expect_root(eve, preview="1.20", **opened)
+    expect_root(eve, preview="2.50", **opened)
     ada.get_by_role("link", name="Go on where I was").click()
     expect(ada.locator(".prunelab-door")).to_have_attribute("data-number", "1")
     bob.goto("about:blank")

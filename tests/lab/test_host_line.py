@@ -14,6 +14,7 @@ from websockets.sync.server import ServerConnection, serve
 from prunelab import Lab, Recipe
 from prunelab.lab.page.host_line import HostLine, report
 from prunelab.serve import visitor
+from support.labs import address, press
 
 SMALL = Recipe(model="mlp-small", epochs=2, retrain_epochs=1, rounds=1)
 
@@ -88,11 +89,38 @@ def test_the_host_is_told_what_the_lab_does_and_shows_who_it_is(host, lab):
 def test_a_link_is_followed_a_word_is_shown_and_taken_back(host, lab):
     HostLine(lab)
     host.until(lambda heard: heard.get("state"))
-    host.say(follow="quality=2.25&seed=0")
+    host.say(follow="quality=2.25&seed=0", id="one")
     host.say(say="Look at <b>fc1</b>.")
     assert _shown(lab, lambda: lab.recipe.quality == 2.25 and "Look at <b>fc1</b>." in lab.status.trouble)
     host.say(say="")
     assert _shown(lab, lambda: "Look at" not in lab.status.trouble)
+
+
+def test_a_link_that_was_followed_is_not_followed_again_by_the_page_that_is_loaded_anew(host, visitor_of, monkeypatch):
+    monkeypatch.setenv(visitor.HOST_LINE, "yes")
+
+    def comes(query: str) -> Lab:
+        lab = visitor_of(query)
+        host.heard = {}
+        host.until(lambda heard: heard.get("state"))
+        host.say(follow="seed=1", id="one")
+        host.say(say="told after the link")
+        assert _shown(lab, lambda: "told after the link" in lab.status.trouble)
+        return lab
+
+    lab = comes(SMALL.to_query())
+    assert _shown(lab, lambda: lab.state.recipe.seed == 1 and lab.state.activity == "ready")
+    lab.controls["seed"].value = 2
+    lab.buttons["train"].click()
+    assert lab.wait(60)
+    press(lab, "prune")
+    lab.stop()
+    again = comes(address(lab, lab.link()))
+    assert again.wait(60)
+    assert again.state.recipe.seed == 2 and again.state.snapshot.phase == "pruned", "the run is not lost"
+    assert again.state.snapshot.kept == lab.state.snapshot.kept
+    host.say(follow="seed=1", id="two")
+    assert _shown(again, lambda: again.state.recipe.seed == 1), "sent once more, it is followed"
 
 
 def test_a_page_is_sent_away(host, lab, monkeypatch):

@@ -141,6 +141,31 @@ def test_the_word_of_the_host_comes_back_after_a_warning_and_is_told_to_who_come
     assert late == []
 
 
+def test_a_link_that_the_host_sent_to_all_is_told_to_who_comes_later_until_it_is_taken_back(workshop):
+    workshop.comes("ada", "first")
+    assert seen(workshop.desk, workshop.now)["link"] == ""
+    workshop.desk.follow("quality=2")
+    workshop.desk.follow("seed=1")
+    assert [each["follow"] for each in workshop.told["first"]] == ["quality=2", "seed=1"]
+    assert seen(workshop.desk, workshop.now)["link"] == "seed=1"
+
+    late: list[dict[str, Any]] = []
+    workshop.comes("bob", "second")
+    workshop.desk.say("Look at me.")
+    workshop.desk.listens("second", late.append)
+    assert late == [{"say": "Look at me."}, workshop.told["first"][1]], "the latest, by the name that the others know"
+    workshop.desk.follow("seed=1")
+    assert late[-1]["follow"] == "seed=1" and late[-1]["id"] != late[-2]["id"], "sent once more, it is another one"
+
+    workshop.desk.follow("")
+    assert late[-1]["follow"] == "seed=1", "it takes nothing back in labs that are open"
+    assert seen(workshop.desk, workshop.now)["link"] == ""
+    workshop.desk.say("")
+    late.clear()
+    workshop.desk.listens("second", late.append)
+    assert late == []
+
+
 def test_when_nobody_waits_a_lab_may_rest_longer(workshop):
     workshop.comes("ada", "first")
     workshop.passes(SPARE * REST - WARNING - 5, step=60)

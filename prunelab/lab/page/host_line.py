@@ -94,8 +94,18 @@ class HostLine:
     def _hear(self, message: dict[str, Any]) -> None:
         lab = self._lab
         if "follow" in message:
-            lab._bridge.soon(lambda: lab.follow(message["follow"]))
+            lab._bridge.soon(lambda: self._follow(message["follow"], message["id"]))
         if "say" in message:
             lab.hear_host(message["say"])
         if "go" in message:
             lab._bridge.soon(lambda: lab.status.send({"go": message["go"]}))
+
+    def _follow(self, query: str, name: str) -> None:
+        """Follow a link, unless it was followed before the page was loaded anew: what was done since would be lost.
+
+        name: of this link, another one each time that the host sends it.
+        """
+        link = self._lab._link
+        if name != link.from_host:
+            link.from_host = name
+            self._lab.follow(query)

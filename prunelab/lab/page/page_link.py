@@ -22,6 +22,7 @@ class PageLink:
         error: Why the last link could not be followed; None if it could.
         notice: What was left out of it, in words.
         preset: The preset that it asks for, until its comparison has begun; "" if none.
+        from_host: Names the link of a workshop's host that was followed last; "" if none was.
     """
 
     def __init__(self, start: Start, custom: dict[str, str]) -> None:
@@ -30,6 +31,7 @@ class PageLink:
         self.error: str | None = None
         self.notice = ""
         self.preset = ""
+        self.from_host = ""
         self._address_says: str | None = None  # None: the address is not ours
 
     def read(self, query: str) -> Start | None:

@@ -20,7 +20,7 @@ class PageSettings:
     earlier: links to it as it was before. The address follows the page a little later, so that it may still be one of
     these when the page is left. drawing: ((height, width), ink) of the sheet, see ``Drawing``; None if it is blank.
     preset: the comparison that a link had asked for and that had not begun; "" if none. guess: (action, answer in %) of
-    one that waited for its result; None if none did.
+    one that waited for its result; None if none did. from_host: see ``PageLink``.
     """
 
     recipe: Recipe
@@ -31,6 +31,7 @@ class PageSettings:
     drawing: tuple[tuple[int, int], bytes] | None = None
     preset: str = ""
     guess: tuple[str, float] | None = None
+    from_host: str = ""
 
     def opened_by(self, query: str) -> bool:
         """Whether an address with this query asks for nothing but this page; one that says nothing does."""
@@ -59,6 +60,7 @@ class PageSettings:
             drawing=_drawing_in(values.get("drawing")),
             preset=preset and presets.named(preset, recipe),
             guess=None if guess is None else (str(guess[0]), float(guess[1])),
+            from_host=str(values.get("from_host", "")),
         )
 
 

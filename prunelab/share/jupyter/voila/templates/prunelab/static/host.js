@@ -38,7 +38,7 @@
    * @typedef {{ kernel: string, number: number, doing?: string, title?: string, round?: number, accuracy?: string,
    *   kept?: number | null, here: number, rests: number, memory: number, leaving: boolean }} Lab
    * @typedef {{ places: number, taken: number, waiting: number, free_memory: number | null, load: number | null,
-   *   labs: Lab[], guesses: Record<string, number[]> }} Room
+   *   labs: Lab[], guesses: Record<string, number[]>, link: string }} Room
    */
 
   /** @param {Lab} lab */
@@ -141,6 +141,11 @@
       ...(guesses.length ? guesses.map(([action, values]) => chart(action, values)) : [nothing]),
     );
     at("forget").disabled = !guesses.length;
+    const later = room.link
+      ? `Labs that open later get it, too: ${room.link}`
+      : "Labs that open later get the latest link, too; now there is none.";
+    if (at("later").textContent !== later) at("later").textContent = later;
+    at("unfollow").disabled = !room.link;
     at("end-all").disabled = !room.labs.length;
     main.dataset.state = "shown";
     main.dataset.labs = String(room.labs.length);
@@ -167,6 +172,7 @@
     event.preventDefault();
     void act("follow", at("link").value.trim());
   });
+  at("unfollow").addEventListener("click", () => act("follow", ""));
   at("say").addEventListener("submit", (/** @type {Event} */ event) => {
     event.preventDefault();
     void act("say", at("word").value.trim());
