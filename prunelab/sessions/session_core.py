@@ -77,6 +77,7 @@ class SessionCore:
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
         self._pruner = Pruner(self._pruned, self._train, self._test, functions)
+        self._revision = self.masks.revision  # of the latest cut that is tested, and that dropouts follow
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
         self._streams = Streams(self._threads)
         planning.check(self.masks, self.recipe)
@@ -104,7 +105,8 @@ class SessionCore:
         recipe, latest = self.recipe, self.history[-1] if self.history else None
         known = latest is not None and (latest.phase, latest.round) == (self.phase, self.round)
         where = latest.moment if latest is not None and known else moment(self.phase, self.round)
-        words = in_words(self.objective, None if latest is None else latest.test_accuracy, self.masks)
+        tested = None if latest is None or latest.kept != self.masks.kept else latest.test_accuracy
+        words = in_words(self.objective, tested, self.masks)
         return f"Session({recipe.model} on {recipe.data}, seed {recipe.seed}; {where}: {words})"
 
     @property
@@ -154,8 +156,20 @@ class SessionCore:
     def _retraining_steps(self, round: int) -> int:
         return courses.retraining(self.recipe, self._trainer.at, round).total
 
+    def _follow_masks(self) -> None:
+        """Let test result and dropouts follow a cut that ``masks`` made by themselves, which no step of this made."""
+        if self._revision is not self.masks.revision:
+            self._revision = self.masks.revision
+            self._trainer.forget()
+            if self.recipe.adjust_dropout:
+                self._pruned.adjust_dropout()
+
     def snapshot(self) -> Snapshot:
-        """The current state of the session as a Snapshot. Not added to ``history``."""
+        """The current state of the session as a Snapshot. Not added to ``history``.
+
+        After a cut by ``masks.prune`` the network is tested, and its dropouts are adjusted if the recipe says so.
+        """
+        self._follow_masks()
         return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._trainer.tested, True))
 
     def _record(self) -> Snapshot:
