@@ -20,6 +20,7 @@ from prunelab.pruning.model_state import checked_module
 from prunelab.recipe import Recipe, Target
 from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.history import History
+from prunelab.results.origin import origin
 from prunelab.results.snapshot import Phase, Snapshot, in_words, moment
 from prunelab.results.subject import Subject
 from prunelab.sessions import courses, validation
@@ -103,8 +104,9 @@ class SessionCore:
 
     def __repr__(self) -> str:
         recipe, latest = self.recipe, self.history[-1] if self.history else None
+        began = origin(sparse=self._began_sparse)
         known = latest is not None and (latest.phase, latest.round) == (self.phase, self.round)
-        where = latest.moment if latest is not None and known else moment(self.phase, self.round)
+        where = latest.moment if latest is not None and known else moment(self.phase, self.round, began)
         tested = None if latest is None or latest.kept != self.masks.kept else latest.test_accuracy
         words = in_words(self.objective, tested, self.masks)
         return f"Session({recipe.model} on {recipe.data}, seed {recipe.seed}; {where}: {words})"
@@ -172,6 +174,11 @@ class SessionCore:
         self._follow_masks()
         return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._trainer.tested, True))
 
+    @property
+    def _began_sparse(self) -> bool:
+        """Whether something was cut before the first snapshot of this session."""
+        return self.history[0].began_sparse if len(self.history) else self.masks.kept < self.masks.total
+
     def _record(self) -> Snapshot:
         snapshot = self.snapshot()
         self.history.append(snapshot)
@@ -201,6 +208,7 @@ class SessionCore:
             dropouts=tuple(self._pruned.dropouts(plan, adjusted=recipe.adjust_dropout)),
             predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
             objective=self.objective,
+            began_sparse=self._began_sparse,
         )
 
     @contextlib.contextmanager
