@@ -83,3 +83,12 @@ def test_runs_of_both_kinds_are_compared_with_the_best_by_its_own_word():
         first = max((s for history in runs.values() for s in history), key=lambda s: s.dense_accuracy)
         notes = [each["text"] for each in views.compare(runs)["layout"]["annotations"]]
         assert any(text.startswith(ends[not first.began_sparse]) for text in notes), notes
+
+
+@pytest.mark.parametrize("pruned", [[0.2, 0.8], [0.9, 0.1], None])
+def test_what_the_network_before_the_cuts_reads_has_its_word(pruned):
+    view = views.probabilities([0.7, 0.3], pruned, before="start")
+    assert "dense" not in json.dumps([view["data"], view["layout"]["title"], view["layout"]["meta"]])
+    assert view["data"][0]["name"] == "start" and ("both say" in view["layout"]["title"]["text"]) == (
+        pruned == [0.9, 0.1]
+    )
