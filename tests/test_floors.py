@@ -88,7 +88,7 @@ def test_few_modules_stand_flat_in_the_root_and_in_the_lab():
     root = {path.name for path in (ROOT / "prunelab").glob("*.py")}
     assert root == {
         "__init__.py", "_version.py", "disk.py", "errors.py", "formatting.py", "hardware.py", "inputs.py",
-        "lesson_catalogue.py", "models.py", "resources.py", "torch_state.py",
+        "lesson_catalogue.py", "models.py", "resources.py", "stop_signals.py", "torch_state.py",
     }  # fmt: skip
     assert {path.name for path in (ROOT / "prunelab" / "lab").glob("*.py")} == {
         "__init__.py", "app.py", "kernel_server.py", "links.py", "messages.py", "presets.py", "runs.py", "served.py",

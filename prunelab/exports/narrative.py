@@ -54,7 +54,9 @@ def told(recipe: Recipe, history: Sequence[Snapshot], subject: Subject | None = 
     if now.round and rates and r.adjust_dropout:
         parts.append("Dropout was lowered as connections went, by the square root of what was kept.")
     if now.round and r.distill:
-        parts.append(f"In retraining {percent(r.distill)} of the loss compared with the dense network's outputs.")
+        parts.append(
+            f"In retraining {percent(r.distill)} of the loss compared with the outputs of {now.origin.network}."
+        )
     if now.round and r.batch_norm and r.model != OWN and r.recalibrate:
         parts.append("Batch normalisation was measured again after each cut.")
     return " ".join(filter(None, [*parts, unfinished(now)]))
@@ -96,7 +98,7 @@ def _retrainings(r: Recipe, history: Sequence[Snapshot], cuts: int) -> list[str]
     parts = []
     if retrained:
         often = "after each cut" if len(retrained) == cuts else _many(len(retrained), "time")
-        parts.append(_retrained(r, retrained, often))
+        parts.append(_retrained(r, retrained, often, history[0].origin.network))
     elif history[-1].settled and not left:
         parts.append("nothing was retrained")
     if left > 0:
@@ -104,11 +106,11 @@ def _retrainings(r: Recipe, history: Sequence[Snapshot], cuts: int) -> list[str]
     return parts
 
 
-def _retrained(r: Recipe, retrained: Sequence[Recipe], often: str) -> str:
-    """How survivors were retrained by these recipes."""
+def _retrained(r: Recipe, retrained: Sequence[Recipe], often: str, network: str) -> str:
+    """How survivors were retrained by these recipes. network: what was trained before the cuts."""
     if all(by == r for by in retrained) and r.rewind != "none":
         back = f"set back to their values after {_many(r.rewind_epoch, 'epoch')} of dense training and "
-        again = f"{back if r.rewind == 'weights' else ''}trained as the dense network was after epoch {r.rewind_epoch}"
+        again = f"{back if r.rewind == 'weights' else ''}trained as {network} was after epoch {r.rewind_epoch}"
         return f"{often} the survivors were {again}"
     if all(by == r for by in retrained) and r.gradual:
         start = "from" if r.retrain_schedule == "cosine" else "at"

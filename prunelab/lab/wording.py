@@ -117,13 +117,13 @@ def went_too_deep(snapshot: Snapshot | None) -> str | None:
     if retrained and lost >= UNMENDED:
         return (
             f"Retraining did not mend this cut: {objective.metric} is down {fell}. "
-            "Reset goes back to the dense network; cut less, or in more rounds."
+            f"Reset goes back to {snapshot.origin.network}; cut less, or in more rounds."
         )
     if snapshot.phase in ("pruned", "retrained") and not retrained and lost >= DEEP:
         deep = f"This cut was deep: {objective.metric} fell {fell}."
         if snapshot.recipe.retrain_epochs:
-            return f"{deep} Retrain and see what comes back, or Reset to the dense network."
-        return f"{deep} Reset goes back to the dense network; nothing is retrained while its epochs are 0."
+            return f"{deep} Retrain and see what comes back, or Reset to {snapshot.origin.network}."
+        return f"{deep} Reset goes back to {snapshot.origin.network}; nothing is retrained while its epochs are 0."
     return None
 
 

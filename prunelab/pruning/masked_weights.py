@@ -68,6 +68,11 @@ class MaskedWeights(Counted, Mapping[str, Tensor]):
         return kept / (self.total + sum(without.values()))
 
     @property
+    def revision(self) -> object:
+        """An object that is another one after every change of the masks."""
+        return self._masks
+
+    @property
     def usual(self) -> bool:
         """Whether these are all weights that ``Masks(model)`` has: none was left out, or taken besides, by name."""
         places = self._names.places

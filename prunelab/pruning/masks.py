@@ -323,7 +323,7 @@ class Masks(MaskedWeights):
                 replaced. Nothing is changed.
         """
         self.check_current()
-        if plan.before is not self._masks:
+        if plan.before is not self.revision:
             raise ValueError("this plan was made from other masks, or these have been changed since: make it anew")
         self._set(plan.masks)
 

@@ -20,6 +20,7 @@ from prunelab.formatting import count, module_of, percent
 from prunelab.recipe import Recipe, Target
 from prunelab.results.counts import Counted
 from prunelab.results.objective import CLASSIFYING, Objective
+from prunelab.results.origin import Origin, origin
 
 Phase = Literal["new", "training", "trained", "pruned", "retraining", "retrained", "preview"]
 PHASES: tuple[str, ...] = get_args(Phase)
@@ -125,6 +126,7 @@ class Snapshot(Counted):
     and dense_accuracy are values of that metric, and train_accuracy is None. zeros_hold: every cut weight is exactly
     zero. exact: test values are over the whole test set (quick previews use a part). predicted: class of each test
     sample, in order; empty unless ``exact``, as not all samples were evaluated, and where nothing is classified.
+    began_sparse: something was cut before the session, so that ``dense_accuracy`` is of no dense network.
     """
 
     phase: Phase
@@ -147,6 +149,7 @@ class Snapshot(Counted):
     dropouts: tuple[DropoutSnapshot, ...]
     predicted: NDArray[np.uint8] | NDArray[np.int32]
     objective: Objective = CLASSIFYING
+    began_sparse: bool = False
 
     def __repr__(self) -> str:
         return f"Snapshot({self.moment}: {self.in_words})"
@@ -154,7 +157,12 @@ class Snapshot(Counted):
     @property
     def moment(self) -> str:
         """Where in a run it was taken: "round 2, pruned"."""
-        return f"round {self.round}, {NOT_RETRAINED}" if self.only_cut else moment(self.phase, self.round)
+        return f"round {self.round}, {NOT_RETRAINED}" if self.only_cut else moment(self.phase, self.round, self.origin)
+
+    @property
+    def origin(self) -> Origin:
+        """What the run began with, in words."""
+        return origin(sparse=self.began_sparse)
 
     @property
     def only_cut(self) -> bool:
@@ -223,14 +231,16 @@ class Snapshot(Counted):
 
     def scalars(self) -> dict[str, Any]:
         """All fields except arrays, masks and the recipe, as JSON types. The objective only if it is another than
-        classification.
+        classification, and ``began_sparse`` only if it is so.
         """
-        excluded = ("layers", "dropouts", "predicted", "recipe", "objective")
+        excluded = ("layers", "dropouts", "predicted", "recipe", "objective", "began_sparse")
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in excluded}
         values["input_shape"] = list(self.input_shape)
         values["target"] = None if self.target is None else self.target.to_dict()
         if self.objective != CLASSIFYING:
             values["objective"] = self.objective.to_dict()
+        if self.began_sparse:
+            values["began_sparse"] = True
         values["layers"] = [
             {f.name: getattr(layer, f.name) for f in fields(layer) if f.name not in (*ARRAYS, "transposed")}
             | {"shape": list(layer.shape)}
@@ -263,11 +273,11 @@ class Snapshot(Counted):
         return cls(**fields_by_name)
 
 
-def moment(phase: Phase, round: int) -> str:
+def moment(phase: Phase, round: int, began: Origin) -> str:
     """Where in a run a network is: "round 2, pruned"."""
     if phase in ("new", "preview"):
         return "untrained" if phase == "new" else "if cut now"
-    return f"dense, {phase}" if round == 0 else f"round {round}, {phase}"
+    return f"{began.label}, {phase}" if round == 0 else f"round {round}, {phase}"
 
 
 def in_words(objective: Objective, value: float | None, weights: Counted) -> str:

@@ -77,7 +77,7 @@ class PrunedModel:
         self._packed: dict[str, tuple[Tensor, bytes]] = {}  # the latest mask of each layer, and its bits
         self._transposed = transposed(model, {name: masks.weight(name) for name in masks})
         self._wiring = wiring_of(model, example)
-        self._reach: tuple[dict[str, Tensor], Mapping[str, LayerReach]] | None = None
+        self._reach: tuple[object, Mapping[str, LayerReach]] | None = None
 
     @property
     def weights(self) -> list[nn.Parameter]:
@@ -190,9 +190,8 @@ class PrunedModel:
             return {}
         if plan is not None:
             return self._wiring.effective(plan.masks).layers
-        masks = dict(self.masks)
-        if self._reach is None or any(self._reach[0][name] is not mask for name, mask in masks.items()):
-            self._reach = (masks, self._wiring.effective(masks).layers)
+        if self._reach is None or self._reach[0] is not self.masks.revision:
+            self._reach = (self.masks.revision, self._wiring.effective(self.masks).layers)
         return self._reach[1]
 
     def _layer(self, name: str, plan: Plan | None, reach: LayerReach | None) -> LayerSnapshot:

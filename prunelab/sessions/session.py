@@ -204,12 +204,14 @@ class Session(SessionPreviews, SessionSaving):
     def _learning(self) -> Iterator[Snapshot | None]:
         pace = SnapshotRate()
         with self._going_back():
+            self._follow_masks()
             for _ in self._trainer.advance():
                 snapshot = None
                 if pace.due():
                     self._trainer.check()
                     snapshot = pace.take(self._record)
                 yield snapshot
+                self._follow_masks()
 
     def _settle(self, phase: Phase) -> Snapshot:
         """End a phase: record a snapshot, and save where there is a directory."""
@@ -278,4 +280,5 @@ class Session(SessionPreviews, SessionSaving):
         if self.phase != "pruned":
             self.round += 1
         self._trainer.note(outcome.tested)
+        self._revision = self.masks.revision
         yield self._settle("pruned")

@@ -20,6 +20,7 @@ from prunelab.pruning.model_state import checked_module
 from prunelab.recipe import Recipe, Target
 from prunelab.recipe.argument import recipe_or_default
 from prunelab.results.history import History
+from prunelab.results.origin import origin
 from prunelab.results.snapshot import Phase, Snapshot, in_words, moment
 from prunelab.results.subject import Subject
 from prunelab.sessions import courses
@@ -78,6 +79,7 @@ class SessionCore:
         self._pruned.warn(adjusted=recipe.adjust_dropout)
         self._trainer = Trainer(self._pruned, self.recipe, self._train, self._test, functions)
         self._pruner = Pruner(self._pruned, self._train, self._test, functions)
+        self._revision = self.masks.revision  # of the latest cut that is tested, and that dropouts follow
         self._threads = torch_state.threads_for(self.masks.total, self.recipe.batch_size)
         self._streams = Streams(self._threads)
         planning.check(self.masks, self.recipe)
@@ -103,9 +105,11 @@ class SessionCore:
 
     def __repr__(self) -> str:
         recipe, latest = self.recipe, self.history[-1] if self.history else None
+        began = origin(sparse=self._began_sparse)
         known = latest is not None and (latest.phase, latest.round) == (self.phase, self.round)
-        where = latest.moment if latest is not None and known else moment(self.phase, self.round)
-        words = in_words(self.objective, None if latest is None else latest.test_accuracy, self.masks)
+        where = latest.moment if latest is not None and known else moment(self.phase, self.round, began)
+        tested = None if latest is None or latest.kept != self.masks.kept else latest.test_accuracy
+        words = in_words(self.objective, tested, self.masks)
         return f"Session({recipe.model} on {recipe.data}, seed {recipe.seed}; {where}: {words})"
 
     @property
@@ -155,9 +159,26 @@ class SessionCore:
     def _retraining_steps(self, round: int) -> int:
         return courses.retraining(self.recipe, self._trainer.at, round).total
 
+    def _follow_masks(self) -> None:
+        """Let test result and dropouts follow a cut that ``masks`` made by themselves, which no step of this made."""
+        if self._revision is not self.masks.revision:
+            self._revision = self.masks.revision
+            self._trainer.forget()
+            if self.recipe.adjust_dropout:
+                self._pruned.adjust_dropout()
+
     def snapshot(self) -> Snapshot:
-        """The current state of the session as a Snapshot. Not added to ``history``."""
+        """The current state of the session as a Snapshot. Not added to ``history``.
+
+        After a cut by ``masks.prune`` the network is tested, and its dropouts are adjusted if the recipe says so.
+        """
+        self._follow_masks()
         return self._snapshot(self.phase, Outcome(self._phase_recipe, None, self._target, self._trainer.tested, True))
+
+    @property
+    def _began_sparse(self) -> bool:
+        """Whether something was cut before the first snapshot of this session."""
+        return self.history[0].began_sparse if len(self.history) else self.masks.kept < self.masks.total
 
     def _record(self) -> Snapshot:
         snapshot = self.snapshot()
@@ -188,6 +209,7 @@ class SessionCore:
             dropouts=tuple(self._pruned.dropouts(plan, adjusted=recipe.adjust_dropout)),
             predicted=classes(tested.predicted) if exact else np.empty(0, np.uint8),
             objective=self.objective,
+            began_sparse=self._began_sparse,
         )
 
     @contextlib.contextmanager

@@ -89,6 +89,7 @@ class SessionSaving(SessionCore):
 
         Each part is checked against the SCHEMA in its module: session_state, trainer, pruned_model.
         """
+        self._follow_masks()
         return {
             "session": {
                 "phase": self.phase,
@@ -125,6 +126,7 @@ class SessionSaving(SessionCore):
     def _take(self, state: Mapping[str, Any]) -> None:
         values = state["session"]
         self._pruned.restore(state["model"])
+        self._revision = self.masks.revision
         self._trainer.restore(state["trainer"])
         self.phase, self.round, self._dense_accuracy = values["phase"], values["round"], values["dense_accuracy"]
         self._zeros_learn = values.get("zeros_learn", False)

@@ -111,6 +111,10 @@ class Trainer:
         """Store ``tested`` as the test result of the network as it is now."""
         self._tested, self._tested_at = tested, self.at.clock
 
+    def forget(self) -> None:
+        """Forget the latest test result and good state: the network has been cut since, by its masks themselves."""
+        self._tested, self._good = None, None
+
     def begin(self, start: Step, course: Course, *, goes_on: bool = False) -> None:
         """Begin a course at ``start``. goes_on: with the optimizer of the course before, if it left one."""
         if not goes_on:
@@ -136,8 +140,10 @@ class Trainer:
         self._good = None
         while True:
             if self._due():
+                masks = self._pruned.masks.revision
                 tested = yield from evaluation.evaluation(self._pruned.model, *self._test, self._functions)
-                self.note(tested)
+                if masks is self._pruned.masks.revision:  # else parts of the test are of another network
+                    self.note(tested)
                 self._keep()
             elif self._good is None:
                 self._keep()

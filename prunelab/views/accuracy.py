@@ -124,7 +124,7 @@ def _rounds(snapshots: list[Snapshot]) -> tuple[list[dict[str, Any]], list[dict[
         before = spans.get(number - 1) if number > 1 else None
         # A round under way has no room yet for more than its number.
         short = many or (before is not None and end - start < before[1] - before[0])
-        text = "dense" if number == 0 else str(number) if short else f"round {number}"
+        text = snapshots[0].origin.label if number == 0 else str(number) if short else f"round {number}"
         if len(spans) > 1 and end > start:
             notes.append(note(text, (start + end) / 2, 1, yref="paper", yanchor="bottom"))
     return shapes, notes
@@ -143,9 +143,9 @@ def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str
         return now
     gap = last.test_accuracy - dense
     if objective.is_no_gap(gap, last.test_accuracy, dense):
-        return f"{now}, as good as dense, with {percent(last.density)} of the connections"
+        return f"{now}, as good as {last.origin.equal}, with {percent(last.density)} of the connections"
     side = "above" if gap > 0 else "below"
-    return f"{now}, {objective.gap(gap)} {side} dense, with {percent(last.density)} of the connections"
+    return f"{now}, {objective.gap(gap)} {side} {last.origin.level}, with {percent(last.density)} of the connections"
 
 
 def _plotted(snapshot: Snapshot) -> float | None:

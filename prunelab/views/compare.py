@@ -63,8 +63,10 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
         return empty("Nothing to compare yet: a run appears here<br>once it is trained.")
     shown = dict(list(settled.items())[-MAX_LINES:])
     objective = _objective(shown)
-    known = [s.dense_accuracy for run in shown.values() for s in run if s.dense_accuracy is not None]
-    dense = max(known, default=None) if dense is None else dense
+    known = [(s.dense_accuracy, s.origin.label) for run in shown.values() for s in run if s.dense_accuracy is not None]
+    word = "dense"
+    if dense is None and known:
+        dense, word = max(known, key=lambda level: level[0])
     up = _range(shown, dense, objective)
     xaxis = kept_axis("kept weights (%)", [_kept(s) for run in shown.values() for s in run])
     data: list[dict[str, Any]] = []
@@ -78,7 +80,7 @@ def compare(runs: Mapping[str, Sequence[Snapshot]], dense: float | None = None) 
     if dense is not None:
         level = objective.plotted(dense)
         shapes.append(dense_line(level))
-        ends.append(End(f"dense {_figure(level, objective)}", 10 ** xaxis["range"][1], level, DENSE))
+        ends.append(End(f"{word} {_figure(level, objective)}", 10 ** xaxis["range"][1], level, DENSE))
     names = named(ends, xaxis["range"], up)
     title = _title(shown) + (f" ({len(shown)} of {len(settled)} runs shown)" if len(settled) > len(shown) else "")
     summary = "; ".join(f"{escaped(name)}: {_summary(run)}" for name, run in shown.items())
@@ -203,7 +205,7 @@ def _points(label: str, snapshots: Sequence[Snapshot]) -> dict[str, Any]:
 
 
 def _when(snapshot: Snapshot) -> str:
-    return "dense" if snapshot.phase == "trained" else snapshot.moment
+    return snapshot.origin.label if snapshot.phase == "trained" else snapshot.moment
 
 
 def _kept(snapshot: Snapshot) -> float:

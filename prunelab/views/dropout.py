@@ -84,7 +84,7 @@ def dropout(history: Iterable[Snapshot]) -> View:
         points: dict[float, tuple[float, str]] = {}
         for s in snapshots:
             rate = next(d.rate for d in s.dropouts if d.name == now.name)
-            label = "if cut now" if if_cut(s) else "dense" if s.round == 0 else f"round {s.round}"
+            label = "if cut now" if if_cut(s) else f"round {s.round}" if s.round else s.origin.label
             points[round(100 * s.module_density(now.layer), 3)] = (round(rate, 4), label)
         colours = [palette.LINE if label == "if cut now" else palette.KEPT for _, label in points.values()]
         data.append({

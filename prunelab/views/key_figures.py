@@ -18,7 +18,8 @@ def right(now: Snapshot) -> str:
 
 
 def accuracy(now: Snapshot) -> Lines:
-    return right(now), "" if now.dense_accuracy is None else f"dense {now.objective.text(now.dense_accuracy)}"
+    before = now.dense_accuracy
+    return right(now), "" if before is None else f"{now.origin.label} {now.objective.text(before)}"
 
 
 def connections(now: Snapshot) -> Lines:

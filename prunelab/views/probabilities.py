@@ -20,6 +20,7 @@ def probabilities(
     classes: Sequence[str] | None = None,
     *,
     preview: bool = False,
+    before: str = "dense",
 ) -> View:
     """Two bars per class (%), dense and pruned; of more than ten classes the ten most likely ones.
 
@@ -29,6 +30,7 @@ def probabilities(
         pruned: the same by the pruned network.
         classes: names of the classes. None: their numbers.
         preview: ``pruned`` is by the network as a cut would leave it now.
+        before: a word for the first network, where that is not dense.
 
     Returns:
         The view; an empty one if both networks are missing.
@@ -37,7 +39,7 @@ def probabilities(
         ValueError: lengths differ, or a value is not a probability.
     """
     second = PREVIEW if preview else "pruned"
-    given = {"dense": dense, second: pruned}
+    given = {before: dense, second: pruned}
     rows = {name: [float(p) for p in values] for name, values in given.items() if values is not None}
     if not rows:
         return empty("Draw a digit: the dense and the pruned network<br>say here what they read.")
@@ -46,7 +48,7 @@ def probabilities(
     names = [str(i) for i in range(size)] if classes is None else [str(name) for name in classes]
     _check(rows, names)
     shown = sorted(sorted(range(size), key=lambda i: -max(row[i] for row in rows.values()))[:MAX_CLASSES])
-    colours = {"dense": palette.DENSE, second: palette.KEPT}
+    colours = {before: palette.DENSE, second: palette.KEPT}
     data: list[dict[str, Any]] = [
         {
             "type": "bar", "orientation": "h", "name": name, "y": list(range(len(shown))),
@@ -83,7 +85,7 @@ def _title(rows: dict[str, list[float]], names: list[str], predicted: dict[str, 
     share = {name: f"{100 * rows[name][i]:.0f} %" for name, i in predicted.items()}
     words = {name: escaped(names[i], 30) for name, i in predicted.items()}
     if len(predicted) == 2 and len(set(predicted.values())) == 1:
-        return f"both say {words['dense']}: {', '.join(f'{name} {part}' for name, part in share.items())}"
+        return f"both say {next(iter(words.values()))}: {', '.join(f'{name} {part}' for name, part in share.items())}"
     says = {PREVIEW: f"{PREVIEW} it says"}
     return ", ".join(f"{says.get(name, f'{name} says')} {words[name]} ({share[name]})" for name in predicted)
 

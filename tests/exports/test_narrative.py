@@ -37,7 +37,7 @@ def test_a_run_that_only_cut_at_random_says_so():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"distill": 0.25}, "In retraining 25.0 % of the loss compared with the dense network's outputs."),
+        ({"distill": 0.25}, "In retraining 25.0 % of the loss compared with the outputs of the dense network."),
         ({"rule": "density", "regrow": 0.5}, "; 0.5 of as many came back at each cut, where the gradient was largest"),
         ({"gradual": True}, "all within one learning-rate cycle of 2 epochs from 0.5 of the learning rate."),
         ({"rewind": "rate"}, "after each cut the survivors were trained as the dense network was after epoch 1."),

@@ -63,10 +63,10 @@ class DrawPanel(Panel):
             return views.empty("Classification only: this network does not tell classes apart.")
         if not is_shown(self.sheet):
             return views.empty("No drawing: the inputs of this network are not small grey pictures.")
-        read = state.classification
+        read, before = state.classification, "dense" if state.snapshot is None else state.snapshot.origin.label
         if read.preview is not None:
-            return views.probabilities(read.dense, read.preview, preview=True)
-        return views.probabilities(read.dense, read.pruned)
+            return views.probabilities(read.dense, read.preview, preview=True, before=before)
+        return views.probabilities(read.dense, read.pruned, before=before)
 
     def _example(self) -> None:
         """Put a test sample on the sheet, a different one each time."""

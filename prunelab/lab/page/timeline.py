@@ -13,7 +13,7 @@ from prunelab.results.track import places
 
 INTERVAL = 2.0  # seconds between two updates of the list of snapshots during a run: the list is long
 
-WORDS = {"trained": "dense", "pruned": "cut", "retrained": "retrained"}
+WORDS = {"pruned": "cut", "retrained": "retrained"}
 
 
 class Timeline:
@@ -57,10 +57,10 @@ def _moments(history: Sequence[Snapshot]) -> list[dict[str, Any]]:
 
 def described(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as an item of the scrubber's ``moments``, without its place."""
-    where = f"round {snapshot.round}" if snapshot.round else "dense"
+    where = f"round {snapshot.round}" if snapshot.round else snapshot.origin.label
     identity = f"{snapshot.phase}:{snapshot.round}:{snapshot.clock}"
     if snapshot.settled:
-        word, phase = ("cut", NOT_RETRAINED) if snapshot.only_cut else (WORDS[snapshot.phase], snapshot.phase)
-        short = f"{snapshot.round} {word}" if snapshot.round else "dense"
+        word, phase = ("cut", NOT_RETRAINED) if snapshot.only_cut else (WORDS.get(snapshot.phase), snapshot.phase)
+        short = f"{snapshot.round} {word}" if snapshot.round else where
         return {"label": f"{where}: {phase}", "mark": "settled", "short": short, "id": identity}
     return {"label": f"{where}: {snapshot.phase}, step {snapshot.step:,}", "mark": "", "id": identity}
