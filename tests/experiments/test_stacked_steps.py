@@ -1,11 +1,14 @@
 """Inside a stack: weights, cuts and moments against sessions of the same recipes, step by step."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import prunelab as pl
+from prunelab.sessions.validation import arguments
 from prunelab.training import steps
 from support.stacked import Bench, done
 
@@ -45,18 +48,28 @@ def residual(recipe: pl.Recipe) -> nn.Module:
         return Residual()
 
 
+# All in float64: float32 rounds by the processor's kernels, and batch norm and pooling enlarge that within an epoch.
+@pytest.fixture
+def digits() -> pl.Data:
+    data = pl.data.load("digits")
+    return replace(data, name="own", train_x=data.train_x.double(), test_x=data.test_x.double())
+
+
 def same(network, session):
     """The network's parameters and buffers are those of the session, but for rounding."""
     given = network.model.state_dict()
     for name, tensor in session.model.state_dict().items():
-        torch.testing.assert_close(given[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}")
+        torch.testing.assert_close(given[name], tensor, rtol=1e-9, atol=1e-10, msg=lambda text, n=name: f"{n}: {text}")
 
 
 @pytest.mark.parametrize("name", STACKS)
-def test_weights_masks_and_rates_are_those_of_sessions(name):
+def test_weights_masks_and_rates_are_those_of_sessions(name, digits):
+    def build(recipe: pl.Recipe) -> nn.Module:
+        return arguments.model_of(recipe, digits).double()
+
     recipes = STACKS[name]
-    bench = Bench(recipes)
-    sessions = [pl.Session(recipe) for recipe in recipes]
+    bench = Bench(recipes, digits, build)
+    sessions = [pl.Session(recipe, model=build(recipe), data=digits) for recipe in recipes]
     for network, session in zip(bench.networks, sessions, strict=True):
         same(network, session)  # the initial weights
     done(bench.dense())
@@ -67,31 +80,27 @@ def test_weights_masks_and_rates_are_those_of_sessions(name):
         network.prune(1)
         session.prune()
         for layer, mask in session.masks.items():
-            cut = session.model.get_parameter(layer).detach() * ~mask
-            assert not cut.any()
-            differs = network.masks[layer] != mask
-            edge = network.masks.state_dict()[f"{layer}.deviation"] * recipes[0].quality
-            assert (session._pruned.cut_values[layer][differs].abs() - edge).abs().le(1e-5).all()
+            assert torch.equal(network.masks[layer], mask), layer
+            assert not network.model.get_parameter(layer).detach()[~mask].any()
         assert [m.p for m in network.model.modules() if isinstance(m, nn.Dropout)] == pytest.approx(
             [m.p for m in session.model.modules() if isinstance(m, nn.Dropout)]
         )
     done(bench.retraining(1))
     for network, session in zip(bench.networks, sessions, strict=True):
-        if all(torch.equal(network.masks[layer], mask) for layer, mask in session.masks.items()):
-            for _ in session.retrain():
-                pass
-            same(network, session)
+        for _ in session.retrain():
+            pass
+        same(network, session)
 
 
-def test_any_other_model_runs_under_vmap_with_batch_norm_and_the_same_dropout_noise():
-    recipes = [SMALL.changed(seed=seed, learning_rate=0.05, data="digits") for seed in (0, 1)]
-    bench = Bench(recipes, build=residual)
+def test_any_other_model_runs_under_vmap_with_batch_norm_and_the_same_dropout_noise(digits):
+    recipes = [SMALL.changed(seed=seed, learning_rate=0.05) for seed in (0, 1)]
+    bench = Bench(recipes, digits, lambda recipe: residual(recipe).double())
     for network, recipe in zip(bench.networks, recipes, strict=True):
-        session = pl.Session(recipe, model=residual(recipe))
+        session = pl.Session(recipe, model=residual(recipe).double(), data=digits)
         same(network, session)
     done(bench.dense())
     for network, recipe in zip(bench.networks, recipes, strict=True):
-        session = pl.Session(recipe, model=residual(recipe))
+        session = pl.Session(recipe, model=residual(recipe).double(), data=digits)
         for _ in session.train():
             pass
         same(network, session)
