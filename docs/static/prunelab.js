@@ -21,7 +21,10 @@ const watcher = new ResizeObserver((entries) => {
 });
 
 document.addEventListener("DOMContentLoaded", () => {
-  for (const box of document.querySelectorAll(SCROLLS)) watcher.observe(box);
+  for (const box of document.querySelectorAll(SCROLLS)) {
+    reachable(box); // now: the watcher's first word comes with a later frame
+    watcher.observe(box);
+  }
   for (const [part, name] of LANDMARKS) document.querySelector(part)?.setAttribute("aria-label", name);
 });
 

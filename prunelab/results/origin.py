@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Origin:
-    """label: a word for it, in pictures. level: after "above", "below" or "than". equal: after "as good as"."""
+    """The network of before the first cut of a session, in words.
+
+    label: in pictures. level: after "above", "below" or "than". equal: after "as good as". network: in sentences.
+    """
 
     label: str
     level: str

@@ -143,9 +143,9 @@ def _title(last: Snapshot, dense: float | None, preview: Snapshot | None) -> str
         return now
     gap = last.test_accuracy - dense
     if objective.is_no_gap(gap, last.test_accuracy, dense):
-        return f"{now}, as good as {last.origin.equal}, with {percent(last.density)} of the connections"
+        return f"{now}, as good as {last.origin.equal}, with {percent(last.density)} kept"
     side = "above" if gap > 0 else "below"
-    return f"{now}, {objective.gap(gap)} {side} {last.origin.level}, with {percent(last.density)} of the connections"
+    return f"{now}, {objective.gap(gap)} {side} {last.origin.level}, with {percent(last.density)} kept"
 
 
 def _plotted(snapshot: Snapshot) -> float | None:

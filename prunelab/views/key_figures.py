@@ -77,5 +77,5 @@ def speed(measurement: Measurement, batch: int) -> Lines:
     if speedup > 1:
         return times(speedup), f"{name}, batch {batch}"
     if measurement.unsteady(batch):
-        return "no verdict", f"unsteady at batch {batch}: measure again"
+        return "unsteady", f"at batch {batch}: measure again"
     return "no gain", f"none beats dense at batch {batch}"

@@ -91,7 +91,7 @@ def weights(
 def _legend(snapshot: Snapshot, *, lines: bool, tall: bool) -> list[dict[str, str]]:
     """What the colours mean: for each a text, a colour, and whether it is a bar or a line."""
     would = "would be " if if_cut(snapshot) else ""
-    off = ", tallest bars cut off (↑)" if tall else ""
+    off = " (↑ taller)" if tall else ""
     legend = [
         {"text": f"{would}kept", "colour": palette.KEPT, "as": "bar"},
         {"text": f"{would}cut{off}", "colour": palette.CUT, "as": "bar"},

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from support.lab_page import button, root
+from support.lab_page import button, expect_root, root
 
 # What has the focus, and what covers its middle line; null if nothing does, or if the focus is not on the lab.
 COVERED = """() => {
@@ -68,3 +68,22 @@ def test_on_a_phone_what_takes_the_focus_in_a_row_is_seen_whole(page: Page, dash
             found[name] = outside
         assert {"trade-off", "L1 or L2", "Model", "large type"} <= {name.strip("\u200b") for name in found}
         assert {name: outside for name, outside in found.items() if outside} == {}
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (900, 700), (1280, 720)])
+def test_the_picture_of_a_preset_comes_into_view(
+    page: Page, dashboard: Callable[..., str], width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    dashboard("?model=mlp-small&epochs=3", phase="trained")
+    button(page, "L1 or L2").click()
+    title = root(page).locator(".pl-compare .prunelab-plot-title")
+    expect(title).to_be_in_viewport(ratio=1)
+    expect_root(page, state="ready")
+    assert page.evaluate(
+        """(title) => {
+            const { x, y, width, height } = title.getBoundingClientRect();
+            return title.contains(document.elementFromPoint(x + width / 3, y + height / 2));
+        }""",
+        title.element_handle(),
+    ), "under no bar"

@@ -76,8 +76,20 @@ def test_all_that_a_loop_needs_is_on_one_screen_before_and_after_it(
 
 def test_off_the_stage_too_large_pictures_end_above_the_scrubber_on_a_low_screen(page: Page, dashboard: Lab) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
-    dashboard("?model=mlp-small&epochs=3&big=true", phase="trained")
-    expect_drawn(page, 1.5)
+    dashboard("?model=mlp-small&epochs=3&big=true&quality=2", phase="trained")
+    expect_drawn(page, 2.0)
+    ends_above_the_scrubber(page)
+    top = root(page).locator(".pl-cards").bounding_box()
+    button(page, "Prune").click()
+    expect_root(page, phase="pruned", state="ready")
+    expect_drawn(page)
+    expect(root(page).get_by_role("alert").filter(has_text="This cut was deep")).to_be_visible()
+    ends_above_the_scrubber(page)
+    assert root(page).locator(".pl-cards").bounding_box() == top, "nothing moves"
+
+
+def ends_above_the_scrubber(page: Page) -> None:
+    """Histograms and accuracy, down to the titles of their axes."""
     foot = root(page).locator(".pl-foot").bounding_box()
     for name in ("weights", "accuracy"):
         title = root(page).locator(f".pl-{name} [class*=xtitle], .pl-{name} [class*=x2title]").first.bounding_box()

@@ -46,6 +46,8 @@ def test_a_comparison_that_a_link_asked_for_and_that_had_not_begun_begins_after_
     lab.stop()
     again = visitor_of(address(lab, f"{lab.link()}&preset=l1-or-l2"))
     reached(again, lambda r: r.activity == "training")
+    again.buttons["pause"].click()
+    reached(again, lambda r: r.activity == "paused")
     again.buttons["train"].click()
     compared(again)
 

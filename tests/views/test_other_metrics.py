@@ -40,7 +40,7 @@ def test_a_metric_without_percent_is_drawn_in_its_own_numbers(run):
     assert axis["title"]["text"] == "test R2" and axis["range"][0] < -1.4 and 1 < axis["range"][1] < 1.1
     assert view["layout"]["shapes"][-1]["y0"] == 0.953
     kept = f"{100 * history[-1].density:.1f} %"
-    assert view["layout"]["title"]["text"] == f"R2 0.921, 0.032 below dense, with {kept} of the connections"
+    assert view["layout"]["title"]["text"] == f"R2 0.921, 0.032 below dense, with {kept} kept"
     preview = replace(history[0], phase="preview", test_accuracy=0.5)
     assert views.accuracy(history[:1], preview)["layout"]["title"]["text"] == "R2 0.953 now; 0.500 if cut now"
     assert "No R2 yet" in views.summary(views.accuracy([replace(history[0], test_accuracy=None)]))

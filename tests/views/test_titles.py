@@ -309,8 +309,7 @@ def test_accuracy_of_the_run_of_an_earlier_moment_and_of_a_preview(mode):
             continue
         right = percent(now.test_accuracy)
         found = re.fullmatch(
-            rf"{PERCENT} right(?:, (?:(as good as)|(\d+\.\d) points (above|below)) dense, with {PERCENT} of the "
-            r"connections)?",
+            rf"{PERCENT} right(?:, (?:(as good as)|(\d+\.\d) points (above|below)) dense, with {PERCENT} kept)?",
             said,
         )
         assert found, said

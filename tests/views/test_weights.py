@@ -39,7 +39,7 @@ def test_survivors_of_a_deep_cut_have_a_scale_of_their_own_and_an_arrow_says_so(
     assert layout["yaxis"]["range"] == [0, 40], "the axis ends at the tallest bar of survivors"
     arrows = [note for note in layout["annotations"] if note["text"].startswith("↑")]
     assert [(arrow["text"], arrow["xref"]) for arrow in arrows] == [("↑ 12k", "x domain")]
-    assert "tallest bars cut off" in layout["meta"]["legend"][1]["text"]
+    assert "↑ taller" in layout["meta"]["legend"][1]["text"]
 
 
 def test_a_cut_that_leaves_visible_survivors_keeps_the_scale_of_all(dense):

@@ -5,6 +5,7 @@ import { button, element, setAttributes, together, write } from "../widgets/dom.
 import { termHelp } from "../widgets/term_help.js";
 import { keepAddress } from "./address.js";
 import { watchKernel } from "./kernel_watch.js";
+import { showPresets } from "./preset_view.js";
 import { showFocusInRows } from "./row_focus.js";
 import { listenToKeys } from "./stage_keys.js";
 import { summaryStrip } from "./strip.js";
@@ -57,14 +58,14 @@ function render({ model, el }) {
     const lab = el.closest(".prunelab");
     if (lab) showTour(lab);
   });
+  const banner = element("div", "pl-banner", bar);
+  banner.setAttribute("role", "alert");
   const state = element("div", "pl-state", bar);
   const text = element("span", "pl-state-text", state);
   text.setAttribute("role", "status");
   const progress = element("progress", "pl-progress", state);
   progress.max = 1;
   progress.setAttribute("aria-label", "progress of the run");
-  const banner = element("div", "pl-banner", el);
-  banner.setAttribute("role", "alert");
   const cards = element("div", "pl-cards", el);
   // For screen readers: the finding in words, whenever the state has settled.
   const story = element("p", "pl-unseen", el);
@@ -135,6 +136,7 @@ function render({ model, el }) {
   const root = () => el.closest(".prunelab");
   const stopKeys = listenToKeys(root);
   const stopRows = showFocusInRows(root);
+  const stopPresets = showPresets(root);
   const leaveAddress = keepAddress(model);
   model.set("address", location.origin + location.pathname);
   model.save_changes();
@@ -144,6 +146,7 @@ function render({ model, el }) {
     strip.stop();
     stopKeys();
     stopRows();
+    stopPresets();
     leaveAddress();
     watcher.disconnect();
     for (const name of names) model.off(`change:${name}`, redraw);

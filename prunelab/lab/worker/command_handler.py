@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from prunelab.errors import LimitError, SessionError, StorageError
 from prunelab.lab import wording
-from prunelab.lab.messages import OPENING, Command
+from prunelab.lab.messages import OPENING, Action, Command
 from prunelab.lab.worker.run_state import RunState, Scan, moment_of
 from prunelab.lab.worker.running_task import RunningTask
 from prunelab.lab.worker.shown_session import UNMEASURED
@@ -38,6 +38,9 @@ BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "for
 # Commands after which the network, or the cut that is asked for, is another one: what was said of the last is over.
 CHANGING = ("preview", "prune", "train", "retrain", "run", "live", "reset")
 
+# Buttons of the deck. They are disabled as soon as the page knows of a run, but a hand may be faster.
+STEPS = ("train", "prune", "retrain", "run", "measure", "reset")
+
 TRAINING = ("train", "retrain", "run", "live", "follow", "tradeoff")  # commands that may train by the controls' recipe
 
 
@@ -56,6 +59,10 @@ class CommandHandler(RunningTask):
         Raises ValueError for one that is impossible now, and what the session raises; see ``fail``.
         """
         action = command.action
+        if self._task is not None and action in STEPS and (why := wording.reasons(self.state).get(action)):
+            if self._task.what != action:
+                self._refuse(action, why)
+            return
         recipe = self._controls_recipe = command.recipe or self._controls_recipe
         plans = [plan.recipe for plan in command.about] if action == "compare" else []
         for asked in [recipe] if action in TRAINING else plans:
@@ -136,6 +143,11 @@ class CommandHandler(RunningTask):
                 raise ValueError(f"{action!r}: no such command")
         if action in SAVED_AFTER:
             self._save(ended=True)
+
+    def _refuse(self, action: Action, why: str) -> None:
+        """Leave what runs as it is, and say so."""
+        notice = f"{wording.label(action, self.state)} was not done: {why[0].lower()}{why[1:]}."
+        self._report(notice=notice, failures=self.state.failures + 1)
 
     def _open_saved(self, recipe: Recipe) -> None:
         """Continue the saved session, if there is one, else train a new one."""

@@ -2,7 +2,10 @@
 
 from types import SimpleNamespace
 
+import pytest
+
 import prunelab as pl
+from prunelab.lab import wording
 from prunelab.lab.messages import Command
 from prunelab.lab.worker import runner as runners
 from prunelab.lab.worker import shown_session
@@ -93,3 +96,35 @@ def test_a_training_makes_way_for_the_picture_that_a_hand_asked_for_but_not_for_
     lab.controls["quality"].value = 0.7  # too soon for another rest
     reached(lab, lambda r: r.preview is not None and r.preview.quality == 0.7 and r.preview.clock > asked + 20)
     lab.stop()
+
+
+@pytest.mark.parametrize("button", ["prune", "run", "measure"])
+def test_a_press_that_came_before_the_page_knew_of_a_run_leaves_the_run_and_is_told(button):
+    runner = Runner(QUICK, SessionOpener(None, None, None), lambda state: None)
+    runner.submit(Command("train", QUICK))
+    runner.submit(Command(button, QUICK, QUICK.final_target))
+    runner.start()
+    assert runner.wait(60)
+    state = runner.state
+    assert (state.snapshot.phase, state.trouble, state.failures) == ("trained", None, 1)
+    assert state.notice == f"{wording.label(button, state)} was not done: pause the run first."
+    runner.submit(Command(button, QUICK, QUICK.final_target))
+    assert runner.wait(60) and runner.state.failures == 1
+    runner.end()
+
+
+def test_the_same_button_pressed_twice_does_it_once():
+    clocks = []
+
+    def hear(state):
+        if state.snapshot is not None:
+            clocks.append(state.snapshot.clock)
+            if clocks[-1] and state.activity == "training":
+                runner.submit(Command("train", QUICK))
+
+    runner = Runner(QUICK, SessionOpener(None, None, None), hear)
+    runner.submit(Command("train", QUICK))
+    runner.start()
+    assert runner.wait(60)
+    assert clocks == sorted(clocks) and runner.state.notice is None and runner.state.failures == 0
+    runner.end()
