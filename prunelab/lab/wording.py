@@ -42,6 +42,18 @@ TIPS = {
     "measure": "Measure bytes and latency of the network as it is now",
 }
 
+# Of buttons whose label is another word than the action that they ask for.
+LABELS = {
+    "run": "Run all",
+    "scan": "Scan layers",
+    "budget": "Use these",
+    "tradeoff": "Draw the curve",
+    "load": "Load this run",
+}
+
+# What takes the page's network, or changes it: one at a time.
+EXCLUSIVE = ("train", "prune", "retrain", "run", "measure", "scan", "budget", "compare", "tradeoff", "load")
+
 # Of a slider that is let go with the switch "live".
 WAITS_FOR_COMPARISON = (
     "A comparison is on the page: letting go of a slider starts no run. Wait, or press Stop; then let go of it again."
@@ -54,7 +66,7 @@ def label(button: str, state: LabState) -> str:
         return "Resume"
     if button == "reset" and state.comparing:
         return "Stop"
-    return {"run": "Run all"}.get(button, button.capitalize())
+    return LABELS.get(button, button.capitalize())
 
 
 def tip(button: str, state: LabState) -> str:
@@ -234,15 +246,18 @@ def reasons(state: LabState) -> dict[str, str]:
     phase, busy = _phase(state.snapshot), state.activity in BUSY
     if busy:
         wait = "Pause the run first" if state.activity != "starting" else "The lab is starting"
-        no = dict.fromkeys(("train", "prune", "retrain", "run", "measure"), wait)
+        no = dict.fromkeys(EXCLUSIVE, wait)
         return no | ({"pause": "Nothing to pause yet", "reset": wait} if state.activity == "starting" else {})
     if state.comparing and state.activity == "paused":  # it is no network of the visitor's that is on the page
-        return dict.fromkeys(
-            ("train", "prune", "retrain", "run", "measure"), "A comparison is paused: resume or stop it"
-        )
+        no = dict.fromkeys(EXCLUSIVE, "A comparison is paused: resume or stop it")
+        del no["compare"]  # another one may take its place
+        return no
     no = {} if state.activity in ("paused", "measuring", "scanning", "tracing") else {"pause": "Nothing is running"}
+    if state.activity == "tracing":
+        no |= dict.fromkeys(("tradeoff", "load"), "Wait, or stop the curve first")
     if state.snapshot is None:
-        return no | dict.fromkeys(("prune", "retrain", "reset", "measure"), "There is no network yet: train one")
+        nothing = ("prune", "retrain", "reset", "measure", "scan", "budget", "tradeoff")
+        return no | dict.fromkeys(nothing, "There is no network yet: train one")
     if phase == "new":
         no["prune"] = "Train first: random weights say nothing about what matters"
     if phase in ("new", "training", "trained"):

@@ -14,7 +14,9 @@ def test_words_for_every_state():
     for activity in ("starting", "ready", "training", "paused", "failed"):
         state = LabState(activity, QUICK)
         assert wording.status(state) and wording.attributes(state)["state"] == activity
-        assert set(wording.reasons(state)) <= set(wording.TIPS) == set(links.BUTTONS)
+        assert set(wording.reasons(state)) <= {*wording.TIPS, *wording.EXCLUSIVE} and set(wording.TIPS) == set(
+            links.BUTTONS
+        )
     assert wording.status(LabState("training", QUICK, "training", 0.62, 8.2)) == "training 62 % · 8 s left"
 
 

@@ -8,8 +8,8 @@ import ipywidgets as w
 
 from prunelab import views
 from prunelab.errors import RecipeError
-from prunelab.lab import presets, runs
-from prunelab.lab.messages import BUSY, LabState
+from prunelab.lab import presets, runs, wording
+from prunelab.lab.messages import LabState
 from prunelab.lab.page.panels import Panel, PanelKind, Submit
 from prunelab.lab.widgets import basics
 from prunelab.recipe import Recipe
@@ -51,7 +51,7 @@ class ComparePanel(Panel):
 
     def show(self, state: LabState) -> None:
         """Draw the runs."""
-        self.button.disabled = state.activity in BUSY
+        self.button.disabled = "compare" in wording.reasons(state)
         self._offer(state.recipe)
         if state.runs and self._fresh:
             self._fresh = False

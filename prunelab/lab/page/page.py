@@ -174,7 +174,7 @@ class Page:
             self.live.show(options.live, self.controls, state)
             if not self._presence.awaited:
                 self._make(visible, options)
-            self.presets.disable(state.activity in BUSY)
+            self.presets.disable("compare" in wording.reasons(state))
             self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
             self.modules.show(state.subject)
             for name, panel in self.panels.items():

@@ -32,20 +32,15 @@ class SensitivityPanel(Panel):
         self.use.on_click(lambda _: submit("budget"))
 
     def show(self, state: LabState) -> None:
-        taken, missing = _taken(state), _missing(state)
+        taken, missing = wording.reasons(state).get("scan"), _missing(state)
         self.button.disabled, self.button.tooltip = taken is not None, taken or SCAN
         self.use.disabled, self.use.tooltip = missing is not None, missing or USE
         super().show(replace(state, preview=None, viewed=None))
 
 
-def _taken(state: LabState) -> str | None:
-    """Why nothing can be measured now, as for the button that measures; None if it can."""
-    return wording.reasons(state).get("measure")
-
-
 def _missing(state: LabState) -> str | None:
     """Why the scan cannot set qualities now; None if it can."""
-    taken = _taken(state)
+    taken = wording.reasons(state).get("budget")
     if taken or state.snapshot is None:
         return taken
     if state.sensitivity is None or not state.sensitivity.complete:

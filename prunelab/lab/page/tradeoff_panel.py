@@ -34,7 +34,7 @@ class TradeoffPanel(Panel):
     def __init__(self, submit: Submit, redraw: Callable[[], None], soon: Soon) -> None:
         self._submit = submit
         self._points: tuple[Point, ...] = ()
-        self._stays = True  # whether no run may be loaded now
+        self._stays: str | None = "There is no curve yet"  # why no run may be loaded now
         self.button = basics.Button(
             description="Draw the curve", tooltip="Train and cut other networks, some forty runs"
         )
@@ -56,14 +56,15 @@ class TradeoffPanel(Panel):
     def show(self, state: LabState) -> None:
         """Draw the curve so far, and say how far it is."""
         curve, tracing = state.tradeoff, state.activity == "tracing"
-        self._stays = tracing or "run" in wording.reasons(state)
-        self.button.disabled = self._stays or state.snapshot is None
+        no = wording.reasons(state)
+        self._stays = no.get("load")
+        self.button.disabled = "tradeoff" in no
         show(self.button, not tracing)
         show(self.halt, tracing)
         self.hint.value = f'<div class="pl-hint">{_hint(state)}</div>'
         self._offer(curve)
-        self.load.disabled = self._stays or self.choice.index is None
-        self.load.tooltip = "Wait, or stop what runs first" if self._stays else "Make this network again, on the page"
+        self.load.disabled = self._stays is not None or self.choice.index is None
+        self.load.tooltip = self._stays or "Make this network again, on the page"
         super().show(replace(state, preview=None, viewed=None))
 
     def _offer(self, curve: Tradeoff | None) -> None:
@@ -82,7 +83,7 @@ class TradeoffPanel(Panel):
             self._load()
 
     def _load(self) -> None:
-        if not self._stays and self.choice.index is not None:
+        if self._stays is None and self.choice.index is not None:
             self._submit("load", about=self._points[self.choice.index])
 
 

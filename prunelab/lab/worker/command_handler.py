@@ -38,9 +38,6 @@ BESIDE = ("pause", "resume", "preview", "change", "live", "read", "export", "for
 # Commands after which the network, or the cut that is asked for, is another one: what was said of the last is over.
 CHANGING = ("preview", "prune", "train", "retrain", "run", "live", "reset")
 
-# Buttons of the deck. They are disabled as soon as the page knows of a run, but a hand may be faster.
-STEPS = ("train", "prune", "retrain", "run", "measure", "reset")
-
 TRAINING = ("train", "retrain", "run", "live", "follow", "tradeoff")  # commands that may train by the controls' recipe
 
 
@@ -59,8 +56,9 @@ class CommandHandler(RunningTask):
         Raises ValueError for one that is impossible now, and what the session raises; see ``fail``.
         """
         action = command.action
-        if self._task is not None and action in STEPS and (why := wording.reasons(self.state).get(action)):
-            if self._task.what != action:
+        # A button is disabled as soon as the page knows of a run, but a hand may be faster.
+        if self._task is not None and (why := wording.reasons(self.state).get(action)):
+            if not self._is_what_runs(command):
                 self._refuse(action, why)
             return
         recipe = self._controls_recipe = command.recipe or self._controls_recipe
@@ -143,6 +141,12 @@ class CommandHandler(RunningTask):
                 raise ValueError(f"{action!r}: no such command")
         if action in SAVED_AFTER:
             self._save(ended=True)
+
+    def _is_what_runs(self, command: Command) -> bool:
+        """Whether a button was pressed twice."""
+        if command.action == "compare":
+            return tuple(command.about) == self._comparing
+        return self._task is not None and self._task.what == command.action and command.about is None
 
     def _refuse(self, action: Action, why: str) -> None:
         """Leave what runs as it is, and say so."""

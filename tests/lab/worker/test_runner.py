@@ -7,6 +7,7 @@ import pytest
 import prunelab as pl
 from prunelab.lab import wording
 from prunelab.lab.messages import Command
+from prunelab.lab.presets import presets
 from prunelab.lab.worker import runner as runners
 from prunelab.lab.worker import shown_session
 from prunelab.lab.worker.runner import Runner
@@ -98,7 +99,7 @@ def test_a_training_makes_way_for_the_picture_that_a_hand_asked_for_but_not_for_
     lab.stop()
 
 
-@pytest.mark.parametrize("button", ["prune", "run", "measure"])
+@pytest.mark.parametrize("button", ["prune", "run", "measure", "scan", "tradeoff"])
 def test_a_press_that_came_before_the_page_knew_of_a_run_leaves_the_run_and_is_told(button):
     runner = Runner(QUICK, SessionOpener(None, None, None), lambda state: None)
     runner.submit(Command("train", QUICK))
@@ -108,8 +109,21 @@ def test_a_press_that_came_before_the_page_knew_of_a_run_leaves_the_run_and_is_t
     state = runner.state
     assert (state.snapshot.phase, state.trouble, state.failures) == ("trained", None, 1)
     assert state.notice == f"{wording.label(button, state)} was not done: pause the run first."
-    runner.submit(Command(button, QUICK, QUICK.final_target))
+    runner.submit(Command("reset" if button == "tradeoff" else button, QUICK, QUICK.final_target))  # a curve is long
     assert runner.wait(60) and runner.state.failures == 1
+    runner.end()
+
+
+def test_of_two_comparisons_that_are_asked_for_at_once_the_first_is_done_and_the_second_told():
+    first, second = (preset.plans(QUICK) for preset in presets(QUICK)[:2])
+    told = set()
+    runner = Runner(QUICK, SessionOpener(None, None, None), lambda state: told.add(state.notice))
+    for about in (first, first, second):
+        runner.submit(Command("compare", QUICK, about=about))
+    runner.start()
+    assert runner.wait(60)
+    assert [run.label for run in runner.state.runs] == [plan.label for plan in first]
+    assert runner.state.failures == 1 and told == {None, "Compare was not done: pause the run first."}
     runner.end()
 
 
