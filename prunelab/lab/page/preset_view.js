@@ -9,7 +9,8 @@ export function showPresets(root) {
     if (!entry.contentRect.height) return; // hidden yet
     seen.disconnect();
     const { top, bottom } = entry.target.getBoundingClientRect();
-    const inView = Math.min(bottom, innerHeight) - Math.max(top, 0);
+    const foot = root()?.querySelector(".pl-foot")?.getBoundingClientRect().top ?? innerHeight; // over the pictures
+    const inView = Math.min(bottom, foot, innerHeight) - Math.max(top, 0);
     if (inView < (bottom - top) / 2) entry.target.scrollIntoView({ block: "nearest" });
   });
   const pressed = (/** @type {MouseEvent} */ event) => {
