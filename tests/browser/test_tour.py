@@ -126,3 +126,11 @@ def test_what_it_speaks_of_stays_in_view_while_the_page_grows(first_visit: Calla
 def test_a_browser_that_knows_it_is_left_alone(page: Page, dashboard: Callable[..., str]) -> None:
     dashboard("?model=mlp-small&epochs=3", phase="trained")
     expect(root(page).locator(".pl-tour")).to_have_count(0)
+
+
+def test_it_counts_anew_when_the_page_hides_a_part_after_it_began(first_visit: Callable[..., Page]) -> None:
+    page = first_visit(query="")
+    tour = page.get_by_role("region", name="a short tour of this page")
+    expect(tour).to_contain_text("1 of 5")
+    page.evaluate("document.querySelector('.prunelab .pl-weights').classList.add('prunelab-hidden')")
+    expect(tour).to_contain_text("1 of 4")

@@ -1,7 +1,7 @@
 // A tour of five steps over the real page, for a first visit. It covers nothing that a step is about, and is skipped with
 // one key.
 
-import { button, element } from "../widgets/dom.js";
+import { button, element, write } from "../widgets/dom.js";
 
 const REMEMBERED = "prunelab.tour"; // key of localStorage: whether this browser has seen it
 const SHOWN = "pl-toured"; // class of what a step is about
@@ -57,7 +57,8 @@ export function showTour(lab) {
   const bar = element("div", "pl-tour-bar", card);
   const next = button("Next", "mod-primary", bar);
   const skip = button("Skip (Esc)", "", bar);
-  const steps = STEPS.filter(([selector]) => visible(lab, selector)); // a link may hide what others are about
+  const there = () => STEPS.filter(([selector]) => visible(lab, selector)); // a link may hide what others are about
+  let steps = there();
   let at = -1;
   const ended = new AbortController();
   /** @type {Element | undefined} */
@@ -72,6 +73,7 @@ export function showTour(lab) {
     unmark();
     card.remove();
     sizes.disconnect();
+    changes.disconnect();
     ended.abort();
     remember();
   };
@@ -88,13 +90,23 @@ export function showTour(lab) {
     shown?.classList.add(SHOWN);
     bringIntoView();
     sizes.observe(lab);
-    count.textContent = `${at + 1} of ${steps.length}`;
     words.textContent = text;
-    if (at === steps.length - 1) {
-      next.textContent = "Done";
-      skip.hidden = true;
-    }
+    say();
   };
+  const say = () => {
+    write(count, `${at + 1} of ${steps.length}`);
+    write(next, at === steps.length - 1 ? "Done" : "Next");
+    skip.hidden = at === steps.length - 1;
+  };
+  // What the link of the page hides may be there still when the tour begins.
+  const changes = new MutationObserver(() => {
+    const found = there();
+    const now = found.indexOf(steps[at]);
+    if (found.length === steps.length || now < 0) return;
+    [steps, at] = [found, now];
+    say();
+  });
+  changes.observe(lab, { subtree: true, attributes: true, attributeFilter: ["class"] });
   next.addEventListener("click", advance);
   skip.addEventListener("click", end);
   card.addEventListener("end", end);
