@@ -1,11 +1,10 @@
-"""The dashboard: turns what somebody does on the page into commands, and hands states on to the page."""
+"""The dashboard: one widget that holds the page, the thread that trains, and what goes between them."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,37 +14,30 @@ from torch import nn
 
 from prunelab.data import Data
 from prunelab.errors import RecipeError
-from prunelab.formatting import layer_of, suggesting
+from prunelab.formatting import suggesting
 from prunelab.lab.links import Options
-from prunelab.lab.messages import BUSY, OPENING, Action, Command, LabState
+from prunelab.lab.messages import BUSY, OPENING, Action, LabState
 from prunelab.lab.page import layout
 from prunelab.lab.page.bridge import Bridge
 from prunelab.lab.page.built_in import built_in
-from prunelab.lab.page.compare_panel import ComparePanel
-from prunelab.lab.page.controls import CUTTING, SWITCHES
-from prunelab.lab.page.guess import QUESTIONS
+from prunelab.lab.page.hand import Hand
 from prunelab.lab.page.host_line import HostLine
-from prunelab.lab.page.page import Acts, Page
+from prunelab.lab.page.page import Page
 from prunelab.lab.page.page_link import PageLink
 from prunelab.lab.page.presence import Presence
 from prunelab.lab.served import Served
-from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.worker.limits import Limits
 from prunelab.lab.worker.listeners import Listeners
 from prunelab.lab.worker.runner import Runner
 from prunelab.lab.worker.session_source import SessionOpener
 from prunelab.pruning.masks import Masks
-from prunelab.recipe import CHOICES, OWN, TRAINING_FIELDS, Recipe
+from prunelab.recipe import OWN, Recipe
 from prunelab.recipe.argument import recipe_or_default
 from prunelab.serve import visitor
 from prunelab.sessions.session import Session
 from prunelab.training.objective import LossLike, MetricLike
 
-LIVE = ("quality", "density", "rounds")  # controls that retrain at once when a hand lets go of them
 REST = 2.0  # seconds without a new picture, after which those that nobody sees are drawn
-# Actions that no button of the deck asks for, and that bring something else onto the page, or move the controls.
-GOES_LIVE = ("compare", "load", "follow", "budget")
-DROPS_GUESS = ("train", "reset", "load", "follow")  # actions that discard the run: a guess about it gets no result
 
 
 @suggesting
@@ -74,7 +66,6 @@ class Lab(w.VBox):
         controls: {field of the recipe: widget}, likewise.
         buttons: {name: widget}, likewise.
         modules: the table of the network's modules, pruned or not, and why; likewise.
-        options: what is shown, hidden and locked now.
 
     Raises:
         RecipeError: a name in ``show``, ``hide`` or ``lock`` matches nothing.
@@ -98,30 +89,33 @@ class Lab(w.VBox):
         start: bool = True,
     ) -> None:
         named: dict[str, Any] = {"show": show, "hide": hide, "lock": lock}  # Options refuses what is no list of names
-        self.options = Options(**named)
+        options = Options(**named)
         custom = {name: OWN for name, given in (("model", model), ("data", data)) if given is not None}
         recipe = recipe_or_default(recipe).changed(**custom)
-        self._link = PageLink((recipe, self.options), custom)
+        self._link = link = PageLink((recipe, options), custom)
         self._host_says = ""  # a word of the host of a workshop
-        self._controls_error: str | None = None  # why the controls give no valid recipe
         self._adopted: Recipe | None = None  # the last ``LabState.adopted`` that the controls were set to
-        self._bridge = Bridge(self._complain)
+        self._bridge = bridge = Bridge(self._complain)
         folder = None if directory is None else Path(directory).absolute()
         self._opener = SessionOpener(model, data, folder, loss=loss, metric=metric, trained=trained, masks=masks)
-        self._listeners = Listeners(self._redraw)
+        self._listeners = Listeners(lambda: self.hand.redraw())
         self._presence = presence = Presence()
         self._served: Served | None = None  # what a served page has beside the lab; None elsewhere
         self._line: HostLine | None = None  # to the host of a workshop; None elsewhere
-        self._runner = Runner(
+        self._runner = runner = Runner(
             recipe,
             self._opener,
             self._reported,
             measuring=measure,
             deserted=lambda: presence.deserted(time.monotonic()),
-            make_way=lambda: self._bridge.rest(0.1),
+            make_way=lambda: bridge.rest(0.1),
         )
         self._first: Action = "train" if directory is None else "open"
-        self._page = page = Page(recipe, custom, built_in(model), self._acts(), self._bridge, presence)
+        self.hand = hand = Hand(
+            link, bridge, send=runner.submit, state=lambda: runner.state,
+            arrange=self._arrange, draw=self._draw, keep=self._keep_page,
+        )  # fmt: skip
+        self._page = hand.page = page = Page(recipe, options, custom, built_in(model), hand, bridge, presence)
         self.panels, self.controls, self.buttons, self.modules = page.panels, page.controls, page.buttons, page.modules
         self.status, self.downloads, self.guess, self.timeline = page.status, page.downloads, page.guess, page.timeline
         self.layers, self.live, self.presets = page.layers, page.live, page.presets
@@ -133,23 +127,6 @@ class Lab(w.VBox):
         self._runner.start()
         if start:
             self.start()
-
-    def _acts(self) -> Acts:
-        return Acts(
-            options=lambda: self.options,
-            chosen=self._chosen,
-            changed=self._changed,
-            released=self._released,
-            dragged=self._dragged,
-            pressed=self._pressed,
-            guessed=self._do,
-            compared=self._compared,
-            previewed=self._ask,
-            submitted=self._submit,
-            requested=self._requested,
-            redrawn=self._redraw,
-            scrubbed=self._redraw_at_once,
-        )
 
     @classmethod
     def for_page(cls, **options: Any) -> Lab:
@@ -184,7 +161,7 @@ class Lab(w.VBox):
 
     def start(self) -> None:
         """Open the saved session, if there is one, else train. Returns at once."""
-        self._submit(self._first, OPENING)
+        self.hand.submit(self._first, OPENING)
 
     def follow(self, query: str) -> None:
         """Set the page as a link says. Returns at once.
@@ -197,12 +174,12 @@ class Lab(w.VBox):
             query: the query part of a link, with or without the question mark.
         """
         if self._apply_link(query):
-            self._submit("follow")
+            self.hand.submit("follow")
 
     def hear_host(self, words: str) -> None:
         """Show a word of the host of a workshop on the page, on any thread; "": none any more."""
         self._host_says = words
-        self._redraw()
+        self.hand.redraw()
 
     def link(self) -> str:
         """The query part of a link to the page as it is now: the recipe, and what is shown, hidden and locked.
@@ -221,6 +198,11 @@ class Lab(w.VBox):
     def session(self) -> Session | None:
         """The session behind the page, None before there is one. Use it only while nothing runs (see ``wait``)."""
         return self._runner.session
+
+    @property
+    def options(self) -> Options:
+        """What is shown, hidden and locked now."""
+        return self._page.options
 
     @property
     def state(self) -> LabState:
@@ -277,120 +259,9 @@ class Lab(w.VBox):
             self.stop()
         super().close()
 
-    # From user input to commands: on whatever thread the browser's message arrives
-
-    def _chosen(self, options: Options) -> None:
-        self.options = options
-        self._bridge.post("options", self._arrange)
-        self._keep_page()
-
     def _keep_page(self) -> None:
         if self._served is not None:
             self._bridge.post("page", self._served.keep_page)
-
-    def _changed(self, name: str) -> None:
-        if name in CHOICES:
-            self._bridge.post("lengths", self._set_defaults)
-        if name in SWITCHES:
-            self._bridge.post("options", self._arrange)
-        if name in CUTTING:
-            self._ask()
-            return
-        self._read_controls()
-        self._redraw()
-        if name in TRAINING_FIELDS:
-            self._keep_page()
-        else:
-            self._submit("change")
-
-    def _compared(self, name: str) -> None:
-        """A preset was chosen at the top of the page: its panel is shown, and its runs begin."""
-        if not self.options.shows("compare"):
-            self._chosen(self.options.toggled("compare", True))
-        panel = self.panels["compare"]
-        assert isinstance(panel, ComparePanel)
-        self._bridge.soon(partial(panel.compare, name))
-
-    def _ask(self) -> None:
-        """Ask for a preview of a cut by the sliders. It is of the current network: the scrubber goes back to live."""
-        self._bridge.soon(self.timeline.live)
-        self._submit("preview")
-
-    def _dragged(self, drag: Drag) -> None:
-        """The user dragged a threshold line: from now on its layer has its own quality."""
-        if not self.options.frees("quality"):
-            return
-        self.layers.own = {**self.layers.own, layer_of(drag.layer): round(drag.quality, 3)}
-        self._ask()
-        if drag.final:
-            self._released("quality")
-
-    def _released(self, name: str) -> None:
-        """A hand has let go of a control: with the switch "live", the whole run is done anew."""
-        if self.options.live and name in LIVE:
-            self._pressed("live")
-
-    def _pressed(self, name: str) -> None:
-        if name == "pause":
-            name = "resume" if self._runner.state.activity == "paused" else "pause"
-        if self.options.guess and self.guess.asks(name):
-            self._bridge.soon(partial(self.guess.ask, name))
-            self._redraw()
-        else:
-            self._do(name)
-
-    def _do(self, name: str) -> None:
-        self._bridge.soon(self.timeline.live)
-        self._submit(name)
-
-    def _submit(self, action: Any, about: Any = None) -> None:
-        recipe = self._read_controls()
-        if recipe is None:
-            if action in QUESTIONS:
-                self._bridge.soon(self.guess.drop)  # nothing is done, and no result will come
-            self._redraw()
-            return
-        if action not in ("change", "preview", "follow", "read", "visit") and about != OPENING:
-            self._link.forget()
-        if action in DROPS_GUESS:
-            self._bridge.soon(self.guess.drop)
-        if action in GOES_LIVE:
-            self._bridge.soon(self.timeline.live)
-        self._keep_page()
-        target = recipe.final_target if action in ("prune", "preview") else None
-        self._runner.submit(Command(action, recipe, target, about))
-
-    def _read_controls(self) -> Recipe | None:
-        """The recipe that the controls are set to; None, with an error on the page, if it is not valid."""
-        try:
-            recipe = self.recipe
-        except RecipeError as error:
-            self._controls_error = str(error)
-            return None
-        self._controls_error = None
-        return recipe
-
-    def _requested(self, name: str) -> None:
-        """A download button was pressed."""
-        if name == "link":
-            self._bridge.soon(self._send_link)
-        elif name == "model":  # whatever the controls are set to
-            self._runner.submit(Command("export", about=partial(self._page.exporter.send, name)))
-        else:
-            state = self.state
-            self._page.exporter.later(name, replace(state, viewed=self.timeline.shown(state)))
-
-    def _send_link(self) -> None:
-        try:
-            self.downloads.send_text("link", self._address())
-        except RecipeError as error:
-            self.downloads.send_error("link", str(error))
-
-    def _address(self) -> str:
-        query = self.link()
-        if not visitor.in_voila():
-            return f"lab.follow({query!r})"
-        return f"{self.status.address}?{query}" if query else self.status.address
 
     def _apply_link(self, query: str) -> bool:
         """Set the page as a link says. False for an empty link, or, with an error on the page, for an invalid one."""
@@ -398,9 +269,9 @@ class Lab(w.VBox):
             return False
         asked = self._link.read(query)
         if asked is None:
-            self._redraw()
+            self.hand.redraw()
             return False
-        recipe, self.options = asked
+        recipe, self._page.options = asked
         self._page.set_recipe(recipe)
         self._arrange()
         return True
@@ -413,19 +284,13 @@ class Lab(w.VBox):
             self._bridge.soon(partial(self._begin_preset, state.recipe))
         self._listeners.tell(state)
 
-    def _redraw(self) -> None:
-        self._bridge.post("controls", self._draw)
-
-    def _redraw_at_once(self) -> None:
-        self._bridge.post("slider", self._draw)
-
     def _complain(self, error: Exception) -> None:
         self.status.trouble = f"The page could not be brought up to date: {error}. The run goes on."
 
     def _arrange(self) -> None:
         """Show, hide and lock as the options say. On the widgets' thread, as all that follows."""
         options = self.options
-        self._page.arrange(options)
+        self._page.arrange()
         by_layer = "quality" not in options.hide and self._page.by_layer
         for name, on in (("pl-no-layers", not by_layer), ("pl-big", options.big), ("pl-stage", options.stage)):
             (self.add_class if on else self.remove_class)(name)
@@ -439,11 +304,11 @@ class Lab(w.VBox):
             self._page.set_recipe(state.adopted)
             self._bridge.post("options", self._arrange)  # its rule may need other controls
         unsaved = None if self._served is None else self._served.trouble
-        ours = (self._controls_error, self._listeners.error, unsaved)
+        ours = (self.hand.error, self._listeners.error, unsaved)
         notes = (self._host_says, self._link.error, self._link.notice, *ours)
-        self._page.draw(state, self.options, [note for note in notes if note], self._link.news(self.link))
+        self._page.draw(state, [note for note in notes if note], self._link.news(self.link))
         if state.activity not in BUSY:
-            self._bridge.at_rest(lambda: self._page.draw_unseen(self._runner.state, self.options), REST)
+            self._bridge.at_rest(lambda: self._page.draw_unseen(self._runner.state), REST)
 
     def _begin_preset(self, recipe: Recipe) -> None:
         """Begin the comparison that a link asks for, once its network is there. recipe: of the network that is."""
@@ -455,8 +320,4 @@ class Lab(w.VBox):
         if there:
             self._link.preset = ""
             if name:
-                self._compared(name)
-
-    def _set_defaults(self) -> None:
-        self.controls.set_defaults()
-        self._draw()
+                self.hand.compare(name)

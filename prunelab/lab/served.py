@@ -85,7 +85,7 @@ class Served:
         lab, visit = self._lab, self._visit
         page = self._saved_page()
         if page is not None:
-            lab.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
+            lab._page.options = replace(page.options, lock=(*lab.options.lock, *page.options.lock))
             lab._page.set_recipe(page.recipe)
             lab._arrange()
             lab._link.preset = page.preset  # not the one that all pages begin with: here it was shown
@@ -97,7 +97,7 @@ class Served:
         if page is not None and self._run_under_way():
             lab.guess.due = page.guess
         if visit is not None:
-            lab._submit("visit", visit)
+            lab.hand.submit("visit", visit)
         if page is not None:
             if not page.opened_by(self._query):  # somebody has changed the address
                 lab.follow(self._query)

@@ -75,7 +75,7 @@ def test_a_move_in_the_middle_of_dense_training_trains_on_and_then_runs():
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_slider_that_is_let_go_during_a_comparison_is_told_that_it_starts_no_run(lab, paused):
     lab.live.switch.value = True
-    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    lab.hand.submit("compare", about=(PlannedRun(LONG, "long"),))
     reached(lab, lambda state: state.activity == "comparing" and state.snapshot.clock > 10)
     if paused:
         lab.buttons["pause"].click()
@@ -93,10 +93,10 @@ def test_a_slider_that_is_let_go_during_a_comparison_is_told_that_it_starts_no_r
 
 def test_a_guess_about_a_run_that_a_comparison_refuses_does_not_wait_for_its_result(lab):
     lab.switches["guess"].value = True
-    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    lab.hand.submit("compare", about=(PlannedRun(LONG, "long"),))
     reached(lab, lambda state: state.activity == "comparing" and state.snapshot.clock > 10)
     lab.guess.due = ("live", 90.0)  # answered at the moment when the comparison began
-    lab._submit("live")
+    lab.hand.submit("live")
     reached(lab, lambda state: state.notice == wording.WAITS_FOR_COMPARISON)
     lab.buttons["reset"].click()
     assert lab.wait(60) and not lab.guess.waits

@@ -100,7 +100,7 @@ def link_followed(lab: pl.Lab) -> None:
 def live_run(lab: pl.Lab) -> None:
     lab.live.switch.value = True
     lab.controls["quality"].value = 0.9
-    lab._released("quality")
+    lab.hand.release("quality")
     assert lab.wait(60)
 
 

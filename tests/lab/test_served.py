@@ -418,7 +418,7 @@ def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_
     press(lab, "prune")
     own, kept = lab.session, lab.state.snapshot.kept
     short, long = QUICK.changed(density=0.3, rule="density"), LONG
-    lab._submit("compare", about=(PlannedRun(short, "short"), PlannedRun(long, "long")))
+    lab.hand.submit("compare", about=(PlannedRun(short, "short"), PlannedRun(long, "long")))
     reached(lab, lambda r: r.activity == "comparing" and r.recipe.epochs == long.epochs and r.snapshot.clock > 50)
     lab.stop()
 
@@ -437,7 +437,7 @@ def test_a_comparison_that_was_under_way_goes_on_and_the_network_from_before_is_
 def test_a_slider_that_was_moved_during_a_comparison_is_previewed_after_a_reload(visitor_of):
     lab = visitor_of()
     assert lab.wait(60)
-    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    lab.hand.submit("compare", about=(PlannedRun(LONG, "long"),))
     reached(lab, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
     lab.controls["quality"].value = 2.0
     reached(lab, lambda r: r.preview is not None and r.preview.quality == 2.0)
@@ -473,7 +473,7 @@ def test_a_page_that_comes_back_shows_its_last_comparison_and_its_answer(visitor
 def test_a_paused_comparison_comes_back_paused(visitor_of):
     lab = visitor_of()
     assert lab.wait(60)
-    lab._submit("compare", about=(PlannedRun(LONG, None), PlannedRun(LONG, "cuts", (0.5, 0.25))))
+    lab.hand.submit("compare", about=(PlannedRun(LONG, None), PlannedRun(LONG, "cuts", (0.5, 0.25))))
     reached(lab, lambda r: r.activity == "comparing" and r.snapshot.clock > 50)
     press(lab, "pause")
     lab.stop()

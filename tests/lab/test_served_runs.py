@@ -87,7 +87,7 @@ def test_a_point_of_the_curve_that_was_being_loaded_becomes_that_point(visitor_o
             lab._runner.submit(Command("pause"))
 
     lab.on_state(pause)
-    lab._submit("load", point)
+    lab.hand.submit("load", point)
     assert lab.wait(60) and lab.state.activity == "paused"
     lab.stop()
     again = visitor_of(address(lab))
@@ -108,7 +108,7 @@ def test_a_training_that_gives_way_to_a_saved_run_keeps_nobody_waiting(visitor_o
     lab, other = visitor_of(LONG.to_query()), DenseCache()
     reached(lab, lambda r: r.activity == "training")
     assert not other.take_turn(lab.recipe), "other kernels wait for it"
-    lab._submit("visit", visit.enter(saved.status.session))
+    lab.hand.submit("visit", visit.enter(saved.status.session))
     assert lab.wait(60) and lab.state.snapshot.phase == "trained"
     assert other.take_turn(LONG)
     other.give_up()
@@ -119,7 +119,7 @@ def test_a_guess_that_waits_for_its_result_still_does_after_a_reload(visitor_of,
     lab = visitor_of(f"{LINK}&guess=true")
     assert lab.wait(60)
     if action == "retrain":
-        lab._do("prune")
+        lab.hand.do("prune")
         assert lab.wait(60)
 
     def pause(state) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 import ipywidgets as w
@@ -20,6 +20,7 @@ from prunelab.lab.page.compare_panel import ComparePanel
 from prunelab.lab.page.controls import Controls
 from prunelab.lab.page.draw_panel import DrawPanel
 from prunelab.lab.page.guess import Guess
+from prunelab.lab.page.hand import Hand
 from prunelab.lab.page.layer_sliders import LayerSliders
 from prunelab.lab.page.live import Live
 from prunelab.lab.page.module_table import ModuleTable
@@ -34,41 +35,8 @@ from prunelab.lab.page.tradeoff_panel import TradeoffPanel
 from prunelab.lab.page.unheard import Unheard
 from prunelab.lab.widgets.batching import Batching
 from prunelab.lab.widgets.download_bar import DownloadBar
-from prunelab.lab.widgets.plot import Drag
 from prunelab.lab.widgets.shared_looks import show
 from prunelab.recipe import VERSION_KEY, Recipe, allowed
-
-
-@dataclass(frozen=True)
-class Acts:
-    """What the page calls when somebody acts on it, on whatever thread the browser's message arrives."""
-
-    options: Callable[[], Options]
-    """What is shown, hidden and locked now."""
-    chosen: Callable[[Options], None]
-    """Something else is to be shown, hidden or switched on."""
-    changed: Callable[[str], None]
-    """A control, by its name, has another value."""
-    released: Callable[[str], None]
-    """A hand has let go of a control."""
-    dragged: Callable[[Drag], None]
-    """A threshold line was moved."""
-    pressed: Callable[[str], None]
-    """A button, by its name, was pressed."""
-    guessed: Callable[[str], None]
-    """A button was pressed, and the question before its result is answered."""
-    compared: Callable[[str], None]
-    """A preset was chosen."""
-    previewed: Callable[[], None]
-    """The cut by the controls is to be shown."""
-    submitted: Callable[..., None]
-    """A panel asks for work: action, and what it is about."""
-    requested: Callable[[str], None]
-    """A download was asked for."""
-    redrawn: Callable[[], None]
-    """A picture is to be drawn again."""
-    scrubbed: Callable[[], None]
-    """The same for all of them, at the pace of a slider."""
 
 
 class Page:
@@ -76,54 +44,58 @@ class Page:
 
     Args:
         recipe: What the controls are set to.
+        options: What is shown, hidden and locked.
         custom: {"model" or "data": their name in the recipe}, of what is the user's own.
         built_in: Widgets in the place of controls which a custom model leaves no choice in; see ``Controls``.
-        acts: Who hears of what somebody does on the page.
+        hand: Hears of what somebody does on the page.
         bridge: The way to the widgets' thread.
         presence: Who looks at the page.
 
-    Attributes: the widgets and groups of widgets that ``layout.whole`` puts on the page, by name.
+    Attributes: the widgets and groups of widgets that ``layout.whole`` puts on the page, by name. ``options`` is what
+    the page follows from the next ``arrange`` on.
     """
 
     def __init__(
         self,
         recipe: Recipe,
+        options: Options,
         custom: Mapping[str, str],
         built_in: Mapping[str, w.Widget],
-        acts: Acts,
+        hand: Hand,
         bridge: Bridge,
         presence: Presence,
     ) -> None:
-        self.controls = Controls(recipe, custom, acts.changed, acts.released, built_in)
-        self.layers = LayerSliders(acts.previewed, partial(acts.released, "quality"))
-        self.live = Live(lambda on: acts.chosen(replace(acts.options(), live=on)))
+        self.options = options
+        self.controls = Controls(recipe, custom, hand.change, hand.release, built_in)
+        self.layers = LayerSliders(hand.preview, partial(hand.release, "quality"))
+        self.live = Live(lambda on: hand.choose(replace(self.options, live=on)))
         self.modules = ModuleTable()
-        self.buttons = Buttons(acts.pressed)
+        self.buttons = Buttons(hand.press)
         self._presence = presence
         self._unheard = Unheard()
 
         def came() -> None:
             bridge.soon(self._unheard.say)
-            acts.redrawn()
+            hand.redraw()
 
         keys = [*KEYS, VERSION_KEY, *allowed(), LESSON]  # the link to the page says all that a lesson stands for
         self.status = Status(presence, came, title=wording.title(recipe), query_keys=keys)
         self.downloads = DownloadBar(items=list(downloads.ITEMS), post=bridge.soon)
-        self.downloads.on_request(acts.requested)
+        self.downloads.on_request(hand.request)
         self.exporter = downloads.Exporter(self.downloads, bridge.soon)
-        self.guess = Guess(acts.guessed, bridge.soon)
-        self.timeline = Timeline(acts.scrubbed)
-        self._compare = ComparePanel(acts.submitted, lambda: self.recipe, acts.redrawn)
-        self.panels = _panels(acts, self._compare, bridge.soon)
+        self.guess = Guess(hand.do, bridge.soon)
+        self.timeline = Timeline(hand.scrub)
+        self._compare = ComparePanel(hand.submit, lambda: self.recipe, hand.redraw)
+        self.panels = _panels(hand, self._compare, bridge.soon)
         self.batching = self.status.batching = Batching()
         for panel in self.panels.values():
             panel.plot.batching = self.batching
         histograms = self.panels["weights"].plot
         histograms.slider = self.controls["quality"]
-        histograms.on_drag(acts.dragged)
-        self._panel_chooser = PanelChooser(self.panels, acts.options, acts.chosen)
+        histograms.on_drag(hand.drag)
+        self._panel_chooser = PanelChooser(self.panels, lambda: self.options, hand.choose)
         self.choices, self.switches = self._panel_chooser.choices, self._panel_chooser.switches
-        self.presets = PresetBar(acts.compared)
+        self.presets = PresetBar(hand.compare)
 
     @property
     def recipe(self) -> Recipe:
@@ -148,8 +120,9 @@ class Page:
         self._unheard.begin(root)
         self._presence.expect(time.monotonic())
 
-    def arrange(self, options: Options) -> None:
+    def arrange(self) -> None:
         """Show, hide and lock as the options say."""
+        options = self.options
         self.controls.arrange(options)
         self.buttons.arrange(options)
         for name, panel in self.panels.items():
@@ -160,11 +133,12 @@ class Page:
         if not options.guess:
             self.guess.ask(None)
 
-    def draw(self, state: LabState, options: Options, notes: list[str], query: str | None) -> None:
+    def draw(self, state: LabState, notes: list[str], query: str | None) -> None:
         """Draw a state. notes: what is wrong beside the run. query: what the address should say; None: as it is."""
+        options = self.options
         with self.batching.together():
             self.timeline.update(state)
-            visible = self.visible(state, options)
+            visible = self.visible(state)
             self.status.show(state, visible, notes)
             if query is not None:
                 self.status.query = query
@@ -173,7 +147,7 @@ class Page:
             self.guess.allow(wording.reasons(state) | comparing)
             self.live.show(options.live, self.controls, state)
             if not self._presence.awaited:
-                self._make(visible, options)
+                self._make(visible)
             self.presets.disable("compare" in wording.reasons(state))
             self.downloads.disabled = downloads.missing(replace(state, viewed=visible.viewed))
             self.modules.show(state.subject)
@@ -182,7 +156,7 @@ class Page:
                     panel.show(visible)
         self.layers.follow(self.controls["quality"].value)
 
-    def _make(self, state: LabState, options: Options) -> None:
+    def _make(self, state: LabState) -> None:
         """Make the widgets that a state needs.
 
         Not while a page is on its way: it would hear of one before it has asked for those that there are, to which the
@@ -191,19 +165,19 @@ class Page:
         self.presets.offer(presets.presets(state.recipe))
         if state.snapshot is not None:
             self.layers.offer([layer_of(layer.name) for layer in state.snapshot.layers])
-        if options.shows("compare"):
+        if self.options.shows("compare"):
             self._compare.list_runs(state)
 
-    def draw_unseen(self, state: LabState, options: Options) -> None:
+    def draw_unseen(self, state: LabState) -> None:
         """Draw the panels that are on no screen, too: whoever prints the page gets them all."""
-        visible = self.visible(state, options)
+        visible = self.visible(state)
         for name, panel in self.panels.items():
-            if options.shows(name) and not panel.plot.visible:
+            if self.options.shows(name) and not panel.plot.visible:
                 panel.unseen = True
                 panel.show(visible)
                 panel.unseen = False
 
-    def visible(self, state: LabState, options: Options) -> LabState:
+    def visible(self, state: LabState) -> LabState:
         """The part of the state that the page may show: at the viewed snapshot, without what is still to be guessed."""
         if state.snapshot is not None:
             self.guess.objective = state.snapshot.objective
@@ -213,16 +187,16 @@ class Page:
         viewed = self.timeline.shown(state)
         # A warning is about the network as it is.
         visible = replace(state, viewed=viewed, warning=state.warning if viewed is None else None)
-        guessing = options.guess and self.guess.objective.is_share
+        guessing = self.options.guess and self.guess.objective.is_share
         return wording.concealed(visible, self.guess.waits) if guessing else visible
 
 
-def _panels(acts: Acts, compare: ComparePanel, soon: Soon) -> dict[str, Panel]:
-    panels: list[Panel] = [Panel(kind, acts.redrawn) for kind in PANEL_KINDS]
+def _panels(hand: Hand, compare: ComparePanel, soon: Soon) -> dict[str, Panel]:
+    panels: list[Panel] = [Panel(kind, hand.redraw) for kind in PANEL_KINDS]
     panels += [
         compare,
-        DrawPanel(acts.submitted, acts.redrawn, soon),
-        SensitivityPanel(acts.submitted, acts.redrawn),
-        TradeoffPanel(acts.submitted, acts.redrawn, soon),
+        DrawPanel(hand.submit, hand.redraw, soon),
+        SensitivityPanel(hand.submit, hand.redraw),
+        TradeoffPanel(hand.submit, hand.redraw, soon),
     ]
     return {panel.kind.name: panel for panel in panels}

@@ -84,7 +84,7 @@ def test_a_drawing_on_a_sheet_of_another_size_costs_no_run(lab):
     lab.controls["epochs"].value = 3000
     lab.buttons["train"].click()
     reached(lab, lambda state: state.activity == "training" and state.snapshot.clock > 20)
-    lab._submit("read", about=np.ones((28, 28), np.float32))
+    lab.hand.submit("read", about=np.ones((28, 28), np.float32))
     at = lab.state.snapshot.clock
     reached(lab, lambda state: state.activity == "training" and state.snapshot.clock > at + 50)
     assert lab.state.trouble is None

@@ -57,7 +57,7 @@ def test_nothing_tells_the_result_before_the_guess_is_answered():
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"] == "?" and "No accuracy" in lab.panels["accuracy"].plot.summary
     warned = replace(lab.state, warning="This cut was deep: accuracy fell from 83.0 % to 10.0 %.")
-    assert lab._page.visible(warned, lab.options).words == ""
+    assert lab._page.visible(warned).words == ""
     press(lab, "reset")  # the result will not come
     cards = {card["name"]: card["value"] for card in lab.status.cards}
     assert cards["accuracy"].endswith("%") and not lab.guess.waits
@@ -75,7 +75,7 @@ def test_a_guess_is_never_compared_with_the_network_before(action):
     for quality in (0.8, 1.6, 1.6):  # the last cut cuts nothing
         lab.controls["quality"].value = quality
         assert lab.wait(60)
-        lab._pressed(action)
+        lab.hand.press(action)
         assert lab.wait(60)
         lab.guess.button.click()
         assert lab.wait(60)
@@ -93,7 +93,7 @@ def test_a_run_that_is_loaded_from_elsewhere_is_no_answer():
         line=LINES[0], recipe=QUICK.changed(rounds=1, retrain_epochs=1), cuts=(0.5,), kept=1, total=2, effective=None,
         gaussian=None, accuracy=0.9, dense=0.9,
     )  # fmt: skip
-    lab._submit("load", point)
+    lab.hand.submit("load", point)
     assert lab.wait(60) and not lab.guess.waits and lab.guess.result.value == ""
     lab.stop()
 
@@ -152,8 +152,8 @@ def test_what_cannot_be_pressed_cannot_be_revealed():
 @pytest.mark.parametrize("action", ["prune", "live"])
 def test_a_comparison_is_not_ended_by_the_answer_to_a_question(action):
     lab = guessing()
-    lab._pressed(action)
-    lab._submit("compare", about=(PlannedRun(LONG, "long"),))
+    lab.hand.press(action)
+    lab.hand.submit("compare", about=(PlannedRun(LONG, "long"),))
     reached(lab, lambda state: state.activity == "comparing" and state.recipe == LONG and state.snapshot.clock > 50)
     lab.guess.button.click()
     assert lab.guess.button.disabled and lab.guess.action == action and not lab.guess.waits

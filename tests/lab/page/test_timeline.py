@@ -59,7 +59,7 @@ def test_what_comes_onto_the_page_is_shown_and_no_earlier_moment(lab, act):
     if act == "a link":
         lab.follow("v=2&model=mlp-small&epochs=2&seed=5")
     elif act == "a run of the curve":
-        lab._submit("load", about=Point(
+        lab.hand.submit("load", about=Point(
             line=LINES[0], recipe=QUICK.changed(seed=5), cuts=(0.5,), kept=1, total=2, effective=None, gaussian=None,
             accuracy=0.9, dense=0.9,
         ))  # fmt: skip
