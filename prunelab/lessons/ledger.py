@@ -27,11 +27,14 @@ Content = dict[str, Any]
 
 
 def working_folder(folder: str | os.PathLike[str] | None) -> Path:
-    """``folder``; None: the working folder. Raises ProgressError where that is gone."""
+    """``folder``; None: the working folder. Raises ProgressError where that is gone, or for what no folder can be."""
     try:
-        return Path.cwd() if folder is None else Path(folder)
+        path = Path.cwd() if folder is None else Path(folder)
     except FileNotFoundError as error:
         raise ProgressError("the working folder is gone") from error
+    if "\0" in str(path):
+        raise ProgressError(f"{str(path)!r} cannot be a folder: its name has a null byte")
+    return path
 
 
 class DamagedError(ProgressError):

@@ -229,7 +229,7 @@ class Tradeoff:
         return {
             **plain,
             "points": [point.to_dict() for point in self.points],
-            "failed": [{**asdict(run), "recipe": run.recipe.to_dict(usual=True)} for run in self.failed],
+            "failed": [run.to_dict() for run in self.failed],
             "objective": self.objective.to_dict(),
         }
 
@@ -241,7 +241,7 @@ class Tradeoff:
                 **values,
                 **{name: tuple(values[name]) for name in ("lines", "densities", "seeds")},
                 "points": tuple(map(Point.from_dict, values["points"])),
-                "failed": tuple(FailedRun(**{**v, "recipe": Recipe.from_dict(v["recipe"])}) for v in values["failed"]),
+                "failed": tuple(map(FailedRun.from_dict, values["failed"])),
                 "objective": Objective.from_dict(values["objective"]),
             }
         )

@@ -58,9 +58,9 @@ def write(directory: Path, state: Mapping[str, Any], recipe: Recipe) -> None:
         for old in directory.glob("tensors-*.safetensors"):
             if old.name != file:
                 old.unlink()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
         raise StorageError(
-            f"the session could not be saved in {directory}: {error.strerror or error}. "
+            f"the session could not be saved in {directory}: {getattr(error, 'strerror', None) or error}. "
             "It goes on in memory, and what was saved before is intact; free space or choose another directory."
         ) from error
 
@@ -119,8 +119,8 @@ def read(directory: Path, check: Callable[[Mapping[str, Any]], None]) -> tuple[d
 def _content(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # ValueError: a path with a null byte
+        raise StorageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _parsed(path: Path, content: bytes, check: Callable[[Mapping[str, Any]], None]) -> tuple[dict[str, Any], Recipe]:

@@ -63,6 +63,10 @@ def test_what_was_right_once_stays_right() -> None:
     assert ("2 The threshold", "mask", "Right", 2, 0) in table.rows
 
 
+def test_a_name_that_no_folder_can_have_is_said() -> None:
+    assert "null byte" in repr(lessons.progress("a\0b"))
+
+
 def test_the_table_names_every_exercise_and_escapes_what_it_shows() -> None:
     table = lessons.progress()
 

@@ -339,3 +339,12 @@ def test_a_session_that_was_saved_before_there_were_these_options_goes_on(saved)
     loaded.change(loaded.recipe.changed(rounds=2))
     session.change(loaded.recipe)
     same(finished(session), finished(loaded))
+
+
+def test_a_name_that_no_folder_can_have_is_an_error_in_words():
+    session = pl.Session(pl.Recipe(model="mlp-small"))
+    with pytest.raises(StorageError, match="could not be saved in .*null byte"):
+        session.save("a\0b")
+    with pytest.raises(StorageError, match="cannot be read: .*null byte"):
+        pl.Session.load("a\0b")
+    assert session.phase == "new"

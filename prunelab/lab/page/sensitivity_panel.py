@@ -46,5 +46,7 @@ def _missing(state: LabState) -> str | None:
     if state.sensitivity is None or not state.sensitivity.complete:
         return "Scan the layers first, to the end"
     if state.snapshot.kept < state.snapshot.total:
+        if state.snapshot.began_sparse:
+            return "Qualities are of dense weights: this network was sparse from the start"
         return "Qualities are of dense weights: press Reset, and scan the dense network"
     return None

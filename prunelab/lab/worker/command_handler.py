@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from prunelab.errors import LimitError, SessionError, StorageError
 from prunelab.lab import wording
-from prunelab.lab.messages import OPENING, Action, Command
+from prunelab.lab.messages import OPENING, Action, Activity, Command
 from prunelab.lab.worker.run_state import RunState, Scan, moment_of
 from prunelab.lab.worker.running_task import RunningTask
 from prunelab.lab.worker.shown_session import UNMEASURED
@@ -72,9 +72,11 @@ class CommandHandler(RunningTask):
                 # what is refused ends nothing that runs
                 self._report(trouble=str(error), failures=self.state.failures + 1)
                 return
-        stops_comparing = action == "reset" and self._mine is not None
+        stops_comparing = self._mine is not None and action not in BESIDE
         if action not in BESIDE:
-            self._bring_back()  # a comparison that was paused is given up
+            self._bring_back()
+        if stops_comparing:
+            self._rest()
         still_paused = action == "preview" and self.state.activity == "paused"
         if action in CHANGING and not still_paused:
             self.state = replace(self.state, warning=None, notice=self._source.notice())
@@ -93,7 +95,7 @@ class CommandHandler(RunningTask):
                 if self._preview is not None:
                     self._show_preview(self._preview)
             case "reset" if stops_comparing:
-                self._settle()
+                pass
             case "reset":
                 self._reset(recipe)
             case "prune":
@@ -123,8 +125,8 @@ class CommandHandler(RunningTask):
                 self._analyse(tradeoff_task(recipe, self._source))
             case "halt":
                 if self._task is not None and self._task.what == "tradeoff":
-                    self._task = None
-                    self._settle()
+                    self._task = self._task.beneath
+                    self._rest()
             case "load":
                 self._load(command.about)
             case "forget":
@@ -218,20 +220,20 @@ class CommandHandler(RunningTask):
         what = under_way(saved.task, session.phase)
         if what is None:
             self._settle()
-            if scan is not None and scan.moment == moment_of(session.snapshot()):
-                self._report(sensitivity=scan.result)
-            if saved.comparing:
-                self._compare(saved.comparing)
-                if saved.paused:
-                    self._hold()
-            elif saved.measured and self._measuring:
-                self._analyse(measure_task(session))
-            return
-        self._task = Task(what, session.ticks(what)) if saved.point is None else replay_task(session, saved.point)
-        self._go_on()
-        self._report(snapshot=session.snapshot(), preview=self._previewed(), history=tuple(session.history))
-        if saved.paused:
-            self._hold()
+        else:
+            self._task = Task(what, session.ticks(what)) if saved.point is None else replay_task(session, saved.point)
+            self._go_on()
+            self._report(snapshot=session.snapshot(), preview=self._previewed(), history=tuple(session.history))
+            if saved.paused or saved.comparing:
+                self._rest()
+        if scan is not None and scan.moment == moment_of(session.snapshot()):
+            self._report(sensitivity=scan.result)
+        if saved.comparing:
+            self._compare(saved.comparing)
+            if saved.paused:
+                self._hold()
+        elif saved.measured and self._measuring and not self.running:
+            self._analyse(measure_task(session))
 
     def _follow(self, recipe: Recipe) -> None:
         """Follow a link: train a new network if the link needs one, else keep the current one."""
@@ -321,12 +323,21 @@ class CommandHandler(RunningTask):
         self._report(trouble=None, recipe=self.session.recipe, **UNMEASURED)
         self._settle()
 
-    def fail(self, error: Exception) -> None:
-        """Report an error. The session, if there is one, is at its last good state and can be used."""
-        self._task, self._comparing = None, ()
-        self._bring_back()
-        changes: dict[str, Any] = {"doing": "", "progress": None, "left": None, "trouble": str(error) or repr(error)}
-        changes["failures"] = self.state.failures + 1
+    def fail(self, error: Exception, *, ran: bool) -> None:
+        """Report an error. The session, if there is one, is at its last good state and can be used.
+
+        ran: it came of what runs, which ends; a command that fails ends nothing that it has not ended before.
+        """
+        told: dict[str, Any] = {"trouble": str(error) or repr(error), "failures": self.state.failures + 1}
+        if ran:
+            self._task, self._comparing = None if self._task is None else self._task.beneath, ()
+            self._bring_back()
+        else:
+            self._preview = None
+            if self.running:
+                self._report(preview=None, **told)
+                return
+        changes: dict[str, Any] = {"doing": "", "progress": None, "left": None, **told}
         if self.session is None:
             self._report(activity="failed", **changes)
             return
@@ -334,4 +345,5 @@ class CommandHandler(RunningTask):
             changes |= {"snapshot": self.session.snapshot(), "history": tuple(self.session.history)}
         except Exception as second:  # a custom model may fail in every call: then the last snapshot stays on the page
             changes["trouble"] += f"\nThe network cannot be shown either: {second}"
-        self._report(activity="ready", preview=None, recipe=self.session.recipe, **changes)
+        activity: Activity = "ready" if self._task is None else "paused"
+        self._report(activity=activity, preview=None, recipe=self.session.recipe, **changes)

@@ -41,11 +41,12 @@ def moment_of(snapshot: Snapshot) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RunState:
-    """What was under way. task: its name, None if nothing was. point: of the trade-off curve, if its network was being
-    made. preview: target of the preview on the page. controls: the target that the controls were set to; if they are
-    set otherwise now, a hand has moved them since. runs: kept for comparison. tradeoff: the trade-off curve that was
-    drawn last, None if none was. scan: of the layers of the network as it is; None if there is none. comparing: the
-    runs of a comparison that were not yet done, in their order; () if none was under way.
+    """What was under way. task: its name, None if nothing was. paused: whether it was; where a comparison went on over
+    it, whether that was. point: of the trade-off curve, if its network was being made. preview: target of the preview
+    on the page. controls: the target that the controls were set to; if they are set otherwise now, a hand has moved
+    them since. runs: kept for comparison. tradeoff: the trade-off curve that was drawn last, None if none was. scan: of
+    the layers of the network as it is; None if there is none. comparing: the runs of a comparison that were not yet
+    done, in their order; () if none was under way.
     """
 
     task: str | None = None

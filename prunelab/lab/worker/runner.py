@@ -123,7 +123,7 @@ class Runner:
                 if command.action in INTERACTIVE and time.monotonic() > self._resting_until + COURTESY:
                     self._resting_until = time.monotonic() + COURTESY
         except Exception as error:  # errors are shown on the page; none may end this thread unnoticed
-            self._handler.fail(error)
+            self._handler.fail(error, ran=command is None)
         with self._rest:
             self._open -= count
             self._busy = self._handler.running

@@ -54,17 +54,18 @@ class RunningTask(ShownSession):
 
     def _save(self, *, ended: bool) -> None:
         """Save the run where it is saved as it goes. An error is told, and the run goes on in memory."""
-        session, preview, task = self.session, self._preview, self._task
+        session, preview, task, run = self.session, self._preview, self._task, self._run
         measurement, scan = self.state.measurement, self.state.sensitivity
         if self._mine is not None:  # the compared runs that are done are kept runs
             session, measurement, scan = self._mine.session, self._mine.measurement, self._mine.sensitivity
-            preview = self._mine.preview_by(self._controls_recipe.final_target)
+            preview, run = self._mine.preview_by(self._controls_recipe.final_target), self._mine.task
         if session is None:
             return
+        held = self._mine is None and run is not None and run is not task  # by a measurement; see RunState.paused
         state = RunState(
-            task=None if task is None or task.what in (*PASSING, "compare") else task.what,
-            point=None if task is None else task.point,
-            paused=self.state.activity == "paused" and not self._unwatched,
+            task=None if run is None else run.what,
+            point=None if run is None else run.point,
+            paused=held or (self.state.activity == "paused" and not self._unwatched),
             measured=measurement is not None or (task is not None and task.what == "measure"),
             preview=None if preview is None else preview.to_dict(),
             controls=self._controls_recipe.final_target.to_dict(),
@@ -78,6 +79,14 @@ class RunningTask(ShownSession):
                 self._source.keep(session, state, ended=ended)
         except StorageError as error:
             self._report(trouble=str(error))
+
+    @property
+    def _run(self) -> Task | None:
+        """The run of the session on the page, which a measurement leaves paused; a comparison is none."""
+        task = self._task
+        if task is not None and task.what in PASSING:
+            return task.beneath
+        return None if task is None or task.what == "compare" else task
 
     def _go_on(self) -> None:
         assert self._task is not None
@@ -96,6 +105,15 @@ class RunningTask(ShownSession):
         preview = self._previewed()
         self._report(activity="paused", doing="paused", snapshot=now, preview=preview, history=history, **changes)
 
+    def _rest(self) -> None:
+        """What ran is over: the run that was paused before it is there again, else the network as it is."""
+        if self._task is None:
+            self._settle()
+            return
+        session = self._needed()
+        far = self._task.progress(session.snapshot(), session, self.state.step_seconds)
+        self._hold(progress=far["progress"], left=far["left"])
+
     def advance(self) -> None:
         """Compute one batch, or the next part of a test or measurement."""
         task = self._task
@@ -113,13 +131,14 @@ class RunningTask(ShownSession):
         try:
             tick = next(task.ticks)
         except StopIteration:
-            self._task = None
+            self._task = task.beneath
             self._unwatched = False
             self._bring_back()
-            measure = self._measuring and task.what in ("retrain", "run")
-            self._settle("measuring" if measure else "ready")
-            if measure:
+            if self._measuring and task.what in ("retrain", "run"):
+                self._settle("measuring")
                 self._analyse(measure_task(self._needed()))
+            else:
+                self._rest()
             self._save(ended=True)
             return
         session = self._needed()
@@ -148,6 +167,7 @@ class RunningTask(ShownSession):
 
     def _analyse(self, task: Task) -> None:
         """Start a measurement or a scan of the network as it is, or a curve of other networks."""
+        task.beneath = self._run
         self._task = task
         self._report(progress=0.0, left=None)
         self._go_on()
@@ -173,6 +193,7 @@ class RunningTask(ShownSession):
                 self.session, self._dense, self._preview, self._controls_recipe.final_target,
                 measured if measured and measured.progress == 1 else None,
                 scanned if scanned and scanned.complete else None,
+                self._run,
             )  # fmt: skip
         self._preview, self._comparing = None, tuple(plans)
         self._since = time.monotonic()  # each run has its time from its beginning on
@@ -185,8 +206,8 @@ class RunningTask(ShownSession):
             self._report(comparing="")
         if self._mine is None:
             return
-        self._task = None
         mine, self._mine, self._comparing = self._mine, None, ()
+        self._task = mine.task
         self._use(mine.session)
         self._dense, self._preview = mine.dense, mine.preview_by(self._controls_recipe.final_target)
         self._report(measurement=mine.measurement, sensitivity=mine.sensitivity)

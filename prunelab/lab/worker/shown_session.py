@@ -38,7 +38,7 @@ UNMEASURED: dict[str, Any] = {"measurement": None, "sensitivity": None}  # state
 class Aside:
     """A session that is off the page for a while, and what was known of it: a measurement and a scan that had ended.
 
-    controls: what the controls asked for when it went.
+    controls: what the controls asked for when it went. task: its run, if one was paused.
     """
 
     session: Session
@@ -47,6 +47,7 @@ class Aside:
     controls: Target
     measurement: Measurement | None
     sensitivity: Sensitivity | None
+    task: Task | None
 
     def preview_by(self, controls: Target) -> Target | None:
         """The preview of it when it comes back: by what the controls ask for by then, if a hand has moved them."""

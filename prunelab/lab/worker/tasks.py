@@ -38,13 +38,15 @@ STATES: dict[TaskName, Activity] = {
 class Task:
     """A task that runs. what: its name. ticks: one item per batch or step, to be shown; drop the task to cancel it.
 
-    point: of the trade-off curve, whose network is made; None: the run is by the session's recipe.
+    point: of the trade-off curve, whose network is made; None: the run is by the session's recipe. beneath: the run
+    that was paused when this began, and is there again when it ends; None if there was none.
     """
 
     def __init__(self, what: TaskName, ticks: Iterator[Tick], point: Point | None = None) -> None:
         self.what = what
         self.ticks = ticks
         self.point = point
+        self.beneath: Task | None = None
         self._since = 0.0  # when the task started or resumed, in seconds of the monotonic clock
         self._first: tuple[float, int] | None = None  # time and training step from which its speed is measured
         self._share_at_start: float | None = None  # that was done then; None: not known yet

@@ -56,6 +56,17 @@ def test_qualities_of_a_network_that_is_cut_are_not_used(lab):
     assert not panel.use.disabled
 
 
+def test_a_network_that_was_sparse_from_the_start_has_no_dense_weights_to_go_back_to():
+    model = pl.Session(QUICK).model
+    masks = pl.Masks(model)
+    masks.prune(density=0.5)
+    lab = pl.Lab(QUICK, model=model, masks=masks, trained=True)
+    assert lab.wait(60)
+    panel = scanned(lab)
+    assert panel.use.disabled and "sparse from the start" in panel.use.tooltip and "Reset" not in panel.use.tooltip
+    lab.stop()
+
+
 @pytest.mark.parametrize("ramp", [True, False])
 def test_after_one_round_the_network_is_cut_at_these_qualities(ramp):
     lab = pl.Lab(QUICK.changed(rounds=1, ramp=ramp), measure=False)
