@@ -65,7 +65,7 @@ def accuracy(history: Iterable[Snapshot], preview: Snapshot | None = None, momen
     return figure(
         data, _title(moment or last, dense, preview),
         xaxis=axis("training steps", range=[0, end], anchor="y2"),
-        yaxis=axis(f"test {escaped(objective.label)}", domain=[0.4, 1], range=_range(snapshots, preview)),
+        yaxis=axis(escaped(objective.label), domain=[0.4, 1], range=_range(snapshots, preview)),
         yaxis2=axis("loss", domain=[0, 0.28], range=[0, highest_loss], anchor="x", nticks=3),
         shapes=shapes, annotations=notes, margin={"l": 48, "r": 12, "t": 46, "b": 40},
         meta={"summary": f"{len(snapshots)} moments over {last.clock:,} training steps."},
@@ -93,9 +93,11 @@ def _end(last: Snapshot) -> float:
 
 
 def _curve(name: str, x: list[int], y: list[float | None], colour: str, yaxis: str, hover: str) -> dict[str, Any]:
+    alone = sum(value is not None for value in y) == 1  # one point alone is no line: it would not be seen
     return {
-        "type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "yaxis": yaxis,
+        "type": "scatter", "mode": "markers" if alone else "lines", "name": name, "x": x, "y": y, "yaxis": yaxis,
         "line": {"color": colour, "width": 2}, "hovertemplate": f"{name} {hover} at step %{{x:,}}<extra></extra>",
+        **({"marker": {"color": colour, "size": 7}} if alone else {}),
     }  # fmt: skip
 
 

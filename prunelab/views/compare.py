@@ -229,11 +229,12 @@ def _says(snapshot: Snapshot) -> str:
 
 
 def _range(runs: Mapping[str, Sequence[Snapshot]], dense: float | None, objective: Objective) -> list[float]:
-    """Range of the accuracy axis (%): all ends of rounds and runs, and drops down to DROP_DEPTH below these."""
+    """Range of the accuracy axis (%): ends of rounds and runs, and cuts above these, or down to DROP_DEPTH below."""
     snapshots = [(s, not _is_drop(s, run) or s is run[-1]) for run in runs.values() for s in run]
     ends = [_right(s) for s, is_end in snapshots if is_end] + ([] if dense is None else [objective.points * dense])
-    high, point = max(ends), objective.points * objective.scale(*ends) / 100
-    low = max(min(_right(s) for s, _ in snapshots), min(ends) - DROP_DEPTH * point, high - AXIS_DEPTH * point)
+    every, point = [_right(s) for s, _ in snapshots], objective.points * objective.scale(*ends) / 100
+    high = max(*ends, *every)
+    low = max(min(every), min(ends) - DROP_DEPTH * point, high - AXIS_DEPTH * point)
     return axis_around(low, high, 0.08, objective)
 
 

@@ -88,6 +88,22 @@ def test_off_the_stage_too_large_pictures_end_above_the_scrubber_on_a_low_screen
     assert root(page).locator(".pl-cards").bounding_box() == top, "nothing moves"
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("switches", ["", "&big=true", "&stage", "&stage&big=true"])
+def test_titles_of_two_axes_that_stand_over_one_another_do_not_touch(
+    page: Page, dashboard: Lab, width: int, switches: str
+) -> None:
+    page.set_viewport_size({"width": width, "height": 720})
+    dashboard(f"?model=mlp-small&epochs=3{switches}", phase="trained")
+    page.locator(".pl-accuracy").scroll_into_view_if_needed()
+    page.wait_for_function(
+        """() => {
+            const [above, below] = ["ytitle", "y2title"].map((name) => document.querySelector(`.pl-accuracy .${name}`));
+            return above && below && above.getBoundingClientRect().bottom + 4 < below.getBoundingClientRect().top;
+        }"""
+    )
+
+
 def ends_above_the_scrubber(page: Page) -> None:
     """Histograms and accuracy, down to the titles of their axes."""
     foot = root(page).locator(".pl-foot").bounding_box()

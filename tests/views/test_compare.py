@@ -150,6 +150,13 @@ def test_a_run_that_was_never_retrained_is_followed_to_its_end(moment, runs):
     assert falls == ["no retraining, after each cut"], "a crowd shows no falls, but this one is all there is"
 
 
+def test_a_cut_that_reads_more_than_any_end_is_in_the_picture(moment, runs):
+    """With 20 % it reads more than dense, as small networks do; in the end it has lost much."""
+    bare = [runs["one shot"][0], moment("pruned", 1, 0.999, 20), moment("pruned", 1, 0.8, 10)]
+    view = compare({"bare": bare, "five rounds": runs["five rounds"]})
+    assert trace(view, "bare, after each cut")["y"] == [98, 99.9, 80] and view["layout"]["yaxis"]["range"][1] > 99.9
+
+
 def test_of_many_runs_the_newest_are_shown_each_in_a_style_of_its_own(runs):
     view = compare({f"run {i}": runs["one shot"] for i in range(11)})
     assert view["layout"]["title"]["text"].endswith("(8 of 11 runs shown)")

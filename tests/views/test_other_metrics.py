@@ -37,7 +37,7 @@ def test_a_metric_without_percent_is_drawn_in_its_own_numbers(run):
     go.Figure(view)
     curve, axis = view["data"][0], view["layout"]["yaxis"]
     assert curve["y"] == [0.953, -1.4, 0.921] and curve["name"] == "test R2"
-    assert axis["title"]["text"] == "test R2" and axis["range"][0] < -1.4 and 1 < axis["range"][1] < 1.1
+    assert axis["title"]["text"] == "R2" and axis["range"][0] < -1.4 and 1 < axis["range"][1] < 1.1
     assert view["layout"]["shapes"][-1]["y0"] == 0.953
     kept = f"{100 * history[-1].density:.1f} %"
     assert view["layout"]["title"]["text"] == f"R2 0.921, 0.032 below dense, with {kept} kept"

@@ -196,6 +196,16 @@ def test_accuracy_shows_the_history_the_dense_line_and_the_preview(session):
     assert lines == pytest.approx([100 * session.snapshot().dense_accuracy])
 
 
+def test_one_moment_alone_is_a_point_as_no_line_goes_through_it(session):
+    untrained, *_, last = (s for s in session.history if s.test_accuracy is not None)
+    assert untrained.train_loss is None and last.train_loss is not None
+    for history, modes in (([last], ["markers", "markers"]), ([untrained, last], ["lines", "markers"]),
+                           ([untrained, last, last], ["lines", "lines"])):  # fmt: skip
+        curves = views.accuracy(history)["data"]
+        assert [curve["mode"] for curve in curves] == modes
+        assert all(curve["marker"]["color"] == curve["line"]["color"] for curve in curves if curve["mode"] == "markers")
+
+
 def test_a_round_under_way_is_named_by_its_number_until_there_is_room(session):
     """Its name would run into that of the round before."""
     last = session.snapshot()

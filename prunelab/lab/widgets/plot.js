@@ -19,6 +19,7 @@ import { termHelp } from "./term_help.js";
 const SETTLED = 500; // ms without a change and without user movement, after which plotly.js redraws a patched picture
 const UNSETTLED = 4000; // ms since the first patch, after which it is redrawn even if changes keep coming
 const PAPER = "660px"; // width of a printed page, A4 or Letter, without its margins
+const WIDTH_OF_A_LETTER = 0.55; // of its size, on average
 const MIN_WIDTH = 40; // px; narrower than this (a row during layout), plotly.js places titles at -Infinity
 
 // Whole pictures of a page are drawn one at a time, and the browser handles other events between two of them: user input
@@ -47,17 +48,27 @@ function validated(figure) {
 }
 
 /**
- * Larger type where the page requests it (for a projector), also in annotations and titles of axes, which set their own sizes.
+ * Larger type where the page requests it (for a projector), also in annotations and titles of axes, which set their own
+ * sizes; a title beside a low axis grows as far as it has room.
  * @param {import("./types").Layout} layout
  * @param {number} scale
+ * @param {number} height of the picture, in px
  */
-function enlarge(layout, scale) {
+function enlarge(layout, scale, height) {
   if (scale === 1) return;
   layout.font.size = (layout.font.size ?? 12) * scale;
   for (const note of layout.annotations ?? []) if (note.font?.size) note.font.size *= scale;
   for (const [name, axis] of Object.entries(layout))
     if (/^[xy]axis\d*$/.test(name) && axis.title?.font?.size) axis.title.font.size *= scale;
   if (layout.margin) for (const side of ["l", "r", "t", "b"]) layout.margin[side] = (layout.margin[side] ?? 40) * scale;
+  const { t = 0, b = 0 } = layout.margin ?? {};
+  for (const [name, axis] of Object.entries(layout)) {
+    const { text, font } = (/^yaxis\d*$/.test(name) && axis.title) || {};
+    if (!text || !font?.size) continue;
+    const [start, end] = axis.domain ?? [0, 1];
+    const fitting = ((height - t - b) * (end - start)) / (WIDTH_OF_A_LETTER * text.length);
+    font.size = Math.max(font.size / scale, Math.min(font.size, fitting));
+  }
 }
 
 /**
@@ -73,7 +84,7 @@ function themed({ data, layout }, canvas) {
   layout.plot_bgcolor ??= template.plot_bgcolor ?? "rgba(0,0,0,0)";
   // The page's text colour: light and dark themes need nothing from the kernel.
   layout.font = { color: template.font?.color ?? getComputedStyle(canvas).color, ...layout.font };
-  enlarge(layout, Number(getComputedStyle(canvas).getPropertyValue("--prunelab-plot-scale")) || 1);
+  enlarge(layout, Number(getComputedStyle(canvas).getPropertyValue("--prunelab-plot-scale")) || 1, canvas.clientHeight);
   if (globalThis.matchMedia?.("(prefers-reduced-motion: reduce)").matches) delete layout.transition;
   if (titleText(layout.title) && layout.margin?.t !== undefined)
     layout.margin.t = Math.max(0, layout.margin.t - TITLE_LINE);
