@@ -173,8 +173,9 @@ class Lab(w.VBox):
         Args:
             query: the query part of a link, with or without the question mark.
         """
-        if self._apply_link(query):
-            self.hand.submit("follow")
+        asked = self._apply_link(query)
+        if asked is not None:
+            self.hand.submit("follow", recipe=asked)
 
     def hear_host(self, words: str) -> None:
         """Show a word of the host of a workshop on the page, on any thread; "": none any more."""
@@ -263,18 +264,21 @@ class Lab(w.VBox):
         if self._served is not None:
             self._bridge.post("page", self._served.keep_page)
 
-    def _apply_link(self, query: str) -> bool:
-        """Set the page as a link says. False for an empty link, or, with an error on the page, for an invalid one."""
+    def _apply_link(self, query: str) -> Recipe | None:
+        """Set the page as a link says: by which recipe. None for an empty link, or, with an error on the page, for an
+        invalid one.
+        """
         if not query:
-            return False
+            return None
         asked = self._link.read(query)
         if asked is None:
             self.hand.redraw()
-            return False
+            return None
         recipe, self._page.options = asked
         self._page.set_recipe(recipe)
+        recipe = self._page.recipe
         self._arrange()
-        return True
+        return recipe
 
     # From states to pictures
 

@@ -223,3 +223,14 @@ def test_names_may_come_from_an_iterator():
     lab = pl.Lab(start=False, hide=(name for name in ("size", "speed")))
     assert lab.options.hide == ("size", "speed")
     lab.close()
+
+
+@pytest.mark.parametrize("query", ["quality=2.5", "quality=2.5&epochs=2"])
+def test_a_link_counts_although_what_the_one_before_set_is_not_drawn_yet(lab, query, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(lab._bridge, "post", lambda lane, update: None)  # a browser that is slow
+        lab.follow("quality=1.4")
+        assert lab.wait(60) and lab.state.adopted.quality == 1.4
+    lab.follow(query)
+    assert lab.wait(60)
+    assert lab.recipe.quality == lab.controls["quality"].value == lab.state.preview.quality == 2.5

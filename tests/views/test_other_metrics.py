@@ -50,7 +50,7 @@ def test_another_metric_in_percent_has_the_pictures_of_accuracy_with_its_name(ru
     history = judged(run, EXACT, {"trained": 0.9, "pruned": 0.5, "retrained": 0.912})
     view = views.accuracy(history)
     assert view["data"][0]["y"] == [90.0, 50.0, 91.2] and view["layout"]["yaxis"]["range"] == [0.0, 101.0]
-    assert view["layout"]["yaxis"]["title"]["text"] == "test exact match (%)"
+    assert view["layout"]["yaxis"]["title"]["text"] == "exact match (%)"
     assert view["layout"]["title"]["text"].startswith("exact match 91.2 %, 1.2 points above dense")
 
 

@@ -146,10 +146,14 @@ class Hand:
         self._bridge.soon(self.page.timeline.live)
         self.submit(name)
 
-    def submit(self, action: Any, about: Any = None) -> None:
-        """Send a command by the controls, or say on the page why they give none."""
+    def submit(self, action: Any, about: Any = None, *, recipe: Recipe | None = None) -> None:
+        """Send a command by a recipe.
+
+        recipe: None: that of the controls; where they give none, the page says why. Controls may be set back for a
+        moment, by a recipe that the runner has adopted before.
+        """
         guess = self.page.guess
-        recipe = self._read_controls()
+        recipe = recipe or self._read_controls()
         if recipe is None:
             if action in QUESTIONS:
                 self._bridge.soon(guess.drop)  # nothing is done, and no result will come

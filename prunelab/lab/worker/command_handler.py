@@ -237,6 +237,7 @@ class CommandHandler(RunningTask):
 
     def _follow(self, recipe: Recipe) -> None:
         """Follow a link: train a new network if the link needs one, else keep the current one."""
+        self._adopt(recipe)  # controls that were set back by an earlier one, which was drawn late
         if self.session is None or not self.session.recipe.trains_like(recipe):
             self._begin("train", recipe, cached=True)
             return
