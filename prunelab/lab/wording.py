@@ -269,6 +269,8 @@ def attributes(state: LabState) -> dict[str, str]:
     """The state of the lab as data attributes of its root element, for style sheets and tests."""
     shown = state.viewed or state.snapshot
     facts: dict[str, Any] = {"state": state.activity, "step": step_of(state), "phase": _phase(shown)}
+    if state.comparing:
+        facts["comparing"] = "yes"
     if shown is not None:
         facts |= {"round": shown.round, "clock": shown.clock, "kept": shown.kept, "total": shown.total}
         facts |= {"accuracy": _four(shown.test_accuracy), "zeros": "yes" if shown.zeros_hold else "no"}

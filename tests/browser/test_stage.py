@@ -88,6 +88,22 @@ def test_off_the_stage_too_large_pictures_end_above_the_scrubber_on_a_low_screen
     assert root(page).locator(".pl-cards").bounding_box() == top, "nothing moves"
 
 
+def test_the_many_words_of_a_comparison_move_nothing_in_large_type(page: Page, dashboard: Lab) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    dashboard("?model=mlp-small&epochs=100&big=true&show=compare", phase="trained")
+    expect_drawn(page)
+    top = root(page).locator(".pl-cards").bounding_box()
+    button(page, "one shot or five rounds").click()
+    expect(root(page).locator(".pl-state-text")).to_contain_text("1 of 2 · round 1 of 1: retraining")
+    assert root(page).locator(".pl-cards").bounding_box() == top
+    button(page, "Pause").click()
+    expect_root(page, state="paused", comparing="yes")
+    assert root(page).locator(".pl-cards").bounding_box() == top
+    button(page, "Stop").click()
+    expect_root(page, state="ready")
+    expect(root(page)).not_to_have_attribute("data-comparing", "yes")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("switches", ["", "&big=true", "&stage", "&stage&big=true"])
 def test_titles_of_two_axes_that_stand_over_one_another_do_not_touch(

@@ -114,7 +114,7 @@ class ComparePanel(Panel):
             labels = self._presets[self.preset.index].labels
             latest = {run.label: run for run in kept if run.label in labels}
             if not latest and state.comparing:
-                return views.empty("This comparison is being made; your network comes back afterwards.")
+                return views.empty("This comparison is being made. Your network comes back afterwards.")
             if not latest:
                 return views.empty("This comparison has not been made yet: press Compare.")
             return views.compare({names[run.number]: run.snapshots for run in latest.values()})

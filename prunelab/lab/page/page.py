@@ -88,8 +88,8 @@ class Page:
         self._compare = ComparePanel(hand.submit, lambda: self.recipe, hand.redraw)
         self.panels = _panels(hand, self._compare, bridge.soon)
         self.batching = self.status.batching = Batching()
-        for panel in self.panels.values():
-            panel.plot.batching = self.batching
+        for widget in (self.timeline.widget, *(panel.plot for panel in self.panels.values())):
+            widget.batching = self.batching
         histograms = self.panels["weights"].plot
         histograms.slider = self.controls["quality"]
         histograms.on_drag(hand.drag)

@@ -11,7 +11,8 @@ from prunelab.lab.widgets.scrubber import Scrubber
 from prunelab.results.snapshot import NOT_RETRAINED, Snapshot
 from prunelab.results.track import places
 
-INTERVAL = 2.0  # seconds between two updates of the list of snapshots during a run: the list is long
+# Seconds between two updates of the list of snapshots during a run: it is long. Where the run is, is said at once.
+INTERVAL = 2.0
 
 WORDS = {"pruned": "cut", "retrained": "retrained"}
 
@@ -32,6 +33,7 @@ class Timeline:
 
     def update(self, state: LabState) -> None:
         """Offer the snapshots of a state; of a run that goes on only every INTERVAL seconds."""
+        self.widget.newest = "" if state.snapshot is None else described(state.snapshot)["label"]
         history = state.history
         same = history[:1] == self._history[:1]  # else another run has come on the page
         soon = time.monotonic() - self._updated < INTERVAL

@@ -238,7 +238,8 @@ function render({ model, el }) {
     root.setAttribute("aria-label", model.get("label"));
     root.dataset.position = at === null ? "live" : String(at);
     root.dataset.state = count === 0 ? "empty" : playing ? "playing" : at === null ? "live" : "scrubbed";
-    name.textContent = snapshot ? `${at === null ? "live: " : ""}${snapshot.label}` : "no moments yet";
+    const label = at === null ? `live: ${model.get("newest") || snapshot?.label}` : snapshot?.label;
+    name.textContent = (snapshot && label) || "no moments yet";
     place.textContent = snapshot && at !== null ? `(${index + 1} of ${count})` : "";
     range.disabled = count < 2;
     range.setAttribute("aria-label", model.get("label"));
@@ -259,6 +260,7 @@ function render({ model, el }) {
 
   const handlers = {
     moments: [draw],
+    newest: [draw],
     label: [draw],
     position: [draw, planStep],
     playing: [draw, planStep],

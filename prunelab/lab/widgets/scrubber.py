@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
-from prunelab.lab.widgets.shared_looks import SharedLooks
-from prunelab.lab.widgets.whole_state import WholeState
+from prunelab.lab.widgets.batching import BatchedWidget
 from prunelab.resources import joined_script
 
 HERE = Path(__file__).parent
@@ -28,7 +26,7 @@ MAX_SPEED = 60.0  # snapshots per second: no screen shows more
 Moment = dict[str, Any]  # a snapshot as an item of the slider
 
 
-class Scrubber(WholeState, SharedLooks, anywidget.AnyWidget):
+class Scrubber(BatchedWidget):
     """The snapshots of a run, and which of them is shown.
 
     moments: the snapshots, oldest first, each ``{"label": "round 1: pruned", "mark": "settled" or ""}``. Settled ones
@@ -36,6 +34,7 @@ class Scrubber(WholeState, SharedLooks, anywidget.AnyWidget):
     ``"short"``: text at the tick, by default the label; ``"id"``: tells snapshots with the same label apart in
     ``update``; ``"place"``: where it stands on the slider, from 0 (left end) to 1, above the place before it. Without
     places the snapshots are equally far apart. Up to about 600 can be sent and drawn fast; thin out longer runs.
+    newest: the live snapshot in words, where it is newer than the last of ``moments``; "": that one's label.
     position: index of the snapshot that is shown; None: live, always the newest. One that is out of range is set to the
     nearest valid one. The right end of the slider is live.
     playing: the page advances ``position`` by ``speed`` snapshots per second, above 0 to 60, until it is live again.
@@ -46,6 +45,7 @@ class Scrubber(WholeState, SharedLooks, anywidget.AnyWidget):
     _css = HERE / "scrubber.css"
 
     moments = traitlets.List(traitlets.Dict()).tag(sync=True)
+    newest = traitlets.Unicode("").tag(sync=True)
     position = traitlets.Int(None, allow_none=True).tag(sync=True)
     playing = traitlets.Bool(False).tag(sync=True)
     speed = traitlets.Float(4.0).tag(sync=True)

@@ -159,7 +159,7 @@ def test_a_comparison_says_so_and_is_left_by_one_press(lab, paused):
     lab.panels["compare"].button.click()
     reached(lab, lambda s: s.activity == "comparing" and s.snapshot.phase == "training")
     assert lab.status.text.startswith("comparing: L2, 1 of 2 · training")
-    assert lab.panels["compare"].plot.summary.startswith("This comparison is being made; your network comes back")
+    assert lab.panels["compare"].plot.summary.startswith("This comparison is being made")
     if paused:
         lab.buttons["pause"].click()
         reached(lab, lambda s: s.activity == "paused")

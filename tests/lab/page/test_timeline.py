@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import prunelab as pl
-from prunelab.lab.page.timeline import Timeline
+from prunelab.lab.page.timeline import Timeline, described
 from prunelab.results.tradeoff import LINES, Point
 from support.labs import QUICK, press
 
@@ -25,6 +25,19 @@ def test_the_scrubber_shows_an_earlier_moment_in_every_view_and_goes_back_to_liv
     lab.timeline.widget.position = 0
     press(lab, "prune")
     assert lab.timeline.widget.position is None, "what is done is shown"
+
+
+def test_the_live_moment_is_said_at_once_also_while_the_list_of_a_run_waits(lab):
+    timeline = Timeline(lambda: None)
+    press(lab, "run")
+    history = lab.state.history
+    busy = replace(lab.state, activity="running")
+    for i in range(1, len(history)):
+        timeline.update(replace(busy, snapshot=history[i], history=history[: i + 1]))
+        assert timeline.widget.newest == described(history[i])["label"]
+    assert len(timeline.widget.moments) < len(history), "the list waits"
+    timeline.update(lab.state)
+    assert timeline.widget.newest == timeline.widget.moments[-1]["label"] == "round 2: retrained"
 
 
 def test_at_an_earlier_moment_everything_on_the_page_is_of_that_moment(lab):
